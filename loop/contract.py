@@ -1,0 +1,142 @@
+"""The contract of a study: what the front matter of `program.md` says, as typed values.
+
+Plain data with its own validation, on the ground beside `events`: everything may import it. It never reads a
+file; `program.py` does that and turns a refusal here into a sentence with file and line.
+
+Units: durations are seconds, sizes are bytes.
+"""
+
+import hashlib
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator, model_validator
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+
+
+def duration(value: Any) -> Any:
+    """Seconds from `90`, `"20s"`, `"5m"`, `"1.5h"` or `"2d"`; a bare number is seconds.
+
+    Raises:
+        ValueError: anything else, in words that fit behind "budget: ".
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
+        return float(match[1]) * _SECONDS[match[2]]
+    raise ValueError(f"expected a duration such as 20s, 5m or 1h, not {value!r}")
+
+
+Seconds = Annotated[float, BeforeValidator(duration), Field(gt=0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Keep(_Strict):
+    """When a change is kept; see `judge.py` for the rule itself."""
+
+    confidence: float = Field(default=0.99, gt=0.5, lt=1)
+    """One-sided confidence that the candidate beats the champion, from which it is kept."""
+    baseline_runs: int = Field(default=3, ge=2, le=50)
+    """Runs of the file as the person left it: they measure the noise, so two is the least."""
+    max_runs: int = Field(default=5, ge=1, le=50)
+    """Runs one experiment may use before an unclear result counts as discarded."""
+    simpler_wins: bool = True
+    """Keep a change that removes lines and measures no worse."""
+
+
+class Limits(_Strict):
+    """Where the loop stops by itself. None: no such limit."""
+
+    experiments: int | None = Field(default=None, ge=1)
+    """Experiments with a verdict, the baseline not counted."""
+    hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Hours under supervision; time while stopped does not count."""
+    usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """US dollars of model calls."""
+    failures: int | None = Field(default=20, ge=1)
+    """Experiments in a row that ended without a number."""
+    memory: ByteSize | None = None
+    """Bytes of main memory that one run's process tree may hold."""
+    disk: ByteSize | None = None
+    """Bytes that `.looptop/` may hold."""
+
+
+class Contract(_Strict):
+    """One validated front matter. The defaults are the original autoresearch protocol's."""
+
+    edit: tuple[str, ...] = ("train.py",)
+    """The only files a proposal may change, relative to the root of the repository."""
+    run: str = "python train.py"
+    """One run, as a command line from the root of the experiment's worktree."""
+    metric: str = Field(default="val_bpb", pattern=r"^[A-Za-z_][\w./-]*$")
+    """Name of the number that decides."""
+    goal: Literal["min", "max"] = "min"
+    budget: Seconds = 300.0
+    """Training time of one run; the script gets it as LOOPTOP_BUDGET_S."""
+    deadline: Seconds = 600.0
+    """Start-up, training and scoring together; past it the run is ended."""
+    verify: str | None = None
+    """Command that measures the metric anew where the proposal cannot reach; None: self-reported."""
+    keep: Keep = Keep()
+    limits: Limits = Limits()
+    review: Literal["auto", "all", "flagged"] = "auto"
+    """Which proposals wait for a person."""
+
+    @field_validator("edit", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("edit")
+    @classmethod
+    def _inside(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        if not paths:
+            raise ValueError("name at least one file that a proposal may change")
+        for path in paths:
+            parts = path.split("/")
+            if path.startswith(("/", "~")) or ".." in parts or not path.strip():
+                raise ValueError(f"{path!r} is outside the repository")
+            if parts[0] in (".git", ".looptop"):
+                raise ValueError(f"{path!r} belongs to {'git' if parts[0] == '.git' else 'looptop'} itself")
+        return paths
+
+    @field_validator("run", "verify")
+    @classmethod
+    def _not_blank(cls, command: str | None) -> str | None:
+        if command is not None and not command.strip():
+            raise ValueError("the command is empty")
+        return command
+
+    @model_validator(mode="before")
+    @classmethod
+    def _deadline_follows_budget(cls, values: Any) -> Any:
+        """Without a stated deadline: twice the budget (five minutes, killed at ten), and room to start up."""
+        if isinstance(values, dict) and "budget" in values and "deadline" not in values:
+            budget = duration(values["budget"])
+            return {**values, "deadline": max(2 * budget, budget + 60)}
+        return values
+
+    @model_validator(mode="after")
+    def _deadline_leaves_room(self) -> "Contract":
+        if self.deadline < self.budget:
+            raise ValueError(f"deadline ({self.deadline:g} s) is shorter than budget ({self.budget:g} s)")
+        return self
+
+    @property
+    def measure(self) -> str:
+        """Digest of everything that gives a metric its meaning.
+
+        Two runs may be compared only when their measures are equal: a number from a budget of 20 s says nothing
+        against one from 5 minutes.
+        """
+        parts = (self.run, self.metric, self.goal, f"{self.budget:.6f}", self.verify or "")
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+    def better_by(self, candidate: float, reference: float) -> float:
+        """How much better `candidate` is than `reference`, in the metric's units; positive is better."""
+        return reference - candidate if self.goal == "min" else candidate - reference

@@ -1,0 +1,411 @@
+"""Everything that can happen in a study, one frozen model each.
+
+An event is a past-tense fact with an envelope: `seq` (its place in the journal), `at` (Unix seconds by the
+writer's clock), the experiment and the run it belongs to, and one of the bodies below. What a person asks for
+is an event like any other. Bodies only ever gain optional fields; `v` counts changes of meaning. A reader skips
+a kind it does not know.
+
+This module knows no storage, no clock and nobody above it.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from loop.contract import Contract
+
+Verdict = Literal["kept", "discarded", "crashed", "timed_out", "killed", "rejected"]
+Outcome = Literal["finished", "crashed", "timed_out", "killed", "lost"]
+
+
+class Fact(BaseModel):
+    """What all bodies share."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
+    v: int = 1
+
+
+# --- the study -------------------------------------------------------------------------------------------------
+
+
+class StudyStarted(Fact):
+    kind: Literal["study_started"] = "study_started"
+    tag: str
+    branch: str
+    base: str
+    """Commit the person stood on."""
+    contract: Contract
+    text: str = ""
+    """`program.md` below its front matter."""
+
+
+class ProgramChanged(Fact):
+    """The program in force from the next proposal on."""
+
+    kind: Literal["program_changed"] = "program_changed"
+    contract: Contract
+    text: str = ""
+    changed: tuple[str, ...] = ()
+    """Keys of the contract that differ, and "instructions" where the text does."""
+
+
+class SupervisorStarted(Fact):
+    kind: Literal["supervisor_started"] = "supervisor_started"
+    pid: int
+    host: str
+    version: str
+    slots: tuple[str, ...] = ()
+    """What each slot is, such as "GPU 0" or "CPU"."""
+
+
+class SupervisorStopped(Fact):
+    kind: Literal["supervisor_stopped"] = "supervisor_stopped"
+    reason: str
+    failed: bool = False
+
+
+class LimitReached(Fact):
+    kind: Literal["limit_reached"] = "limit_reached"
+    limit: str
+    """Key under `limits:`."""
+    reason: str
+
+
+class Fault(Fact):
+    """Something outside the experiments went wrong; the loop says what it does about it."""
+
+    kind: Literal["fault"] = "fault"
+    where: str
+    message: str
+
+
+class GpuGauge(BaseModel):
+    """One GPU; None where the device does not tell."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    index: int
+    name: str
+    utilisation: float | None = None
+    """Per cent of the last sampling period in which a kernel ran."""
+    memory_used: int | None = None
+    memory_total: int | None = None
+    temperature: float | None = None
+    """Degrees Celsius."""
+    power: float | None = None
+    """Watts."""
+
+
+class GaugeRead(Fact):
+    """The machine, and by its arrival the supervisor's heartbeat. Sizes in bytes."""
+
+    kind: Literal["gauge_read"] = "gauge_read"
+    cpu: float
+    """Per cent of all processors."""
+    ram_used: int
+    ram_total: int
+    disk_free: int
+    gpus: tuple[GpuGauge, ...] = ()
+    run_memory: int | None = None
+    """Main memory of the runs in flight."""
+
+
+# --- researchers -----------------------------------------------------------------------------------------------
+
+
+class ResearcherJoined(Fact):
+    kind: Literal["researcher_joined"] = "researcher_joined"
+    name: str
+    about: str
+    """What it is, in one line a person reads."""
+
+
+class Thought(Fact):
+    """A piece of the reasoning stream. Pieces join without a separator."""
+
+    kind: Literal["thought"] = "thought"
+    researcher: str
+    text: str
+
+
+class ToolCalled(Fact):
+    kind: Literal["tool_called"] = "tool_called"
+    researcher: str
+    intent: str
+    result: str
+    seconds: float
+
+
+class NoteWritten(Fact):
+    kind: Literal["note_written"] = "note_written"
+    researcher: str
+    text: str
+
+
+class Spent(Fact):
+    kind: Literal["spent"] = "spent"
+    researcher: str
+    tokens: int
+    usd: float | None = None
+    """None: the price is not known, which is not zero."""
+
+
+# --- experiments -----------------------------------------------------------------------------------------------
+
+
+class ExperimentProposed(Fact):
+    """A proposal as it was handed over; its edits come in the same transaction, so from here on nothing can be lost."""
+
+    kind: Literal["experiment_proposed"] = "experiment_proposed"
+    researcher: str
+    title: str
+    hypothesis: str = ""
+    expected: str = ""
+    parent: int | None = None
+    """Experiment whose file it changes; None for the baseline."""
+    notes: dict[str, Any] = {}
+    """The researcher's own bookkeeping, such as the parameters an optimiser chose."""
+
+
+class EditsRecorded(Fact):
+    """The proposal's edits, apart because readers can do without: once it is queued, git has them too."""
+
+    kind: Literal["edits_recorded"] = "edits_recorded"
+    edits: dict[str, str]
+    """New full text of each changed file, by path."""
+
+
+class ExperimentQueued(Fact):
+    """The proposal is a commit and waits for a slot; again with another parent when it moved onto a new champion."""
+
+    kind: Literal["experiment_queued"] = "experiment_queued"
+    commit: str
+    parent: int | None
+    parent_commit: str
+    lines_added: int = 0
+    lines_removed: int = 0
+
+
+class ApprovalAsked(Fact):
+    kind: Literal["approval_asked"] = "approval_asked"
+    reason: str
+
+
+class RunStarted(Fact):
+    kind: Literal["run_started"] = "run_started"
+    seed: int
+    slot: int
+    budget: float
+    deadline: float
+    measure: str
+    """`Contract.measure` this run is under."""
+    pid: int
+    pid_started: float
+    """Creation time of the process, so that a recycled pid is not mistaken for it."""
+
+
+class StepSampled(Fact):
+    kind: Literal["step_sampled"] = "step_sampled"
+    step: int | None = None
+    progress: float | None = None
+    """Share of the budget, 0 to 1."""
+    values: dict[str, float] = {}
+
+
+class RunFinished(Fact):
+    """How a run ended. Seconds are wall clock; memory is the peak of the whole process tree in bytes."""
+
+    kind: Literal["run_finished"] = "run_finished"
+    outcome: Outcome
+    reason: str = ""
+    exit_code: int | None = None
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    peak_gpu_memory: int | None = None
+    leftovers: int = 0
+    """Processes that outlived the command and were ended."""
+    metrics: dict[str, float] = {}
+    """The run's own summary: what it says of itself."""
+    tail: str = ""
+
+
+class Verified(Fact):
+    """The metric, measured again outside the experiment's reach."""
+
+    kind: Literal["verified"] = "verified"
+    metric: float | None
+    """None where a check failed."""
+    check: str | None = None
+    """Name of the failed check."""
+    reason: str = ""
+    seconds: float = 0.0
+
+
+class ExperimentJudged(Fact):
+    kind: Literal["experiment_judged"] = "experiment_judged"
+    verdict: Verdict
+    reason: str
+    metric: float | None = None
+    """Mean over the experiment's runs; None where there is no number."""
+    effect: float | None = None
+    """Better by so much than the champion, in the metric's units; negative is worse."""
+    noise: float | None = None
+    """Standard deviation of one run."""
+    confidence: float | None = None
+    """One-sided confidence that the candidate is better."""
+    champion: int | None = None
+    """What it was measured against."""
+    by: str = "judge"
+
+
+class ChampionChanged(Fact):
+    """The branch has moved: everything is now measured against this experiment."""
+
+    kind: Literal["champion_changed"] = "champion_changed"
+    commit: str
+    metric: float | None = None
+
+
+# --- what a person asks for ------------------------------------------------------------------------------------
+
+
+class Wish(Fact):
+    """Asked by a person through any screen or script."""
+
+    who: str = ""
+
+
+class Paused(Wish):
+    """Start no run after the one in flight."""
+
+    kind: Literal["paused"] = "paused"
+
+
+class Resumed(Wish):
+    kind: Literal["resumed"] = "resumed"
+
+
+class Steered(Wish):
+    """Words for the researchers."""
+
+    kind: Literal["steered"] = "steered"
+    text: str
+    interrupt: bool = False
+
+
+class Approved(Wish):
+    kind: Literal["approved"] = "approved"
+
+
+class Rejected(Wish):
+    kind: Literal["rejected"] = "rejected"
+    why: str = ""
+
+
+class Killed(Wish):
+    """End the run in flight of the experiment in the envelope."""
+
+    kind: Literal["killed"] = "killed"
+
+
+class Overruled(Wish):
+    kind: Literal["overruled"] = "overruled"
+    verdict: Literal["kept", "discarded"]
+    why: str = ""
+
+
+class Requeued(Wish):
+    kind: Literal["requeued"] = "requeued"
+
+
+class Stopped(Wish):
+    kind: Literal["stopped"] = "stopped"
+    now: bool = False
+    """False: after the run in flight."""
+
+
+class WishGranted(Fact):
+    """A person's wish took effect, or could not; so the record says when."""
+
+    kind: Literal["wish_granted"] = "wish_granted"
+    wish: int
+    """`seq` of the wish."""
+    outcome: str
+
+
+Body = Annotated[
+    StudyStarted
+    | ProgramChanged
+    | SupervisorStarted
+    | SupervisorStopped
+    | LimitReached
+    | Fault
+    | GaugeRead
+    | ResearcherJoined
+    | Thought
+    | ToolCalled
+    | NoteWritten
+    | Spent
+    | ExperimentProposed
+    | EditsRecorded
+    | ExperimentQueued
+    | ApprovalAsked
+    | RunStarted
+    | StepSampled
+    | RunFinished
+    | Verified
+    | ExperimentJudged
+    | ChampionChanged
+    | Paused
+    | Resumed
+    | Steered
+    | Approved
+    | Rejected
+    | Killed
+    | Overruled
+    | Requeued
+    | Stopped
+    | WishGranted,
+    Field(discriminator="kind"),
+]
+
+_ADAPTER: TypeAdapter[Body] = TypeAdapter(Body)
+_BODIES: Sequence[type[Fact]] = get_args(get_args(Body)[0])
+
+KINDS: frozenset[str] = frozenset(body.model_fields["kind"].default for body in _BODIES)
+"""Every kind this version knows."""
+
+STREAM: frozenset[str] = frozenset({"thought", "step_sampled", "gauge_read"})
+"""Kinds that come by the thousand, many a second, and never change the state of a study."""
+
+WISHES: frozenset[str] = frozenset(body.model_fields["kind"].default for body in _BODIES if issubclass(body, Wish))
+"""What a person asks for."""
+
+
+class Event(NamedTuple):
+    """A body with its envelope."""
+
+    seq: int
+    at: float
+    experiment: int | None
+    run: int | None
+    body: Body
+
+    @property
+    def kind(self) -> str:
+        return self.body.kind
+
+
+def encode(body: Body) -> str:
+    """The JSON text that `decode` reads back."""
+    return body.model_dump_json()
+
+
+def decode(text: str | bytes) -> Body:
+    """The body in `text`.
+
+    Raises:
+        pydantic.ValidationError: not a body this version understands.
+    """
+    return _ADAPTER.validate_json(text)

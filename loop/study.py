@@ -1,0 +1,364 @@
+"""The study: what all events of a journal amount to.
+
+`fold` is pure: the same events give the same study, on any machine, for ever. No clock, no file, no socket is
+read here; times are those of the events. Supervisor, cockpit and command line all fold the same way, so they
+cannot disagree about what happened.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from loop import events as e
+from loop.contract import Contract
+
+FOLDED = e.KINDS - e.STREAM - {"edits_recorded", "tool_called"}
+"""The kinds that `fold` needs; the rest may be left out of what it is given."""
+
+Phase = Literal["proposed", "waiting", "queued", "running", "judged"]
+State = Literal["empty", "baseline", "running", "paused", "stopping", "stopped", "failed"]
+
+_FAULTS_SHOWN = 50
+
+
+@dataclass(slots=True)
+class Run:
+    """One execution. Seconds are wall clock, memory is bytes."""
+
+    number: int
+    seed: int
+    slot: int
+    budget: float
+    deadline: float
+    measure: str
+    started_at: float
+    pid: int
+    pid_started: float
+    outcome: e.Outcome | None = None
+    """None while it runs."""
+    reason: str = ""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    peak_gpu_memory: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    verified: bool = False
+    """A verification has looked at it, whatever it found."""
+    metric: float | None = None
+    """The number that counts: the verified one, or the run's own where the program names no verification."""
+    check: str | None = None
+    """Name of the check that the verification failed."""
+
+
+@dataclass(slots=True)
+class Experiment:
+    """One proposed change, its runs and its verdict. The baseline is experiment 0."""
+
+    id: int
+    researcher: str
+    title: str
+    hypothesis: str
+    expected: str
+    parent: int | None
+    notes: dict[str, object]
+    proposed_at: float
+    phase: Phase = "proposed"
+    commit: str | None = None
+    parent_commit: str | None = None
+    lines_added: int = 0
+    lines_removed: int = 0
+    runs: dict[int, Run] = field(default_factory=dict)
+    verdict: e.Verdict | None = None
+    reason: str = ""
+    metric: float | None = None
+    effect: float | None = None
+    noise: float | None = None
+    confidence: float | None = None
+    champion: int | None = None
+    """The experiment it was measured against."""
+    judged_by: str = ""
+    judged_at: float | None = None
+    waits_for: str = ""
+    """Why a person is asked, while `phase` is "waiting"."""
+
+    def measured(self, measure: str) -> list[float]:
+        """Metrics of its runs under `measure`, in order of the runs."""
+        return [run.metric for run in self.runs.values() if run.metric is not None and run.measure == measure]
+
+    def in_flight(self) -> Run | None:
+        """Its run that has not ended yet."""
+        return next((run for run in self.runs.values() if run.outcome is None), None)
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """The last supervisor that said anything."""
+
+    pid: int
+    host: str
+    version: str
+    slots: tuple[str, ...]
+    started_at: float
+    stopped_at: float | None = None
+    reason: str = ""
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class Wish:
+    """Something a person asked for."""
+
+    seq: int
+    at: float
+    who: str
+    kind: str
+    body: e.Body
+    experiment: int | None
+    granted_at: float | None = None
+    outcome: str = ""
+
+
+@dataclass(slots=True)
+class Study:
+    """State of a study after the event `seq`."""
+
+    seq: int = 0
+    at: float = 0.0
+    """Time of the newest event."""
+    tag: str = ""
+    branch: str = ""
+    base: str = ""
+    started_at: float = 0.0
+    contract: Contract = field(default_factory=Contract)
+    program: str = ""
+    experiments: dict[int, Experiment] = field(default_factory=dict)
+    champion: int | None = None
+    lineage: list[int] = field(default_factory=list)
+    """Champions in the order they took over."""
+    supervisor: Supervisor | None = None
+    active_seconds: float = 0.0
+    """Time under earlier supervisors; the present one adds `at - started_at`."""
+    paused: bool = False
+    stopping: Literal["no", "after run", "now"] = "no"
+    limit: e.LimitReached | None = None
+    researchers: dict[str, str] = field(default_factory=dict)
+    notebook: list[str] = field(default_factory=list)
+    wishes: dict[int, Wish] = field(default_factory=dict)
+    faults: list[tuple[float, e.Fault]] = field(default_factory=list)
+    tokens: int = 0
+    usd: float = 0.0
+    usd_unknown: bool = False
+    """Some spending has no known price, so `usd` is a lower bound."""
+
+    # --- what readers ask --------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """What the loop is doing, as far as the journal tells (a supervisor may have died without a word)."""
+        supervisor = self.supervisor
+        if supervisor is None:
+            return "empty"
+        if supervisor.stopped_at is not None:
+            return "failed" if supervisor.failed else "stopped"
+        if self.stopping != "no":
+            return "stopping"
+        if self.paused:
+            return "paused"
+        return "baseline" if self.champion is None else "running"
+
+    @property
+    def baseline(self) -> Experiment | None:
+        return self.experiments.get(0)
+
+    @property
+    def best(self) -> Experiment | None:
+        """The champion."""
+        return None if self.champion is None else self.experiments[self.champion]
+
+    def hours(self) -> float:
+        """Time under supervision so far, in hours."""
+        live = self.supervisor is not None and self.supervisor.stopped_at is None
+        seconds = self.active_seconds + (self.at - self.supervisor.started_at if live and self.supervisor else 0.0)
+        return seconds / 3600
+
+    def running(self) -> list[tuple[Experiment, Run]]:
+        """Runs in flight."""
+        pairs = ((experiment, experiment.in_flight()) for experiment in self.experiments.values())
+        return [(experiment, run) for experiment, run in pairs if run is not None]
+
+    def verdicts(self) -> dict[str, int]:
+        """How many experiments ended how, and how many are open; the baseline is not an experiment here."""
+        counts = Counter(x.verdict or "open" for x in self.experiments.values() if x.id != 0)
+        return {name: counts.get(name, 0) for name in (*get_args(e.Verdict), "open")}
+
+    def judged(self) -> int:
+        """Experiments with a verdict, the baseline not counted."""
+        return sum(x.verdict is not None and x.id != 0 for x in self.experiments.values())
+
+    def failures_in_a_row(self) -> int:
+        """Newest experiments that ended without a number, back to the last one with one."""
+        judged = sorted(
+            (x for x in self.experiments.values() if x.judged_at is not None), key=lambda x: x.judged_at or 0.0
+        )
+        count = 0
+        for experiment in reversed(judged):
+            if experiment.verdict not in ("crashed", "timed_out"):
+                break
+            count += 1
+        return count
+
+    def repetitions(self) -> list[list[float]]:
+        """Metrics of every experiment under the present measure: what the noise is pooled from."""
+        measure = self.contract.measure
+        groups = (x.measured(measure) for x in self.experiments.values())
+        return [group for group in groups if group]
+
+    def open_wishes(self) -> list[Wish]:
+        """Wishes that have not taken effect yet, oldest first."""
+        return [wish for wish in self.wishes.values() if wish.granted_at is None]
+
+    # --- folding -----------------------------------------------------------------------------------------------
+
+    def apply(self, event: e.Event) -> None:
+        """Take in one event. Events come in order of `seq`; one that was taken in before is ignored."""
+        if event.seq <= self.seq:
+            return
+        self.seq = event.seq
+        previous, self.at = self.at, event.at
+        body = event.body
+        match body:
+            case e.Thought() | e.StepSampled() | e.GaugeRead() | e.ToolCalled() | e.EditsRecorded():
+                pass
+            case e.StudyStarted():
+                self.tag, self.branch, self.base = body.tag, body.branch, body.base
+                self.started_at = event.at
+                self.contract, self.program = body.contract, body.text
+            case e.ProgramChanged():
+                self.contract, self.program = body.contract, body.text
+            case e.SupervisorStarted():
+                self._close_supervision(previous)
+                self.supervisor = Supervisor(body.pid, body.host, body.version, body.slots, event.at)
+                self.stopping, self.limit = "no", None
+            case e.SupervisorStopped():
+                self._close_supervision(event.at)
+                if self.supervisor is not None:
+                    self.supervisor.stopped_at = event.at
+                    self.supervisor.reason, self.supervisor.failed = body.reason, body.failed
+            case e.LimitReached():
+                self.limit = body
+            case e.Fault():
+                self.faults.append((event.at, body))
+                del self.faults[:-_FAULTS_SHOWN]
+            case e.ResearcherJoined():
+                self.researchers[body.name] = body.about
+            case e.NoteWritten():
+                self.notebook.append(body.text)
+            case e.Spent():
+                self.tokens += body.tokens
+                self.usd += body.usd or 0.0
+                self.usd_unknown |= body.usd is None
+            case e.WishGranted():
+                if (wish := self.wishes.get(body.wish)) is not None:
+                    wish.granted_at, wish.outcome = event.at, body.outcome
+            case e.Wish():
+                self._wish(event)
+            case e.ExperimentProposed():
+                self._proposed(event, body)
+            case _:
+                experiment = self.experiments.get(-1 if event.experiment is None else event.experiment)
+                if experiment is not None:
+                    self._of_experiment(experiment, event)
+
+    def _close_supervision(self, at: float) -> None:
+        """Book the time of a supervisor that stopped, or that died and is being followed by another."""
+        if self.supervisor is not None and self.supervisor.stopped_at is None:
+            self.active_seconds += max(0.0, at - self.supervisor.started_at)
+
+    def _wish(self, event: e.Event) -> None:
+        body = event.body
+        assert isinstance(body, e.Wish)
+        self.wishes[event.seq] = Wish(event.seq, event.at, body.who, event.kind, event.body, event.experiment)
+        match body:
+            case e.Paused():
+                self.paused = True
+            case e.Resumed():
+                self.paused = False
+            case e.Stopped():
+                self.stopping = "now" if body.now else "after run"
+            case _:
+                pass
+
+    def _proposed(self, event: e.Event, body: e.ExperimentProposed) -> None:
+        if event.experiment is None or event.experiment in self.experiments:
+            return
+        self.experiments[event.experiment] = Experiment(
+            id=event.experiment,
+            researcher=body.researcher,
+            title=body.title,
+            hypothesis=body.hypothesis,
+            expected=body.expected,
+            parent=body.parent,
+            notes=body.notes,
+            proposed_at=event.at,
+        )
+
+    def _of_experiment(self, experiment: Experiment, event: e.Event) -> None:
+        body = event.body
+        match body:
+            case e.ExperimentQueued():
+                experiment.phase = "queued"
+                experiment.commit, experiment.parent_commit = body.commit, body.parent_commit
+                experiment.parent = body.parent
+                experiment.lines_added, experiment.lines_removed = body.lines_added, body.lines_removed
+            case e.ApprovalAsked():
+                experiment.phase, experiment.waits_for = "waiting", body.reason
+            case e.RunStarted() if event.run is not None:
+                experiment.phase = "running"
+                experiment.runs[event.run] = Run(
+                    number=event.run,
+                    seed=body.seed,
+                    slot=body.slot,
+                    budget=body.budget,
+                    deadline=body.deadline,
+                    measure=body.measure,
+                    started_at=event.at,
+                    pid=body.pid,
+                    pid_started=body.pid_started,
+                )
+            case e.RunFinished() | e.Verified() if event.run in experiment.runs:
+                self._of_run(experiment, experiment.runs[event.run], body)
+            case e.ExperimentJudged():
+                experiment.phase, experiment.verdict, experiment.reason = "judged", body.verdict, body.reason
+                experiment.metric, experiment.effect = body.metric, body.effect
+                experiment.noise, experiment.confidence = body.noise, body.confidence
+                experiment.champion, experiment.judged_by = body.champion, body.by
+                experiment.judged_at = event.at
+            case e.ChampionChanged():
+                self.champion = experiment.id
+                self.lineage.append(experiment.id)
+            case _:
+                pass
+
+    def _of_run(self, experiment: Experiment, run: Run, body: e.RunFinished | e.Verified) -> None:
+        if isinstance(body, e.Verified):
+            run.verified, run.metric, run.check = True, body.metric, body.check
+            if body.check is not None:
+                run.reason = body.reason
+            return
+        run.outcome, run.reason = body.outcome, body.reason
+        run.seconds, run.cpu_seconds = body.seconds, body.cpu_seconds
+        run.peak_memory, run.peak_gpu_memory = body.peak_memory, body.peak_gpu_memory
+        run.metrics = body.metrics
+        if body.outcome == "finished" and self.contract.verify is None:
+            run.metric = body.metrics.get(self.contract.metric)
+        if experiment.phase == "running":
+            experiment.phase = "queued"
+
+
+def fold(events: Iterable[e.Event], study: Study | None = None) -> Study:
+    """The study that `events` amount to, on top of `study` where one is given (which is changed in place)."""
+    study = Study() if study is None else study
+    for event in events:
+        study.apply(event)
+    return study
