@@ -90,7 +90,11 @@ class Contract(_Strict):
     @field_validator("edit", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return (value,)
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"expected a file or a list of files, not {value!r}")
+        return value
 
     @field_validator("edit")
     @classmethod
@@ -117,7 +121,10 @@ class Contract(_Strict):
     def _deadline_follows_budget(cls, values: Any) -> Any:
         """Without a stated deadline: twice the budget (five minutes, killed at ten), and room to start up."""
         if isinstance(values, dict) and "budget" in values and "deadline" not in values:
-            budget = duration(values["budget"])
+            try:
+                budget = duration(values["budget"])
+            except ValueError:
+                return values  # the field's own validation says it better
             return {**values, "deadline": max(2 * budget, budget + 60)}
         return values
 

@@ -57,6 +57,8 @@ class SupervisorStarted(Fact):
     version: str
     slots: tuple[str, ...] = ()
     """What each slot is, such as "GPU 0" or "CPU"."""
+    options: dict[str, Any] = {}
+    """Flags it was started with, in force until others are given."""
 
 
 class SupervisorStopped(Fact):
@@ -163,6 +165,8 @@ class ExperimentProposed(Fact):
     expected: str = ""
     parent: int | None = None
     """Experiment whose file it changes; None for the baseline."""
+    fingerprint: str = ""
+    """Equal for two experiments whose editable files differ in comments and layout only; see `guards`."""
     notes: dict[str, Any] = {}
     """The researcher's own bookkeeping, such as the parameters an optimiser chose."""
 

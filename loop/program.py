@@ -9,10 +9,10 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from watchfiles import Change, awatch
 
 from loop.contract import Contract
@@ -175,30 +175,31 @@ def _sentence(error: ValidationError, nodes: list[tuple[yaml.ScalarNode, yaml.No
     """The first thing wrong, with its line."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
-    line, known = _line(path, nodes), _fields(path)
-    where = f"{NAME}:{line}: " if line else f"{NAME}: "
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
+    if not path:  # about several keys at once; the message begins with the one to look at
+        line = _line([message.split(" ")[0]], nodes)
+        return f"{NAME}:{line}: {message}" if line else f"{NAME}: {message}"
+    line = _line(path, nodes)
+    where = f"{NAME}:{line}: " if line else f"{NAME}: "
     if first["type"] == "extra_forbidden":
+        known = _fields(path)
         close = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
         return f"{where}unknown key `{'.'.join(path)}` ({hint})"
-    if not path:
-        return f"{where}{message}"
-    return (
-        f"{where}{'.'.join(path)}: {message}, not {first['input']!r:.80}"
-        if first["type"] != "value_error"
-        else f"{where}{'.'.join(path)}: {message}"
-    )
+    if first["type"] == "byte_size":
+        message = "expected a size such as 500MB or 80GB"
+    given = "" if first["type"] == "value_error" else f", not {first['input']!r:.80}"
+    return f"{where}{'.'.join(path)}: {message}{given}"
 
 
 def _fields(path: list[str]) -> list[str]:
-    model = Contract
+    model: type[BaseModel] = Contract
     for part in path[:-1]:
         field = model.model_fields.get(part)
         if field is None or not hasattr(field.annotation, "model_fields"):
             break
-        model = field.annotation  # type: ignore[assignment]
+        model = cast(type[BaseModel], field.annotation)
     return list(model.model_fields)
 
 

@@ -8,6 +8,7 @@ cannot disagree about what happened.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Literal, get_args
 
 from loop import events as e
@@ -69,6 +70,8 @@ class Experiment:
     lines_added: int = 0
     lines_removed: int = 0
     runs: dict[int, Run] = field(default_factory=dict)
+    since_run: int = 0
+    """Runs up to this number were of another commit (it moved onto a new champion) or were put aside; none counts."""
     verdict: e.Verdict | None = None
     reason: str = ""
     metric: float | None = None
@@ -82,9 +85,17 @@ class Experiment:
     waits_for: str = ""
     """Why a person is asked, while `phase` is "waiting"."""
 
+    def counted(self) -> list[Run]:
+        """Its runs that count towards a verdict: ended, of the present commit, not lost with a supervisor."""
+        return [
+            run
+            for run in self.runs.values()
+            if run.number > self.since_run and run.outcome is not None and run.outcome != "lost"
+        ]
+
     def measured(self, measure: str) -> list[float]:
-        """Metrics of its runs under `measure`, in order of the runs."""
-        return [run.metric for run in self.runs.values() if run.metric is not None and run.measure == measure]
+        """Metrics of its counted runs under `measure`, in order of the runs."""
+        return [run.metric for run in self.counted() if run.metric is not None and run.measure == measure]
 
     def in_flight(self) -> Run | None:
         """Its run that has not ended yet."""
@@ -145,6 +156,10 @@ class Study:
     researchers: dict[str, str] = field(default_factory=dict)
     notebook: list[str] = field(default_factory=list)
     wishes: dict[int, Wish] = field(default_factory=dict)
+    fingerprints: dict[str, int] = field(default_factory=dict)
+    """First experiment of each fingerprint."""
+    options: dict[str, object] = field(default_factory=dict)
+    """Flags of the last supervisor."""
     faults: list[tuple[float, e.Fault]] = field(default_factory=list)
     tokens: int = 0
     usd: float = 0.0
@@ -240,6 +255,7 @@ class Study:
                 self._close_supervision(previous)
                 self.supervisor = Supervisor(body.pid, body.host, body.version, body.slots, event.at)
                 self.stopping, self.limit = "no", None
+                self.options = body.options
             case e.SupervisorStopped():
                 self._close_supervision(event.at)
                 if self.supervisor is not None:
@@ -290,9 +306,12 @@ class Study:
                 pass
 
     def _proposed(self, event: e.Event, body: e.ExperimentProposed) -> None:
-        if event.experiment is None or event.experiment in self.experiments:
+        if event.experiment is None:
             return
-        self.experiments[event.experiment] = Experiment(
+        before = self.experiments.get(event.experiment)
+        if before is not None and not (event.experiment == 0 and self.champion is None):
+            return  # only a baseline that never came to a champion is taken anew
+        experiment = Experiment(
             id=event.experiment,
             researcher=body.researcher,
             title=body.title,
@@ -302,19 +321,26 @@ class Study:
             notes=body.notes,
             proposed_at=event.at,
         )
+        if before is not None:
+            experiment.runs, experiment.since_run = before.runs, max(before.runs, default=0)
+        self.experiments[event.experiment] = experiment
+        if body.fingerprint:
+            self.fingerprints.setdefault(body.fingerprint, event.experiment)
 
     def _of_experiment(self, experiment: Experiment, event: e.Event) -> None:
         body = event.body
         match body:
             case e.ExperimentQueued():
-                experiment.phase = "queued"
+                experiment.phase, experiment.verdict, experiment.judged_at = "queued", None, None
+                experiment.since_run = max(experiment.runs, default=0)
                 experiment.commit, experiment.parent_commit = body.commit, body.parent_commit
                 experiment.parent = body.parent
                 experiment.lines_added, experiment.lines_removed = body.lines_added, body.lines_removed
             case e.ApprovalAsked():
                 experiment.phase, experiment.waits_for = "waiting", body.reason
             case e.RunStarted() if event.run is not None:
-                experiment.phase = "running"
+                if experiment.verdict is None:  # a champion that is measured anew stays judged
+                    experiment.phase = "running"
                 experiment.runs[event.run] = Run(
                     number=event.run,
                     seed=body.seed,
@@ -351,7 +377,8 @@ class Study:
         run.peak_memory, run.peak_gpu_memory = body.peak_memory, body.peak_gpu_memory
         run.metrics = body.metrics
         if body.outcome == "finished" and self.contract.verify is None:
-            run.metric = body.metrics.get(self.contract.metric)
+            value = body.metrics.get(self.contract.metric)
+            run.metric = value if value is not None and isfinite(value) else None
         if experiment.phase == "running":
             experiment.phase = "queued"
 

@@ -1,0 +1,52 @@
+"""What is left: experiments, hours, money, failures in a row, disk. Pure."""
+
+from dataclasses import dataclass
+
+from loop.study import Study
+
+
+@dataclass(frozen=True)
+class Left:
+    """One limit of the program against what was used of it, in the limit's own unit."""
+
+    name: str
+    used: float
+    limit: float
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.limit - self.used)
+
+
+def limits(study: Study, disk_used: int | None = None) -> list[Left]:
+    """Every limit that the program sets and that the loop as a whole can reach.
+
+    Args:
+        disk_used: bytes in `.looptop/`; None leaves the disk limit out.
+    """
+    given = study.contract.limits
+    pairs: list[tuple[str, float | None, float | None]] = [
+        ("experiments", study.judged(), given.experiments),
+        ("hours", study.hours(), given.hours),
+        ("usd", study.usd, given.usd),
+        ("failures", study.failures_in_a_row(), given.failures),
+        ("disk", disk_used, given.disk),
+    ]
+    return [Left(name, used, limit) for name, used, limit in pairs if limit is not None and used is not None]
+
+
+_SENTENCES = {
+    "experiments": "{used:.0f} of {limit:.0f} experiments have a verdict",
+    "hours": "{used:.1f} of {limit:g} hours are used",
+    "usd": "${used:.2f} of ${limit:g} are spent",
+    "failures": "{used:.0f} experiments in a row ended without a number",
+    "disk": "{used:,.0f} of {limit:,.0f} bytes of disk are used",
+}
+
+
+def reached(study: Study, disk_used: int | None = None) -> tuple[str, str] | None:
+    """Name of the first limit that is reached and a sentence about it, or None."""
+    for left in limits(study, disk_used):
+        if left.used >= left.limit:
+            return left.name, _SENTENCES[left.name].format(used=left.used, limit=left.limit)
+    return None
