@@ -1,0 +1,30 @@
+"""Git for a study: worktrees, experiment commits, refs, notes, diffs, and the tree of experiments read back.
+
+Rooms: `plumbing` runs git, shut off from hooks and the shell's environment; `message` is the text of commits and notes;
+`checkout` looks at the person's files; `worktrees` holds what runs run in; `comparison` diffs and merges in memory;
+`recovery` rebuilds a study from git alone; `study_lineage` joins them into `Lineage`, which promises the rest.
+Knows nothing of the rest of `loop`.
+"""
+
+from loop.lineage.checkout import find_root, init_repository
+from loop.lineage.comparison import FileChange, MergeConflict
+from loop.lineage.message import ExperimentMessage, Judged
+from loop.lineage.plumbing import LineageError
+from loop.lineage.recovery import RecoveredExperiment
+from loop.lineage.study_lineage import BranchMoved, Committed, Lineage, free_tag, tags
+
+__all__ = [
+    "BranchMoved",
+    "Committed",
+    "ExperimentMessage",
+    "FileChange",
+    "Judged",
+    "Lineage",
+    "LineageError",
+    "MergeConflict",
+    "RecoveredExperiment",
+    "find_root",
+    "free_tag",
+    "init_repository",
+    "tags",
+]

@@ -1,0 +1,131 @@
+"""The person's checkout: finding it, making one where there is none, and looking at what stands in it.
+
+Only `init_repository`, which a person asks for, writes to it; everything else here reads, and takes no lock of git's.
+"""
+
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from loop.lineage.plumbing import LineageError, Plumbing, ask_git, checked_path, complaint
+
+
+def find_root(path: Path) -> Path:
+    """The top folder of the git checkout that `path` is in, links resolved.
+
+    Raises:
+        LineageError: no checkout, a bare repository, or one without a commit.
+    """
+    start = path.resolve()
+    if not start.exists():
+        raise LineageError(f"{path} does not exist")
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists():
+            break
+        if (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir():
+            raise LineageError(f"{folder} is a bare repository; start looptop in a checkout of it (git worktree add)")
+    else:
+        raise LineageError(f"{path} is not inside a git repository; run `looptop init` there to make one")
+    if Plumbing(folder).ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}").status != 0:
+        raise LineageError(
+            f"{folder} has no commit yet; run `looptop init` there, or commit your files, and start again"
+        )
+    return folder
+
+
+def init_repository(path: Path, files: Sequence[Path]) -> str:
+    """Makes `path` the top of a git repository whose first commit holds `files`, and nothing else.
+
+    Also for a repository that has no commit yet; what is staged there stays staged.
+
+    Args:
+        path: the folder.
+        files: existing files inside it, absolute or relative to it.
+
+    Returns:
+        The sha of the commit.
+
+    Raises:
+        LineageError: a repository with commits is there already, a file is missing or outside, or git could not do it.
+    """
+    root = path.resolve()
+    if not root.is_dir():
+        raise LineageError(f"{path} is no folder; make it first")
+    names = []
+    for file in files:
+        absolute = (root / file).parent.resolve() / file.name
+        if not absolute.is_file() or absolute.is_symlink():
+            raise LineageError(f"{file} is no plain file in {root}; nothing was changed")
+        if not absolute.is_relative_to(root):
+            raise LineageError(f"{file} lies outside {root}; nothing was changed")
+        names.append(checked_path(absolute.relative_to(root).as_posix()))
+    if not names:
+        raise LineageError("there is no file to make a first commit of; name at least one")
+    if not (root / ".git").exists():
+        try:
+            above = find_root(root)
+        except LineageError:
+            args = ("init", "--quiet")
+            answer = ask_git(args, root, {})
+            if answer.status != 0:
+                raise complaint(args, root, answer) from None
+        else:
+            raise LineageError(f"{root} is already inside the git repository {above}")
+    git = Plumbing(root)
+    if git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}").status == 0:
+        raise LineageError(f"{root} is a git repository with commits already; nothing to do")
+    git.run("add", "--force", "--", *names)
+    message = "Start of the study\n\nThe first commit, made by `looptop init`, holds:\n\n" + "".join(
+        f"- {n}\n" for n in names
+    )
+    git.run(
+        "commit",
+        "--quiet",
+        "--no-verify",
+        "--cleanup=verbatim",
+        "--file=-",
+        "--only",
+        "--",
+        *names,
+        stdin=message.encode(),
+    )
+    return head(git)
+
+
+def head(git: Plumbing) -> str:
+    """The sha of the commit that the checkout stands on, on a branch or detached."""
+    return git.run("rev-parse", "--verify", "HEAD^{commit}").decode().strip()
+
+
+def dirty(git: Plumbing, exclude: Collection[str] = ()) -> list[str]:
+    """Tracked files with changes that are in no commit, but for `exclude`; a study's experiments do not have those."""
+    out = git.run("status", "--porcelain=v1", "-z", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames")
+    changed = [os.fsdecode(entry[3:]) for entry in out.split(b"\0") if entry]
+    return sorted(name for name in changed if name not in exclude)
+
+
+def working_copy(git: Plumbing, paths: Sequence[str]) -> dict[str, bytes]:
+    """The files as they stand in the checkout now, as `git add` would store them (line ends, filters).
+
+    Returns:
+        Contents by path; a file that is not there is left out.
+
+    Raises:
+        LineageError: a path is no plain file (a link, a folder) or cannot be read.
+    """
+    there = []
+    for path in paths:
+        place = git.root
+        for part in checked_path(path).split("/"):
+            place /= part
+            if place.is_symlink():
+                raise LineageError(f"{path} leads through the symbolic link {place}; looptop edits plain files only")
+        if place.is_file():
+            there.append(path)
+        elif place.exists():
+            raise LineageError(f"{path} is no plain file; looptop edits plain files only")
+    if not there:
+        return {}
+    stored = git.run("hash-object", "-w", "--stdin-paths", stdin="".join(f"{path}\n" for path in there).encode())
+    contents = git.blobs(stored.decode().split())
+    return {path: content for path, content in zip(there, contents, strict=True) if content is not None}

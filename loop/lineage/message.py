@@ -1,0 +1,176 @@
+"""The words of an experiment in git: its commit message and its verdict note, written and read back.
+
+A commit message is the title, the hypothesis and, as the last paragraph, trailers:
+
+    experiment 12: halve the learning rate
+
+    The loss rises in the first hundred steps.
+
+    Study: h100-a
+    Experiment: 12
+    Parent-experiment: 7
+    Researcher: automl
+
+A note (`refs/notes/looptop`) is trailers only: `Verdict:`, `Metric:`, `Runs:`, `Reason:`.
+
+Titles, hypotheses and reasons are a stranger's text. Control characters go, lengths are capped, and a line that looks
+like a trailer stays in the hypothesis where it was written: only the last paragraph is read as trailers, and that one
+is always ours. Nothing here runs git or reads a file.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+TITLE_CHARACTERS = 200
+HYPOTHESIS_CHARACTERS = 8_000
+VALUE_CHARACTERS = 1_000
+
+# Controls, lone surrogates, and the marks that reorder text on a screen; tab and newline are dealt with by the callers.
+_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): ?(.*)")
+# A line that begins so is cut as a comment when a person rewords the commit, or ends the message for
+# `git interpret-trailers`; a space in front keeps it.
+_FRAGILE = re.compile(r" *(?:#|---)")
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentMessage:
+    """What a commit says about its experiment.
+
+    Attributes:
+        title: one line.
+        hypothesis: any text.
+        researcher: who proposed it.
+        parent_experiment: the id of the experiment it was made on, None for the baseline.
+        trailers: more `Key: value` lines; a key is made of letters, digits and `-`.
+    """
+
+    title: str
+    hypothesis: str = ""
+    researcher: str = ""
+    parent_experiment: int | None = None
+    trailers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a note says about an experiment's end.
+
+    Attributes:
+        verdict: kept, discarded, crashed, timed out, killed or rejected.
+        reason: the sentence that says why.
+        metric: the metric's name.
+        value: the experiment's number in the metric's own units, None where it has none (a crash has none).
+        runs: one number for each run, in order, None for a run without one.
+    """
+
+    verdict: str
+    reason: str = ""
+    metric: str = ""
+    value: float | None = None
+    runs: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMessage:
+    """A commit message taken apart; `trailers` is empty for a commit that is not ours."""
+
+    title: str
+    hypothesis: str
+    trailers: Mapping[str, str]
+
+
+def compose(tag: str, experiment_id: int, message: ExperimentMessage) -> str:
+    """The commit message of an experiment, ended by a newline."""
+    trailers = {"Study": tag, "Experiment": str(experiment_id)}
+    if message.parent_experiment is not None:
+        trailers["Parent-experiment"] = str(message.parent_experiment)
+    if message.researcher:
+        trailers["Researcher"] = message.researcher
+    trailers.update(message.trailers)
+    title = one_line(message.title, TITLE_CHARACTERS) or "(no title)"
+    body = "\n".join(f" {line}" if _FRAGILE.match(line) else line for line in _paragraphs(message.hypothesis))
+    blocks = [f"experiment {experiment_id}: {title}", body, _trailer_block(trailers)]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def read_message(text: str) -> ReadMessage:
+    """Takes a commit message apart; the opposite of `compose`, and harmless on any other text."""
+    head, _, last = text.strip("\n").rpartition("\n\n")
+    trailers = read_trailers(last)
+    if not head or "Experiment" not in trailers:
+        head, trailers = text.strip("\n"), {}
+    subject, _, body = head.partition("\n")
+    title = subject.removeprefix(f"experiment {trailers.get('Experiment', '')}: ")
+    lines = (
+        line[1:] if _FRAGILE.match(line) and line.startswith(" ") else line for line in body.strip("\n").split("\n")
+    )
+    return ReadMessage(title, "\n".join(lines), trailers)
+
+
+def compose_note(judged: Judged) -> str:
+    """The text of a verdict note. Numbers are written so that reading gives the same float again."""
+    trailers = {"Verdict": judged.verdict}
+    if judged.value is not None:
+        trailers["Metric"] = f"{judged.metric}={judged.value!r}"
+    elif judged.metric:
+        trailers["Metric"] = judged.metric
+    numbers = " ".join("-" if value is None else repr(value) for value in judged.runs)
+    trailers["Runs"] = f"{len(judged.runs)} ({numbers})" if numbers else "0"
+    if judged.reason:
+        trailers["Reason"] = judged.reason
+    return _trailer_block(trailers) + "\n"
+
+
+def read_note(text: str) -> Judged | None:
+    """Reads a verdict note back; None where there is no verdict in it. What cannot be read as a number is none."""
+    trailers = read_trailers(text)
+    if not trailers.get("Verdict"):
+        return None
+    metric, equals, value = trailers.get("Metric", "").rpartition("=")
+    if not equals:
+        metric, value = value, ""
+    listed = re.search(r"\((.*)\)", trailers.get("Runs", ""))
+    return Judged(
+        verdict=trailers["Verdict"],
+        reason=trailers.get("Reason", ""),
+        metric=metric,
+        value=_number(value),
+        runs=tuple(_number(word) for word in listed.group(1).split()) if listed else (),
+    )
+
+
+def read_trailers(block: str) -> dict[str, str]:
+    """The `Key: value` lines of a paragraph; other lines are passed over, the last of a key wins."""
+    matches = (_TRAILER.fullmatch(line) for line in block.split("\n"))
+    return {match.group(1): match.group(2) for match in matches if match}
+
+
+def one_line(text: str, cap: int) -> str:
+    """A stranger's text as one line of at most `cap` characters, cut with an ellipsis."""
+    line = " ".join(_UNWANTED.sub(" ", text).split())
+    return line if len(line) <= cap else line[: cap - 1].rstrip() + "…"
+
+
+def _paragraphs(text: str) -> list[str]:
+    """A stranger's text as lines with no unwanted characters, no trailing blanks, single empty lines between."""
+    text = _UNWANTED.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
+    lines = "\n".join(line.rstrip() for line in text.split("\n"))
+    lines = re.sub(r"\n{3,}", "\n\n", lines).strip("\n")
+    if len(lines) > HYPOTHESIS_CHARACTERS:
+        lines = lines[: HYPOTHESIS_CHARACTERS - 1].rstrip() + "…"
+    return lines.split("\n")
+
+
+def _trailer_block(trailers: Mapping[str, str]) -> str:
+    return "\n".join(f"{key}: {one_line(value, VALUE_CHARACTERS)}" for key, value in trailers.items())
+
+
+def _number(word: str) -> float | None:
+    try:
+        value = float(word)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,235 @@
+"""One git command in one checkout, shut off from everything that could surprise a person.
+
+Invariants, for every command that lineage runs:
+
+- no hook, editor, pager, signing, credential prompt, file-system monitor or automatic gc of the person's starts;
+- no GIT_DIR, GIT_INDEX_FILE or the like of the calling shell is heard: the repository is named outright, which
+  is also why git's ownership check does not stop us as root on a rented machine;
+- the command has a session of its own, so that ctrl+c in a terminal, or the end of a supervisor, does not cut a
+  write in half.
+
+It never guesses a repository, never touches the network, and raises nothing but `LineageError`.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+# GitPython asks for the version of git when it is imported and raises where there is none; we say so in a sentence.
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+from git import Git, Repo
+from git.exc import GitCommandNotFound, GitError
+
+LOOPTOP_NAME = "looptop"
+LOOPTOP_EMAIL = "looptop@localhost"
+
+# What a person may say to git through the environment and still mean it here: who they are, where their settings
+# lie, where git itself lies. Every other GIT_* variable belongs to the command that started us.
+_HEARD = re.compile(
+    r"GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL)|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)"
+    r"|GIT_EXEC_PATH|GIT_LFS_\w+|GIT_PYTHON_\w+"
+)
+
+_SETTINGS = (
+    f"core.hooksPath={os.devnull}",
+    "core.fsmonitor=",  # empty is "off" in every version; "false" was once the name of a hook
+    "core.askPass=",
+    "core.safecrlf=false",
+    "core.logAllRefUpdates=true",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "commit.gpgSign=false",
+    "submodule.recurse=false",
+    "fastimport.unpackLimit=100",  # an experiment's few objects stay loose; else each would be a pack of its own
+    "log.showSignature=false",
+    "i18n.commitEncoding=UTF-8",
+    "i18n.logOutputEncoding=UTF-8",
+)
+
+
+class LineageError(Exception):
+    """Something about the repository stops us; the text is one sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a git command said: its exit status, its output as bytes, its complaints as text."""
+
+    status: int
+    out: bytes
+    err: str
+
+
+def start_git(
+    args: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    settings: Sequence[str] = _SETTINGS,
+    takes_input: bool = False,
+) -> "subprocess.Popen[bytes]":
+    """Starts `git args` in `cwd` with our settings; the caller reads its pipes and waits for it.
+
+    Raises:
+        LineageError: git is not installed, or no process can be started.
+    """
+    leaked = [f"-u{name}" for name in os.environ if name.startswith("GIT_") and not _HEARD.fullmatch(name)]
+    command = ["env", *leaked] if leaked else []
+    # Worked out beforehand: `env -u` would also take away what we set ourselves.
+    command += [f"{name}={value}" for name, value in env.items()] if leaked else []
+    command.append(Git.GIT_PYTHON_GIT_EXECUTABLE or "git")
+    for setting in settings:
+        command += ["-c", setting]
+    try:
+        started = Git(str(cwd)).execute(
+            [*command, *args],
+            istream=subprocess.PIPE if takes_input else None,
+            as_process=True,
+            env=dict(env),
+            shell=False,
+            start_new_session=True,
+        )
+    except GitCommandNotFound as missing:
+        raise LineageError("git is not installed here; install it and start again") from missing
+    except (GitError, OSError, ValueError) as failed:
+        raise LineageError(f"git could not be started in {cwd} ({failed})") from failed
+    process: subprocess.Popen[bytes] | None = started.proc
+    assert process is not None  # GitPython empties it only when it ends the process itself
+    started.proc = None  # else the wrapper would end the process as soon as it is collected
+    return process
+
+
+def ask_git(args: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: bytes | None = None) -> Answer:
+    """Runs `git args` to its end and returns what it said, whatever its status."""
+    with start_git(args, cwd, env, takes_input=stdin is not None) as process:
+        out, err = process.communicate(stdin)
+    return Answer(process.returncode, out, err.decode("utf-8", "replace"))
+
+
+def complaint(args: Sequence[str], where: Path, answer: Answer) -> LineageError:
+    """The sentence for a git command that failed: git's own last word, and where."""
+    words = [line.strip() for line in answer.err.splitlines() if line.strip()]
+    fatal = [line for line in words if line.startswith(("fatal:", "error:"))]
+    last = (fatal or words or [f"status {answer.status}"])[-1]
+    return LineageError(f"git {args[0]} failed in {where}: {last.removeprefix('fatal: ').removeprefix('error: ')}")
+
+
+def checked_path(path: str) -> str:
+    """The path if it can name a file inside a checkout: relative, `/` between parts, no `..`, nothing of git's own.
+
+    Raises:
+        LineageError: it cannot.
+    """
+    parts = path.split("/")
+    if "\n" in path or "\0" in path or any(part in ("", ".", "..") or part.lower() == ".git" for part in parts):
+        raise LineageError(f"{path!r} is no path of a file inside the checkout; name it relative to the top folder")
+    return path
+
+
+class Plumbing:
+    """Git in one checkout.
+
+    Attributes:
+        root: the top folder of the checkout.
+        git_dir: its own git folder (for a linked worktree, the one below `worktrees/`).
+        common_dir: the git folder that all worktrees share: objects, refs, `info/exclude`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        try:
+            with Repo(self.root, expand_vars=False) as repo:
+                self.git_dir = Path(os.fspath(repo.git_dir)).resolve()
+                self.common_dir = Path(os.fspath(repo.common_dir)).resolve()
+        except (GitError, OSError, ValueError) as failed:
+            raise LineageError(f"{root} is not the top of a git checkout; run looptop inside one") from failed
+
+    @cached_property
+    def identity(self) -> tuple[str, str]:
+        """Name and email of the person, `looptop` for what they have not set; read once."""
+        known: dict[str, str] = {}
+        listed = self._ask_bare("config", "--null", "--get-regexp", r"^(user|author)\.(name|email)$")
+        for entry in listed.out.decode("utf-8", "replace").split("\0"):
+            key, _, value = entry.partition("\n")
+            known[key.lower()] = value
+
+        def said(field: str, otherwise: str) -> str:
+            env = os.environ.get(f"GIT_AUTHOR_{field.upper()}", "")
+            words = env or known.get(f"author.{field}", "") or known.get(f"user.{field}", "")
+            return re.sub(r"[\x00-\x1f<>]+", " ", words).strip() or otherwise
+
+        return said("name", LOOPTOP_NAME), said("email", LOOPTOP_EMAIL)
+
+    def ask(
+        self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Answer:
+        """Runs a git command and returns what it said, whatever its status."""
+        return ask_git(args, cwd or self.root, {**self._env(), **(env or {})}, stdin)
+
+    def run(
+        self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> bytes:
+        """Runs a git command that is expected to work, and returns its output.
+
+        Raises:
+            LineageError: it did not work; the sentence carries git's own reason.
+        """
+        answer = self.ask(*args, stdin=stdin, env=env, cwd=cwd)
+        if answer.status != 0:
+            raise complaint(args, self.root, answer)
+        return answer.out
+
+    def run_at_most(self, limit: int, *args: str) -> tuple[bytes, bool]:
+        """Runs a git command for the first `limit` bytes of its output; the flag says that there was more."""
+        with start_git(args, self.root, self._env()) as process:
+            assert process.stdout is not None and process.stderr is not None
+            out = process.stdout.read(limit + 1)
+            if len(out) > limit:
+                process.kill()
+                return out[:limit], True
+            err = process.stderr.read()
+        if process.returncode != 0:
+            raise complaint(args, self.root, Answer(process.returncode, out, err.decode("utf-8", "replace")))
+        return out, False
+
+    def blobs(self, names: Sequence[str]) -> list[bytes | None]:
+        """The contents behind object names (`sha`, `commit:path`), None for those that are no file; one process."""
+        out = self.run("cat-file", "--batch", stdin="".join(f"{name}\n" for name in names).encode())
+        contents: list[bytes | None] = []
+        at = 0
+        for _ in names:
+            end = out.index(b"\n", at)
+            words = out[at:end].rsplit(b" ", 2)
+            at = end + 1
+            if len(words) < 3 or not words[2].isdigit():  # "NAME missing" and its kin carry no body
+                contents.append(None)
+                continue
+            size = int(words[2])
+            contents.append(out[at : at + size] if words[1] == b"blob" else None)
+            at += size + 1
+        return contents
+
+    def _ask_bare(self, *args: str) -> Answer:
+        return ask_git(args, self.root, self._place())
+
+    def _place(self) -> dict[str, str]:
+        return {
+            "GIT_DIR": str(self.git_dir),
+            "GIT_WORK_TREE": str(self.root),
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_LITERAL_PATHSPECS": "1",
+        }
+
+    def _env(self) -> dict[str, str]:
+        name, email = self.identity
+        who = {
+            f"GIT_{role}_{part}": word
+            for role in ("AUTHOR", "COMMITTER")
+            for part, word in (("NAME", name), ("EMAIL", email))
+        }
+        return {**self._place(), **who}

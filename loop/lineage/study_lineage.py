@@ -1,0 +1,311 @@
+"""The git side of one study: its experiments' commits, refs and notes, and its branch.
+
+What is promised:
+
+- Every experiment is a commit under `refs/looptop/<tag>/<id>` from the moment it exists, kept or not: no gc takes it.
+  A commit that another one replaces under the same id stays under `refs/looptop/<tag>/superseded/`.
+- The branch `looptop/<tag>` moves only by compare-and-swap, and never while somebody has it checked out.
+- The person's HEAD, index, stash, branches and working files are never written. Commits are made without any worktree
+  or index; runs happen in worktrees of their own. Nothing is pushed, no hook runs (`plumbing.py`).
+
+All methods may be called from several threads. Each blocks for some milliseconds: an event loop calls them in a thread.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from loop.lineage import checkout, comparison, recovery
+from loop.lineage.message import ExperimentMessage, Judged, compose, compose_note
+from loop.lineage.plumbing import LineageError, Plumbing, checked_path, complaint
+from loop.lineage.worktrees import Worktrees
+
+NOTES_LOCK_S = 10.0  # a note takes 3 ms; a lock held this long is held by something that hangs
+
+
+class BranchMoved(LineageError):
+    """The study's branch is not where the study left it, or somebody stands on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """An experiment's commit and its size against its parent, in lines."""
+
+    sha: str
+    lines_added: int
+    lines_removed: int
+
+
+class Lineage:
+    """The git side of the study `tag` in the checkout at `root`.
+
+    Attributes:
+        tag: the study's name.
+        branch: its branch, without `refs/heads/`.
+    """
+
+    def __init__(self, root: Path, tag: str) -> None:
+        if not re.fullmatch(r"\w[\w.-]*", tag) or ".." in tag or tag.endswith((".", ".lock")):
+            raise LineageError(f"{tag!r} cannot name a study; use letters, digits, `-`, `_` and single dots")
+        self.tag = tag
+        self.branch = f"looptop/{tag}"
+        self._git = Plumbing(root)
+        self._trees = Worktrees(self._git)
+        self._refs = f"refs/looptop/{tag}"
+        self._branch_ref = f"refs/heads/{self.branch}"
+
+    @property
+    def root(self) -> Path:
+        """The top folder of the person's checkout, links resolved."""
+        return self._git.root
+
+    # The person's checkout: looked at, never touched.
+
+    def prepare(self) -> None:
+        """Makes `.looptop/` and has git ignore it, through `info/exclude`: no file of the person's changes."""
+        try:
+            (self.root / ".looptop").mkdir(exist_ok=True)
+            exclude = self._git.common_dir / "info" / "exclude"
+            text = exclude.read_text(errors="surrogateescape") if exclude.exists() else ""
+            if "/.looptop/" not in text.split("\n"):
+                exclude.parent.mkdir(exist_ok=True)
+                start = "" if not text or text.endswith("\n") else "\n"
+                with exclude.open("a") as file:
+                    file.write(f"{start}/.looptop/\n")
+        except OSError as failed:
+            raise LineageError(f"{failed.filename} cannot be written ({failed.strerror}); looptop needs it") from failed
+
+    def head(self) -> str:
+        """The sha of the commit that the person stands on, on a branch or detached."""
+        return checkout.head(self._git)
+
+    def dirty(self, exclude: Collection[str] = ()) -> list[str]:
+        """Tracked files with uncommitted changes, but for `exclude`: experiments run without those changes."""
+        return checkout.dirty(self._git, exclude)
+
+    def working_copy(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """The files as they stand in the checkout now, as git would store them; one that is not there is left out."""
+        return checkout.working_copy(self._git, paths)
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """The contents of a file in a commit, None where there is no such file."""
+        return self._git.blobs([f"{commit}:{checked_path(path)}"])[0]
+
+    # Experiments.
+
+    def commit(
+        self,
+        experiment_id: int,
+        parent: str,
+        files: Mapping[str, bytes | None],
+        message: ExperimentMessage,
+        at: float,
+    ) -> Committed:
+        """Commits an experiment on top of `parent` and points `refs/looptop/<tag>/<id>` at it, in one step.
+
+        Doing it twice with the same arguments gives the same commit, so a supervisor that died may simply do it again.
+
+        Args:
+            experiment_id: the experiment's number.
+            parent: the commit it is made on.
+            files: new contents by path, None to delete; a file keeps its mode, a new one is 0644.
+            message: title, hypothesis and the rest.
+            at: the commit's date in seconds since the epoch.
+
+        Raises:
+            LineageError: a path is a link, a folder or a submodule in `parent`, or git could not write.
+        """
+        modes = self._modes(parent, files)
+        ref = f"{self._refs}/{experiment_id}"
+        name, email = self._git.identity
+        text = compose(self.tag, experiment_id, message).encode("utf-8", "replace")
+        who = f"{name} <{email}> {int(at)} +0000"
+        stream = [f"feature done\ncommit {ref}\nmark :1\nauthor {who}\ncommitter {who}\n".encode(), _data(text)]
+        stream.append(f"from {parent}\n".encode())
+        for path, content in files.items():
+            quoted = '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            if content is None:
+                stream.append(f"D {quoted}\n".encode())
+            else:
+                stream += [f"M {modes.get(path, '100644')} inline {quoted}\n".encode(), _data(content)]
+        stream.append(b"get-mark :1\ndone\n")
+        sha = self._import(ref, b"".join(stream))
+        changes = comparison.stat(self._git, parent, sha)
+        return Committed(sha, sum(c.lines_added for c in changes), sum(c.lines_removed for c in changes))
+
+    def record_verdict(self, sha: str, judged: Judged) -> None:
+        """Writes the verdict of an experiment's commit into `refs/notes/looptop`, over an earlier one."""
+        # Git itself reads and writes the notes in two steps, and another study of the repository may do so just now.
+        try:
+            with FileLock(self._git.common_dir / "looptop-notes.flock", timeout=NOTES_LOCK_S):
+                note = compose_note(judged).encode("utf-8", "replace")
+                self._git.run("notes", "--ref=refs/notes/looptop", "add", "-f", "-F", "-", sha, stdin=note)
+        except Timeout as busy:
+            raise LineageError(f"{busy.lock_file} is held by another looptop that hangs; end that one first") from busy
+        except OSError as failed:
+            raise LineageError(
+                f"the verdict's note cannot be locked ({failed}); free the disk or fix its rights"
+            ) from failed
+
+    def diff(self, a: str, b: str, paths: Sequence[str] | None = None) -> str:
+        """The unified diff from commit `a` to `b`, capped at 1 MiB with a last line that says so."""
+        return comparison.diff(self._git, a, b, paths)
+
+    def stat(self, a: str, b: str, paths: Sequence[str] | None = None) -> list[comparison.FileChange]:
+        """The files that differ from commit `a` to `b`, with lines added and removed."""
+        return comparison.stat(self._git, a, b, paths)
+
+    def merge(self, base: str, ours: str, theirs: str, paths: Sequence[str]) -> dict[str, bytes | None]:
+        """The files of proposal `theirs`, made on `base`, moved onto `ours`; raises `MergeConflict`."""
+        return comparison.merge(self._git, base, ours, theirs, paths)
+
+    def rebuild(self) -> list[recovery.RecoveredExperiment]:
+        """All experiments of the study from git alone, ordered by id."""
+        return recovery.rebuild(self._git, self.tag)
+
+    # Worktrees.
+
+    def add_tree(self, name: str, commit: str) -> Path:
+        """Checks `commit` out into `.looptop/trees/<name>`, with the submodules that the person's checkout has."""
+        return self._trees.add(name, commit)
+
+    def remove_tree(self, name: str) -> None:
+        """Removes that tree, whatever a run has done to it; one that is not there is no error."""
+        self._trees.remove(name)
+
+    def trees(self) -> list[str]:
+        """The names of all trees, also half-made ones."""
+        return self._trees.names()
+
+    def clear_stale_trees(self, keep: Collection[str] = ()) -> list[str]:
+        """Removes what a killed supervisor left: all trees but `keep`, and lock files of dead gits in what is ours.
+
+        Only for the start of the workspace's one supervisor. Returns the names of the trees removed.
+        """
+        common = self._git.common_dir
+        locks = [common / f"{self._branch_ref}.lock", common / "refs" / "notes" / "looptop.lock"]
+        for lock in [*locks, *(common / self._refs).glob("**/*.lock")]:
+            lock.unlink(missing_ok=True)
+        return self._trees.clear_stale(keep)
+
+    # The branch.
+
+    def branch_tip(self) -> str | None:
+        """The sha of the commit that the study's branch is at, None where there is no such branch."""
+        return self._branch_state()[0]
+
+    def begin_branch(self, commit: str) -> None:
+        """Makes the branch at `commit`; nothing happens if it is there already.
+
+        Raises:
+            BranchMoved: it exists elsewhere.
+        """
+        wanted = self._git.run("rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
+        tip, _ = self._branch_state()
+        if tip == wanted:
+            return
+        if tip is not None:
+            raise BranchMoved(f"branch {self.branch} exists already at {tip[:12]}; choose another tag for this study")
+        if self._git.ask("rev-parse", "--verify", "--quiet", "refs/heads/looptop").status == 0:
+            raise LineageError(
+                "a branch called looptop is in the way of looptop/...; rename it: git branch -m looptop NAME"
+            )
+        self._git.run(
+            "update-ref", "-m", "looptop: begin", "--stdin", stdin=f"create {self._branch_ref} {wanted}\n".encode()
+        )
+
+    def advance(self, new: str, expected_old: str) -> None:
+        """Moves the branch from `expected_old` to `new`; nothing happens if it is at `new` already.
+
+        Raises:
+            BranchMoved: it is elsewhere or gone, or checked out somewhere, where moving it would show as changes.
+        """
+        tip, standing = self._branch_state()
+        if tip == new:
+            return
+        if tip is None:
+            raise BranchMoved(
+                f"branch {self.branch} is gone; bring it back: git branch {self.branch} {expected_old[:12]}"
+            )
+        if tip != expected_old:
+            raise BranchMoved(
+                f"branch {self.branch} was moved to {tip[:12]} by somebody; keep that under another name and put it "
+                f"back: git branch NAME {self.branch} && git branch -f {self.branch} {expected_old[:12]}"
+            )
+        if standing:
+            raise BranchMoved(f"branch {self.branch} is checked out in {standing}; switch to another branch there")
+        move = f"update {self._branch_ref} {new} {expected_old}\n".encode()
+        answer = self._git.ask("update-ref", "-m", "looptop: new champion", "--stdin", stdin=move)
+        if answer.status != 0:
+            if self._branch_state()[0] != expected_old:
+                raise BranchMoved(f"branch {self.branch} was moved by somebody this moment; try again")
+            raise complaint(("update-ref",), self.root, answer)
+
+    # Inside.
+
+    def _branch_state(self) -> tuple[str | None, str]:
+        """The branch's commit, and the worktree that it is checked out in ("" for none)."""
+        shown = "--format=%(refname) %(objectname) %(worktreepath)"
+        for line in self._git.run("for-each-ref", shown, self._branch_ref).decode("utf-8", "replace").splitlines():
+            name, sha, standing = line.split(" ", 2)
+            if name == self._branch_ref:
+                return sha, standing
+        return None, ""
+
+    def _modes(self, parent: str, files: Collection[str]) -> dict[str, str]:
+        """The modes of those files that are in `parent` already; refuses what is no plain file there."""
+        asked = set()
+        for path in files:
+            parts = checked_path(path).split("/")
+            asked |= {"/".join(parts[:end]) for end in range(1, len(parts) + 1)}
+        found: dict[str, str] = {}
+        for entry in self._git.run("ls-tree", "-z", "--full-tree", parent, "--", *sorted(asked)).split(b"\0"):
+            described, _, path_bytes = entry.partition(b"\t")
+            mode, path = described[:6].decode(), path_bytes.decode("utf-8", "surrogateescape")
+            if path in files:
+                if mode not in ("100644", "100755"):
+                    kind = {"120000": "a symbolic link", "160000": "a submodule"}.get(mode, "a folder")
+                    raise LineageError(f"{path} is {kind} in {parent[:12]}; looptop edits plain files only")
+                found[path] = mode
+            elif path in asked and mode != "040000":
+                raise LineageError(f"{path} is no folder in {parent[:12]}, so nothing can be edited inside it")
+        return found
+
+    def _import(self, ref: str, stream: bytes) -> str:
+        """Feeds one commit to git and returns its sha; what `ref` pointed at and would be lost is kept aside."""
+        answer = self._git.ask("fast-import", "--quiet", stdin=stream)
+        sha = answer.out.decode().strip()
+        if answer.status == 0:
+            return sha
+        if sha and "Not updating" in answer.err:
+            old = self._git.run("rev-parse", "--verify", ref).decode().strip()
+            aside = f"{self._refs}/superseded/{ref.rpartition('/')[2]}-{old[:12]}"
+            moves = f"update {aside} {old}\nupdate {ref} {sha} {old}\n"
+            self._git.run("update-ref", "-m", "looptop: made anew", "--stdin", stdin=moves.encode())
+            return sha
+        for report in re.findall(r"crash report to (.+)", answer.err):
+            Path(self.root, report).unlink(missing_ok=True)
+        raise complaint(("fast-import",), self.root, answer)
+
+
+def free_tag(root: Path, wanted: str) -> str:
+    """`wanted`, made fit to name a study, or the first of `wanted-2`, `wanted-3` ... that no study in git has yet."""
+    plain = (
+        re.sub(r"\.lock$|\.+$", "", re.sub(r"\.{2,}", ".", re.sub(r"[^\w.-]+", "-", wanted).lstrip(".-"))) or "study"
+    )
+    # Two tags that differ only in case are one file on some disks.
+    taken = {tag.casefold() for tag in tags(root)}
+    names = (plain if number == 1 else f"{plain}-{number}" for number in range(1, len(taken) + 2))
+    return next(name for name in names if name.casefold() not in taken)
+
+
+def tags(root: Path) -> list[str]:
+    """The studies that git knows of in this repository, by branch or by experiments, sorted."""
+    return recovery.tags(Plumbing(root))
+
+
+def _data(content: bytes) -> bytes:
+    return b"data %d\n%b\n" % (len(content), content)

@@ -1,0 +1,143 @@
+"""The worktrees that experiments run in: `<root>/.looptop/trees/<name>`, each a detached checkout of one commit.
+
+They are git's own linked worktrees. Only trees below that folder are ever made, emptied or removed, and what counts as
+one of ours is read from git's records, not from the tree: a run may have rewritten anything inside its tree. A person's
+worktrees, their index and the index of their submodules stay as they are; `git worktree prune` is never called, since
+it would also forget a worktree of theirs on a disk that is not mounted just now.
+"""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+
+from loop.lineage.plumbing import LineageError, Plumbing
+
+
+class Worktrees:
+    """Makes and removes the trees of one checkout. Safe to call from several threads for different names."""
+
+    def __init__(self, git: Plumbing) -> None:
+        self._git = git
+        self.home = git.root / ".looptop" / "trees"
+
+    def add(self, name: str, commit: str) -> Path:
+        """Checks `commit` out into a new tree, with the submodules that the person's checkout has.
+
+        Returns:
+            The tree's top folder.
+
+        Raises:
+            LineageError: the name is taken or no plain name, or git could not check the commit out. Nothing is left.
+        """
+        tree = self._tree(name)
+        if os.path.lexists(tree):
+            raise LineageError(f"{tree} exists already; remove that tree before making it anew")
+        self.home.mkdir(parents=True, exist_ok=True)
+        try:
+            # Forced twice: a record whose tree somebody deleted by hand must not stop us, locked or not.
+            self._git.run("worktree", "add", "-f", "-f", "--quiet", "--detach", str(tree), commit)
+            _fill_submodules(self._git, commit, tree)
+        except BaseException:
+            self.remove(name)
+            raise
+        return tree
+
+    def remove(self, name: str) -> None:
+        """Removes a tree and git's record of it, whatever a run has done to it; one that is not there is no error.
+
+        Raises:
+            LineageError: something in it cannot be deleted.
+        """
+        tree = self._tree(name)
+        _delete(tree)
+        for record in self._records().get(tree.name, []):
+            _delete(record)
+
+    def names(self) -> list[str]:
+        """The names of all trees, whole or half made, and of those that only git's records still know."""
+        standing = {entry.name for entry in self.home.iterdir()} if self.home.is_dir() else set()
+        return sorted(standing | self._records().keys())
+
+    def clear_stale(self, keep: Collection[str] = ()) -> list[str]:
+        """Removes every tree but those to keep, and the index lock that a dead git left in a kept one.
+
+        Only for a moment when nothing else works in the trees: at the start of the workspace's one supervisor.
+
+        Returns:
+            The names of the trees removed.
+        """
+        stale = [name for name in self.names() if name not in keep]
+        for name in stale:
+            self.remove(name)
+        for records in self._records().values():
+            for record in records:
+                (record / "index.lock").unlink(missing_ok=True)
+        return stale
+
+    def _tree(self, name: str) -> Path:
+        if not name or name in (".", "..") or "/" in name or "\0" in name or name != name.strip():
+            raise LineageError(f"{name!r} is no name for a tree; use one plain word")
+        return self.home / name
+
+    def _records(self) -> dict[str, list[Path]]:
+        """Git's records (folders below `worktrees/` of the common git folder) of trees of ours, by the tree's name."""
+        found: dict[str, list[Path]] = {}
+        home = os.path.realpath(self.home)
+        for link in self._git.common_dir.glob("worktrees/*/gitdir"):
+            try:
+                target = os.fsdecode(link.read_bytes()).strip()
+            except OSError:
+                continue  # somebody's worktree is being removed this moment
+            tree = Path(os.path.normpath(link.parent / target)).parent  # relative since git 2.48, if configured so
+            if os.path.realpath(tree.parent) == home:
+                found.setdefault(tree.name, []).append(link.parent)
+        return found
+
+
+def _fill_submodules(source: Plumbing, commit: str, tree: Path) -> None:
+    """Checks out the submodules of `commit` that are initialised in the checkout `source`, from its local objects.
+
+    Each is read through an index in a temporary folder: neither the submodule's own index nor its HEAD moves.
+    """
+    if not (tree / ".gitmodules").is_file():
+        return
+    for entry in source.run("ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
+        described, _, raw_path = entry.partition(b"\t")
+        if not described.startswith(b"160000 "):
+            continue
+        path, sha = os.fsdecode(raw_path), described.split()[2].decode()
+        if not (source.root / path / ".git").exists():
+            continue  # never initialised: empty here as it is there
+        module = Plumbing(source.root / path)
+        with tempfile.TemporaryDirectory(prefix="looptop-") as scratch:
+            place = {"GIT_INDEX_FILE": f"{scratch}/index", "GIT_WORK_TREE": str(tree / path)}
+            answer = module.ask("read-tree", "--reset", "-u", sha, env=place, cwd=tree / path)
+        if answer.status != 0:
+            raise LineageError(
+                f"submodule {path} cannot be checked out at {sha[:12]}; run `git submodule update --init {path}` first"
+            )
+        _fill_submodules(module, sha, tree / path)
+
+
+def _delete(path: Path) -> None:
+    """Deletes a file or a folder with all that is in it, also where a run took away its own write permission."""
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
+        return
+    try:
+        try:
+            shutil.rmtree(path)
+        except PermissionError:
+            path.chmod(stat.S_IRWXU)
+            for folder, inner, _ in os.walk(path):
+                for name in inner:
+                    if not (Path(folder) / name).is_symlink():
+                        (Path(folder) / name).chmod(stat.S_IRWXU)
+            shutil.rmtree(path)
+    except FileNotFoundError:
+        pass  # somebody else deleted it at the same time
+    except OSError as failed:
+        raise LineageError(f"{path} cannot be deleted ({failed.strerror}); delete it by hand") from failed
