@@ -1,0 +1,392 @@
+"""One run as a process on this machine: started, read, measured, ended, and told about in one result.
+
+The run's tree of processes belongs to its warden (`warden.py`); this side runs in the supervisor's event loop, feeds
+the output into the log and the reader, and never holds the loop for long, whatever the run prints. It judges nothing: a
+run that printed no metric and ended with exit code 0 is `finished` here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from loop.runs import tree
+from loop.runs.leftovers import STARTED_BY_US, sweep_orphans
+from loop.runs.log import CappedLog
+from loop.runs.output import SAMPLE_EVERY_S, OutputReader, Sample, crash_line
+from loop.runs.warden import GRACE_S, STUCK_S, encode_order
+
+Outcome = Literal["finished", "crashed", "timed_out", "killed"]
+
+# One turn of the event loop takes this much of a run's output, and no longer than this...
+TURN_BYTES = 64 * 1024
+READ_BYTES = 16 * 1024
+TURN_S = 0.004
+# ...and as long as more is waiting, rests as long as it took, 5 ms at least: 13 MB/s and half a core at most. A run
+# that prints more waits for us in its own write calls.
+REST_S = 0.005
+# What a pipe can still hold when every writer is gone: 64 kB, or 1 MB where the run made it larger.
+DRAIN_BYTES = 2 << 20
+# The warden keeps the deadline. This much later we look whether the run has stopped the warden itself.
+BACKSTOP_S = GRACE_S + 0.5
+REASON_CHARS = 300
+
+# Isolated, without site: nothing in the run's environment or folder changes what the warden imports.
+_ROOTS = [str(Path(__file__).parents[2])]
+if not tree.LISTS_CHILDREN:
+    _ROOTS.append(str(Path(psutil.__file__).parents[1]))
+_WARDEN = [sys.executable, "-I", "-S", "-c"]
+_WARDEN += ["import sys; sys.path += sys.argv[1:]; from loop.runs.warden import main; main()", *_ROOTS]
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that a run needs."""
+
+    argv: list[str]
+    """The command, as from `environment.resolve_command`."""
+    cwd: Path
+    """The root of the experiment's worktree."""
+    env: Mapping[str, str]
+    """The whole environment, as from `environment.child_environment`."""
+    log_dir: Path
+    """Where the log goes. Not the run's own LOOPTOP_RUN_DIR: there it could replace the log by a link to anything."""
+    deadline_s: float
+    """Seconds from the start until everything is ended."""
+    memory_cap: int = 0
+    """Bytes that the whole tree may hold; 0 is no limit."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended and what it said and took."""
+
+    outcome: Outcome
+    reason: str
+    """One sentence for anything but `finished`, where it is empty."""
+    exit_code: int | None
+    """Of the command itself; None when a signal ended it, or when it never started."""
+    signal: int | None
+    """The signal that ended the command itself."""
+    seconds: float
+    """Wall time from start to the end of the command itself."""
+    cpu_seconds: float
+    """CPU time of the whole tree, user and system, of every process that somebody waited for."""
+    peak_memory: int
+    """Bytes: the largest sum of resident memory over the tree (shared pages count once a process), looked at twice a
+    second, or the largest single process, whichever is more. Never under the 10 MB of the process that starts it."""
+    peak_gpu_memory: int | None
+    """Bytes, from `LocalRun.note_gpu_memory`; None when nobody noted any."""
+    leftovers: int
+    """Processes that outlived a command that had ended by itself, and were ended."""
+    metrics: dict[str, float]
+    """The summary that it printed; NaN and infinity as such."""
+    tail: str
+    """The end of its output: at most 60 lines and 8,000 characters, safe to show."""
+    log_fault: str | None = None
+    """Why the log is not whole, where it is not."""
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """What the warden says at the end; as it stands when the warden could not."""
+
+    why: str = ""
+    code: int | None = None  # negative: the signal that ended the command
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak: int = 0
+    leftovers: int = 0
+    stuck: int = 0
+
+
+class LocalRun:
+    """A run in flight. Make one with `start`; all of it happens in the event loop that called it."""
+
+    def __init__(self, spec: RunSpec, on_samples: Callable[[list[Sample]], None]) -> None:
+        self.spec = spec
+        self.memory = 0
+        """Bytes that the tree held when the warden last looked (twice a second)."""
+        self.last_sample: Sample | None = None
+        self.pid = 0
+        """Process id of the warden; 0 when even that could not be started."""
+        self.created = 0.0
+        """When the warden was created, in epoch seconds as psutil has it: with `pid` it names one process for ever."""
+        self._on_samples = on_samples
+        self._reader = OutputReader()
+        self._log = CappedLog(spec.log_dir)
+        self._loop = asyncio.get_running_loop()
+        self._reports = b""
+        self._cannot: tuple[str, int] | None = None
+        self._ending: _Ending | None = None
+        self._killed_by = ""
+        self._overdue = False
+        self._gpu_memory: int | None = None
+        self._flush: asyncio.TimerHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None
+        self._gone = asyncio.Event()  # the warden has closed its reports, so it has ended
+        self._warden: subprocess.Popen[bytes] | None = None
+        self._result: asyncio.Task[RunResult]
+
+    @classmethod
+    async def start(cls, spec: RunSpec, on_samples: Callable[[list[Sample]], None] = lambda _: None) -> LocalRun:
+        """Start a run. What cannot be started is a run all the same, which `wait` says has crashed, and why.
+
+        It makes this process a child subreaper, so that not even a run that kills its warden leaves anything behind.
+
+        Args:
+            spec: the run.
+            on_samples: called in the event loop with each batch of samples, at most twice a second.
+        """
+        tree.become_subreaper()
+        run = cls(spec, on_samples)
+        try:
+            run._launch()
+        except OSError as error:
+            run._cannot = ("fork", error.errno or 0)
+            run._gone.set()
+        run._result = asyncio.create_task(run._supervise())
+        return run
+
+    async def wait(self) -> RunResult:
+        """How it ended, once no process of it is left. May be awaited by several, and cancelled without harm."""
+        return await asyncio.shield(self._result)
+
+    def kill(self, reason: str = "", by: str = "a person") -> None:
+        """End the whole tree: SIGTERM, five seconds, SIGKILL. A run that is ending already goes on ending as it was.
+
+        Args:
+            reason: said in the result behind who did it.
+            by: who asks.
+        """
+        self._killed_by = self._killed_by or f"killed by {by}" + (f": {reason}" if reason else "")
+        if self._warden and self._warden.stdin and not self._gone.is_set():
+            try:
+                self._warden.stdin.write(b"kill")
+            except OSError:
+                pass  # it has ended meanwhile
+            self._loop.call_later(BACKSTOP_S, self._make_sure, self._loop.time() + BACKSTOP_S + STUCK_S)
+
+    def note_gpu_memory(self, used: int | None) -> None:
+        """Take note of the bytes in use on the slot's GPUs now; the largest is the result's `peak_gpu_memory`."""
+        if used is not None:
+            self._gpu_memory = max(used, self._gpu_memory or 0)
+
+    def _launch(self) -> None:
+        order = encode_order([*self.spec.argv], str(self.spec.cwd), self.spec.deadline_s, self.spec.memory_cap)
+        self._warden = subprocess.Popen(
+            _WARDEN,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(self.spec.env),
+            bufsize=0,
+            start_new_session=True,  # a ctrl+c at the supervisor's terminal is not for the run
+        )
+        self.pid = self._warden.pid
+        STARTED_BY_US.add(self.pid)
+        self.created = psutil.Process(self.pid).create_time()
+        assert self._warden.stdin and self._warden.stdout and self._warden.stderr
+        os.set_blocking(self._warden.stdout.fileno(), False)
+        os.set_blocking(self._warden.stderr.fileno(), False)
+        self._warden.stdin.write(order)
+        self._loop.add_reader(self._warden.stdout.fileno(), self._take_reports)
+        self._loop.add_reader(self._warden.stderr.fileno(), self._take_output)
+
+    def _take_reports(self) -> None:
+        assert self._warden and self._warden.stdout
+        descriptor = self._warden.stdout.fileno()
+        try:
+            data = os.read(descriptor, 65536)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.remove_reader(descriptor)
+            self._gone.set()
+        *lines, rest = (self._reports + data).split(b"\n")
+        self._reports = rest[-4096:]
+        for line in lines:
+            try:
+                self._take_report(line.decode().split())
+            except ValueError:
+                pass  # not the warden's: a run of the same user can write into this pipe if it looks for it
+
+    def _take_report(self, report: list[str]) -> None:
+        match report:
+            case ["memory", now]:
+                self.memory = int(now)
+            case ["cannot", what, number]:
+                self._cannot = (what, int(number))
+            case ["ended", why, status, wall, cpu, peak, leftovers, stuck]:
+                code = None if status == "-" else os.waitstatus_to_exitcode(int(status))
+                self._ending = _Ending(why, code, float(wall), float(cpu), int(peak), int(leftovers), int(stuck))
+
+    def _take_output(self) -> None:
+        """One turn: some output, then a rest if more is waiting, so that nothing else in the loop waits for a flood."""
+        assert self._warden and self._warden.stderr
+        descriptor = self._warden.stderr.fileno()
+        began = time.monotonic()
+        taken = 0
+        while taken < TURN_BYTES and time.monotonic() - began < TURN_S:
+            count = self._take_piece(descriptor)
+            if count == 0:
+                self._loop.remove_reader(descriptor)
+            if count < READ_BYTES:
+                return
+            taken += count
+        self._loop.remove_reader(descriptor)
+        rest = max(REST_S, time.monotonic() - began)
+        self._rest = self._loop.call_later(rest, self._loop.add_reader, descriptor, self._take_output)
+
+    def _take_piece(self, descriptor: int) -> int:
+        """Read one piece. Returns its size; 0 at the end, -1 when there is nothing now."""
+        try:
+            data = os.read(descriptor, READ_BYTES)
+        except BlockingIOError:
+            return -1
+        if data:
+            self._log.write(data)
+            self._hand_on(self._reader.feed(data, time.monotonic()))
+        return len(data)
+
+    def _hand_on(self, samples: list[Sample]) -> None:
+        if samples:
+            self.last_sample = samples[-1]
+            self._on_samples(samples)
+        if self._reader.waiting and self._flush is None:
+            self._flush = self._loop.call_later(SAMPLE_EVERY_S, self._flush_samples)
+
+    def _flush_samples(self) -> None:
+        self._flush = None
+        self._hand_on(self._reader.feed(b"", time.monotonic()))
+
+    def _make_sure(self, give_up_at: float) -> None:
+        """The run should be gone: end a warden that was stopped, or that is still there at `give_up_at`."""
+        if not self._warden or self._gone.is_set():
+            return
+        if self._warden.poll() is not None:
+            self._gone.set()  # ended, and something else holds its reports open
+        elif tree.is_stopped(self.pid) or self._loop.time() > give_up_at:
+            self._overdue = True
+            self._warden.kill()
+        else:
+            self._loop.call_later(0.5, self._make_sure, give_up_at)
+
+    async def _supervise(self) -> RunResult:
+        began = time.monotonic()
+        overdue = self._loop.time() + self.spec.deadline_s + BACKSTOP_S
+        backstop = self._loop.call_at(overdue, self._make_sure, overdue + STUCK_S)
+        await self._gone.wait()
+        backstop.cancel()
+        if self._warden:
+            if self._warden.poll() is None:
+                await asyncio.to_thread(self._warden.wait)
+            STARTED_BY_US.discard(self.pid)
+            if not self._ending and not self._cannot:
+                run_dir = self.spec.env.get("LOOPTOP_RUN_DIR", "")
+                await asyncio.to_thread(sweep_orphans, run_dir, self.created)
+            await self._drain(self._warden)
+        if self._flush:
+            self._flush.cancel()
+        self._hand_on(self._reader.finish(time.monotonic()))
+        self._log.close()
+        return self._conclude(time.monotonic() - began)
+
+    async def _drain(self, warden: subprocess.Popen[bytes]) -> None:
+        """Take what the pipe still holds; no process that could add to it is left."""
+        assert warden.stdin and warden.stdout and warden.stderr
+        descriptor = warden.stderr.fileno()
+        if self._rest:
+            self._rest.cancel()
+        self._loop.remove_reader(descriptor)
+        self._loop.remove_reader(warden.stdout.fileno())
+        taken = 0
+        while taken < DRAIN_BYTES and (count := self._take_piece(descriptor)) > 0:
+            taken += count
+            await asyncio.sleep(0)
+        for pipe in (warden.stdin, warden.stdout, warden.stderr):
+            pipe.close()
+
+    def _conclude(self, seconds: float) -> RunResult:
+        tail = self._reader.tail()
+        ending = self._ending or _Ending(seconds=seconds)
+        outcome, reason = self._verdict(ending, tail)
+        if ending.stuck:
+            reason += f"; {ending.stuck} of its processes hang in the kernel and could not be ended"
+        return RunResult(
+            outcome=outcome,
+            reason=reason,
+            exit_code=ending.code if ending.code is not None and ending.code >= 0 else None,
+            signal=-ending.code if ending.code is not None and ending.code < 0 else None,
+            seconds=ending.seconds,
+            cpu_seconds=ending.cpu_seconds,
+            peak_memory=ending.peak,
+            peak_gpu_memory=self._gpu_memory,
+            leftovers=ending.leftovers,
+            metrics=self._reader.summary(),
+            tail=tail,
+            log_fault=self._log.fault,
+        )
+
+    def _verdict(self, ending: _Ending, tail: str) -> tuple[Outcome, str]:
+        """What the warden says, as an outcome and a sentence."""
+        if self._cannot:
+            return "crashed", _cannot_start(self.spec, *self._cannot)
+        match ending.why:
+            case "exited" if ending.code == 0:
+                return "finished", ""
+            case "exited":
+                said = crash_line(tail)[:REASON_CHARS]
+                return "crashed", _exit_sentence(ending.code or 0) + (f": {said}" if said else "")
+            case "deadline":
+                return "timed_out", f"not done after its deadline of {self.spec.deadline_s:g} s, and ended"
+            case "kill":
+                return "killed", self._killed_by
+            case "memory":
+                return "crashed", f"used more than its {self.spec.memory_cap / 1e9:g} GB of memory, and was ended"
+            case "terminated":
+                return "crashed", "the process that guards the run was told to end (SIGTERM), and ended the run"
+        if self._killed_by:
+            return "killed", self._killed_by
+        if self._overdue:
+            return "timed_out", f"not done after its deadline of {self.spec.deadline_s:g} s, and ended by force"
+        return "crashed", "the process that guards the run was killed, by the run or by the kernel; all of it was ended"
+
+
+def _exit_sentence(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"ended by {name}" + (" (the kernel does that when memory runs out)" if -code == signal.SIGKILL else "")
+
+
+def _cannot_start(spec: RunSpec, what: str, number: int) -> str:
+    """Why the command did not start, and what to do."""
+    program = spec.argv[0]
+    if what == "enter":
+        return f"cannot start the run in {spec.cwd}: {os.strerror(number)}"
+    if what == "fork":
+        return f"cannot start the process that guards the run: {os.strerror(number)}"
+    if number == errno.ENOENT and "/" in program and (spec.cwd / program).exists():
+        return f"cannot start {program!r}: the interpreter that its first line names is not there"
+    if number == errno.ENOENT:
+        return f"cannot start {program!r}: no such program; check `run:` in program.md, and PATH"
+    if number == errno.EACCES:
+        return f"cannot start {program!r}: it is not executable; `chmod +x` it, or name its interpreter in `run:`"
+    if number == errno.ENOEXEC:
+        return f"cannot start {program!r}: it is no program; give it a first line like `#!/bin/sh`"
+    return f"cannot start {program!r}: {os.strerror(number)}"

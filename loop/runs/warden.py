@@ -1,0 +1,244 @@
+"""The warden: one small process per run, which owns the run's whole tree of processes and outlives none of it.
+
+It starts the command in a new session, watches memory and the deadline, and ends everything below it: when the
+command ends, at the deadline, when it is asked to, and when the supervisor is gone, however that died. It keeps its own
+time, so a supervisor that hangs does not make a run longer. `local` starts it and speaks to it over three pipes:
+
+- fd 0: the order (see `encode_order`), then `kill`; the end of file means that the supervisor is gone.
+- fd 1: its reports, a line each: `started PID`, `cannot WHAT ERRNO`, `memory NOW`, `ended ...` (see `Warden.report`).
+- fd 2: the run's output, which it hands on and never reads.
+
+It never reads the run's output, writes no file and decides nothing about the result. It starts with every run, so it
+imports only what costs next to nothing: all of it, ctypes included, is ready 12 ms after the fork.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # `signal` wraps it in enums, which take 5 ms to import
+import os
+import select
+import sys
+import time
+
+from loop.runs import tree
+
+GRACE_S = 5.0  # from SIGTERM to SIGKILL
+ORPHANED_GRACE_S = 1.0  # the same once the supervisor is gone: nobody will read what the run still saves
+LEFTOVER_GRACE_S = 1.0  # the same for what outlived a command that ended by itself
+PARTING_S = 0.25  # a command's own workers may outlive it this long before they count as left over
+STUCK_S = 10.0  # a process that survives SIGKILL this long hangs in the kernel: report it, and let go
+LOOK_S = 0.5  # between two looks at the tree's memory
+LOOK_SHARE = 100  # a look never takes more than one part in this many of a core
+
+NEVER = float("inf")
+
+
+def encode_order(argv: list[str], cwd: str, deadline_s: float, memory_cap: int) -> bytes:
+    """The order for one run: what to start, where, for how long (seconds) and with how much memory (bytes, 0: any).
+
+    It travels over the pipe, not in the warden's own command line, where a `pkill -f train.py` would find it.
+    """
+    body = b"\0".join(os.fsencode(field) for field in (repr(float(deadline_s)), str(memory_cap), cwd, *argv))
+    return b"%08d" % len(body) + body
+
+
+def read_order(descriptor: int) -> tuple[list[str], str, float, int]:
+    """The inverse of `encode_order`, read from a pipe. EOFError when the pipe ends first."""
+    size = int(_read_exactly(descriptor, 8))
+    deadline, memory_cap, cwd, *argv = _read_exactly(descriptor, size).split(b"\0")
+    return [os.fsdecode(field) for field in argv], os.fsdecode(cwd), float(deadline), int(memory_cap)
+
+
+def _read_exactly(descriptor: int, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = os.read(descriptor, size - len(data))
+        if not part:
+            raise EOFError("the order ended early")
+        data += part
+    return data
+
+
+def _kill_group(leader: int) -> None:
+    """Where orphans go to init instead of here, what stayed in the command's group is still found by its group."""
+    try:
+        os.killpg(leader, tree.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+class Warden:
+    """One run, from its first process to its last."""
+
+    def __init__(self, argv: list[str], cwd: str, deadline_s: float, memory_cap: int, inherits: bool) -> None:
+        self.argv, self.cwd, self.memory_cap, self.inherits = argv, cwd, memory_cap, inherits
+        self.started = time.monotonic()
+        self.deadline = self.started + deadline_s
+        self.next_look = self.started
+        self.ended = NEVER  # when the command itself ended
+        self.status: int | None = None  # its wait status, as from waitpid
+        self.main = 0  # its process id
+        self.told = ""  # why the run must end, as soon as something says so: kill, orphaned, terminated
+        self.cpu_s = 0.0
+        self.peak = 0
+        self.poll = select.poll()
+        self.wakeup = os.pipe()
+
+    def listen(self) -> None:
+        """Wake up for the control pipe and for signals; ignore what a terminal sends to whole groups."""
+        for end in self.wakeup:
+            os.set_blocking(end, False)
+        _signal.set_wakeup_fd(self.wakeup[1], warn_on_full_buffer=False)
+        _signal.signal(_signal.SIGCHLD, lambda number, frame: None)
+        _signal.signal(_signal.SIGTERM, self.terminated)
+        for number in (_signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT):
+            _signal.signal(number, _signal.SIG_IGN)
+        self.poll.register(0, select.POLLIN)
+        self.poll.register(self.wakeup[0], select.POLLIN)
+        os.set_blocking(0, False)
+        os.set_blocking(1, False)
+
+    def terminated(self, number: int, frame: object) -> None:
+        self.told = self.told or "terminated"
+
+    def start(self) -> bool:
+        """Start the command; False, with a report that says why, when the system refuses."""
+        what = "enter"
+        try:
+            os.chdir(self.cwd)
+            what = "start"
+            self.main = os.posix_spawnp(
+                self.argv[0],
+                self.argv,
+                os.environ,
+                file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, 2, 1)],
+                setsid=True,
+                # Ignored signals stay ignored across exec: these are the ones that we and Python ignore.
+                setsigdef=[_signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT, _signal.SIGPIPE, _signal.SIGXFSZ],
+            )
+        except OSError as error:
+            self.say(f"cannot {what} {error.errno}")
+            return False
+        self.started = time.monotonic()
+        self.say(f"started {self.main}")
+        try:
+            # When memory runs out the kernel picks by this score: the run goes, the supervisor stays.
+            with open(f"/proc/{self.main}/oom_score_adj", "w") as score:  # noqa: PTH123 - pathlib takes 8 ms to import
+                score.write("500")
+        except OSError:
+            pass
+        return True
+
+    def say(self, line: str) -> None:
+        """Report a line, or drop it when nobody reads: a supervisor that hangs must not stop the clock here."""
+        try:
+            os.write(1, line.encode() + b"\n")
+        except OSError:
+            pass
+
+    def pause(self, seconds: float) -> None:
+        """Sleep until something happens, and take what the control pipe says."""
+        for descriptor, _ in self.poll.poll(max(0.0, seconds) * 1000):
+            try:
+                said = os.read(descriptor, 4096)
+            except BlockingIOError:
+                continue
+            if descriptor == 0:
+                self.told = self.told or ("kill" if said else "orphaned")
+                if not said:
+                    self.poll.unregister(0)  # an ended pipe is readable for ever
+
+    def reap(self) -> bool:
+        """Collect every child that has ended. True while children are left, which as a subreaper is the whole tree."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            self.cpu_s += usage.ru_utime + usage.ru_stime
+            # The largest single process, also when it lived between two looks. Kilobytes; on macOS bytes.
+            self.peak = max(self.peak, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+            if pid == self.main:
+                self.status, self.ended = status, time.monotonic()
+
+    def look(self, now: float) -> bool:
+        """Measure the tree's memory. True when it is over the cap."""
+        pids = tree.descendants(os.getpid())
+        memory = tree.resident_memory(pids)
+        self.peak = max(self.peak, memory)
+        self.say(f"memory {memory}")
+        over = 0 < self.memory_cap < memory and self.memory_cap < tree.proportional_memory(pids)
+        self.next_look = now + max(LOOK_S, LOOK_SHARE * (time.monotonic() - now))
+        return over
+
+    def watch(self) -> str:
+        """Wait until the command ends or must end. Returns why: exited, deadline, memory, or what it was told."""
+        while True:
+            self.reap()
+            now = time.monotonic()
+            if self.status is not None:
+                return "exited"
+            if self.told:
+                return self.told
+            if now >= self.deadline:
+                return "deadline"
+            if now >= self.next_look and self.look(now):
+                return "memory"
+            self.pause(min(self.deadline, self.next_look) - now)
+
+    def end(self, grace: float) -> int:
+        """End everything below: SIGTERM, `grace` seconds, SIGKILL until nothing is left.
+
+        Returns:
+            How many processes could not be killed.
+        """
+        tree.ask_to_end(tree.descendants(os.getpid()))
+        self.linger(grace)
+        until = time.monotonic() + STUCK_S
+        while self.reap() and time.monotonic() < until:
+            tree.freeze_and_kill(lambda: tree.descendants(os.getpid()))
+            self.pause(0.01)
+        if not self.inherits:
+            _kill_group(self.main)
+        return len(tree.living(tree.descendants(os.getpid())))
+
+    def linger(self, seconds: float) -> None:
+        """Give what runs below this long to end by itself, and no longer than it takes."""
+        until = time.monotonic() + seconds
+        while self.reap() and (left := until - time.monotonic()) > 0:
+            self.pause(min(left, 0.05))
+
+    def finish(self, why: str) -> None:
+        """End what is left of the run, and report."""
+        leftovers = 0
+        if why == "exited":
+            self.linger(PARTING_S)
+            leftovers = len(tree.living(tree.descendants(os.getpid())))
+            grace = LEFTOVER_GRACE_S
+        else:
+            grace = ORPHANED_GRACE_S if why == "orphaned" else GRACE_S
+        stuck = self.end(grace)
+        self.report(why, leftovers, stuck)
+
+    def report(self, why: str, leftovers: int, stuck: int) -> None:
+        """The last line: why, wait status (or -), wall seconds, CPU seconds, peak bytes, leftovers, stuck."""
+        status = "-" if self.status is None else self.status
+        wall = min(self.ended, time.monotonic()) - self.started
+        os.set_blocking(1, True)  # nothing is left to guard, so this line may wait for its reader
+        self.say(f"ended {why} {status} {wall:.6f} {self.cpu_s:.6f} {self.peak} {leftovers} {stuck}")
+
+
+def main() -> None:
+    """One run: read the order, start, watch, end, report, and go."""
+    inherits = tree.become_subreaper()
+    try:
+        warden = Warden(*read_order(0), inherits)
+        warden.listen()
+        if warden.start():
+            warden.finish(warden.watch())
+    except BaseException as error:  # whatever it was, no process of the run stays behind
+        tree.freeze_and_kill(lambda: tree.descendants(os.getpid()))
+        os.write(2, f"looptop: the warden of this run failed: {error!r}\n".encode())
+    os._exit(0)  # past 2 ms of Python's tidying up
