@@ -1,0 +1,277 @@
+"""The judge keeps what is better, says why, and is fooled no oftener than it was told."""
+
+import math
+import random
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loop.contract import Keep
+from loop.judge import FUTILE, Noise, bar, judge, needed, pooled
+
+KEEP = Keep()
+NOISE = Noise(0.004, 20)
+BASELINE = [1.000, 1.004, 0.996]
+
+metrics = st.floats(-1e6, 1e6).map(lambda x: round(x, 6))
+groups = st.lists(metrics, min_size=1, max_size=5)
+noises = st.builds(Noise, st.floats(1e-6, 1e6), st.integers(1, 200))
+keeps = st.builds(
+    Keep,
+    confidence=st.floats(0.6, 0.9999),
+    baseline_runs=st.integers(2, 6),
+    max_runs=st.integers(1, 8),
+    simpler_wins=st.booleans(),
+)
+
+
+# --- the noise -------------------------------------------------------------------------------------------------
+
+
+def test_the_noise_of_the_baseline_is_its_standard_deviation() -> None:
+    noise = pooled([BASELINE])
+    assert noise is not None
+    assert noise.sd == pytest.approx(statistics.stdev(BASELINE))
+    assert noise.dof == 2
+
+
+def test_repetitions_are_pooled_without_the_run_that_earned_them() -> None:
+    noise = pooled([[1.0, 3.0], [-50.0, 5.0, 7.0], [9.0], [9.0, 8.0]])
+    # Squares 2 (of 1, 3) and 2 (of 5, 7), one degree each; the lucky -50 and the pairs' first runs say nothing.
+    assert noise is not None
+    assert (noise.sd, noise.dof) == (pytest.approx(math.sqrt(2.0)), 2)
+
+
+def test_without_a_repetition_there_is_no_noise() -> None:
+    assert pooled([]) is None
+    assert pooled([[1.0], [2.0, 3.0]]) is None
+
+
+def test_runs_chosen_for_their_luck_do_not_widen_the_noise() -> None:
+    rng = random.Random(5)
+    lucky = [[rng.uniform(-9, -2), rng.gauss(), rng.gauss(), rng.gauss()] for _ in range(400)]
+    noise = pooled([[0.0], *lucky])
+    assert noise is not None
+    assert noise.sd == pytest.approx(1.0, rel=0.08)
+
+
+# --- the verdicts ----------------------------------------------------------------------------------------------
+
+
+def test_a_clear_win_is_kept_at_once() -> None:
+    decision = judge(KEEP, "min", BASELINE, [0.97], NOISE)
+    assert decision.action == "keep"
+    assert decision.effect == pytest.approx(0.03)
+    assert decision.standard_error == pytest.approx(0.004 * math.sqrt(1 + 1 / 3))
+    assert decision.reason == "kept: better by 0.0300 (7.5× the noise of 0.0040), over 99.99% sure after 1 run"
+
+
+def test_a_clear_loss_is_discarded_at_once() -> None:
+    decision = judge(KEEP, "min", BASELINE, [1.03], NOISE)
+    assert decision.action == "discard"
+    assert decision.effect == pytest.approx(-0.03)
+    assert decision.reason == ("discarded: worse by 0.0300 (7.5× the noise of 0.0040), under 1% sure that it is better")
+
+
+def test_a_result_inside_the_noise_is_discarded_and_called_so() -> None:
+    decision = judge(KEEP, "min", BASELINE, [0.998], NOISE)
+    assert decision.action == "discard"
+    assert decision.reason.startswith("discarded: within the noise, better by 0.00200 (0.5× the noise of 0.0040)")
+
+
+def test_a_near_win_runs_again_until_the_runs_are_used_up() -> None:
+    near = 1.0 - 0.95 * bar(KEEP, 3, 5, NOISE)
+    decisions = [judge(KEEP, "min", BASELINE, [near] * n, NOISE) for n in (3, 4, 5)]
+    assert [decision.action for decision in decisions] == ["again", "again", "discard"]
+    assert decisions[0].reason.startswith("run again: better by ")
+    assert decisions[2].reason.startswith("discarded: still unclear: better by ")
+
+
+def test_more_runs_turn_the_same_mean_into_a_win() -> None:
+    good = 1.0 - 1.01 * bar(KEEP, 3, 3, NOISE)
+    assert judge(KEEP, "min", BASELINE, [good], NOISE).action == "again"
+    assert judge(KEEP, "min", BASELINE, [good] * 3, NOISE).action == "keep"
+
+
+def test_the_champion_counts_by_its_mean_not_its_luckiest_run() -> None:
+    lucky = [0.95, 1.05, 1.0]
+    assert judge(KEEP, "min", lucky, [0.97], NOISE).effect == pytest.approx(0.03)
+
+
+def test_bar_is_the_smallest_effect_that_is_kept() -> None:
+    for n in (1, 2, 5):
+        needs = bar(KEEP, 3, n, NOISE)
+        assert judge(KEEP, "min", BASELINE, [1.0 - 1.0001 * needs] * n, NOISE).action == "keep"
+        assert judge(KEEP, "min", BASELINE, [1.0 - 0.9999 * needs] * n, NOISE).action != "keep"
+
+
+def test_one_look_needs_no_more_than_was_asked_for_and_more_looks_do() -> None:
+    asked = [needed(Keep(confidence=0.99, max_runs=n), NOISE) for n in (1, 2, 5, 10)]
+    assert asked[0] == 0.99
+    assert asked == sorted(asked) and asked[-1] < 0.997
+    assert needed(Keep(confidence=FUTILE), NOISE) == FUTILE, "who is judged at the first look gets no second one"
+
+
+# --- fewer lines -----------------------------------------------------------------------------------------------
+
+
+def test_a_simpler_candidate_that_is_no_worse_is_kept_after_as_many_runs_as_the_baseline() -> None:
+    runs = [0.9995, 0.999, 0.9998]
+    decisions = [judge(KEEP, "min", BASELINE, runs[:n], NOISE, lines_net=-4) for n in (1, 2, 3)]
+    assert [decision.action for decision in decisions] == ["again", "again", "keep"]
+    assert decisions[2].reason.startswith("kept: 4 lines fewer and no worse: better by 0.000567 (0.1× the noise")
+
+
+def test_a_simpler_candidate_that_measures_worse_is_discarded_but_not_at_once() -> None:
+    decisions = [judge(KEEP, "min", BASELINE, [1.001] * n, NOISE, lines_net=-1) for n in (1, 2, 3)]
+    assert [decision.action for decision in decisions] == ["again", "again", "discard"]
+    assert decisions[2].reason.startswith("discarded: 1 line fewer, but worse: worse by 0.00100")
+
+
+def test_a_simpler_candidate_that_is_clearly_worse_is_discarded_at_once() -> None:
+    decision = judge(KEEP, "min", BASELINE, [1.02], NOISE, lines_net=-40)
+    assert decision.action == "discard"
+    assert decision.reason.startswith("discarded: 40 lines fewer, but clearly worse: ")
+
+
+def test_fewer_lines_count_for_nothing_where_the_person_says_so() -> None:
+    keep = Keep(simpler_wins=False)
+    assert judge(keep, "min", BASELINE, [0.9995], NOISE, lines_net=-4).action == "discard"
+
+
+def test_a_simpler_candidate_never_takes_more_runs_than_there_are() -> None:
+    keep = Keep(baseline_runs=3, max_runs=1)
+    assert judge(keep, "min", BASELINE, [0.9999], NOISE, lines_net=-1).action == "keep"
+
+
+# --- edges -----------------------------------------------------------------------------------------------------
+
+
+def test_a_metric_without_noise_keeps_any_gain_and_says_so() -> None:
+    noise = pooled([[5.0, 5.0, 5.0]])
+    assert noise == Noise(0.0, 2)
+    assert judge(KEEP, "min", [5.0] * 3, [4.999], noise).action == "keep"
+    assert "agree to the last digit" in judge(KEEP, "min", [5.0] * 3, [4.999], noise).reason
+    assert judge(KEEP, "min", [5.0] * 3, [5.0], noise).action == "discard"
+    assert judge(KEEP, "min", [5.0] * 3, [5.001], noise).action == "discard"
+    assert judge(KEEP, "min", [5.0] * 3, [5.0], noise, lines_net=-1).action == "keep"
+
+
+def test_rounding_errors_are_no_gain() -> None:
+    champion = [0.1 + 0.2] * 3
+    assert judge(KEEP, "min", champion, [0.3], pooled([champion])).action == "discard"
+    # Nearly no noise is no noise: 1e-17 of spread must not turn a rounding error into a hundred sigmas.
+    assert judge(KEEP, "min", champion, [0.3], Noise(1e-18, 5)).confidence == 0.5
+
+
+def test_without_a_noise_a_candidate_runs_again_and_is_then_given_up() -> None:
+    keep = Keep(max_runs=2)
+    first = judge(keep, "max", [1.0], [2.0], None)
+    assert (first.action, first.confidence, first.noise) == ("again", None, None)
+    assert "the noise is not known" in first.reason
+    assert judge(keep, "max", [1.0], [2.0, 2.0], None).action == "discard"
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_not_a_number_is_refused(bad: float) -> None:
+    with pytest.raises(ValueError, match="no measurement"):
+        judge(KEEP, "min", BASELINE, [bad], NOISE)
+    with pytest.raises(ValueError, match="no measurement"):
+        judge(KEEP, "min", [bad], [1.0], NOISE)
+    with pytest.raises(ValueError, match="no measurement"):
+        pooled([[1.0, bad]])
+
+
+def test_without_runs_there_is_nothing_to_judge() -> None:
+    with pytest.raises(ValueError, match="a run each"):
+        judge(KEEP, "min", BASELINE, [], NOISE)
+
+
+# --- properties ------------------------------------------------------------------------------------------------
+
+
+@given(keeps, groups, groups, noises, st.integers(-3, 3))
+def test_min_and_max_mirror_each_other(
+    keep: Keep, champion: list[float], candidate: list[float], noise: Noise, lines: int
+) -> None:
+    low = judge(keep, "min", champion, candidate, noise, lines)
+    high = judge(keep, "max", [-x for x in champion], [-x for x in candidate], noise, lines)
+    assert low == high
+
+
+@given(keeps, groups, groups, noises, st.integers(-3, 3), st.randoms())
+def test_the_order_of_runs_changes_nothing(
+    keep: Keep, champion: list[float], candidate: list[float], noise: Noise, lines: int, rng: random.Random
+) -> None:
+    straight = judge(keep, "min", champion, candidate, noise, lines)
+    shuffled = judge(
+        keep, "min", rng.sample(champion, len(champion)), rng.sample(candidate, len(candidate)), noise, lines
+    )
+    assert straight == shuffled
+
+
+@given(st.lists(groups, min_size=1, max_size=6), st.randoms())
+def test_the_order_of_experiments_after_the_baseline_does_not_change_the_noise(
+    experiments: list[list[float]], rng: random.Random
+) -> None:
+    rest = experiments[1:]
+    assert pooled(experiments) == pooled([experiments[0], *rng.sample(rest, len(rest))])
+
+
+@given(keeps, groups, groups, noises, st.integers(-3, 3), st.floats(0, 1e6))
+def test_a_better_number_is_never_treated_worse(
+    keep: Keep, champion: list[float], candidate: list[float], noise: Noise, lines: int, gain: float
+) -> None:
+    rank = {"discard": 0, "again": 1, "keep": 2}
+    before = judge(keep, "min", champion, candidate, noise, lines)
+    after = judge(keep, "min", champion, [x - gain for x in candidate], noise, lines)
+    assert rank[after.action] >= rank[before.action]
+    assert before.confidence is not None and after.confidence is not None
+    assert after.confidence >= before.confidence
+
+
+@given(keeps, groups, groups, noises, st.integers(-3, 3))
+def test_there_is_an_end_to_running_again(
+    keep: Keep, champion: list[float], candidate: list[float], noise: Noise, lines: int
+) -> None:
+    decision = judge(keep, "min", champion, candidate, noise, lines)
+    assert not (decision.action == "again" and len(candidate) >= keep.max_runs)
+    if decision.action == "keep" and lines >= 0:
+        assert decision.effect > 0 and decision.confidence is not None and decision.confidence >= keep.confidence
+
+
+# --- how often it is fooled ------------------------------------------------------------------------------------
+
+
+def kept(keep: Keep, gain: float, studies: int) -> float:
+    """Share of candidates kept that are truly better by `gain` standard deviations, in studies of known seed."""
+    rng = random.Random(2)
+    count = 0
+    for _ in range(studies):
+        champion = [rng.gauss() for _ in range(3)]
+        others = [[rng.gauss() for _ in range(11)]]  # what the study repeated before: ten degrees of freedom
+        candidate: list[float] = []
+        action = "again"
+        while action == "again":
+            candidate.append(rng.gauss(-gain))
+            action = judge(keep, "min", champion, candidate, pooled([*others, candidate])).action
+        count += action == "keep"
+    return count / studies
+
+
+def test_one_look_is_fooled_as_often_as_it_was_told() -> None:
+    share = kept(Keep(confidence=0.95, max_runs=1), gain=0.0, studies=6000)
+    assert share == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / 6000))
+
+
+def test_looking_again_does_not_raise_the_share_of_false_keeps() -> None:
+    share = kept(Keep(confidence=0.95, max_runs=5), gain=0.0, studies=6000)
+    # 6.5% with one bar for every look, which this would notice.
+    assert share <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 6000)
+
+
+def test_a_real_gain_is_found() -> None:
+    assert kept(Keep(), gain=4.0, studies=1000) > 0.9
+    assert kept(Keep(), gain=1.0, studies=1000) > kept(Keep(), gain=0.0, studies=1000)
