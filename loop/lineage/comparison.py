@@ -70,7 +70,7 @@ def diff(git: Plumbing, a: str, b: str, paths: Sequence[str] | None = None) -> s
     return text
 
 
-def merge(git: Plumbing, base: str, ours: str, theirs: str, paths: Sequence[str]) -> dict[str, bytes | None]:
+def merge(git: Plumbing, base: str, ours: str, theirs: str, paths: Sequence[str]) -> dict[str, bytes]:
     """Three-way merge of some files: what changed from `base` to `theirs`, applied to `ours`.
 
     Args:
@@ -80,14 +80,15 @@ def merge(git: Plumbing, base: str, ours: str, theirs: str, paths: Sequence[str]
         paths: the files to look at; all others stay as in `ours`.
 
     Returns:
-        The merged contents of every path, None for a file that is not there.
+        The merged contents by path; a file that is not there any more is left out.
 
     Raises:
         MergeConflict: both sides changed the same lines, or a binary file.
     """
     names = [f"{commit}:{checked_path(path)}" for path in paths for commit in (base, ours, theirs)]
     contents = git.blobs(names)
-    return {path: _merge_file(git, path, *contents[3 * i : 3 * i + 3]) for i, path in enumerate(paths)}
+    merged = {path: _merge_file(git, path, *contents[3 * i : 3 * i + 3]) for i, path in enumerate(paths)}
+    return {path: content for path, content in merged.items() if content is not None}
 
 
 def _merge_file(git: Plumbing, path: str, base: bytes | None, ours: bytes | None, theirs: bytes | None) -> bytes | None:

@@ -11,7 +11,8 @@ A commit message is the title, the hypothesis and, as the last paragraph, traile
     Parent-experiment: 7
     Researcher: automl
 
-A note (`refs/notes/looptop`) is trailers only: `Verdict:`, `Metric:`, `Runs:`, `Reason:`.
+A note (`refs/notes/looptop`) is trailers only: `Verdict:`, the metric by its own name (`val_bpb: 0.9412`), `Runs:`,
+`Reason:`.
 
 Titles, hypotheses and reasons are a stranger's text. Control characters go, lengths are capped, and a line that looks
 like a trailer stays in the hypothesis where it was written: only the last paragraph is read as trailers, and that one
@@ -29,7 +30,7 @@ VALUE_CHARACTERS = 1_000
 
 # Controls, lone surrogates, and the marks that reorder text on a screen; tab and newline are dealt with by the callers.
 _UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): ?(.*)")
+_TRAILER = re.compile(r"([^\s:][^:]*): ?(.*)")  # wider than git's own: a metric's name may hold `_` or `/`
 # A line that begins so is cut as a comment when a person rewords the commit, or ends the message for
 # `git interpret-trailers`; a space in front keeps it.
 _FRAGILE = re.compile(r" *(?:#|---)")
@@ -42,35 +43,31 @@ class ExperimentMessage:
     Attributes:
         title: one line.
         hypothesis: any text.
-        researcher: who proposed it.
-        parent_experiment: the id of the experiment it was made on, None for the baseline.
-        trailers: more `Key: value` lines; a key is made of letters, digits and `-`.
+        trailers: `Key: value` lines besides `Study` and `Experiment`, such as `Researcher` and `Parent-experiment`.
     """
 
     title: str
     hypothesis: str = ""
-    researcher: str = ""
-    parent_experiment: int | None = None
     trailers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a note says about an experiment's end.
+    """A verdict note read back.
 
     Attributes:
         verdict: kept, discarded, crashed, timed out, killed or rejected.
         reason: the sentence that says why.
-        metric: the metric's name.
-        value: the experiment's number in the metric's own units, None where it has none (a crash has none).
-        runs: one number for each run, in order, None for a run without one.
+        metric: the metric's name, "" where the experiment has no number (a crash has none).
+        value: the experiment's number in the metric's own units, None where it has none.
+        runs: the runs as they were written down.
     """
 
     verdict: str
     reason: str = ""
     metric: str = ""
     value: float | None = None
-    runs: tuple[float | None, ...] = ()
+    runs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +81,7 @@ class ReadMessage:
 
 def compose(tag: str, experiment_id: int, message: ExperimentMessage) -> str:
     """The commit message of an experiment, ended by a newline."""
-    trailers = {"Study": tag, "Experiment": str(experiment_id)}
-    if message.parent_experiment is not None:
-        trailers["Parent-experiment"] = str(message.parent_experiment)
-    if message.researcher:
-        trailers["Researcher"] = message.researcher
-    trailers.update(message.trailers)
+    trailers = {"Study": tag, "Experiment": str(experiment_id), **message.trailers}
     title = one_line(message.title, TITLE_CHARACTERS) or "(no title)"
     body = "\n".join(f" {line}" if _FRAGILE.match(line) else line for line in _paragraphs(message.hypothesis))
     blocks = [f"experiment {experiment_id}: {title}", body, _trailer_block(trailers)]
@@ -110,36 +102,23 @@ def read_message(text: str) -> ReadMessage:
     return ReadMessage(title, "\n".join(lines), trailers)
 
 
-def compose_note(judged: Judged) -> str:
-    """The text of a verdict note. Numbers are written so that reading gives the same float again."""
-    trailers = {"Verdict": judged.verdict}
-    if judged.value is not None:
-        trailers["Metric"] = f"{judged.metric}={judged.value!r}"
-    elif judged.metric:
-        trailers["Metric"] = judged.metric
-    numbers = " ".join("-" if value is None else repr(value) for value in judged.runs)
-    trailers["Runs"] = f"{len(judged.runs)} ({numbers})" if numbers else "0"
-    if judged.reason:
-        trailers["Reason"] = judged.reason
+def compose_note(trailers: Mapping[str, str]) -> str:
+    """The text of a verdict note."""
     return _trailer_block(trailers) + "\n"
 
 
 def read_note(text: str) -> Judged | None:
-    """Reads a verdict note back; None where there is no verdict in it. What cannot be read as a number is none."""
+    """Reads a verdict note back; None where there is no verdict in it.
+
+    The metric is the first trailer that is none of the known ones and a finite number.
+    """
     trailers = read_trailers(text)
-    if not trailers.get("Verdict"):
+    known = {key: trailers.pop(key, "") for key in ("Verdict", "Reason", "Runs")}
+    if not known["Verdict"]:
         return None
-    metric, equals, value = trailers.get("Metric", "").rpartition("=")
-    if not equals:
-        metric, value = value, ""
-    listed = re.search(r"\((.*)\)", trailers.get("Runs", ""))
-    return Judged(
-        verdict=trailers["Verdict"],
-        reason=trailers.get("Reason", ""),
-        metric=metric,
-        value=_number(value),
-        runs=tuple(_number(word) for word in listed.group(1).split()) if listed else (),
-    )
+    numbers = ((key, _number(value)) for key, value in trailers.items())
+    metric, value = next(((key, value) for key, value in numbers if value is not None), ("", None))
+    return Judged(known["Verdict"], known["Reason"], metric, value, known["Runs"])
 
 
 def read_trailers(block: str) -> dict[str, str]:
@@ -165,7 +144,12 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _trailer_block(trailers: Mapping[str, str]) -> str:
-    return "\n".join(f"{key}: {one_line(value, VALUE_CHARACTERS)}" for key, value in trailers.items())
+    """`Key: value` lines. A colon in a key would end it early, so it becomes a dash."""
+    lines = (
+        f"{one_line(key, VALUE_CHARACTERS).replace(':', '-')}: {one_line(value, VALUE_CHARACTERS)}"
+        for key, value in trailers.items()
+    )
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _number(word: str) -> float | None:

@@ -160,7 +160,7 @@ class Plumbing:
         def said(field: str, otherwise: str) -> str:
             env = os.environ.get(f"GIT_AUTHOR_{field.upper()}", "")
             words = env or known.get(f"author.{field}", "") or known.get(f"user.{field}", "")
-            return re.sub(r"[\x00-\x1f<>]+", " ", words).strip() or otherwise
+            return " ".join(re.sub(r"[\x00-\x1f<>]", " ", words).split()) or otherwise
 
         return said("name", LOOPTOP_NAME), said("email", LOOPTOP_EMAIL)
 

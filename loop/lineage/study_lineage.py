@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from loop.lineage import checkout, comparison, recovery
-from loop.lineage.message import ExperimentMessage, Judged, compose, compose_note
+from loop.lineage.message import ExperimentMessage, compose, compose_note
 from loop.lineage.plumbing import LineageError, Plumbing, checked_path, complaint
 from loop.lineage.worktrees import Worktrees
 
@@ -136,12 +136,17 @@ class Lineage:
         changes = comparison.stat(self._git, parent, sha)
         return Committed(sha, sum(c.lines_added for c in changes), sum(c.lines_removed for c in changes))
 
-    def record_verdict(self, sha: str, judged: Judged) -> None:
-        """Writes the verdict of an experiment's commit into `refs/notes/looptop`, over an earlier one."""
+    def record_verdict(self, sha: str, trailers: Mapping[str, str]) -> None:
+        """Writes the verdict of an experiment's commit into `refs/notes/looptop`, over an earlier one.
+
+        Args:
+            sha: the commit.
+            trailers: `Verdict`, the metric by its own name, `Runs`, `Reason`; values become one line each.
+        """
         # Git itself reads and writes the notes in two steps, and another study of the repository may do so just now.
         try:
             with FileLock(self._git.common_dir / "looptop-notes.flock", timeout=NOTES_LOCK_S):
-                note = compose_note(judged).encode("utf-8", "replace")
+                note = compose_note(trailers).encode("utf-8", "replace")
                 self._git.run("notes", "--ref=refs/notes/looptop", "add", "-f", "-F", "-", sha, stdin=note)
         except Timeout as busy:
             raise LineageError(f"{busy.lock_file} is held by another looptop that hangs; end that one first") from busy
@@ -158,7 +163,7 @@ class Lineage:
         """The files that differ from commit `a` to `b`, with lines added and removed."""
         return comparison.stat(self._git, a, b, paths)
 
-    def merge(self, base: str, ours: str, theirs: str, paths: Sequence[str]) -> dict[str, bytes | None]:
+    def merge(self, base: str, ours: str, theirs: str, paths: Sequence[str]) -> dict[str, bytes]:
         """The files of proposal `theirs`, made on `base`, moved onto `ours`; raises `MergeConflict`."""
         return comparison.merge(self._git, base, ours, theirs, paths)
 
