@@ -1,0 +1,246 @@
+"""Worktrees: whole when they are there, gone when they are removed, and cleared after a supervisor that was killed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from loop.lineage import ExperimentMessage, Lineage, LineageError
+from tests.repositories import TRAIN, fingerprint, git, make_repository
+
+AT = 1_700_000_000.0
+IDEA = ExperimentMessage("x")
+
+
+@pytest.fixture
+def lineage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lineage:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    made = Lineage(make_repository(tmp_path / "repo"), "study")
+    made.prepare()
+    return made
+
+
+def records(lineage: Lineage) -> list[str]:
+    return git(lineage.root, "worktree", "list", "--porcelain").split("\n\n")
+
+
+def test_a_tree_is_a_checkout_of_its_commit_and_ignores_its_own_workspace(lineage: Lineage) -> None:
+    (lineage.root / "untracked.py").write_text("mine")
+    (lineage.root / "train.py").write_text("dirty")
+    tree = lineage.add_tree("7.1", lineage.head())
+    assert tree == lineage.root / ".looptop" / "trees" / "7.1"
+    assert (tree / "train.py").read_text() == TRAIN
+    assert not (tree / "untracked.py").exists()
+    assert os.access(tree / "go.sh", os.X_OK)
+    assert git(tree, "status", "--porcelain") == ""
+    assert git(tree, "branch", "--show-current") == ""
+    assert lineage.trees() == ["7.1"]
+
+
+def test_removal_takes_whatever_a_run_has_done(lineage: Lineage, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "data").write_text("keep")
+    tree = lineage.add_tree("1", lineage.head())
+    (tree / "out").symlink_to(precious)
+    (tree / "deep").mkdir()
+    (tree / "deep" / "file").write_text("x")
+    (tree / "deep").chmod(0)
+    # A hostile run points its tree at the person's own git folder.
+    (tree / ".git").write_text(f"gitdir: {lineage.root / '.git'}\n")
+    before = fingerprint(lineage.root)
+
+    lineage.remove_tree("1")
+    lineage.remove_tree("1")
+
+    assert not tree.exists()
+    assert (precious / "data").read_text() == "keep"
+    assert fingerprint(lineage.root) == before
+    assert len(records(lineage)) == 1
+
+
+def test_a_name_is_one_plain_word_and_free(lineage: Lineage) -> None:
+    head = lineage.head()
+    for name in ("", ".", "..", "../out", "a/b", " "):
+        with pytest.raises(LineageError, match="no name for a tree"):
+            lineage.add_tree(name, head)
+        with pytest.raises(LineageError, match="no name for a tree"):
+            lineage.remove_tree(name)
+    lineage.add_tree("1", head)
+    with pytest.raises(LineageError, match="exists already"):
+        lineage.add_tree("1", head)
+    assert (lineage.root / ".looptop" / "trees" / "1" / "train.py").exists()
+
+
+def test_a_tree_that_cannot_be_checked_out_leaves_nothing(lineage: Lineage) -> None:
+    with pytest.raises(LineageError, match="git worktree failed in"):
+        lineage.add_tree("1", "0" * 40)
+    (lineage.root / ".gitattributes").write_text("*.py filter=broken\n")
+    git(lineage.root, "add", ".gitattributes")
+    git(lineage.root, "commit", "--quiet", "-m", "A filter")
+    git(lineage.root, "config", "filter.broken.smudge", "false")
+    git(lineage.root, "config", "filter.broken.required", "true")
+    with pytest.raises(LineageError, match="git worktree failed in"):
+        lineage.add_tree("1", lineage.head())
+    assert lineage.trees() == []
+    assert len(records(lineage)) == 1
+    git(lineage.root, "config", "filter.broken.smudge", "tr a-z A-Z")
+    assert (lineage.add_tree("1", lineage.head()) / "train.py").read_text() == TRAIN.upper()
+
+
+def test_a_tree_deleted_by_hand_can_be_made_anew(lineage: Lineage) -> None:
+    head = lineage.head()
+    tree = lineage.add_tree("1", head)
+    git(lineage.root, "worktree", "lock", str(tree))
+    shutil.rmtree(lineage.root / ".looptop")
+    assert (lineage.add_tree("1", head) / "train.py").exists()
+    lineage.remove_tree("1")
+    assert len(records(lineage)) == 1
+
+
+def test_many_threads_make_and_remove_trees_at_once(lineage: Lineage) -> None:
+    head = lineage.head()
+
+    def life(number: int) -> str:
+        sha = lineage.commit(number, head, {"train.py": f"N = {number}\n".encode()}, IDEA, AT).sha
+        text = (lineage.add_tree(f"{number}", sha) / "train.py").read_text()
+        lineage.remove_tree(f"{number}")
+        return text
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(life, range(18))) == [f"N = {number}\n" for number in range(18)]
+    assert lineage.trees() == []
+    assert len(records(lineage)) == 1
+
+
+def test_stale_trees_go_and_the_persons_worktrees_stay(lineage: Lineage, tmp_path: Path) -> None:
+    head = lineage.head()
+    for place in ("theirs", "unmounted", "1"):  # one has a name like a tree of ours
+        git(lineage.root, "worktree", "add", "--quiet", "--detach", str(tmp_path / place))
+    (tmp_path / "unmounted").rename(tmp_path / "elsewhere")
+    (tmp_path / "theirs" / "train.py").write_text("dirty")
+    for name in ("1", "2", "3"):
+        lineage.add_tree(name, head)
+    home = lineage.root / ".looptop" / "trees"
+    shutil.rmtree(home / "2")
+    (home / "half").mkdir()
+    (home / "half" / "train.py").write_text("half")
+    kept_record = Path((home / "3" / ".git").read_text().removeprefix("gitdir: ").strip())
+    (kept_record / "index.lock").touch()
+    (lineage.root / ".git" / "refs" / "looptop" / "study").mkdir(parents=True)
+    (lineage.root / ".git" / "refs" / "looptop" / "study" / "9.lock").touch()
+    before = fingerprint(lineage.root)
+
+    assert lineage.trees() == ["1", "2", "3", "half"]
+    assert lineage.clear_stale_trees(keep=["3"]) == ["1", "2", "half"]
+
+    assert lineage.trees() == ["3"]
+    git(home / "3", "checkout", "--quiet", "--detach", "HEAD")  # works: its lock is gone
+    lineage.commit(9, head, {}, IDEA, AT)  # so does this
+    assert (tmp_path / "theirs" / "train.py").read_text() == "dirty"
+    assert (tmp_path / "1" / "train.py").read_text() == TRAIN
+    assert {k: v for k, v in fingerprint(lineage.root).items() if "/worktrees/" not in k} == {
+        k: v for k, v in before.items() if "/worktrees/" not in k
+    }
+    assert "unmounted" in git(lineage.root, "worktree", "list")
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from loop.lineage import ExperimentMessage, Lineage
+
+lineage = Lineage(Path(sys.argv[1]), "study")
+head = lineage.head()
+for number in range(10_000):
+    sha = lineage.commit(number, head, {"train.py": b"N = %d\\n" % number}, ExperimentMessage("x"), 1e9).sha
+    print(number, sha, flush=True)
+    lineage.add_tree(f"{number}", sha)
+    lineage.record_verdict(sha, {"Verdict": "discarded"})
+    lineage.remove_tree(f"{number}")
+"""
+
+
+@pytest.mark.parametrize("delay", [0.003, 0.008, 0.013, 0.021])
+def test_after_kill_9_everything_that_was_committed_is_there_and_work_goes_on(
+    lineage: Lineage, tmp_path: Path, delay: float
+) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    with subprocess.Popen(
+        [sys.executable, str(script), str(lineage.root)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(3)]
+        time.sleep(delay)  # to meet another step of the work each time
+        os.killpg(process.pid, signal.SIGKILL)
+        said += process.stdout.readlines()
+    committed = {int(number): sha for number, sha in (line.split() for line in said if line.endswith("\n"))}
+    time.sleep(0.2)  # a git that was under way ends by itself
+
+    lineage.clear_stale_trees()
+
+    assert lineage.trees() == []
+    assert len(records(lineage)) == 1
+    found = {e.id: e for e in lineage.rebuild()}
+    assert {number: found[number].sha for number in committed} == committed
+    done = [number for number in committed if number < max(committed)]
+    assert all(found[number].judged is not None for number in done)
+    last = max(found)
+    again = lineage.commit(last, lineage.head(), {"train.py": b"N = %d\n" % last}, IDEA, 1e9)
+    assert again.sha == found[last].sha
+    lineage.add_tree(f"{last}", again.sha)
+    git(lineage.root, "fsck", "--strict", "--no-dangling")
+
+
+def with_submodules(tmp_path: Path) -> Path:
+    """A repository with a submodule that has a submodule, and one that was never initialised."""
+    deepest = make_repository(tmp_path / "deepest")
+    inner = make_repository(tmp_path / "inner")
+    git(inner, "submodule", "--quiet", "add", str(deepest), "deep")
+    git(inner, "commit", "--quiet", "-m", "Deep")
+    origin = make_repository(tmp_path / "origin")
+    git(origin, "submodule", "--quiet", "add", str(inner), "vendor/inner lib")
+    git(origin, "submodule", "--quiet", "add", str(deepest), "unused")
+    git(origin, "commit", "--quiet", "-m", "Submodules")
+    git(tmp_path, "clone", "--quiet", str(origin), "repo")
+    root = tmp_path / "repo"
+    git(root, "submodule", "--quiet", "update", "--init", "--recursive", "vendor/inner lib")
+    for path in (origin, inner, deepest):
+        shutil.rmtree(path)  # whatever needs the network fails from here on
+    return root
+
+
+def test_submodules_are_filled_from_what_is_here(tmp_path: Path) -> None:
+    root = with_submodules(tmp_path)
+    inner = root / "vendor" / "inner lib"
+    (inner / "train.py").write_text("dirty")
+    git(inner, "add", "train.py")
+    (inner / "deep" / "train.py").unlink()
+    before = fingerprint(root)
+    lineage = Lineage(root, "t")
+    lineage.prepare()
+    tree = lineage.add_tree("1", lineage.commit(1, lineage.head(), {"train.py": b"pass\n"}, IDEA, AT).sha)
+    assert (tree / "vendor" / "inner lib" / "train.py").read_text() == TRAIN
+    assert (tree / "vendor" / "inner lib" / "deep" / "train.py").read_text() == TRAIN
+    assert list((tree / "unused").iterdir()) == []
+    assert fingerprint(root) == before
+    lineage.remove_tree("1")
+    assert fingerprint(root) == before
+
+
+def test_a_submodule_at_a_commit_that_is_not_here_is_one_sentence(tmp_path: Path) -> None:
+    root = with_submodules(tmp_path)
+    git(root, "update-index", "--cacheinfo", f"160000,{'1' * 40},vendor/inner lib")
+    git(root, "commit", "--quiet", "-m", "From elsewhere")
+    lineage = Lineage(root, "t")
+    with pytest.raises(LineageError, match="submodule vendor/inner lib cannot be checked out at 1111"):
+        lineage.add_tree("1", lineage.head())
+    assert lineage.trees() == []
