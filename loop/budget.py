@@ -18,16 +18,17 @@ class Left:
         return max(0.0, self.limit - self.used)
 
 
-def limits(study: Study, disk_used: int | None = None) -> list[Left]:
+def limits(study: Study, now: float | None = None, disk_used: int | None = None) -> list[Left]:
     """Every limit that the program sets and that the loop as a whole can reach.
 
     Args:
+        now: Unix seconds, where a supervisor is at work.
         disk_used: bytes in `.looptop/`; None leaves the disk limit out.
     """
     given = study.contract.limits
     pairs: list[tuple[str, float | None, float | None]] = [
         ("experiments", study.judged(), given.experiments),
-        ("hours", study.hours(), given.hours),
+        ("hours", study.hours(now), given.hours),
         ("usd", study.usd, given.usd),
         ("failures", study.failures_in_a_row(), given.failures),
         ("disk", disk_used, given.disk),
@@ -44,9 +45,9 @@ _SENTENCES = {
 }
 
 
-def reached(study: Study, disk_used: int | None = None) -> tuple[str, str] | None:
+def reached(study: Study, now: float | None = None, disk_used: int | None = None) -> tuple[str, str] | None:
     """Name of the first limit that is reached and a sentence about it, or None."""
-    for left in limits(study, disk_used):
+    for left in limits(study, now, disk_used):
         if left.used >= left.limit:
             return left.name, _SENTENCES[left.name].format(used=left.used, limit=left.limit)
     return None

@@ -161,7 +161,7 @@ def _mapping(front: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
 def _value(node: yaml.Node) -> Any:
     loader = yaml.SafeLoader("")
     try:
-        return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node, deep=True)
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ProgramError(f"{NAME}:{node.start_mark.line + 1}: {problem}") from None

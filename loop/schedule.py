@@ -3,13 +3,18 @@
 The supervisor has no plan of its own that a crash could lose: after every event, and at every start, it asks here.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from collections import Counter
+from collections.abc import Container, Sequence
+from typing import Literal, cast
 
+from loop.judge import pooled
 from loop.study import Experiment, Run, Study
 
 FIRST_SEED = 1337
 """Seed of an experiment's first run; each further run counts up. All begin alike, so no change wins by its seed."""
+
+MOST_WAITING = 4
+"""Proposals that may wait for a person. The loop thinks on meanwhile, but not into a pile nobody will read."""
 
 
 def unverified(study: Study) -> list[tuple[Experiment, Run]]:
@@ -25,21 +30,30 @@ def unverified(study: Study) -> list[tuple[Experiment, Run]]:
     ]
 
 
-def lacks_reference(study: Study) -> bool:
-    """Whether the champion must run before anything can be compared with it.
+def reference(study: Study) -> int:
+    """The experiment that everything is measured against: the champion, or the baseline that is to become it."""
+    return 0 if study.champion is None else study.champion
 
-    So it is at the start (the baseline is the champion to be), and again when an edit of the program changed the
-    measure: numbers of another budget or metric say nothing.
+
+def lacks_reference(study: Study) -> bool:
+    """Whether the reference must run before anything can be compared with it.
+
+    So it is at the start, and again when an edit of the program changed the measure: numbers of another budget or
+    metric say nothing.
     """
     if study.champion is None:
         return True
-    degrees = sum(len(group) - 1 for group in study.repetitions())
     champion = study.experiments[study.champion]
-    return not champion.measured(study.contract.measure) or degrees < study.contract.keep.baseline_runs - 1
+    noise = pooled(study.repetitions())
+    enough = study.contract.keep.baseline_runs - 1
+    return not champion.measured(study.contract.measure) or noise is None or noise.dof < enough
 
 
-def next_experiment(study: Study) -> Experiment | None:
+def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | None:
     """The experiment whose run a free slot should start now, or None where there is nothing to run.
+
+    Args:
+        claimed: experiments that a slot has taken already.
 
     An experiment that has run already and needs another run goes before one that has not: a verdict near is worth
     more than a start.
@@ -47,9 +61,11 @@ def next_experiment(study: Study) -> Experiment | None:
     if study.paused or study.stopping != "no" or study.limit is not None:
         return None
     if lacks_reference(study):
-        reference = study.experiments.get(study.champion or 0)
-        return reference if reference is not None and reference.commit and reference.in_flight() is None else None
-    queued = [x for x in study.experiments.values() if x.phase == "queued" and x.id != 0]
+        first = study.experiments.get(reference(study))
+        if first is None or first.commit is None or first.in_flight() is not None or first.id in claimed:
+            return None
+        return first
+    queued = [x for x in study.experiments.values() if x.phase == "queued" and x.id not in claimed]
     return min(queued, key=lambda x: (not x.counted(), x.id), default=None)
 
 
@@ -68,14 +84,27 @@ def wants_proposal(study: Study, slots: int, ahead: int, thinking: int) -> bool:
     """
     if study.champion is None or study.paused or study.stopping != "no" or study.limit is not None:
         return False
-    open_ones = sum(x.phase != "judged" for x in study.experiments.values()) + thinking
+    phases = Counter(x.phase for x in study.experiments.values())
+    open_ones = phases.total() - phases["judged"] + thinking
     most = study.contract.limits.experiments
     if most is not None and study.judged() + open_ones >= most:
         return False
-    return open_ones < slots + ahead
+    if phases["waiting"] >= MOST_WAITING:
+        return False
+    return open_ones - phases["waiting"] < slots + ahead
 
 
-Standing = Literal["kept", "crashed", "timed_out", "killed", "rejected", "measured", "unfinished"]
+Standing = Literal["crashed", "timed_out", "killed", "rejected", "measured", "unfinished"]
+
+_CHECKS: dict[str, Standing] = {"verification": "crashed", "killed": "killed"}
+"""What it means when the verification itself did not come to an end; any other check that fails rejects."""
+
+WORDS: dict[Standing, str] = {
+    "crashed": "crashed",
+    "timed_out": "ran out of time",
+    "killed": "was killed",
+    "rejected": "was rejected by the verification",
+}
 
 
 def standing(study: Study, experiment: Experiment) -> tuple[Standing, str]:
@@ -89,11 +118,11 @@ def standing(study: Study, experiment: Experiment) -> tuple[Standing, str]:
         return "unfinished", ""
     for run in runs:
         if run.outcome != "finished":
-            return run.outcome or "crashed", run.reason  # type: ignore[return-value]
+            return cast(Standing, run.outcome), run.reason
         if study.contract.verify is not None and not run.verified:
             return "unfinished", ""
         if run.check is not None:
-            return ("crashed" if run.check == "verification" else "rejected"), run.reason
+            return _CHECKS.get(run.check, "rejected"), run.reason
         if run.metric is None:
             return "crashed", run.reason or f"the run's output has no {study.contract.metric}"
     if not experiment.measured(study.contract.measure):

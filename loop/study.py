@@ -191,10 +191,15 @@ class Study:
         """The champion."""
         return None if self.champion is None else self.experiments[self.champion]
 
-    def hours(self) -> float:
-        """Time under supervision so far, in hours."""
+    def hours(self, now: float | None = None) -> float:
+        """Time under supervision so far, in hours.
+
+        Args:
+            now: Unix seconds, for a supervisor at work; None: up to the newest event.
+        """
         live = self.supervisor is not None and self.supervisor.stopped_at is None
-        seconds = self.active_seconds + (self.at - self.supervisor.started_at if live and self.supervisor else 0.0)
+        moment = self.at if now is None else now
+        seconds = self.active_seconds + (moment - self.supervisor.started_at if live and self.supervisor else 0.0)
         return seconds / 3600
 
     def running(self) -> list[tuple[Experiment, Run]]:

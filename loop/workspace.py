@@ -52,8 +52,19 @@ class Workspace:
         return self.folder / "runs"
 
     def run_folder(self, experiment: int, run: int) -> Path:
-        """The one place that this run may write to."""
+        """What we keep of a run: its log, and in `out/` the one place it may write to itself."""
         return self.runs / f"{experiment}.{run}"
+
+    def disk_used(self) -> int:
+        """Bytes on disk under `.looptop/`."""
+        total = 0
+        for folder, _, files in os.walk(self.folder):
+            for name in files:
+                try:
+                    total += (Path(folder) / name).lstat().st_blocks * 512
+                except OSError:
+                    pass  # gone since the folder was listed
+        return total
 
 
 def supervisor_alive(root: Path) -> int | None:

@@ -1,0 +1,173 @@
+"""Intake: a proposal is recorded whole, guarded, made a commit, and queued; or rejected with a sentence.
+
+Also moves a queued experiment onto a champion that came after it was proposed. Nothing here runs anything.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from loop import events as e
+from loop import guards
+from loop.journal import Journal
+from loop.lineage import ExperimentMessage, Lineage, LineageError, MergeConflict
+from loop.recorder import Recorder
+from loop.researchers.researcher import Briefing, Proposal
+from loop.study import Experiment, Study
+from loop.verdicts import Verdicts
+
+PERSON = "you"
+"""Name under which the person's own file, the baseline, stands among the researchers."""
+
+
+class Intake:
+    """Takes in one study's proposals."""
+
+    def __init__(self, lineage: Lineage, recorder: Recorder, journal: Journal, verdicts: Verdicts) -> None:
+        self._lineage, self._recorder, self._journal, self._verdicts = lineage, recorder, journal, verdicts
+
+    @property
+    def _study(self) -> Study:
+        return self._recorder.study
+
+    def champion_files(self) -> dict[str, str]:
+        """Text of the champion's editable files, by path."""
+        best = self._study.best
+        commit = best.commit if best is not None and best.commit else self._study.base
+        return self._files(commit)
+
+    def _files(self, commit: str) -> dict[str, str]:
+        contents = {path: self._lineage.read(commit, path) for path in self._study.contract.edit}
+        return {path: content.decode("utf-8", "replace") for path, content in contents.items() if content is not None}
+
+    def accept(self, briefing: Briefing, proposal: Proposal, researcher: str) -> None:
+        """Record a proposal, whole, before anything is done with it.
+
+        Its parent is the champion it was thought about, whoever is champion by now; `renew` moves it on.
+        """
+        number, edits = briefing.next_id, dict(proposal.edits)
+        proposed = e.ExperimentProposed(
+            researcher=researcher,
+            title=proposal.title,
+            hypothesis=proposal.hypothesis,
+            expected=proposal.expected,
+            parent=briefing.champion.id,
+            fingerprint=guards.fingerprint({**briefing.files, **edits}),
+            notes=dict(proposal.notes),
+        )
+        self._recorder.record_all([(proposed, number, None), (e.EditsRecorded(edits=edits), number, None)])
+
+    async def commit(self, experiment: Experiment) -> None:
+        """Make a proposal a commit on top of its parent, and queue it; or reject it.
+
+        A proposal that a guard refuses becomes a commit all the same, where git can hold it: nothing is lost.
+
+        Raises:
+            LineageError: git cannot hold the baseline itself.
+        """
+        edits = self.edits(experiment)
+        then: e.ExperimentJudged | e.ApprovalAsked | None = None
+        if experiment.id == 0:
+            parent_commit = self._study.base
+        else:
+            parent_commit = self._commit_of(experiment.parent)
+            if reason := self._refusal(experiment, edits):
+                then = _rejected(reason)
+            elif self._study.contract.review == "all":
+                then = e.ApprovalAsked(reason="the program says `review: all`")
+        try:
+            await self._queue(experiment, experiment.parent, parent_commit, edits, then)
+        except LineageError as error:
+            if experiment.id == 0:
+                raise
+            await self._verdicts.settle(
+                experiment, then if isinstance(then, e.ExperimentJudged) else _rejected(str(error))
+            )
+            return
+        if isinstance(then, e.ExperimentJudged):
+            await self._verdicts.carry_out(experiment)
+
+    def _refusal(self, experiment: Experiment, edits: Mapping[str, str]) -> str | None:
+        before = self._files(self._commit_of(experiment.parent))
+        reason = guards.refusal(self._study.contract, before, edits)
+        if reason is not None:
+            return reason
+        first = self._study.fingerprints.get(guards.fingerprint(before | dict(edits)), experiment.id)
+        if first != experiment.id:
+            earlier = self._study.experiments[first]
+            return f"it is the same as experiment {first} ({earlier.title}): {earlier.verdict or earlier.phase}"
+        return None
+
+    def edits(self, experiment: Experiment) -> dict[str, str]:
+        """The proposal's edits as they were handed over: new full text by path."""
+        found = self._journal.read(kinds={"edits_recorded"}, experiment=experiment.id, limit=1, newest=True)
+        body = found[0].body if found else None
+        return dict(body.edits) if isinstance(body, e.EditsRecorded) else {}
+
+    def _commit_of(self, number: int | None) -> str:
+        experiment = self._study.experiments.get(-1 if number is None else number)
+        return experiment.commit if experiment is not None and experiment.commit else self._study.base
+
+    async def _queue(
+        self,
+        experiment: Experiment,
+        parent: int | None,
+        parent_commit: str,
+        files: Mapping[str, str],
+        then: e.ExperimentJudged | e.ApprovalAsked | None = None,
+    ) -> None:
+        """Commit, and record in one transaction that it is queued and what happens to it at once, if anything."""
+        trailers = {"Researcher": experiment.researcher}
+        if parent is not None:
+            trailers["Parent-experiment"] = str(parent)
+        message = ExperimentMessage(title=experiment.title, hypothesis=experiment.hypothesis, trailers=trailers)
+        done = await asyncio.to_thread(
+            self._lineage.commit,
+            experiment.id,
+            parent_commit,
+            {path: text.encode("utf-8", "replace") for path, text in files.items()},
+            message,
+            at=experiment.proposed_at,
+        )
+        queued = e.ExperimentQueued(
+            commit=done.sha,
+            parent=parent,
+            parent_commit=parent_commit,
+            lines_added=done.lines_added,
+            lines_removed=done.lines_removed,
+        )
+        facts: list[tuple[e.Body, int | None, int | None]] = [(queued, experiment.id, None)]
+        self._recorder.record_all(facts if then is None else [*facts, (then, experiment.id, None)])
+
+    async def renew(self, experiment: Experiment) -> bool:
+        """Move an experiment that was proposed on an older champion onto today's.
+
+        Returns:
+            False where the two changes do not go together; then it has been rejected.
+        """
+        champion = self._study.best
+        if experiment.id == 0 or champion is None or experiment.parent == champion.id or experiment.verdict is not None:
+            return True
+        assert experiment.commit and experiment.parent_commit and champion.commit
+        try:
+            merged = await asyncio.to_thread(
+                self._lineage.merge,
+                experiment.parent_commit,
+                champion.commit,
+                experiment.commit,
+                self._study.contract.edit,
+            )
+        except MergeConflict:
+            reason = f"it changes the same lines as the new champion, experiment {champion.id}, does"
+            await self._verdicts.settle(experiment, _rejected(reason))
+            return False
+        texts = {path: content.decode("utf-8", "replace") for path, content in merged.items() if content is not None}
+        if all(self._files(champion.commit).get(path) == text for path, text in texts.items()):
+            reason = f"the new champion, experiment {champion.id}, has this change already"
+            await self._verdicts.settle(experiment, _rejected(reason))
+            return False
+        await self._queue(experiment, champion.id, champion.commit, texts)
+        return True
+
+
+def _rejected(reason: str) -> e.ExperimentJudged:
+    return e.ExperimentJudged(verdict="rejected", reason=reason, by="guard")

@@ -1,0 +1,207 @@
+"""How a study is opened: what must be so before anything starts, then its beginning or its going on.
+
+`prepare` looks and changes nothing but `.looptop/`; whoever starts a loop calls it first, so that a person reads what
+is wrong at once and on their own terminal. `Opening` brings journal, git and the process table together, whatever state
+the last supervisor left them in: the same code after a clean stop, after `kill -9`, and at the very first start.
+"""
+
+import asyncio
+import datetime
+import os
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from loop import events as e
+from loop import program as programs
+from loop.contract import Contract
+from loop.flights import Slot
+from loop.intake import PERSON, Intake
+from loop.journal import Journal
+from loop.lineage import Lineage, find_root, free_tag
+from loop.options import Options
+from loop.program import Program
+from loop.recorder import Recorder
+from loop.researchers import engage
+from loop.researchers.researcher import Researcher
+from loop.runs.leftovers import sweep_leftovers
+from loop.study import Experiment, Study, fold
+from loop.verdicts import Verdicts
+from loop.version import VERSION
+from loop.workspace import Workspace
+
+LEAST_DISK = 256 << 20
+"""Bytes that must be free to start: a journal of days, some logs and a few checkpoints of a small model."""
+
+
+class CannotStart(Exception):
+    """The loop cannot start here; the message is a sentence for a person."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a supervisor needs, looked up and found good."""
+
+    workspace: Workspace
+    lineage: Lineage
+    program: Program
+    options: Options
+    researchers: tuple[Researcher, ...]
+
+
+def prepare(start: Path, flags: Options) -> Prepared:
+    """Check the workspace around `start`.
+
+    Args:
+        start: a folder inside the person's checkout.
+        flags: what was given this time; flags of earlier times stay in force.
+
+    Raises:
+        CannotStart, LineageError, ProgramError, JournalError: each with a sentence.
+    """
+    workspace = Workspace(find_root(start))
+    program = programs.load(workspace.root)
+    _check_disk(workspace.root)
+    study = _study_so_far(workspace)
+    options = flags.over(study.options)
+    if study.tag and flags.tag not in (None, study.tag):
+        raise CannotStart(
+            f"this workspace holds the study {study.tag}; to begin {flags.tag}, start it in a worktree of its own "
+            f"(`git worktree add ../{flags.tag}`), or move {workspace.folder} away"
+        )
+    wanted = options.tag or datetime.date.today().strftime("%b%d").lower()
+    lineage = Lineage(workspace.root, study.tag or free_tag(workspace.root, wanted))
+    lineage.prepare()
+    researchers = (engage(options.researcher),)
+    return Prepared(workspace, lineage, program, options, researchers)
+
+
+def _check_disk(root: Path) -> None:
+    free = shutil.disk_usage(root).free
+    if free < LEAST_DISK:
+        raise CannotStart(
+            f"the disk under {root} has {free >> 20} MB left, and a study needs {LEAST_DISK >> 20} MB to start; "
+            "free some space first"
+        )
+
+
+def _study_so_far(workspace: Workspace) -> Study:
+    if not workspace.journal.exists():
+        return Study()
+    with Journal(workspace.journal) as journal:
+        return fold(journal.read(kinds={"study_started", "supervisor_started"}))
+
+
+class Opening:
+    """The first seconds of a supervisor."""
+
+    def __init__(self, prepared: Prepared, recorder: Recorder, intake: Intake, verdicts: Verdicts) -> None:
+        self._prepared, self._recorder = prepared, recorder
+        self._intake, self._verdicts = intake, verdicts
+        self._lineage = prepared.lineage
+
+    @property
+    def _study(self) -> Study:
+        return self._recorder.study
+
+    async def open(self, slots: tuple[Slot, ...]) -> str | None:
+        """Begin the study, or go on with it from exactly where it stopped.
+
+        Returns:
+            Why it cannot go on, or None.
+
+        Raises:
+            LineageError: git does not allow it.
+        """
+        await asyncio.to_thread(sweep_leftovers, self._prepared.workspace.folder)
+        await asyncio.to_thread(self._lineage.clear_stale_trees)
+        self._sign_in(slots)
+        contract = self._prepared.options.applied(self._prepared.program.contract)
+        if self._study.champion is None:
+            await self._begin(contract)
+        else:
+            adopt(self._recorder, contract, self._prepared.program.text)
+        newest = max((x.judged_at or 0.0 for x in self._study.experiments.values()), default=0.0)
+        for experiment in list(self._study.experiments.values()):
+            if failure := await self._mend(experiment, newest):
+                return failure
+        return await self._check_branch()
+
+    def _sign_in(self, slots: tuple[Slot, ...]) -> None:
+        """Say who is at work now, and that what was in flight under the last supervisor is lost and runs again."""
+        started = e.SupervisorStarted(
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            version=VERSION,
+            slots=tuple(slot.name for slot in slots),
+            options=self._prepared.options.model_dump(exclude_none=True),
+        )
+        lost = e.RunFinished(outcome="lost", reason="its supervisor ended; it is run again")
+        in_flight = [(lost, experiment.id, run.number) for experiment, run in self._study.running()]
+        self._recorder.record_all([*in_flight, (started, None, None)])
+        for researcher in self._prepared.researchers:
+            self._recorder.record(e.ResearcherJoined(name=researcher.name, about=researcher.about))
+
+    async def _begin(self, contract: Contract) -> None:
+        """Begin the study with its baseline: the editable files as they stand in the person's checkout."""
+        base = await asyncio.to_thread(self._lineage.head)
+        files = await asyncio.to_thread(self._lineage.working_copy, contract.edit)
+        edits = {
+            path: content.decode("utf-8", "replace")
+            for path, content in files.items()
+            if self._lineage.read(base, path) != content
+        }
+        baseline = self._study.baseline
+        unchanged = self._study.base == base and self._study.contract.measure == contract.measure
+        if unchanged and baseline is not None and baseline.verdict is None and self._intake.edits(baseline) == edits:
+            adopt(self._recorder, contract, self._prepared.program.text)
+            return  # begun under an earlier supervisor; its runs count
+        started = e.StudyStarted(
+            tag=self._lineage.tag,
+            branch=self._lineage.branch,
+            base=base,
+            contract=contract,
+            text=self._prepared.program.text,
+        )
+        state = "as it stands in your checkout, uncommitted changes included" if edits else "as committed"
+        proposed = e.ExperimentProposed(
+            researcher=PERSON, title="baseline", hypothesis=f"{', '.join(contract.edit)} {state}."
+        )
+        recorded = e.EditsRecorded(edits=edits)
+        self._recorder.record_all([(started, None, None), (proposed, 0, None), (recorded, 0, None)])
+        if dirty := await asyncio.to_thread(self._lineage.dirty, contract.edit):
+            shown = ", ".join(dirty[:5]) + (f" and {len(dirty) - 5} more" if len(dirty) > 5 else "")
+            message = f"runs use the committed version of {shown}; your checkout has uncommitted changes there"
+            self._recorder.record(e.Fault(where="checkout", message=message))
+
+    async def _mend(self, experiment: Experiment, newest: float) -> str | None:
+        """Take the step of an experiment's life that the last supervisor did not get to, if any."""
+        if experiment.phase == "proposed":
+            await self._intake.commit(experiment)
+        elif experiment.phase == "judged" and experiment.judged_at == newest:
+            await self._verdicts.carry_out(experiment)
+        elif experiment.phase == "queued":
+            return await self._verdicts.consider(experiment)
+        return None
+
+    async def _check_branch(self) -> str | None:
+        champion = self._study.best
+        tip = await asyncio.to_thread(self._lineage.branch_tip)
+        if champion is None or champion.commit is None or tip == champion.commit:
+            return None
+        branch, where = self._lineage.branch, "gone" if tip is None else f"at {tip[:12]}"
+        return (
+            f"the branch {branch} is {where}, and the champion (experiment {champion.id}) is {champion.commit[:12]}; "
+            f"put it back with `git branch -f {branch} {champion.commit[:12]}`"
+        )
+
+
+def adopt(recorder: Recorder, contract: Contract, text: str) -> None:
+    """Put a version of the program in force, and record what differs."""
+    before = recorder.study.contract
+    changed = [key for key in type(contract).model_fields if getattr(contract, key) != getattr(before, key)]
+    if text != recorder.study.program:
+        changed.append("instructions")
+    if changed:
+        recorder.record(e.ProgramChanged(contract=contract, text=text, changed=tuple(changed)))

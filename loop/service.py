@@ -1,0 +1,103 @@
+"""How a supervisor comes to run: in this process, or in the background, detached from the terminal."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from loop.flights import Slot
+from loop.gauges import Reading, open_gauges
+from loop.journal import Journal, JournalError
+from loop.lineage import LineageError
+from loop.opening import CannotStart, prepare
+from loop.options import Options
+from loop.program import ProgramError
+from loop.researchers import UnknownResearcher
+from loop.supervisor import End, Supervisor
+from loop.workspace import AlreadySupervised, Workspace, supervise, supervisor_alive
+
+SENTENCES = (CannotStart, AlreadySupervised, LineageError, ProgramError, JournalError, UnknownResearcher)
+"""Everything that can keep a loop from starting; each message is a sentence for a person."""
+
+LONGEST_START = 15.0
+"""Seconds to wait for a background supervisor to take the workspace; it takes about one."""
+
+
+def find_slots(reading: Reading, environ: Mapping[str, str] = os.environ) -> list[Slot]:
+    """Where runs can happen: on the first GPU, or on the processors of a machine without one.
+
+    A `CUDA_VISIBLE_DEVICES` of the person's is obeyed: its first device is the slot's.
+    """
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if not reading.gpus or visible == "":
+        return [Slot(0, "CPU")]
+    device = (visible or "0").split(",")[0].strip()
+    index = int(device) if device.isdigit() else reading.gpus[0].index
+    return [Slot(0, f"GPU {device}", devices=device, gpus=(index,))]
+
+
+def work(start: Path, flags: Options, beside: Callable[[Path], Coroutine[Any, Any, None]] | None = None) -> End:
+    """Be the supervisor of the workspace around `start` until the loop ends; returns why it ended.
+
+    Args:
+        beside: something to do at the same time, such as printing what happens; it gets the journal's path and is
+            given half a second to finish after the end.
+
+    Raises:
+        one of SENTENCES: it could not begin.
+    """
+    prepared = prepare(start, flags)
+    workspace = prepared.workspace
+    with supervise(workspace.root), Journal(workspace.journal, create=True) as journal:
+        gauges = open_gauges(workspace.root)
+        supervisor = Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
+
+        async def both() -> End:
+            other = asyncio.create_task(beside(workspace.journal)) if beside is not None else None
+            end = await supervisor.run()
+            if other is not None:
+                await asyncio.wait([other], timeout=0.5)
+                other.cancel()
+            return end
+
+        return asyncio.run(both())
+
+
+def start_in_background(start: Path, flags: Options) -> int:
+    """Start a supervisor that outlives this terminal, and return its process id once it holds the workspace.
+
+    Raises:
+        one of SENTENCES: it cannot begin; nothing was started then.
+    """
+    workspace = prepare(start, flags).workspace
+    with workspace.supervisor_log.open("ab") as log:
+        began = log.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "loop", str(workspace.root), flags.model_dump_json(exclude_none=True)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=workspace.root,
+            start_new_session=True,
+        )
+    until = time.monotonic() + LONGEST_START
+    while time.monotonic() < until:
+        if supervisor_alive(workspace.root) == process.pid:
+            return process.pid
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    said = _said(workspace, began)
+    raise CannotStart(said or f"the supervisor did not start; {workspace.supervisor_log} may say why")
+
+
+def _said(workspace: Workspace, began: int) -> str:
+    """The last line that a supervisor which did not start has left."""
+    with workspace.supervisor_log.open("rb") as log:
+        log.seek(began)
+        lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,368 @@
+"""The supervisor: researchers fill a queue, slots empty it, one judge decides in order; and a person's wishes.
+
+Invariants:
+- It holds no plan in memory. What to do next is asked of `schedule`, from the study that the journal folds to; so
+  there is one code path, whether it has been at work for days or was started a moment ago after `kill -9`.
+- It never waits for a screen, and nothing a screen does can hold it up.
+- One supervisor a workspace: the caller holds `workspace.supervise`.
+- However it ends, no process of a run outlives it (each run's warden sees to that).
+"""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from loop import budget, schedule
+from loop import events as e
+from loop.flights import Flights, Slot
+from loop.gauges import Gauges
+from loop.intake import Intake
+from loop.journal import Journal, JournalError
+from loop.lineage import LineageError
+from loop.opening import Opening, Prepared, adopt
+from loop.program import ProgramError, watch
+from loop.recorder import Recorder
+from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Researcher
+from loop.study import Experiment, Study, Wish
+from loop.verdicts import Verdicts
+from loop.wishes import Wishes
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_BUSY, HEARTBEAT_IDLE = 2.0, 5.0
+"""Seconds between two readings of the gauges with and without a run in flight: 250 bytes each, 10 MB a day at most."""
+
+PATIENCE = (1.0, 60.0)
+"""First and longest wait in seconds after a researcher failed; the wait doubles from one to the other."""
+
+DISK_INTERVAL = 30.0
+"""Seconds between two walks through `.looptop/`; one takes about 1 ms per 100 files."""
+
+LONGEST_GOODBYE = 10.0
+"""Seconds to wait for the runs in flight to end; a warden needs six at most."""
+
+
+@dataclass
+class End(Exception):
+    """The loop is over, and why."""
+
+    reason: str
+    failed: bool = False
+
+
+class Supervisor:
+    """One study's background loop.
+
+    Args:
+        prepared: as `opening.prepare` found it; the caller holds the workspace's lock.
+        journal: the study's.
+        slots: where runs happen.
+        gauges: what the machine is read with.
+    """
+
+    def __init__(self, prepared: Prepared, journal: Journal, slots: Sequence[Slot], gauges: Gauges) -> None:
+        workspace, lineage = prepared.workspace, prepared.lineage
+        self._prepared, self._slots, self._gauges = prepared, tuple(slots), gauges
+        self._recorder = Recorder(journal)
+        self._verdicts = Verdicts(workspace, lineage, self._recorder)
+        self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
+        self._flights = Flights(workspace, lineage, self._recorder)
+        self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
+        self._claimed: set[int] = set()
+        self._thinking: dict[int, asyncio.Task[Proposal]] = {}
+        self._interrupting: set[int] = set()
+        self._exhausted = 0
+        self._disk_used: int | None = None
+        self._signal: str | None = None
+        self._closing = False
+
+    @property
+    def study(self) -> Study:
+        return self._recorder.study
+
+    async def run(self) -> End:
+        """Work until a limit, a person's wish, a signal or a failure ends it; returns why."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            opening = Opening(self._prepared, self._recorder, self._intake, self._verdicts)
+            if failure := await opening.open(self._slots):
+                raise End(failure, failed=True)
+            tasks = [asyncio.create_task(work) for work in self._work()]
+            over = asyncio.create_task(self._recorder.until(lambda: self._over() is not None))
+            await asyncio.wait([over, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            end = next((_ending(task) for task in tasks if task.done()), None) or self._over()
+            assert end is not None
+            over.cancel()
+        except End as early:
+            end = early
+        except (LineageError, JournalError) as error:
+            end = End(str(error), failed=True)
+        await self._close(tasks, end)
+        return end
+
+    def _work(self) -> list[Coroutine[Any, Any, None]]:
+        """All that goes on at the same time."""
+        return [
+            self._recorder.keep_up(),
+            self._beat(),
+            self._follow_program(),
+            self._grant_wishes(),
+            *(self._research(researcher) for researcher in self._prepared.researchers),
+            *(self._serve(slot) for slot in self._slots),
+        ]
+
+    def _signalled(self, number: int) -> None:
+        self._signal = signal.Signals(number).name
+        self._recorder.wake()
+
+    def _over(self) -> End | None:
+        """Whether the loop has reached its end, and why."""
+        study = self.study
+        if self._signal is not None:
+            return End(f"ended by {self._signal}")
+        if study.stopping == "now":
+            return End("a person stopped it")
+        if study.running() or self._claimed:
+            return None
+        if study.stopping == "after run":
+            return End("a person stopped it")
+        if study.limit is not None:
+            return End(f"limit reached: {study.limit.reason}")
+        open_ones = any(x.phase != "judged" for x in study.experiments.values())
+        if not open_ones and self._exhausted == len(self._prepared.researchers):
+            return End("no researcher has anything left to propose")
+        return None
+
+    async def _close(self, tasks: Sequence[asyncio.Task[None]], end: End) -> None:
+        """End the runs in flight (they are run again), then everything else, and say why."""
+        self._closing = True
+        self._flights.kill_all()
+        waited = time.monotonic()
+        while self._flights.busy and time.monotonic() - waited < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be
+            await asyncio.sleep(0.02)  # what has failed, so no event can be relied on here
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        stops = [wish for wish in self.study.open_wishes() if wish.kind == "stopped"]
+        granted = [(e.WishGranted(wish=wish.seq, outcome="stopped"), None, None) for wish in stops]
+        stopped = e.SupervisorStopped(reason=end.reason, failed=end.failed)
+        try:
+            self._recorder.record_all([*granted, (stopped, None, None)])
+        except JournalError:
+            log.exception("the journal does not take the end: %s", end.reason)
+
+    # --- what goes on at the same time -------------------------------------------------------------------------
+
+    async def _serve(self, slot: Slot) -> None:
+        """Run, verify and judge one experiment after another in `slot`."""
+        while True:
+            await self._recorder.until(lambda: self._claimable() is not None)
+            experiment = self._claimable()
+            if experiment is None or (self._unverified(experiment) is None and self._limit_reached()):
+                continue
+            self._claimed.add(experiment.id)
+            try:
+                await self._serve_one(experiment, slot)
+            finally:
+                self._claimed.discard(experiment.id)
+                self._recorder.wake()
+
+    async def _serve_one(self, experiment: Experiment, slot: Slot) -> None:
+        unverified = self._unverified(experiment)
+        if unverified is None:
+            if not await self._intake.renew(experiment):
+                return
+            await self._flights.run(experiment, slot)
+            unverified = self._unverified(experiment)
+        if unverified is not None and not self._closing:
+            await self._flights.verify(experiment, unverified, slot)
+        if not self._closing and (failure := await self._verdicts.consider(experiment)):
+            raise End(failure, failed=True)
+
+    def _claimable(self) -> Experiment | None:
+        """The experiment that a free slot should take now: one to verify, or else one to run."""
+        if self._closing:
+            return None
+        for experiment, _ in schedule.unverified(self.study):
+            if experiment.id not in self._claimed:
+                return experiment
+        return schedule.next_experiment(self.study, self._claimed)
+
+    def _unverified(self, experiment: Experiment) -> int | None:
+        """Number of the experiment's run that is still to be verified."""
+        return next((run.number for x, run in schedule.unverified(self.study) if x.id == experiment.id), None)
+
+    def _limit_reached(self) -> bool:
+        """Say once that a limit is reached; from then on nothing new starts."""
+        found = budget.reached(self.study, time.time(), self._disk_used) if self.study.limit is None else None
+        if found is not None:
+            self._recorder.record(e.LimitReached(limit=found[0], reason=found[1]))
+        return self.study.limit is not None
+
+    async def _research(self, researcher: Researcher) -> None:
+        """Ask one researcher for a proposal whenever there is room for one."""
+        wait = PATIENCE[0]
+        while True:
+            await self._recorder.until(lambda: self._wants_proposal(researcher))
+            if self._limit_reached():
+                continue
+            try:
+                await self._ask(researcher)
+                wait = PATIENCE[0]
+            except NothingLeft as nothing:
+                self._recorder.record(e.Fault(where=researcher.name, message=str(nothing)))
+                self._exhausted += 1
+                self._recorder.wake()
+                return
+            except (LineageError, JournalError, End):
+                raise
+            except Exception as error:
+                log.exception("the researcher %s failed", researcher.name)
+                message = f"{type(error).__name__}: {error}; asked again in {wait:.0f} s"
+                self._recorder.record(e.Fault(where=researcher.name, message=message))
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, PATIENCE[1])
+
+    async def _ask(self, researcher: Researcher) -> None:
+        """Have a researcher think, and take in what it proposes. Returns early when a person interrupts it."""
+        number = self._next_number()
+        words = [wish for wish in self.study.open_wishes() if wish.kind == "steered"]
+        sink = _Sink(self._recorder, researcher, number)
+        briefing = self._briefing(number, words)
+        task = asyncio.create_task(researcher.propose(briefing, sink))
+        self._thinking[number] = task
+        heard = [
+            (e.WishGranted(wish=wish.seq, outcome=f"heard before experiment {number}"), None, None) for wish in words
+        ]
+        if heard:
+            self._recorder.record_all([*heard])
+        try:
+            await asyncio.wait([task])
+        finally:
+            task.cancel()
+            del self._thinking[number]
+        if task.cancelled():
+            sink.think("\n(interrupted)\n")
+            return
+        self._intake.accept(briefing, task.result(), researcher.name)
+        await self._intake.commit(self.study.experiments[number])
+
+    def _wants_proposal(self, researcher: Researcher) -> bool:
+        return schedule.wants_proposal(self.study, len(self._slots), researcher.ahead, len(self._thinking))
+
+    def _next_number(self) -> int:
+        return max([*self.study.experiments, *self._thinking], default=0) + 1
+
+    def _briefing(self, number: int, words: Sequence[Wish]) -> Briefing:
+        study = self.study
+        assert study.best is not None
+        return Briefing(
+            contract=study.contract,
+            program=study.program,
+            champion=study.best,
+            files=self._intake.champion_files(),
+            experiments=tuple(study.experiments.values()),
+            noise=noise.sd if (noise := self._verdicts.noise()) is not None else None,
+            notebook=tuple(study.notebook),
+            words=tuple(wish.body.text for wish in words if isinstance(wish.body, e.Steered)),
+            next_id=number,
+        )
+
+    async def _beat(self) -> None:
+        """Read the gauges: what the person sees of the machine, and the sign that the supervisor is alive."""
+        walked = -DISK_INTERVAL
+        while True:
+            reading = await asyncio.to_thread(self._gauges.read)
+            self._flights.saw(reading)
+            self._recorder.stream(reading.event(self._flights.memory()))
+            if self.study.contract.limits.disk is not None and time.monotonic() - walked > DISK_INTERVAL:
+                self._disk_used = await asyncio.to_thread(self._prepared.workspace.disk_used)
+                walked = time.monotonic()
+            self._limit_reached()
+            await asyncio.sleep(HEARTBEAT_BUSY if self.study.running() else HEARTBEAT_IDLE)
+
+    async def _follow_program(self) -> None:
+        """Take over each saved version of the program, or say why not."""
+        async for found in watch(self._prepared.workspace.root):
+            if isinstance(found, ProgramError):
+                message = f"{found}; the version before it stays in force"
+                self._recorder.record(e.Fault(where="program.md", message=message))
+            else:
+                adopt(self._recorder, self._prepared.options.applied(found.contract), found.text)
+
+    # --- a person's wishes -------------------------------------------------------------------------------------
+
+    async def _grant_wishes(self) -> None:
+        """Carry out what a person asked for, and record when."""
+        while True:
+            await self._recorder.until(lambda: any(map(self._grantable, self.study.open_wishes())))
+            for wish in filter(self._grantable, self.study.open_wishes()):
+                if (outcome := await self._grant(wish)) is not None:
+                    self._recorder.record(e.WishGranted(wish=wish.seq, outcome=outcome))
+
+    def _grantable(self, wish: Wish) -> bool:
+        """Whether something can be done about a wish now."""
+        match wish.body:
+            case e.Paused():
+                return not self.study.paused or not self.study.running()
+            case e.Stopped():
+                return False  # granted by the end itself
+            case e.Steered(interrupt=interrupt):  # granted by `_ask`, which passes the words on
+                return interrupt and bool(self._thinking) and wish.seq not in self._interrupting
+            case _:
+                return True
+
+    async def _grant(self, wish: Wish) -> str | None:
+        """What came of a wish; None where that is still to come."""
+        match wish.body:
+            case e.Paused():
+                return "paused" if self.study.paused else "resumed before it took effect"
+            case e.Resumed():
+                return "resumed"
+            case e.Steered():
+                self._interrupting.add(wish.seq)
+                for task in self._thinking.values():
+                    task.cancel()  # and is asked again at once, with the words
+                return None
+            case _:
+                experiment = self.study.experiments.get(-1 if wish.experiment is None else wish.experiment)
+                if experiment is None:
+                    return f"there is no experiment {wish.experiment}"
+                try:
+                    return await self._wishes.grant(experiment, wish)
+                except LineageError as error:
+                    return str(error)
+
+
+class _Sink:
+    """Takes a researcher's thoughts into the journal."""
+
+    def __init__(self, recorder: Recorder, researcher: Researcher, number: int) -> None:
+        self._recorder, self._name, self._number = recorder, researcher.name, number
+
+    def think(self, text: str) -> None:
+        self._recorder.stream(e.Thought(researcher=self._name, text=text), self._number)
+
+    def tool(self, intent: str, result: str, seconds: float) -> None:
+        body = e.ToolCalled(researcher=self._name, intent=intent, result=result, seconds=seconds)
+        self._recorder.record(body, self._number)
+
+    def note(self, text: str) -> None:
+        self._recorder.record(e.NoteWritten(researcher=self._name, text=text), self._number)
+
+
+def _ending(task: asyncio.Task[None]) -> End:
+    """Why a task that should go on for ever has ended."""
+    error = task.exception()
+    if isinstance(error, End):
+        return error
+    if isinstance(error, LineageError | JournalError):
+        return End(str(error), failed=True)
+    log.error("the supervisor failed", exc_info=error)
+    return End(f"it failed: {type(error).__name__}: {error}", failed=True)

@@ -1,0 +1,148 @@
+"""Verdicts: when an experiment has run enough, what came of it, and what git is made to say.
+
+Each step may be done again and changes nothing then, so a supervisor that died in between is followed by one that
+finishes.
+"""
+
+import asyncio
+import shutil
+from typing import cast
+
+from loop import events as e
+from loop import schedule
+from loop.judge import Noise, judge, pooled
+from loop.lineage import Lineage
+from loop.recorder import Recorder
+from loop.study import Experiment, Study
+from loop.workspace import Workspace
+
+
+class Verdicts:
+    """Judges one study's experiments, one at a time and in order."""
+
+    def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder) -> None:
+        self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
+        self._judging = asyncio.Lock()
+
+    @property
+    def _study(self) -> Study:
+        return self._recorder.study
+
+    def noise(self) -> Noise | None:
+        """The noise of one run, pooled from every repetition; None while there is none."""
+        return pooled(self._study.repetitions())
+
+    async def consider(self, experiment: Experiment) -> str | None:
+        """Give an experiment its verdict, if its runs so far allow one.
+
+        Returns:
+            Why the study cannot go on, where the file that everything is measured against does not work; else None.
+        """
+        async with self._judging:
+            standing, reason = schedule.standing(self._study, experiment)
+            if standing == "unfinished":
+                return None
+            if experiment.id == schedule.reference(self._study):
+                return await self._consider_reference(experiment, standing, reason)
+            if experiment.verdict is not None:
+                return None
+            if standing != "measured":
+                await self.settle(experiment, e.ExperimentJudged(verdict=standing, reason=reason))
+            elif experiment.parent == self._study.champion:
+                await self._compare(experiment)
+        return None
+
+    async def _consider_reference(self, experiment: Experiment, standing: schedule.Standing, why: str) -> str | None:
+        contract = self._study.contract
+        if standing != "measured":
+            if experiment.verdict is None:
+                await self.settle(experiment, e.ExperimentJudged(verdict=cast(e.Verdict, standing), reason=why))
+            what = "the baseline" if experiment.id == 0 else f"the champion (experiment {experiment.id})"
+            return f"{what} {schedule.WORDS[standing]}: {why}"
+        values = experiment.measured(contract.measure)
+        if experiment.verdict is None and len(values) >= contract.keep.baseline_runs:
+            noise = pooled([values])
+            sd = noise.sd if noise is not None else 0.0
+            mean = sum(values) / len(values)
+            reason = f"{len(values)} runs of the file as it stands: {mean:.6g}, noise {sd:.2g}"
+            judged = e.ExperimentJudged(verdict="kept", reason=reason, metric=mean, noise=sd, by="baseline")
+            await self.settle(experiment, judged)
+        return None
+
+    async def _compare(self, experiment: Experiment) -> None:
+        contract, champion = self._study.contract, self._study.best
+        assert champion is not None
+        values = experiment.measured(contract.measure)
+        decision = judge(
+            contract.keep,
+            contract.goal,
+            champion=champion.measured(contract.measure),
+            candidate=values,
+            noise=self.noise(),
+            lines_net=experiment.lines_added - experiment.lines_removed,
+        )
+        if decision.action == "again":
+            return
+        judged = e.ExperimentJudged(
+            verdict="kept" if decision.action == "keep" else "discarded",
+            reason=decision.reason.partition(": ")[2],
+            metric=sum(values) / len(values),
+            effect=decision.effect,
+            noise=decision.noise,
+            confidence=decision.confidence,
+            champion=champion.id,
+        )
+        await self.settle(experiment, judged)
+
+    async def settle(
+        self, experiment: Experiment, judged: e.ExperimentJudged, champion: Experiment | None = None
+    ) -> None:
+        """Give an experiment its verdict, and with it the study its champion.
+
+        The branch moves first; the verdict and the change of champion are then one transaction, so that nobody ever
+        sees one without the other. Who dies in between judges the same again, and finds the branch moved already.
+
+        Args:
+            champion: who is champion from now on; the experiment itself where it is kept, else nobody new.
+
+        Raises:
+            LineageError: the branch is not where the study left it; there is no verdict then.
+        """
+        facts: list[tuple[e.Body, int | None, int | None]] = [(judged, experiment.id, None)]
+        successor = experiment if judged.verdict == "kept" else champion
+        if successor is not None:
+            await self._move_branch(successor)
+            changed = e.ChampionChanged(commit=successor.commit or "", metric=judged.metric or successor.metric)
+            facts.append((changed, successor.id, None))
+        self._recorder.record_all(facts)
+        await self.carry_out(experiment)
+
+    async def _move_branch(self, successor: Experiment) -> None:
+        assert successor.commit
+        old = self._study.best
+        if old is None:
+            await asyncio.to_thread(self._lineage.begin_branch, successor.commit)
+        else:
+            assert old.commit
+            await asyncio.to_thread(self._lineage.advance, successor.commit, old.commit)
+
+    async def carry_out(self, experiment: Experiment) -> None:
+        """Bring git's note and the run folders in line with an experiment's verdict; may be done again."""
+        if experiment.commit is None:
+            return  # it could not become one; the journal has its edits
+        await asyncio.to_thread(self._lineage.record_verdict, experiment.commit, self._note(experiment))
+        if experiment.verdict != "kept":
+            await asyncio.to_thread(self._drop_files, experiment)
+
+    def _note(self, experiment: Experiment) -> dict[str, str]:
+        note = {"Verdict": (experiment.verdict or "").replace("_", " "), "Reason": experiment.reason}
+        if experiment.metric is not None:
+            note[self._study.contract.metric] = repr(experiment.metric)
+        runs = (f"seed {run.seed}: {run.metric!r}" for run in experiment.counted() if run.metric is not None)
+        return note | {"Runs": ", ".join(runs)}
+
+    def _drop_files(self, experiment: Experiment) -> None:
+        """Of what an experiment that was not kept has written only the logs stay: checkpoints fill a disk in a day."""
+        for run in experiment.runs.values():
+            for part in ("out", "tmp"):
+                shutil.rmtree(self._workspace.run_folder(experiment.id, run.number) / part, ignore_errors=True)

@@ -1,0 +1,125 @@
+"""What a person asks of one experiment: approve, reject, kill, overrule, requeue. Granted, or refused in a sentence.
+
+Wishes about the loop as a whole (pause, resume, steer, stop) are the supervisor's.
+"""
+
+from loop import events as e
+from loop.flights import Flights
+from loop.recorder import Recorder
+from loop.study import Experiment, Wish
+from loop.verdicts import Verdicts
+
+
+class Wishes:
+    """Grants a person's wishes about experiments."""
+
+    def __init__(self, recorder: Recorder, flights: Flights, verdicts: Verdicts) -> None:
+        self._recorder, self._flights, self._verdicts = recorder, flights, verdicts
+
+    async def grant(self, experiment: Experiment, wish: Wish) -> str:
+        """Carry out a wish about `experiment`; returns what came of it, in words.
+
+        Raises:
+            LineageError: git did not allow it; nothing was changed then but what the words say.
+        """
+        who = wish.who or "a person"
+        match wish.body:
+            case e.Approved():
+                return self._approve(experiment)
+            case e.Rejected(why=why):
+                return await self._reject(experiment, who, why)
+            case e.Killed():
+                return await self._kill(experiment, who)
+            case e.Overruled(verdict="kept", why=why):
+                return await self._keep(experiment, who, why)
+            case e.Overruled(why=why):
+                return await self._discard(experiment, who, why)
+            case e.Requeued():
+                return self._requeue(experiment)
+            case _:
+                return "nothing is known about such a wish"
+
+    def _approve(self, experiment: Experiment) -> str:
+        if experiment.phase != "waiting":
+            return f"experiment {experiment.id} does not wait for approval"
+        self._queue_again(experiment)
+        return f"experiment {experiment.id} is queued"
+
+    async def _reject(self, experiment: Experiment, who: str, why: str) -> str:
+        if experiment.phase != "waiting":
+            return f"experiment {experiment.id} does not wait for approval"
+        reason = why or "rejected without a reason"
+        await self._verdicts.settle(experiment, e.ExperimentJudged(verdict="rejected", reason=reason, by=who))
+        return f"experiment {experiment.id} is rejected"
+
+    async def _kill(self, experiment: Experiment, who: str) -> str:
+        if self._flights.kill(experiment.id, who):
+            return f"the run of experiment {experiment.id} is ended"
+        if experiment.verdict is not None:
+            return f"experiment {experiment.id} is not running; it was {experiment.verdict.replace('_', ' ')}"
+        reason = "killed before it ran" if not experiment.counted() else "killed between two runs"
+        await self._verdicts.settle(experiment, e.ExperimentJudged(verdict="killed", reason=reason, by=who))
+        return f"experiment {experiment.id} is taken out of the queue"
+
+    async def _keep(self, experiment: Experiment, who: str, why: str) -> str:
+        study = self._recorder.study
+        number = experiment.id
+        if experiment.verdict is None or experiment.commit is None:
+            return f"experiment {number} has no verdict to overrule yet"
+        if number == study.champion:
+            return f"experiment {number} is the champion already"
+        if experiment.metric is None:
+            return f"experiment {number} has no number, and everything later would be measured against it"
+        if experiment.parent != study.champion:
+            return f"experiment {number} was made on another champion; requeue it first, so that it runs on today's"
+        await self._verdicts.settle(experiment, self._overruling(experiment, "kept", who, why))
+        return f"experiment {number} is the champion now"
+
+    async def _discard(self, experiment: Experiment, who: str, why: str) -> str:
+        study = self._recorder.study
+        number = experiment.id
+        if experiment.verdict != "kept":
+            return f"experiment {number} was not kept"
+        if number == 0:
+            return "the baseline cannot be discarded"
+        if number != study.champion:
+            return f"later champions build on experiment {number}; discard those first, the newest first"
+        before = study.experiments[experiment.parent or 0]
+        await self._verdicts.settle(experiment, self._overruling(experiment, "discarded", who, why), champion=before)
+        return f"experiment {number} is discarded, and experiment {before.id} is the champion again"
+
+    def _overruling(self, experiment: Experiment, verdict: e.Verdict, who: str, why: str) -> e.ExperimentJudged:
+        """The person's verdict, with the figures of the judge's."""
+        judged = (experiment.verdict or "").replace("_", " ")
+        return e.ExperimentJudged(
+            verdict=verdict,
+            reason=(why or "no reason given") + f" (overruled; the judge: {judged}, {experiment.reason})",
+            metric=experiment.metric,
+            effect=experiment.effect,
+            noise=experiment.noise,
+            confidence=experiment.confidence,
+            champion=experiment.champion,
+            by=who,
+        )
+
+    def _requeue(self, experiment: Experiment) -> str:
+        number = experiment.id
+        if experiment.verdict is None:
+            return f"experiment {number} is open already"
+        if experiment.commit is None or number in self._recorder.study.lineage:
+            return f"experiment {number} cannot run again: it " + (
+                "was champion" if experiment.commit else "never became a commit"
+            )
+        self._queue_again(experiment)
+        return f"experiment {number} is queued again"
+
+    def _queue_again(self, experiment: Experiment) -> None:
+        assert experiment.commit and experiment.parent_commit
+        queued = e.ExperimentQueued(
+            commit=experiment.commit,
+            parent=experiment.parent,
+            parent_commit=experiment.parent_commit,
+            lines_added=experiment.lines_added,
+            lines_removed=experiment.lines_removed,
+        )
+        self._recorder.record(queued, experiment.id)
