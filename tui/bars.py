@@ -1,0 +1,45 @@
+"""The fixed lines: status at the top, keys or a message at the bottom."""
+
+from tui import keys, status
+from tui.panels.panel import Drawn
+from tui.text import Line, cut
+
+
+class TopBar(Drawn):
+    """Status line, gauge line, and the tabs where only one view is on screen."""
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        cockpit = self.cockpit
+        watch, glyphs, now = cockpit.watch, cockpit.glyphs, cockpit.now()
+        if height == 1:
+            return [status.tiny_line(watch, cockpit.life, now, width, glyphs)]
+        lines = [
+            status.status_line(watch, cockpit.life, now, width, glyphs, cockpit.read_only),
+            status.gauge_line(watch, now, width, glyphs),
+        ]
+        if height > 2:
+            panel = cockpit.panel
+            lines.append(status.tabs_line(panel.view, width, panel.note()))
+        return lines
+
+
+class BottomBar(Drawn):
+    """What can be pressed, or what there is to say."""
+
+    message: tuple[str, str] | None = None
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        if self.message is not None:
+            text, role = self.message
+            return [((" " + cut(text, width - 2), role),)]
+        cockpit = self.cockpit
+        study = cockpit.watch.study
+        line = keys.key_line(
+            width,
+            view=cockpit.panel.view,
+            read_only=cockpit.read_only,
+            waiting=any(x.phase == "waiting" for x in study.experiments.values()) if cockpit.waiting else False,
+            paused=study.paused,
+            opens=bool(study.experiments),
+        )
+        return [line]

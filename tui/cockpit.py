@@ -1,0 +1,106 @@
+"""Opens the cockpit on a workspace, and puts the terminal back whatever happens.
+
+Importing this costs nothing: Textual comes in with `run`, after the environment that it reads at import is set.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+COME_BACK = "looptop attach"
+
+
+def refusal() -> str | None:
+    """Why this terminal cannot show a cockpit, as a sentence that names what to use instead; None where it can."""
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        return "this terminal (TERM=dumb) cannot show the cockpit; use `looptop status`, or `looptop log -f` to follow"
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return "the cockpit needs a terminal; use `looptop status` (or `looptop status --json`) in a script"
+    return None
+
+
+def run(workspace: Path, *, read_only: bool = False, ascii: bool = False) -> int:
+    """Show the cockpit until the person detaches; returns the exit code.
+
+    Raises:
+        loop.journal.JournalError: there is no study here, or its journal cannot be read.
+    """
+    why = refusal()
+    if why is not None:
+        print(f"looptop: {why}", file=sys.stderr)
+        return 2
+    from tui import colours
+
+    plain = ascii or colours.wants_ascii(os.environ)
+    theme = colours.theme_for(os.environ)
+    colours.prepare(os.environ)
+    from loop.workspace import supervisor_alive
+    from tui.app import Cockpit
+    from tui.driver import CockpitDriver
+
+    with _quiet_stderr() as noise:
+        app = Cockpit(
+            workspace,
+            read_only=read_only,
+            ascii_only=plain,
+            theme=theme,
+            alive=supervisor_alive,
+            driver_class=CockpitDriver,
+        )
+        app.run(mouse=False)
+        noise.note()
+    if app.return_code:
+        return app.return_code
+    print(farewell(app.watch.study.tag, supervisor_alive(workspace), app.life.why))
+    return 0
+
+
+def farewell(tag: str, pid: int | None, why: str) -> str:
+    """What to say on the restored screen: whether the loop goes on, and how to come back."""
+    if pid is not None:
+        return f"detached from {tag}; the loop goes on in the background (process {pid}). Come back with `{COME_BACK}`."
+    because = f" ({why})" if why else ""
+    return f"detached from {tag}; the loop is not running{because}. Look again with `{COME_BACK}`, go on with `looptop`."
+
+
+class _quiet_stderr:
+    """Keeps what libraries write to fd 2 off the screen and prints its end afterwards; Textual draws through fd 1.
+
+    A context manager. Textual writes to `sys.__stderr__`, so that becomes a second descriptor of the terminal.
+    """
+
+    _SHOWN = 4000
+
+    def __enter__(self) -> "_quiet_stderr":
+        self._before = sys.__stderr__, sys.stderr
+        self._kept = os.dup(2)
+        self._noise = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._noted = b""
+        screen = open(os.dup(1), "w", encoding="utf-8", errors="replace", closefd=True)  # noqa: SIM115, PTH123
+        sys.__stderr__ = screen  # type: ignore[misc]
+        sys.stderr = open(os.dup(self._noise.fileno()), "w", encoding="utf-8", errors="replace")  # noqa: SIM115, PTH123
+        os.dup2(self._noise.fileno(), 2)
+        return self
+
+    def note(self) -> None:
+        """Remember what was written."""
+        sys.stderr.flush()
+        size = self._noise.seek(0, os.SEEK_END)
+        self._noise.seek(max(0, size - self._SHOWN))
+        self._noted = self._noise.read()
+
+    def __exit__(self, *_: object) -> None:
+        if not self._noted:
+            self.note()
+        os.dup2(self._kept, 2)
+        os.close(self._kept)
+        for file in (sys.__stderr__, sys.stderr, self._noise):
+            try:
+                if file is not None:
+                    file.close()
+            except OSError:
+                pass  # the terminal is gone
+        sys.__stderr__, sys.stderr = self._before  # type: ignore[misc]
+        if self._noted.strip():
+            os.write(2, self._noted.strip() + b"\n")

@@ -1,0 +1,73 @@
+"""The main screen: places its widgets where `layout.py` says, and nothing else decides."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
+
+from textual.geometry import NULL_OFFSET, Region, Size, Spacing
+from textual.layout import Layout, WidgetPlacement
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tui.bars import BottomBar, TopBar
+from tui.layout import layout
+from tui.panels.panel import Panel
+from tui.prompt import Prompt
+
+if TYPE_CHECKING:
+    from tui.app import Cockpit
+
+
+class Placed(Layout):
+    """Textual's side of `layout.layout`."""
+
+    name = "placed"
+
+    def arrange(
+        self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
+    ) -> list[WidgetPlacement]:
+        cockpit = cast("Cockpit", parent.app)
+        width, height = size
+        gauge = cockpit.watch.gauge
+        plan = layout(width, height, cockpit.active, zoomed=cockpit.zoomed, gpus=len(gauge.gpus) if gauge else 0)
+        places = {place.view: place for place in plan.places}
+        found: list[WidgetPlacement] = []
+
+        def put(child: Widget, x: int, y: int, wide: int, high: int) -> None:
+            found.append(WidgetPlacement(Region(x, y, wide, high), NULL_OFFSET, Spacing(), child))
+
+        for child in children:
+            if isinstance(child, TopBar):
+                put(child, 0, 0, width, plan.status)
+            elif isinstance(child, Panel) and (place := places.get(child.view)):
+                child.boxed = place.boxed
+                put(child, place.x, place.y, place.width, place.height)
+            elif isinstance(child, (BottomBar, Prompt)) and not plan.tiny and self._at_bottom(child, children):
+                put(child, 0, height - 1, width, 1)
+        return found
+
+    def _at_bottom(self, child: Widget, children: list[Widget]) -> bool:
+        """The prompt, while there is one, takes the place of the key line."""
+        return isinstance(child, Prompt) or not any(isinstance(other, Prompt) for other in children)
+
+
+class Desk(Screen[None], inherit_bindings=False):
+    """The screen with all views."""
+
+    AUTO_FOCUS = None
+    _placed = Placed()
+
+    def __init__(self, widgets: Iterable[Widget]) -> None:
+        super().__init__()
+        self._widgets = list(widgets)
+
+    @property
+    def layout(self) -> Layout:
+        return self._placed
+
+    def compose(self) -> Iterable[Widget]:
+        yield from self._widgets
+
+    def arrange_again(self) -> None:
+        """Something that the layout depends on has changed."""
+        self._arrangement_cache.clear()
+        self.refresh(layout=True)

@@ -1,0 +1,142 @@
+"""The signs on screen, in Unicode and in plain ASCII. A state is always a sign and a word, never a colour alone."""
+
+from dataclasses import dataclass
+
+from loop.study import Experiment
+
+WORDS = {
+    "kept": "kept",
+    "discarded": "discarded",
+    "crashed": "crashed",
+    "timed_out": "timed out",
+    "killed": "killed",
+    "rejected": "rejected",
+    "running": "running",
+    "queued": "queued",
+    "waiting": "waiting",
+    "proposed": "proposed",
+}
+"""State of an experiment to the word on screen; the role of its colour has the state's own name."""
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """One set of signs; every one of them is one cell wide."""
+
+    ascii: bool
+    state: dict[str, str]
+    live: str
+    dot: str
+    champion: str
+    trunk: str
+    branch: str
+    cross: str
+    join: str
+    turn: str
+    rule: str
+    box: str
+    """Corners and sides: top left, top right, bottom left, bottom right, horizontal, vertical."""
+    blocks: str
+    """Eighths of a cell from empty to full, for bars."""
+    spark: str
+    """Heights from low to high, for history."""
+    arrow: str
+    up: str
+    down: str
+    sigma: str
+    ellipsis: str
+    minus: str
+    plusminus: str
+
+    def of(self, experiment: Experiment) -> tuple[str, str, str]:
+        """Sign, word and role of an experiment's state."""
+        state = state_of(experiment)
+        return self.state[state], WORDS[state], state
+
+    def plain(self, text: str) -> str:
+        """`text` in this set: in ASCII whatever else there is becomes its nearest plain form."""
+        if not self.ascii or text.isascii():
+            return text
+        return text.translate(_PLAIN).encode("ascii", "replace").decode()
+
+
+def state_of(experiment: Experiment) -> str:
+    """The verdict where there is one, else the phase."""
+    return experiment.verdict or ("queued" if experiment.phase == "judged" else experiment.phase)
+
+
+UNICODE = Glyphs(
+    ascii=False,
+    state={
+        "kept": "✓",
+        "discarded": "✗",
+        "crashed": "!",
+        "timed_out": "◔",
+        "killed": "■",
+        "rejected": "⊘",
+        "running": "▸",
+        "queued": "○",
+        "waiting": "?",
+        "proposed": "·",
+    },
+    live="●",
+    dot="·",
+    champion="★",
+    trunk="│",
+    branch="├",
+    cross="┼",
+    join="─",
+    turn="╯",
+    rule="─",
+    box="╭╮╰╯─│",
+    blocks=" ▏▎▍▌▋▊▉█",
+    spark="▁▂▃▄▅▆▇█",
+    arrow="▸",
+    up="▴",
+    down="▾",
+    sigma="σ",
+    ellipsis="…",
+    minus="−",
+    plusminus="±",
+)
+
+ASCII = Glyphs(
+    ascii=True,
+    state={
+        "kept": "*",
+        "discarded": "x",
+        "crashed": "!",
+        "timed_out": "T",
+        "killed": "K",
+        "rejected": "R",
+        "running": ">",
+        "queued": "o",
+        "waiting": "?",
+        "proposed": ".",
+    },
+    live="*",
+    dot=".",
+    champion="@",
+    trunk="|",
+    branch="|",
+    cross="+",
+    join="-",
+    turn="'",
+    rule="-",
+    box="++++-|",
+    blocks=" .......#",
+    spark="_.:-=+*#",
+    arrow=">",
+    up="^",
+    down="v",
+    sigma="s",
+    ellipsis="~",
+    minus="-",
+    plusminus="+-",
+)
+
+_PLAIN = str.maketrans(
+    {"σ": "s", "…": "~", "−": "-", "±": "~", "·": ".", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"'}
+    | {"→": ">", "▸": ">", "✓": "*", "✗": "x", "×": "x", "°": " ", "★": "@", "│": "|", "─": "-", "●": "*", "▴": "^"}
+    | {"▾": "v", "Δ": "d", "≤": "<", "≥": ">", "µ": "u"}
+)

@@ -1,0 +1,175 @@
+"""Roles and their looks: what the pure functions call a span, and how each theme draws it.
+
+A role names a meaning ("kept", "you", "axis"), never a colour, so one table change gives a new theme and a
+screen without colour stays readable. `Palette.style` gives rich styles; the import of rich stays in here.
+"""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.style import Style
+
+_DARK = {
+    "text": "#c5cdd9",
+    "dim": "#8a94a3",
+    "faint": "#596372",
+    "strong": "bold #e6ebf2",
+    "accent": "#7fb4ff",
+    "title": "bold #9fc3f5",
+    "border": "#333c49",
+    "focus": "#6c9fe0",
+    "key": "bold #9fc3f5",
+    "kept": "#84d694",
+    "champion": "bold #84d694",
+    "discarded": "#93858d",
+    "crashed": "#f0857a",
+    "timed_out": "#e6b566",
+    "killed": "#e6b566",
+    "rejected": "#d29ae8",
+    "running": "bold #7fb4ff",
+    "queued": "#8a94a3",
+    "waiting": "bold #e6b566",
+    "proposed": "#8a94a3",
+    "good": "#84d694",
+    "warn": "#e6b566",
+    "bad": "bold #f0857a",
+    "you": "bold #d9b3f2",
+    "tool": "#6fb9c4",
+    "added": "#84d694",
+    "removed": "#f0857a",
+    "hunk": "#6fb9c4",
+    "curve": "#7fb4ff",
+    "reference": "#84d694",
+    "band": "#4d5f52",
+    "axis": "#596372",
+    "bar": "#6fb9c4",
+    "hot": "#e6b566",
+    "full": "#f0857a",
+    "track": "#2a323d",
+    "cursor": "on #26344a",
+    "pale": "on #1b222c",
+    "match": "#101318 on #e6b566",
+}
+_LIGHT = {
+    "text": "#2c3440",
+    "dim": "#5c6673",
+    "faint": "#8b94a0",
+    "strong": "bold #10151c",
+    "accent": "#1d5fbf",
+    "title": "bold #1d4f9c",
+    "border": "#c3cad3",
+    "focus": "#1d5fbf",
+    "key": "bold #1d4f9c",
+    "kept": "#1a7a35",
+    "champion": "bold #1a7a35",
+    "discarded": "#7d6a73",
+    "crashed": "#b3261e",
+    "timed_out": "#8f5b00",
+    "killed": "#8f5b00",
+    "rejected": "#7b2fa0",
+    "running": "bold #1d5fbf",
+    "queued": "#5c6673",
+    "waiting": "bold #8f5b00",
+    "proposed": "#5c6673",
+    "good": "#1a7a35",
+    "warn": "#8f5b00",
+    "bad": "bold #b3261e",
+    "you": "bold #7b2fa0",
+    "tool": "#0f6b78",
+    "added": "#1a7a35",
+    "removed": "#b3261e",
+    "hunk": "#0f6b78",
+    "curve": "#1d5fbf",
+    "reference": "#1a7a35",
+    "band": "#b7cfbd",
+    "axis": "#8b94a0",
+    "bar": "#0f6b78",
+    "hot": "#8f5b00",
+    "full": "#b3261e",
+    "track": "#dde2e8",
+    "cursor": "on #cfe0f7",
+    "pale": "on #e9edf2",
+    "match": "#10151c on #f2cf7c",
+}
+# Colours 0-15 only, and never "white" or "black" for text: the terminal's own foreground reads on its own background.
+_ANSI = {
+    "text": "",
+    "dim": "",
+    "faint": "bright_black",
+    "strong": "bold",
+    "accent": "blue",
+    "title": "bold blue",
+    "border": "bright_black",
+    "focus": "blue",
+    "key": "bold blue",
+    "kept": "green",
+    "champion": "bold green",
+    "discarded": "bright_black",
+    "crashed": "red",
+    "timed_out": "yellow",
+    "killed": "yellow",
+    "rejected": "magenta",
+    "running": "bold blue",
+    "queued": "",
+    "waiting": "bold yellow",
+    "proposed": "",
+    "good": "green",
+    "warn": "yellow",
+    "bad": "bold red",
+    "you": "bold magenta",
+    "tool": "cyan",
+    "added": "green",
+    "removed": "red",
+    "hunk": "cyan",
+    "curve": "blue",
+    "reference": "green",
+    "band": "bright_black",
+    "axis": "bright_black",
+    "bar": "cyan",
+    "hot": "yellow",
+    "full": "red",
+    "track": "bright_black",
+    "cursor": "reverse",
+    "pale": "underline",
+    "match": "reverse bold",
+}
+_BOLD = {"strong", "title", "key", "champion", "running", "waiting", "bad", "you"}
+_MONO = dict.fromkeys(_DARK, "") | dict.fromkeys(_BOLD, "bold") | {"cursor": "reverse", "pale": "underline"}
+_MONO |= {"match": "reverse bold", "faint": "dim", "border": "dim", "axis": "dim", "band": "dim", "track": "dim"}
+
+
+@dataclass(frozen=True)
+class Palette:
+    """One theme. An empty `background` is the terminal's own."""
+
+    name: str
+    background: str
+    raised: str
+    """Background of the status lines and of boxes that lie on top."""
+    roles: dict[str, str] = field(hash=False)
+
+    @property
+    def native(self) -> bool:
+        """The terminal's own colours are used as they are, its background included."""
+        return not self.background
+
+    def style(self, role: str) -> "Style":
+        """The rich style of a role, or of several joined by `+`: the later over the earlier."""
+        return _style(" ".join(self.roles[part] for part in role.split("+")))
+
+
+@lru_cache(256)
+def _style(definition: str) -> "Style":
+    from rich.style import Style
+
+    return Style.parse(definition)  # words that come later win, so joined roles need no more than this
+
+
+PALETTES = {
+    "dark": Palette("dark", "#101318", "#171c24", _DARK),
+    "light": Palette("light", "#f7f8fa", "#eceff3", _LIGHT),
+    "ansi": Palette("ansi", "", "", _ANSI),
+    "mono": Palette("mono", "", "", _MONO),
+}

@@ -1,0 +1,128 @@
+"""curve: the run in flight over the champion's run, at equal training time."""
+
+from collections.abc import Sequence
+
+from loop.study import Experiment, Run
+from tui.chart import Axis, Point, Series, chart, span
+from tui.glyphs import Glyphs
+from tui.panels.panel import Panel, centred
+from tui.text import Line, Span, brief, cut, number, spread
+from tui.watch import Sample
+
+
+def curve_of(samples: Sequence[Sample], metric: str) -> tuple[str, list[Point]]:
+    """What of a run's samples to draw: the loss where it reports one, else its metric, else its first value."""
+    names = {name for _, values in samples[-50:] for name in values}
+    name = next((name for name in ("loss", "train_loss", metric) if name in names), None)
+    if name is None:
+        name = next((name for name in sorted(names) if "loss" in name), min(names, default=""))
+    return name, [(seconds, values[name]) for seconds, values in samples if name in values]
+
+
+def value_at(points: Sequence[Point], x: float) -> float | None:
+    """The value at `x`, a straight line between two points; None outside of them."""
+    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        if x0 <= x <= x1:
+            return y0 if x1 == x0 else y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+    return None
+
+
+def smooth(points: Sequence[Point], span_points: int = 12) -> list[Point]:
+    """A running mean, so that the comparison is of curves and not of two noisy samples."""
+    result: list[Point] = []
+    mean = 0.0
+    for index, (x, y) in enumerate(points):
+        weight = 1 / min(index + 1, span_points)
+        mean += (y - mean) * weight
+        result.append((x, mean))
+    return result
+
+
+def curve_lines(
+    run: Sequence[Point], reference: Sequence[Point], budget: float, width: int, height: int, glyphs: Glyphs
+) -> list[Line]:
+    """The chart of both. The first tenth of the budget does not set the scale: every loss starts high."""
+    late = [y for x, y in (*run, *reference) if x > 0.1 * budget] or [y for _, y in (*run, *reference)]
+    limits = span(late, 0.08)
+    if limits is None:
+        return []
+    end = max(budget, max((x for x, _ in run), default=0.0))
+    digits = 3 if limits[1] - limits[0] > 0.02 else 5
+    x, y = Axis(0.0, end, brief_axis), Axis(*limits, lambda value: number(value, digits))
+    series = [Series(reference, "reference", "."), Series(run, "curve", "*")]
+    return chart(series, width, height, x, y, glyphs)
+
+
+def brief_axis(seconds: float) -> str:
+    """A time on the axis."""
+    return "0" if seconds == 0 else brief(seconds) if seconds < 60 or seconds % 60 == 0 else f"{seconds:.0f}s"
+
+
+class CurvePanel(Panel):
+    """The run in flight, or the last one while none is."""
+
+    view = "curve"
+    number = 3
+
+    def pair(self) -> tuple[tuple[Experiment, Run] | None, tuple[Experiment, Run] | None]:
+        """The run to draw, and the one to draw it over."""
+        watch = self.cockpit.watch
+        flight = watch.in_flight() or self._last()
+        return flight, watch.reference()
+
+    def _last(self) -> tuple[Experiment, Run] | None:
+        study = self.cockpit.watch.study
+        runs = ((x, run) for x in list(study.experiments.values())[-8:] for run in x.runs.values())
+        return max(runs, key=lambda pair: pair[1].started_at, default=None)
+
+    def wanted(self) -> set[tuple[int, int]]:
+        """Runs whose samples are needed."""
+        return {(pair[0].id, pair[1].number) for pair in self.pair() if pair is not None}
+
+    def content(self, width: int, height: int) -> list[Line]:
+        watch, glyphs = self.cockpit.watch, self.cockpit.glyphs
+        pair, reference = self.pair()
+        if pair is None:
+            return centred("no run yet: its loss is drawn here", width, height)
+        metric = watch.study.contract.metric
+        name, points = curve_of(watch.samples.get((pair[0].id, pair[1].number), []), metric)
+        over: list[Point] = []
+        if reference is not None and (reference[0].id, reference[1].number) != (pair[0].id, pair[1].number):
+            over = curve_of(watch.samples.get((reference[0].id, reference[1].number), []), metric)[1]
+        if not points and not over:
+            return centred(f"run {pair[0].id}.{pair[1].number} has not reported a step yet", width, height)
+        legend = self._legend(pair, reference if over else None, name, points, over, width)
+        return [legend, *curve_lines(points, over, pair[1].budget, width, height - 1, glyphs)]
+
+    def _legend(
+        self,
+        pair: tuple[Experiment, Run],
+        reference: tuple[Experiment, Run] | None,
+        name: str,
+        points: list[Point],
+        over: list[Point],
+        width: int,
+    ) -> Line:
+        sign = "*" if self.cockpit.glyphs.ascii else "━"
+        spans: list[Span] = [(f"{sign} ", "curve"), (f"{pair[0].id}.{pair[1].number}", "running"), (f" {name}", "dim")]
+        if points:
+            spans.append((f" {number(points[-1][1], 4)}", "text"))
+        if reference is not None:
+            sign = "." if self.cockpit.glyphs.ascii else "━"
+            spans += [(f"  {sign} ", "reference"), (f"champion {reference[0].id}", "kept")]
+        right: list[Span] = []
+        if points and over:
+            here = smooth(points)[-1]
+            there = value_at(smooth(over), here[0])
+            if there is not None:
+                ahead = here[1] - there
+                role = "good" if ahead < 0 else "dim"
+                word = "below" if ahead < 0 else "above"
+                right = [(f"{number(abs(ahead), 2)} {word}", role)]
+        return spread(spans, right, width)
+
+    def note(self) -> list[Span]:
+        pair = self.pair()[0]
+        if pair is None:
+            return []
+        return [(cut(pair[0].title, 34), "dim")]

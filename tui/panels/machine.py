@@ -1,0 +1,99 @@
+"""machine: each GPU, the processors, memory and disk, and what the run in flight reports of itself."""
+
+from collections.abc import Sequence
+
+from loop.events import GaugeRead, GpuGauge
+from tui.glyphs import Glyphs
+from tui.panels.panel import Panel, centred
+from tui.status import bar, heights
+from tui.text import Line, Span, cells, number, pad, size
+from tui.watch import Sample
+
+
+def machine_lines(
+    gauge: GaugeRead, history: Sequence[GaugeRead], samples: Sequence[Sample], width: int, glyphs: Glyphs
+) -> list[Line]:
+    """All readings, a line each. Where there is no GPU there is no line for one."""
+    wide = max(6, min(24, width - 46))
+    past = max(0, min(30, width - 44 - wide))
+    lines = [gpu_line(gpu, history, wide, past, glyphs) for gpu in gauge.gpus]
+    cpu = [(pad("CPU", 7), "dim"), *bar(gauge.cpu / 100, wide, glyphs), (f" {gauge.cpu:4.0f}%", "text")]
+    ram = gauge.ram_used / max(1, gauge.ram_total)
+    memory = f"  {size(gauge.ram_used)} of {size(gauge.ram_total)}"
+    if gauge.run_memory:
+        memory += f", the run {size(gauge.run_memory)}"
+    recent = [("  ", "text"), *heights([past.cpu for past in history[-past:]], glyphs)] if past > 5 else []
+    lines.append((*cpu, *recent))
+    lines.append(((pad("RAM", 7), "dim"), *bar(ram, wide, glyphs), (f" {ram:5.0%}", "text"), (memory, "dim")))
+    lines.append(((pad("disk", 7), "dim"), (f"{size(gauge.disk_free)} free", "text")))
+    if samples:
+        lines += [(), *reported(samples, width)]
+    return lines
+
+
+def gpu_line(gpu: GpuGauge, history: Sequence[GaugeRead], wide: int, past: int, glyphs: Glyphs) -> Line:
+    """One GPU: utilisation, memory, temperature, power; "n/a" where it does not tell."""
+    use = gpu.utilisation
+    spans: list[Span] = [(pad(f"GPU {gpu.index}", 7), "dim"), *bar(None if use is None else use / 100, wide, glyphs)]
+    spans.append((f" {use:4.0f}%" if use is not None else "   n/a", "text" if use is not None else "faint"))
+    if gpu.memory_used is not None and gpu.memory_total:
+        spans.append((f"  {gpu.memory_used / 1024**3:3.0f}/{size(gpu.memory_total)}", "text"))
+    else:
+        spans.append(("  memory n/a", "faint"))
+    if gpu.temperature is not None:
+        spans.append((f"  {gpu.temperature:.0f}°C", "hot" if gpu.temperature >= 80 else "dim"))
+    spans.append((f"  {gpu.power:.0f} W" if gpu.power is not None else "  n/a W", "dim"))
+    if past > 5:
+        old = [g.utilisation for one in history[-past:] for g in one.gpus if g.index == gpu.index]
+        spans += [("  ", "text"), *heights(old, glyphs)]
+    return tuple(spans)
+
+
+def reported(samples: Sequence[Sample], width: int) -> list[Line]:
+    """What the run says of itself, newest values, as many to a line as fit."""
+    lines: list[Line] = []
+    line: list[Span] = [(pad("run", 7), "dim")]
+    used = 7
+    for name, value in samples[-1][1].items():
+        text = f"{value:,.0f}" if abs(value) >= 1000 else number(value, 4)
+        room = cells(name) + cells(text) + 4
+        if used + room > width and used > 7:
+            lines.append(tuple(line))
+            line, used = [(" " * 7, "text")], 7
+        line += [(name + " ", "dim"), (text + "   ", "text")]
+        used += room
+    return [*lines, tuple(line)]
+
+
+class MachinePanel(Panel):
+    """The readings, newest first in time but in a fixed order on screen."""
+
+    view = "machine"
+    number = 5
+
+    def __init__(self, **options: str) -> None:
+        super().__init__(**options)
+        self.top = 0
+
+    def content(self, width: int, height: int) -> list[Line]:
+        watch = self.cockpit.watch
+        if watch.gauge is None:
+            return centred("no reading of the machine yet: the supervisor takes one every few seconds", width, height)
+        pair = watch.in_flight()
+        samples = watch.samples.get((pair[0].id, pair[1].number), []) if pair else []
+        lines = machine_lines(watch.gauge, list(watch.history), samples, width, self.cockpit.glyphs)
+        self.top = max(0, min(self.top, len(lines) - height))
+        return lines[self.top : self.top + height]
+
+    def move(self, rows: int) -> None:
+        self.top = max(0, self.top + rows)
+        self.cockpit.redraw_panel(self)
+
+    def edge(self, direction: int) -> None:
+        self.move(direction * 1000)
+
+    def note(self) -> list[Span]:
+        supervisor = self.cockpit.watch.study.supervisor
+        names = {gpu.name for gpu in self.cockpit.watch.gauge.gpus} if self.cockpit.watch.gauge else set()
+        parts = [supervisor.host] if supervisor else []
+        return [("  ".join(parts + sorted(names)), "faint")]

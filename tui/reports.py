@@ -1,0 +1,236 @@
+"""What scripts and plain terminals are told: status, experiments and single experiments, as data and as text. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from loop import budget
+from loop.study import Experiment, Run, Study
+
+GLYPHS = {
+    "kept": "✓",
+    "discarded": "✗",
+    "crashed": "!",
+    "timed_out": "⧗",
+    "killed": "■",
+    "rejected": "⊘",
+    None: "…",
+}
+"""One glyph a verdict; it never stands without its word."""
+
+
+def word(verdict: str | None) -> str:
+    """A verdict as a person reads it."""
+    return "open" if verdict is None else verdict.replace("_", " ")
+
+
+def state(study: Study, pid: int | None) -> str:
+    """What the loop is doing; a supervisor that is gone without a word has "died"."""
+    if pid is None and study.state in ("baseline", "running", "paused", "stopping"):
+        return "died"
+    return "starting" if pid is not None and study.state in ("empty", "stopped", "failed") else study.state
+
+
+def clock(seconds: float) -> str:
+    """`83.2` as `01:23`, and hours where there are any."""
+    whole = int(max(0.0, seconds))
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes:02d}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def change(study: Study, metric: float | None) -> str:
+    """How far `metric` is from the baseline's, in per cent with its sign; empty where that says nothing."""
+    base = study.baseline.metric if study.baseline is not None else None
+    if metric is None or not base:
+        return ""
+    return f"{(metric - base) / abs(base):+.1%}"
+
+
+def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
+    """Everything `looptop status --json` says; seconds, and Unix seconds for times."""
+    supervisor, best, baseline = study.supervisor, study.best, study.baseline
+    return {
+        "state": state(study, pid),
+        "reason": supervisor.reason if supervisor is not None and pid is None else "",
+        "supervisor": {
+            "alive": pid is not None,
+            "pid": pid,
+            "host": supervisor.host if supervisor is not None else None,
+            "slots": list(supervisor.slots) if supervisor is not None else [],
+        },
+        "study": {
+            "tag": study.tag,
+            "branch": study.branch,
+            "base": study.base,
+            "started_at": study.started_at or None,
+            "hours": study.hours(now if pid is not None else None),
+            "metric": study.contract.metric,
+            "goal": study.contract.goal,
+            "verified": study.contract.verify is not None,
+        },
+        "champion": {
+            "id": best.id if best is not None else None,
+            "metric": best.metric if best is not None else None,
+            "title": best.title if best is not None else None,
+            "commit": best.commit if best is not None else None,
+        },
+        "baseline": {
+            "metric": baseline.metric if baseline is not None else None,
+            "noise": baseline.noise if baseline is not None else None,
+        },
+        "experiments": study.verdicts(),
+        "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
+        "waiting": [experiment.id for experiment in study.experiments.values() if experiment.phase == "waiting"],
+        "limits": {
+            left.name: {"used": left.used, "limit": left.limit, "left": left.left}
+            for left in budget.limits(study, now if pid is not None else None)
+        },
+        "spent": {"tokens": study.tokens, "usd": None if study.usd_unknown else study.usd},
+    }
+
+
+def _running(experiment: Experiment, run: Run, now: float) -> dict[str, Any]:
+    return {
+        "id": experiment.id,
+        "run": run.number,
+        "title": experiment.title,
+        "seconds": max(0.0, now - run.started_at),
+        "budget": run.budget,
+    }
+
+
+def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
+    """`looptop status` for a plain terminal."""
+    told = status(study, pid, now)
+    name = study.tag or "no study yet"
+    lines = [f"{name}: {told['state']}" + (f", process {pid}" if pid is not None else "")]
+    if told["reason"]:
+        lines.append(f"  {told['reason']}")
+    if study.best is not None:
+        moved = change(study, study.best.metric)
+        lines.append(
+            f"  best {study.contract.metric} {study.best.metric:.6g}" + (f" ({moved} against the baseline)" if moved else "")
+            + f", experiment {study.best.id}: {study.best.title}"
+        )  # fmt: skip
+    counts = [
+        f"{GLYPHS.get(name)} {count} {word(name)}"
+        for name, count in study.verdicts().items()
+        if count and name != "open"
+    ]
+    lines.append(f"  {study.judged()} experiments with a verdict" + (f": {', '.join(counts)}" if counts else ""))
+    for running in told["running"]:
+        lines.append(
+            f"  running {running['id']}.{running['run']} {running['title']}: "
+            f"{clock(running['seconds'])} of {clock(running['budget'])}"
+        )
+    lines += [f"  waits for your approval: {number}" for number in told["waiting"]]
+    lines += [f"  limit {name}: {left['used']:.4g} of {left['limit']:g}" for name, left in told["limits"].items()]
+    if study.contract.verify is None and study.tag:
+        lines.append("  the metric is self-reported: program.md names no `verify:`")
+    return lines
+
+
+def experiment(study: Study, found: Experiment) -> dict[str, Any]:
+    """One experiment as `looptop experiments --json` lists it."""
+    return {
+        "id": found.id,
+        "parent": found.parent,
+        "title": found.title,
+        "hypothesis": found.hypothesis,
+        "expected": found.expected,
+        "researcher": found.researcher,
+        "phase": found.phase,
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "metric": found.metric,
+        "effect": found.effect,
+        "noise": found.noise,
+        "confidence": found.confidence,
+        "judged_by": found.judged_by or None,
+        "champion": found.id == study.champion,
+        "runs": [
+            {
+                "run": run.number,
+                "seed": run.seed,
+                "metric": run.metric,
+                "seconds": run.seconds,
+                "outcome": run.outcome,
+                "reason": run.reason,
+                "verified": run.verified,
+                "peak_memory": run.peak_memory,
+                "peak_gpu_memory": run.peak_gpu_memory,
+                "metrics": run.metrics,
+            }
+            for run in found.runs.values()
+        ],
+        "commit": found.commit,
+        "lines_added": found.lines_added,
+        "lines_removed": found.lines_removed,
+    }
+
+
+def sigmas(found: Experiment) -> str:
+    """An effect in units of the noise, with its sign: `+3.1σ` is better."""
+    if found.effect is None or not found.noise:
+        return ""
+    return f"{found.effect / found.noise:+.1f}σ"
+
+
+def table(study: Study) -> list[str]:
+    """`looptop experiments` for a plain terminal, oldest first."""
+    lines = [f"{'id':>4}  {'verdict':<12} {study.contract.metric:>10}  {'effect':>7}  {'lines':>9}  title"]
+    for found in study.experiments.values():
+        metric = "" if found.metric is None else f"{found.metric:.6g}"
+        size = f"+{found.lines_added} -{found.lines_removed}" if found.commit and found.id else ""
+        verdict = f"{GLYPHS.get(found.verdict)} {word(found.verdict)}"
+        title = found.title + ("  ← champion" if found.id == study.champion else "")
+        lines.append(f"{found.id:>4}  {verdict:<12} {metric:>10}  {sigmas(found):>7}  {size:>9}  {title}")
+    return lines
+
+
+def details(study: Study, found: Experiment) -> list[str]:
+    """`looptop show N` for a plain terminal."""
+    lines = [f"experiment {found.id}: {found.title}", f"  by {found.researcher}"]
+    if found.parent is not None:
+        lines[-1] += f", on top of experiment {found.parent}"
+    for label, text in (("hypothesis", found.hypothesis), ("expected", found.expected)):
+        if text:
+            lines.append(f"  {label}: {text}")
+    verdict = f"  verdict: {GLYPHS.get(found.verdict)} {word(found.verdict)}"
+    lines.append(verdict + (f": {found.reason}" if found.reason else ""))
+    if found.metric is not None:
+        lines.append(f"  {study.contract.metric}: {found.metric:.6g} {sigmas(found)}".rstrip())
+    if found.commit:
+        lines.append(f"  commit {found.commit[:12]} (+{found.lines_added} -{found.lines_removed} lines)")
+    lines += [_run_line(study, run) for run in found.runs.values()]
+    return lines
+
+
+def _run_line(study: Study, run: Run) -> str:
+    value = "no number" if run.metric is None else f"{study.contract.metric} {run.metric:.6g}"
+    how = f" ({run.reason})" if run.reason else ""
+    memory = f", {run.peak_memory / 2**20:,.0f} MiB" if run.peak_memory else ""
+    outcome = "in flight" if run.outcome is None else run.outcome.replace("_", " ")
+    return f"  run {run.number}: seed {run.seed}, {outcome}, {value}, {run.seconds:.1f} s{memory}{how}"
+
+
+def summary(study: Study) -> list[str]:
+    """What a study has come to so far, in a few sentences."""
+    best, baseline = study.best, study.baseline
+    if best is None or baseline is None or baseline.metric is None or best.metric is None:
+        return []
+    kept = [number for number in dict.fromkeys(study.lineage) if number != 0]
+    if not kept:
+        return [
+            f"None of {study.judged()} experiments beat the noise of {baseline.noise or 0:.2g} in {study.contract.metric}; "
+            f"the baseline stands at {baseline.metric:.6g}."
+        ]
+    return [
+        f"{len(kept)} of {study.judged()} experiments kept: {study.contract.metric} went from {baseline.metric:.6g} "
+        f"to {best.metric:.6g} ({change(study, best.metric)}); the result is on the branch {study.branch}."
+    ]
+
+
+def newest(experiments: Iterable[Experiment]) -> Experiment | None:
+    """The experiment that ran last, or that is running."""
+    ran = [found for found in experiments if found.runs]
+    return max(ran, key=lambda found: max(run.started_at for run in found.runs.values()), default=None)

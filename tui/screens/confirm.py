@@ -1,0 +1,70 @@
+"""A question that names what will happen, before something that cannot be taken back."""
+
+from collections.abc import Iterable, Sequence
+
+from textual.events import Key
+from textual.screen import ModalScreen
+from textual.widget import Widget
+
+from tui.panels.panel import Drawn
+from tui.text import Line, cut, wrap
+
+Choice = tuple[str, str, str]
+"""Key as Textual names it, what a person reads, and what it does; the key is the answer."""
+
+
+class Question(Drawn, can_focus=True):
+    """The box."""
+
+    def __init__(self, title: str, text: str, choices: Sequence[Choice]) -> None:
+        super().__init__()
+        self.title, self.text, self.choices = title, text, choices
+
+    def rows(self, width: int) -> int:
+        """Lines that the box takes in this width."""
+        return len(wrap(self.text, width - 6)) + len(self.choices) + 5
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        corners = self.cockpit.glyphs.box
+        inner = width - 6
+        body: list[Line] = [(), *(((self.text[a:b], "text"),) for a, b in wrap(self.text, inner)), ()]
+        body += [((f"{show:>5} ", "key"), (cut(what, inner - 6), "text")) for _, show, what in self.choices]
+        body += [()]
+        head = f" {self.title} "
+        lines: list[Line] = [
+            ((corners[0] + corners[4], "warn"), (head, "warn"), (corners[4] * (width - 3 - len(head)) + corners[1], "warn"))
+        ]
+        for line in body[: height - 2]:
+            used = sum(len(text) for text, _ in line)
+            lines.append(((corners[5] + "  ", "warn"), *line, (" " * (width - 4 - used), "text"), (corners[5], "warn")))
+        return [*lines, ((corners[2] + corners[4] * (width - 2) + corners[3], "warn"),)]
+
+
+class Confirm(ModalScreen[str], inherit_bindings=False):
+    """Asks; the answer is the key of a choice, or "" for leaving things as they are."""
+
+    CSS = "Confirm { align: center middle; background: $background 60%; }"
+
+    def __init__(self, title: str, text: str, choices: Sequence[Choice]) -> None:
+        super().__init__()
+        self.choices = choices
+        self.question = Question(title, text, [*choices, ("escape", "esc", "leave things as they are")])
+
+    def compose(self) -> Iterable[Widget]:
+        yield self.question
+
+    def on_mount(self) -> None:
+        width = min(72, self.app.size.width - 4)
+        self.question.styles.width = width
+        self.question.styles.height = min(self.question.rows(width), self.app.size.height)
+        self.question.styles.background = self.question.cockpit.palette.raised or "ansi_default"
+        self.question.focus()
+
+    def on_key(self, event: Key) -> None:
+        """Only the keys named on the box do anything; no key that a person hits by habit does."""
+        event.stop()
+        event.prevent_default()
+        if event.key in [choice[0] for choice in self.choices]:
+            self.dismiss(event.key)
+        elif event.key in ("escape", "q", "ctrl+c", "n"):
+            self.dismiss("")

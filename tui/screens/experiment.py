@@ -1,0 +1,161 @@
+"""One experiment: what was believed, what was measured, what was changed, and the verdict with its sentence."""
+
+from pathlib import Path
+
+from loop.study import Experiment, Study
+from tui.glyphs import Glyphs
+from tui.screens.sheet import Sheet
+from tui.text import Line, Span, clean, clock, cut, number, pad, sigmas, size, wrap
+
+_DIFF_LINES = 2000
+"""Lines of a diff that are shown; a change larger than that is read elsewhere."""
+
+
+def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs) -> list[Line]:
+    """Hypothesis, expected against measured, verdict."""
+    lines: list[Line] = []
+
+    def say(label: str, text: str, role: str = "text") -> None:
+        for index, (a, b) in enumerate(wrap(text, width - 12)):
+            lines.append(((pad(label if not index else "", 12), "dim"), (text[a:b], role)))
+
+    if experiment.hypothesis:
+        say("hypothesis", clean(experiment.hypothesis).replace("\n", " "))
+    if experiment.expected:
+        say("expected", clean(experiment.expected).replace("\n", " "))
+    contract = study.contract
+    if experiment.metric is not None:
+        text = f"{contract.metric} {number(experiment.metric)}"
+        if experiment.effect is not None:
+            better = "better" if experiment.effect > 0 else "worse"
+            text += f", {number(abs(experiment.effect), 3)} {better} than the champion"
+            if experiment.noise:
+                text += f", {sigmas(experiment.effect, experiment.noise)}"
+            if experiment.confidence is not None:
+                text += f" (confidence {experiment.confidence:.1%})"
+        say("measured", text, "kept" if (experiment.effect or 0) > 0 else "text")
+    sign, word, role = glyphs.of(experiment)
+    why = clean(experiment.reason or experiment.waits_for).replace("\n", " ")
+    by = f" by {clean(experiment.judged_by)}" if experiment.judged_by not in ("", "judge") else ""
+    say("verdict" if experiment.verdict else "state", f"{sign} {word}{by}" + (f": {why}" if why else ""), role)
+    onto = "the file as the person left it" if experiment.parent is None else f"experiment {experiment.parent}"
+    say("built on", onto if experiment.id else "the person's own commit", "dim")
+    commit = f"{experiment.commit[:10]}  " if experiment.commit else ""
+    say("change", f"{commit}+{experiment.lines_added} {glyphs.minus}{experiment.lines_removed} lines", "dim")
+    say("researcher", clean(experiment.researcher), "dim")
+    return lines
+
+
+def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]:
+    """A line for each run: seed, metric, time, memory, how it ended."""
+    if not experiment.runs:
+        return [(("no run yet", "faint"),)]
+    head = f"{'run':<8}{'seed':>6}  {metric[:12]:>12}  {'time':>8}  {'memory':>8}  {'GPU':>8}  ended"
+    lines: list[Line] = [((head, "faint"),)]
+    for run in experiment.runs.values():
+        gpu = size(run.peak_gpu_memory) if run.peak_gpu_memory else "-"
+        memory = size(run.peak_memory) if run.peak_memory else "-"
+        outcome = (run.outcome or "in flight").replace("_", " ")
+        role = "text" if run.outcome == "finished" else "running" if run.outcome is None else "crashed"
+        checked = " verified" if run.verified and run.check is None else f" check failed: {run.check}" if run.check else ""
+        lines.append(
+            (
+                (f"{experiment.id}.{run.number:<6}"[:8].ljust(8), "text"),
+                (f"{run.seed:>6}  ", "dim"),
+                (f"{number(run.metric):>12}  ", "strong"),
+                (f"{clock(run.seconds) if run.seconds else '-':>8}  {memory:>8}  {gpu:>8}  ", "dim"),
+                (outcome + checked, role),
+                (f"  {clean(run.reason)}" if run.reason else "", "dim"),
+            )
+        )
+    return lines
+
+
+def diff_lines(diff: str, width: int) -> list[Line]:
+    """A unified diff with what came, what went and where."""
+    lines: list[Line] = []
+    for text in clean(diff).split("\n")[:_DIFF_LINES]:
+        if text.startswith(("diff ", "index ", "+++", "---", "new file", "deleted file", "similarity")):
+            if text.startswith("+++"):
+                lines.append(((cut(text[4:].removeprefix("b/"), width), "title"),))
+            continue
+        role = "added" if text[:1] == "+" else "removed" if text[:1] == "-" else "hunk" if text[:2] == "@@" else "dim"
+        lines.append(((cut(text, width), role),))
+    return lines
+
+
+def rule(title: str, width: int, glyphs: Glyphs, more: str = "") -> Line:
+    """A heading inside of the sheet."""
+    text = f"{title} "
+    right = f" {more}" if more else ""
+    return ((text, "title"), (glyphs.rule * max(0, width - len(text) - len(right)), "border"), (right, "faint"))
+
+
+class ExperimentSheet(Sheet):
+    """All that is known of one experiment. Reads the diff from git and the log from the run's folder, once each."""
+
+    def __init__(self, experiment: int, root: Path) -> None:
+        super().__init__()
+        self.experiment, self.root = experiment, root
+        self._diff: str | None = None
+
+    @property
+    def found(self) -> Experiment:
+        return self.cockpit.watch.study.experiments[self.experiment]
+
+    def heading(self) -> list[Span]:
+        study, glyphs = self.cockpit.watch.study, self.cockpit.glyphs
+        sign, word, role = glyphs.of(self.found)
+        spans: list[Span] = [(f" {self.experiment} ", "accent"), (cut(self.found.title, 60), "strong"), (f"  {sign} {word}", role)]
+        if self.experiment == study.champion:
+            spans.append((f"  {glyphs.champion} champion", "champion"))
+        return spans
+
+    def hints(self) -> list[Span]:
+        pairs = (("j k", "move"), ("n N", "older, newer"), ("/", "search"), ("esc", "back"))
+        return [span for key, what in pairs for span in ((f" {key}", "key"), (f" {what} ", "dim"))]
+
+    def write(self, width: int) -> list[Line]:
+        study, glyphs = self.cockpit.watch.study, self.cockpit.glyphs
+        experiment = self.found
+        lines = [*fact_lines(experiment, study, width, glyphs), ()]
+        lines += [rule("runs", width, glyphs), *run_lines(experiment, study.contract.metric, glyphs), ()]
+        changes = f"+{experiment.lines_added} {glyphs.minus}{experiment.lines_removed}"
+        if experiment.id:
+            lines += [rule("diff", width, glyphs, changes), *diff_lines(self.diff(), width), ()]
+        last = max(experiment.runs, default=None)
+        if last is not None:
+            lines += [rule("log", width, glyphs, f"end of run {experiment.id}.{last}"), *self._log(last, width)]
+        return lines
+
+    def diff(self) -> str:
+        """The change, from git; a sentence where it cannot be had."""
+        if self._diff is None:
+            experiment = self.found
+            if experiment.commit is None or experiment.parent_commit is None:
+                return "the change is not a commit yet"
+            from loop.lineage import Lineage
+
+            try:
+                lineage = Lineage(self.root, self.cockpit.watch.study.tag)
+                self._diff = lineage.diff(experiment.parent_commit, experiment.commit)
+            except Exception as error:  # any failure of git here is a sentence on this screen, not the end of it
+                self._diff = f"the diff cannot be shown: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        return self._diff
+
+    def _log(self, run: int, width: int) -> list[Line]:
+        from loop.runs.log import read_log_tail
+
+        piece = read_log_tail(self.root / ".looptop" / "runs" / f"{self.experiment}.{run}", 8000)
+        lines = clean(piece.text).rstrip("\n").split("\n")[-60:]
+        if lines == [""]:
+            return [(("no output was kept", "faint"),)]
+        return [((cut(line, width), "text"),) for line in lines]
+
+    def go(self, direction: int) -> None:
+        """The next newer or older experiment."""
+        ids = sorted(self.cockpit.watch.study.experiments)
+        at = ids.index(self.experiment) + direction
+        if 0 <= at < len(ids):
+            self.experiment, self._diff, self.top = ids[at], None, 0
+            self.redraw()

@@ -1,0 +1,38 @@
+"""help: every key, from the one table, and what the signs mean."""
+
+from tui.glyphs import WORDS, Glyphs
+from tui.keys import help_lines
+from tui.screens.sheet import Sheet
+from tui.text import Line, Span
+
+
+def signs(glyphs: Glyphs) -> list[Line]:
+    """The signs and their words."""
+    lines: list[Line] = [(("Signs", "title"),)]
+    for state, word in WORDS.items():
+        lines.append((("  " + glyphs.state[state], state), (f"  {word}", "text")))
+    lines.append((("  " + glyphs.champion, "champion"), ("  champion: everything new is measured against it", "text")))
+    sigma = glyphs.sigma
+    words = f"effect over the champion in units of the noise of one run; above about 2{sigma} it is hardly luck"
+    return [*lines, ((f"  +1.0{sigma}", "kept"), (f"  {words}", "text"))]
+
+
+class Help(Sheet):
+    """The help."""
+
+    def heading(self) -> list[Span]:
+        return [(" help", "strong"), ("   looptop watches a loop; closing it stops nothing", "dim")]
+
+    def write(self, width: int) -> list[Line]:
+        left, right = help_lines(), signs(self.cockpit.glyphs)
+        if width < 130:
+            return [*left, *right]
+        half = width // 2
+        from itertools import zip_longest
+
+        from tui.text import fit, line_cells
+
+        return [
+            (*fit(a, half - 2), (" " * (half - line_cells(fit(a, half - 2))), "text"), *b)
+            for a, b in zip_longest(left, right, fillvalue=())
+        ]

@@ -1,0 +1,84 @@
+"""A screen of lines over the whole terminal, scrolled with the usual keys: help and the experiment are made of it."""
+
+from collections.abc import Iterable
+
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tui.panels.panel import Panel
+from tui.text import Line, Span, fit, spread
+
+
+class Sheet(Panel):
+    """Lines to scroll through. `write` says what they are for a width."""
+
+    view = "sheet"
+
+    def __init__(self, **options: str) -> None:
+        super().__init__(**options)
+        self.top = 0
+        self.needle = ""
+        self._total = 0
+
+    def write(self, width: int) -> list[Line]:
+        """All lines, for this width."""
+        raise NotImplementedError
+
+    def heading(self) -> list[Span]:
+        """What stands in the first line."""
+        return []
+
+    def hints(self) -> list[Span]:
+        """What stands in the last line."""
+        return [(" j k", "key"), (" move ", "dim"), (" esc", "key"), (" back", "dim")]
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        inner, room = width - 2, height - 3
+        if inner < 10 or room < 1:
+            return [fit(self.heading(), width)]
+        everything = self.write(inner)
+        self._total = len(everything)
+        self.top = max(0, min(self.top, len(everything) - room))
+        rule = (self.cockpit.glyphs.rule * width, "border")
+        shown = [((" ", "text"), *line) if line else () for line in everything[self.top : self.top + room]]
+        shown += [()] * (room - len(shown))
+        place = [] if len(everything) <= room else [(f"{min(100, 100 * (self.top + room) // len(everything))}% ", "faint")]
+        return [spread(self.heading(), [], width), (rule,), *shown, spread(self.hints(), place, width)]
+
+    def move(self, rows: int) -> None:
+        self.top = max(0, self.top + rows)
+        self.redraw()
+
+    def page(self, pages: int) -> None:
+        self.move(pages * max(1, self.size.height - 4))
+
+    def edge(self, direction: int) -> None:
+        self.move(direction * self._total)
+
+    def search(self, needle: str, direction: int = 1) -> bool:
+        """Go to the next line that has `needle`."""
+        self.needle = needle.lower()
+        texts = ["".join(text for text, _ in line).lower() for line in self.write(max(10, self.size.width - 2))]
+        order = [*range(self.top + 1, len(texts)), *range(self.top + 1)]
+        if direction < 0:
+            order = [*range(self.top - 1, -1, -1), *range(len(texts) - 1, self.top - 1, -1)]
+        found = next((index for index in order if self.needle in texts[index]), None)
+        if found is not None:
+            self.move(found - self.top)
+        return found is not None
+
+
+class SheetScreen(Screen[None], inherit_bindings=False):
+    """Shows one sheet."""
+
+    CSS = "SheetScreen > Sheet { width: 100%; height: 100%; }"
+
+    def __init__(self, sheet: Sheet) -> None:
+        super().__init__()
+        self.sheet = sheet
+
+    def compose(self) -> Iterable[Widget]:
+        yield self.sheet
+
+    def on_mount(self) -> None:
+        self.sheet.focus()
