@@ -21,7 +21,7 @@ PART_BYTES = 1 << 20
 PARTS = 4  # so at least the last 3 MiB are there, and on disk never more than 5
 
 _GAP = re.compile(rb"\n\[looptop: (\d+) bytes left out here\]\n")
-_TORN = re.compile(rb"(?:\x1b[\[\]0-9;?]{0,16}|[\xc0-\xff][\x80-\xbf]{0,2}|\r)\Z")
+_TORN = re.compile(rb"(?:\x1b(?:[\]PX^_][^\x07\x1b\r\n]{0,200}\x1b?|[\[0-9;?]{0,16})|[\xc0-\xff][\x80-\xbf]{0,2}|\r)\Z")
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def read_log(folder: Path, offset: int = 0, max_bytes: int = 65536) -> LogPiece:
             start, data = _read(folder, offset, max_bytes)
         except FileNotFoundError:
             continue
-        torn = _TORN.search(data, max(0, len(data) - 32))
+        torn = _TORN.search(data, max(0, len(data) - 256))
         if torn and torn.start() > 0:
             data = data[: torn.start()]
         text = plain(data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n"))

@@ -1,0 +1,75 @@
+"""Nothing of a run outlives its supervisor, and what an accident left is found and ended at the next start."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loop.runs.leftovers import sweep_leftovers
+from tests.runs.conftest import PROGRAMS, Place
+
+
+def supervise(place: Place, program: str) -> tuple[subprocess.Popen[str], int]:
+    """A real supervisor process of a run; returns it and the warden's process id."""
+    command = [sys.executable, str(PROGRAMS / "supervises.py"), str(place.folder), str(PROGRAMS / program)]
+    supervisor = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert supervisor.stdout
+    return supervisor, int(supervisor.stdout.readline())
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+async def test_killing_the_supervisor_leaves_no_process_of_its_run(place: Place):
+    supervisor, warden = supervise(place, "stubborn.py")
+    await place.until(lambda: len(place.alive()) == 4)
+    os.kill(supervisor.pid, signal.SIGKILL)
+    supervisor.wait()
+    await place.until(lambda: not place.alive() and not is_alive(warden))
+
+
+async def test_killing_supervisor_and_warden_at_once_is_cleaned_up_at_the_next_start(place: Place):
+    supervisor, warden = supervise(place, "leaves_daemons.py")
+    await place.until(lambda: len(place.alive()) == 2)
+    for pid in (supervisor.pid, warden):
+        os.kill(pid, signal.SIGKILL)
+    supervisor.wait()
+    assert len(place.alive()) == 2
+    ended = sweep_leftovers(place.folder)
+    assert place.alive() == set()
+    assert {one.pid for one in ended} >= place.marked()
+    assert {one.run_dir for one in ended} == {place.out}
+    assert any("leaves_daemons.py" in one.command for one in ended)
+
+
+async def test_a_warden_found_at_the_next_start_ends_even_what_hides_its_environment(place: Place):
+    supervisor, warden = supervise(place, "stubborn.py")
+    await place.until(lambda: len(place.alive()) == 4)
+    os.kill(supervisor.pid, signal.SIGSTOP)  # it hangs, so the warden knows of nothing
+    sweep_leftovers(place.folder)
+    assert place.alive() == set() and not is_alive(warden)
+    supervisor.kill()
+    supervisor.wait()
+
+
+async def test_another_workspace_and_this_process_itself_are_left_alone(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    elsewhere = Place(tmp_path / "elsewhere")
+    ours = Place(tmp_path / "ours")
+    monkeypatch.setenv("LOOPTOP_RUN_DIR", str(ours.out))  # as in a looptop that a run of ours has started
+    run = await elsewhere.start("trains.py")
+    assert sweep_leftovers(ours.folder) == []
+    assert (await run.wait()).outcome == "finished"
+
+
+def test_a_sweep_of_nothing_finds_nothing(tmp_path: Path):
+    assert sweep_leftovers(tmp_path / "never-made") == []
