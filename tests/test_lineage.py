@@ -226,12 +226,15 @@ def test_the_calling_shells_git_variables_are_not_heard(tmp_path: Path, monkeypa
     monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(other / ".git" / "objects"))
     monkeypatch.setenv("GIT_EXTERNAL_DIFF", "/does/not/exist")
     monkeypatch.setenv("GIT_NAMESPACE", "elsewhere")
+    monkeypatch.setenv("GIT_TRACE", str(tmp_path / "trace"))
+    monkeypatch.setenv("GIT_EDITOR", "/does/not/exist")
     monkeypatch.setenv("GIT_AUTHOR_DATE", "1999-01-01T00:00:00Z")
     before = fingerprint(root), fingerprint(other), len(list((other / ".git" / "objects").rglob("*")))
 
     lineage = whole_life(root)
 
     assert (fingerprint(root), fingerprint(other), len(list((other / ".git" / "objects").rglob("*")))) == before
+    assert not (tmp_path / "trace").exists()
     assert lineage.branch_tip() == git(root, "rev-parse", "looptop/life")
     assert git(root, "log", "-1", "--format=%at", "looptop/life") == str(int(AT + 1))
 

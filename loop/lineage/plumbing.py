@@ -28,17 +28,17 @@ from git.exc import GitCommandNotFound, GitError
 LOOPTOP_NAME = "looptop"
 LOOPTOP_EMAIL = "looptop@localhost"
 
-# What a person may say to git through the environment and still mean it here: who they are, where their settings
-# lie, where git itself lies. Every other GIT_* variable belongs to the command that started us.
+# What a person may say to git through the environment and still mean it here: who they are, where their settings and
+# git itself lie, how to reach a network (which we never do). Every other GIT_* variable belongs to the command that
+# started us.
 _HEARD = re.compile(
-    r"GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL)|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)"
-    r"|GIT_EXEC_PATH|GIT_LFS_\w+|GIT_PYTHON_\w+"
+    r"GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL)|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)|GIT_EXEC_PATH"
+    r"|GIT_(LFS|PYTHON|SSL|SSH|HTTP|PROXY|PS1)_\w+|GIT_SSH|GIT_(SEQUENCE_)?EDITOR|GIT_PAGER"
 )
 
 _SETTINGS = (
     f"core.hooksPath={os.devnull}",
     "core.fsmonitor=",  # empty is "off" in every version; "false" was once the name of a hook
-    "core.askPass=",
     "core.safecrlf=false",
     "core.logAllRefUpdates=true",
     "gc.auto=0",
@@ -77,10 +77,9 @@ def start_git(
     Raises:
         LineageError: git is not installed, or no process can be started.
     """
-    leaked = [f"-u{name}" for name in os.environ if name.startswith("GIT_") and not _HEARD.fullmatch(name)]
-    command = ["env", *leaked] if leaked else []
-    # Worked out beforehand: `env -u` would also take away what we set ourselves.
-    command += [f"{name}={value}" for name, value in env.items()] if leaked else []
+    # GitPython can add to the environment but take nothing away, so `env` does: 0.6 ms, and only where there is a need.
+    leaked = {name for name in os.environ if name.startswith("GIT_") and not _HEARD.fullmatch(name)} - env.keys()
+    command = ["env", *(f"-u{name}" for name in sorted(leaked))] if leaked else []
     command.append(Git.GIT_PYTHON_GIT_EXECUTABLE or "git")
     for setting in settings:
         command += ["-c", setting]
@@ -220,6 +219,7 @@ class Plumbing:
         return {
             "GIT_DIR": str(self.git_dir),
             "GIT_WORK_TREE": str(self.root),
+            "GIT_ASKPASS": "",  # also silences core.askPass and SSH_ASKPASS
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_LITERAL_PATHSPECS": "1",
