@@ -110,11 +110,12 @@ def ask_git(args: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: bytes
 
 
 def complaint(args: Sequence[str], where: Path, answer: Answer) -> LineageError:
-    """The sentence for a git command that failed: git's own last word, and where."""
-    words = [line.strip() for line in answer.err.splitlines() if line.strip()]
-    fatal = [line for line in words if line.startswith(("fatal:", "error:"))]
-    last = (fatal or words or [f"status {answer.status}"])[-1]
-    return LineageError(f"git {args[0]} failed in {where}: {last.removeprefix('fatal: ').removeprefix('error: ')}")
+    """The sentence for a git command that failed: where, and git's own reasons."""
+    lines = [line.strip() for line in answer.err.splitlines() if line.strip()]
+    serious = [re.sub(r"^(fatal|error): ", "", line) for line in lines if line.startswith(("fatal:", "error:"))]
+    # The first reason is most often the cause, the last one what it led to.
+    reasons = dict.fromkeys([*serious[:1], *serious[-1:]] or lines[-1:] or [f"status {answer.status}"])
+    return LineageError(f"git {args[0]} failed in {where}: {'; '.join(reasons)}")
 
 
 def checked_path(path: str) -> str:

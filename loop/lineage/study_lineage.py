@@ -291,8 +291,9 @@ class Lineage:
             moves = f"update {aside} {old}\nupdate {ref} {sha} {old}\n"
             self._git.run("update-ref", "-m", "looptop: made anew", "--stdin", stdin=moves.encode())
             return sha
-        for report in re.findall(r"crash report to (.+)", answer.err):
-            Path(self.root, report).unlink(missing_ok=True)
+        # Left behind, they would fill a full disk further at every try.
+        for leftover in re.findall(r"crash report to (.+)|'([^']+/objects/pack/tmp_\w+)'", answer.err):
+            Path(self.root, "".join(leftover)).unlink(missing_ok=True)
         raise complaint(("fast-import",), self.root, answer)
 
 
