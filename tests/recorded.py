@@ -269,6 +269,18 @@ class _Recording:
         yield self.fact(e.WishGranted(wish=self.count, outcome="passed on to llm"), wait=0.2)
 
 
+def _write_log(folder: Path, recording: _Recording) -> None:
+    """What the run in flight has printed so far."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["device: cuda  NVIDIA H100 80GB HBM3", "parameters: 50.3M  depth 10  width 640", "corpus: 27.1 MB, 2048 files"]
+    lines += [
+        f"step {step:05d} ({step / 953:.1%}) | loss: {2.5 + 1.9 * math.exp(-step / 160):.4f} | lrm: 1.00 | "
+        f"tok/sec: {1_204_331 + step * 7 % 9000:,} | mfu: 39.8%"
+        for step in range(0, 610, 10)
+    ]
+    (folder / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def record(
     path: Path,
     *,
@@ -298,6 +310,7 @@ def record(
         "INSERT INTO events(at, kind, experiment, run, body) VALUES (?, ?, ?, ?, ?)",
         ((at, body.kind, experiment, run, e.encode(body)) for at, body, experiment, run in recording.rows()),
     )
+    _write_log(path.parent / "runs" / f"{experiments + 1}.1", recording)
     if stopped:
         row = (recording.at + 5, "supervisor_stopped", None, None, e.encode(e.SupervisorStopped(reason=stopped)))
         db.execute("INSERT INTO events(at, kind, experiment, run, body) VALUES (?, ?, ?, ?, ?)", row)

@@ -15,7 +15,7 @@ class TopBar(Drawn):
             return [status.tiny_line(watch, cockpit.life, now, width, glyphs)]
         lines = [
             status.status_line(watch, cockpit.life, now, width, glyphs, cockpit.read_only),
-            status.gauge_line(watch, now, width, glyphs),
+            status.gauge_line(watch, cockpit.life, now, width, glyphs),
         ]
         if height > 2:
             panel = cockpit.panel

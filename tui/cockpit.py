@@ -61,7 +61,7 @@ def farewell(tag: str, pid: int | None, why: str) -> str:
     if pid is not None:
         return f"detached from {tag}; the loop goes on in the background (process {pid}). Come back with `{COME_BACK}`."
     because = f" ({why})" if why else ""
-    return f"detached from {tag}; the loop is not running{because}. Look again with `{COME_BACK}`, go on with `looptop`."
+    return f"detached from {tag}; the loop is not running{because}. `looptop` starts it again."
 
 
 class _quiet_stderr:

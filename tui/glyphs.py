@@ -27,6 +27,7 @@ class Glyphs:
     state: dict[str, str]
     live: str
     dot: str
+    point: str
     champion: str
     trunk: str
     branch: str
@@ -81,6 +82,7 @@ UNICODE = Glyphs(
     },
     live="●",
     dot="·",
+    point="•",
     champion="★",
     trunk="│",
     branch="├",
@@ -116,6 +118,7 @@ ASCII = Glyphs(
     },
     live="*",
     dot=".",
+    point="o",
     champion="@",
     trunk="|",
     branch="|",

@@ -17,9 +17,9 @@ class Key:
     """As Textual names them, with commas between."""
     show: str
     """As a person reads it."""
-    action: str
     label: str
     """One word for the key line; empty keeps it off."""
+    action: str
     help: str
     group: str
     wish: bool = False

@@ -4,7 +4,7 @@ import time
 
 from loop import events as e
 from loop.study import Study
-from tui.reports import GLYPHS, word
+from tui.reports import sign, word
 
 
 def line(event: e.Event, study: Study) -> str | None:
@@ -48,7 +48,7 @@ def _text(event: e.Event, study: Study) -> str | None:
             found = f"{metric:.6g}" if metric is not None else f"{check} failed: {reason}"
             return f"run {number}.{event.run} verified: {found}"
         case e.ExperimentJudged(verdict=verdict, reason=reason):
-            return f"experiment {number} {GLYPHS[verdict]} {word(verdict)}: {reason}"
+            return f"experiment {number} {sign(verdict)} {word(verdict)}: {reason}"
         case e.ChampionChanged(metric=metric) if number:
             return f"new champion: experiment {number}" + ("" if metric is None else f", {metric:.6g}")
         case e.WishGranted(outcome=outcome):

@@ -5,17 +5,8 @@ from typing import Any
 
 from loop import budget
 from loop.study import Experiment, Run, Study
-
-GLYPHS = {
-    "kept": "✓",
-    "discarded": "✗",
-    "crashed": "!",
-    "timed_out": "⧗",
-    "killed": "■",
-    "rejected": "⊘",
-    None: "…",
-}
-"""One glyph a verdict; it never stands without its word."""
+from tui.glyphs import UNICODE
+from tui.text import clock
 
 
 def word(verdict: str | None) -> str:
@@ -30,11 +21,9 @@ def state(study: Study, pid: int | None) -> str:
     return "starting" if pid is not None and study.state in ("empty", "stopped", "failed") else study.state
 
 
-def clock(seconds: float) -> str:
-    """`83.2` as `01:23`, and hours where there are any."""
-    whole = int(max(0.0, seconds))
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes:02d}:{rest:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+def sign(verdict: str | None) -> str:
+    """The sign that goes before a verdict's word."""
+    return UNICODE.state["proposed" if verdict is None else verdict]
 
 
 def change(study: Study, metric: float | None) -> str:
@@ -107,21 +96,16 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
         lines.append(f"  {told['reason']}")
     if study.best is not None:
         moved = change(study, study.best.metric)
-        lines.append(
-            f"  best {study.contract.metric} {study.best.metric:.6g}" + (f" ({moved} against the baseline)" if moved else "")
-            + f", experiment {study.best.id}: {study.best.title}"
-        )  # fmt: skip
-    counts = [
-        f"{GLYPHS.get(name)} {count} {word(name)}"
-        for name, count in study.verdicts().items()
-        if count and name != "open"
-    ]
+        against = f" ({moved} against the baseline)" if moved else ""
+        best = f"{study.contract.metric} {study.best.metric:.6g}{against}"
+        lines.append(f"  best {best}, experiment {study.best.id}: {study.best.title}")
+    counted = {name: count for name, count in study.verdicts().items() if count and name != "open"}
+    counts = [f"{sign(name)} {count} {word(name)}" for name, count in counted.items()]
     lines.append(f"  {study.judged()} experiments with a verdict" + (f": {', '.join(counts)}" if counts else ""))
-    for running in told["running"]:
-        lines.append(
-            f"  running {running['id']}.{running['run']} {running['title']}: "
-            f"{clock(running['seconds'])} of {clock(running['budget'])}"
-        )
+    lines += [
+        f"  running {run['id']}.{run['run']} {run['title']}: {clock(run['seconds'])} of {clock(run['budget'])}"
+        for run in told["running"]
+    ]
     lines += [f"  waits for your approval: {number}" for number in told["waiting"]]
     lines += [f"  limit {name}: {left['used']:.4g} of {left['limit']:g}" for name, left in told["limits"].items()]
     if study.contract.verify is None and study.tag:
@@ -181,7 +165,7 @@ def table(study: Study) -> list[str]:
     for found in study.experiments.values():
         metric = "" if found.metric is None else f"{found.metric:.6g}"
         size = f"+{found.lines_added} -{found.lines_removed}" if found.commit and found.id else ""
-        verdict = f"{GLYPHS.get(found.verdict)} {word(found.verdict)}"
+        verdict = f"{sign(found.verdict)} {word(found.verdict)}"
         title = found.title + ("  ← champion" if found.id == study.champion else "")
         lines.append(f"{found.id:>4}  {verdict:<12} {metric:>10}  {sigmas(found):>7}  {size:>9}  {title}")
     return lines
@@ -195,7 +179,7 @@ def details(study: Study, found: Experiment) -> list[str]:
     for label, text in (("hypothesis", found.hypothesis), ("expected", found.expected)):
         if text:
             lines.append(f"  {label}: {text}")
-    verdict = f"  verdict: {GLYPHS.get(found.verdict)} {word(found.verdict)}"
+    verdict = f"  verdict: {sign(found.verdict)} {word(found.verdict)}"
     lines.append(verdict + (f": {found.reason}" if found.reason else ""))
     if found.metric is not None:
         lines.append(f"  {study.contract.metric}: {found.metric:.6g} {sigmas(found)}".rstrip())
@@ -221,8 +205,8 @@ def summary(study: Study) -> list[str]:
     kept = [number for number in dict.fromkeys(study.lineage) if number != 0]
     if not kept:
         return [
-            f"None of {study.judged()} experiments beat the noise of {baseline.noise or 0:.2g} in {study.contract.metric}; "
-            f"the baseline stands at {baseline.metric:.6g}."
+            f"None of {study.judged()} experiments beat the noise of {baseline.noise or 0:.2g} "
+            f"in {study.contract.metric}; the baseline stands at {baseline.metric:.6g}."
         ]
     return [
         f"{len(kept)} of {study.judged()} experiments kept: {study.contract.metric} went from {baseline.metric:.6g} "

@@ -38,7 +38,7 @@ def life(watch: Watch, pid: int | None, now: float) -> Life:
         return Life("not started", "dim")
     if supervisor.stopped_at is not None:
         return Life("failed" if supervisor.failed else "stopped", "bad" if supervisor.failed else "dim", supervisor.reason)
-    return Life("died", "bad", "the supervisor is gone without a word; `looptop` goes on from here")
+    return Life("died", "bad", "its process is gone without a word")
 
 
 def state_word(study: Study, alive: Life, glyphs: Glyphs) -> tuple[str, str, str]:
@@ -57,9 +57,10 @@ def status_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyph
     """Study, state and time, experiments by verdict, best, money, liveness."""
     study = watch.study
     sign, word, role = state_word(study, alive, glyphs)
-    hours = study.hours() * 3600
-    if alive.word in ("live", "stale") and study.supervisor and study.supervisor.stopped_at is None:
-        hours = study.active_seconds + max(0.0, now - study.supervisor.started_at)
+    hours = study.active_seconds
+    if (supervisor := study.supervisor) is not None and supervisor.stopped_at is None:
+        until = now if alive.word in ("live", "stale") else watch.heartbeat
+        hours += max(0.0, until - supervisor.started_at)
     parts: list[tuple[int, Sequence[Span]]] = [
         (2, [(cut(study.tag or "looptop", 24), "strong")]),
         (0, [(f"{sign} {word}", role), (f" {clock(hours)}", "dim")]),
@@ -149,10 +150,10 @@ def bar(share: float | None, width: int, glyphs: Glyphs) -> list[Span]:
     return [*spans, ("━" * (width - full), "track")]
 
 
-def gauge_line(watch: Watch, now: float, width: int, glyphs: Glyphs) -> Line:
+def gauge_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
     """GPUs, or the processors where there are none; memory; the run in flight and its time."""
     gauge = watch.gauge
-    run = _run(watch, now)
+    run = _run(watch, alive, now)
     if gauge is None:
         return spread([(" no reading of the machine yet", "faint")], [*run, (" ", "text")] if run else [], width)
     machine = _gpus(gauge.gpus, width, glyphs) if gauge.gpus else _processors(gauge, width, glyphs)
@@ -198,12 +199,14 @@ def heights(values: Sequence[float | None], glyphs: Glyphs, top: float = 100.0) 
     return [(text, "bar")]
 
 
-def _run(watch: Watch, now: float) -> list[Span]:
+def _run(watch: Watch, alive: Life, now: float) -> list[Span]:
     pair = watch.in_flight()
     if pair is None:
         waiting = [x for x in watch.study.experiments.values() if x.phase == "waiting"]
         return [(f"{waiting[0].id} waits for you", "waiting")] if waiting else []
     experiment, run = pair
+    if alive.word not in ("live", "stale"):
+        return [(f"run {experiment.id}.{run.number} was cut off", "dim")]
     more = len(watch.study.running()) - 1
     done = min(max(0.0, now - run.started_at), run.deadline)
     spans = [("run ", "dim"), (f"{experiment.id}.{run.number}", "running")]
@@ -218,7 +221,8 @@ def tabs_line(active: str, width: int, note: Sequence[Span] = ()) -> Line:
     for index, view in enumerate(VIEWS, 1):
         here = view == active
         spans += [(f" {index}", "key+cursor" if here else "faint"), (f" {view} ", "strong+cursor" if here else "dim")]
-    return spread(spans, [*note, (" ", "text")] if note else [], width)
+    room = width - line_cells(spans) - 3
+    return spread(spans, [*fit(note, room), (" ", "text")] if note and room > 8 else [], width)
 
 
 def tiny_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:

@@ -41,11 +41,13 @@ def smooth(points: Sequence[Point], span_points: int = 12) -> list[Point]:
 def curve_lines(
     run: Sequence[Point], reference: Sequence[Point], budget: float, width: int, height: int, glyphs: Glyphs
 ) -> list[Line]:
-    """The chart of both. The first tenth of the budget does not set the scale: every loss starts high."""
-    late = [y for x, y in (*run, *reference) if x > 0.1 * budget] or [y for _, y in (*run, *reference)]
+    """The chart of both. The first seventh of the budget does not set the scale: every loss starts high."""
+    late = [y for x, y in (*run, *reference) if x > 0.15 * budget] or [y for _, y in (*run, *reference)]
     limits = span(late, 0.08)
     if limits is None:
         return []
+    top = limits[1]
+    run, reference = [point for point in run if point[1] <= top], [point for point in reference if point[1] <= top]
     end = max(budget, max((x for x, _ in run), default=0.0))
     digits = 3 if limits[1] - limits[0] > 0.02 else 5
     x, y = Axis(0.0, end, brief_axis), Axis(*limits, lambda value: number(value, digits))
@@ -92,7 +94,7 @@ class CurvePanel(Panel):
         if not points and not over:
             return centred(f"run {pair[0].id}.{pair[1].number} has not reported a step yet", width, height)
         legend = self._legend(pair, reference if over else None, name, points, over, width)
-        return [legend, *curve_lines(points, over, pair[1].budget, width, height - 1, glyphs)]
+        return [legend, (), *curve_lines(points, over, pair[1].budget, width, height - 2, glyphs)]
 
     def _legend(
         self,

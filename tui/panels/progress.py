@@ -36,8 +36,10 @@ def progress_lines(study: Study, width: int, height: int, glyphs: Glyphs) -> lis
     low, high = y_limits([x.metric for x in measured if x.metric is not None], [y for _, y in steps], study.contract.goal)
     last = max(8.0, float(max(study.experiments)))
     dots = [(float(x.id), x.metric) for x in measured if x.verdict == "discarded" and x.metric is not None]
+    few = len(dots) <= _MARKED
     kept = [x for x in measured if x.verdict == "kept"][-_MARKED:]
-    marks = [Mark(x.id, x.metric or 0.0, glyphs.state["kept"], "kept") for x in kept]
+    marks = [Mark(x, y, glyphs.point, "discarded") for x, y in dots] if few else []
+    marks += [Mark(x.id, x.metric or 0.0, glyphs.state["kept"], "kept") for x in kept]
     floor = low if study.contract.goal == "max" else high
     marks += [
         Mark(x.id, floor, glyphs.state[x.verdict or "crashed"], x.verdict or "crashed")
@@ -51,7 +53,7 @@ def progress_lines(study: Study, width: int, height: int, glyphs: Glyphs) -> lis
     band = (middle - 2 * noise, middle + 2 * noise) if noise else None
     digits = 4 if high - low > 0.004 * abs(high) else 6
     return chart(
-        [Series(dots, "discarded", ".", "dots"), Series([*steps, (last, middle)], "reference", "-", "step")],
+        [Series([] if few else dots, "discarded", ".", "dots"), Series([*steps, (last, middle)], "reference", "-", "step")],
         width,
         height,
         Axis(0.0, last, lambda value: f"{value:.0f}"),
@@ -87,7 +89,7 @@ class ProgressPanel(Panel):
     def _legend(self, study: Study, width: int) -> Line:
         glyphs = self.cockpit.glyphs
         spans: list[Span] = [(study.contract.metric, "dim"), ("  " + glyphs.state["kept"] + " kept  ", "kept")]
-        spans += [(glyphs.dot + " discarded  ", "discarded"), (glyphs.state["crashed"] + " no number", "crashed")]
+        spans += [(glyphs.point + " discarded  ", "discarded"), (glyphs.state["crashed"] + " no number", "crashed")]
         return spread(spans, [(f"{glyphs.plusminus}2{glyphs.sigma} {glyphs.dot}{glyphs.dot}", "band")], width)
 
     def note(self) -> list[Span]:

@@ -1,0 +1,133 @@
+"""`looptop doctor`: what is here, what is missing, and how to get it. Looks only."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from loop.gauges import open_gauges
+from loop.journal import Journal, JournalError
+from loop.lineage import LineageError, find_root
+from loop.opening import LEAST_DISK
+from loop.program import ProgramError, load
+from loop.runs.environment import resolve_command
+from loop.workspace import Workspace, supervisor_alive
+
+_TORCH = """
+import json, torch
+gpu = torch.cuda.is_available()
+print(json.dumps([torch.__version__, torch.cuda.get_device_name(0) if gpu else None]))
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    good: bool
+    said: str
+    remedy: str = ""
+    needed: bool = False
+    """The loop cannot do without it."""
+
+    def line(self) -> str:
+        """`✓ git        2.39.5`, with the remedy behind what is not good."""
+        sign = "✓" if self.good else ("✗" if self.needed else "–")
+        return f"{sign} {self.what:<11} {self.said}" + (f"; {self.remedy}" if self.remedy and not self.good else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def examine(folder: Path) -> list[Finding]:
+    """Everything worth looking at around `folder`."""
+    return [*_machine(folder), *_workspace(folder)]
+
+
+def _machine(folder: Path) -> Iterator[Finding]:
+    version = platform.python_version()
+    supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Finding("python", supported, f"{version} at {sys.executable}", "looptop is tested on 3.11 to 3.13")
+    git = shutil.which("git")
+    said = subprocess.run([git, "--version"], capture_output=True, text=True).stdout.split()[2] if git else "not found"
+    yield Finding("git", git is not None, said, "install git 2.30 or newer", needed=True)
+    gpus = open_gauges(folder).read().gpus
+    names = ", ".join(f"{gpu.index}: {gpu.name}" for gpu in gpus)
+    yield Finding("GPU", bool(gpus), names or "none that NVML sees", "runs use the processors")
+    yield _torch(folder)
+    free = shutil.disk_usage(folder).free
+    enough = free >= LEAST_DISK
+    yield Finding(
+        "disk", enough, f"{free / 1e9:.1f} GB free", f"a study needs {LEAST_DISK >> 20} MB to start", needed=True
+    )
+    yield Finding(
+        "sandbox", False, "runs are not confined: they can read what you can read, and use the network",
+        "run looptop as a user who owns nothing else worth reading",
+    )  # fmt: skip
+    key = any(os.environ.get(name) for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"))
+    yield Finding("endpoint", True, ("set, and not used: " if key else "") + "the automl researcher needs none")
+    multiplexer = next((name for name in ("TMUX", "STY", "ZELLIJ") if os.environ.get(name)), None)
+    yield Finding(
+        "terminal", True, f"TERM={os.environ.get('TERM', '')}" + (f", in {multiplexer}" if multiplexer else "")
+    )
+
+
+def _torch(folder: Path) -> Finding:
+    """Torch in the interpreter that runs would use."""
+    python = resolve_command("python", _root(folder) or folder)[0]
+    try:
+        answer = subprocess.run([python, "-c", _TORCH], capture_output=True, text=True, timeout=60)
+        version, gpu = json.loads(answer.stdout)
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return Finding("torch", False, f"not in {python}", "for the example: pip install 'looptop[train]'")
+    return Finding("torch", True, f"{version}, on {gpu or 'the processors'}, in {python}")
+
+
+def _workspace(folder: Path) -> Iterator[Finding]:
+    root = _root(folder)
+    if root is None:
+        remedy = "run `looptop init` there"
+        yield Finding("repository", False, f"{folder} is in no git repository with a commit", remedy, needed=True)
+        return
+    yield Finding("repository", True, str(root))
+    try:
+        contract = load(root).contract
+        said = f"edit {', '.join(contract.edit)}; {contract.metric}, goal {contract.goal}; {contract.budget:g} s a run"
+        yield Finding("program.md", True, said)
+        yield Finding(
+            "verify", contract.verify is not None, contract.verify or "the metric is self-reported",
+            "name a `verify:` command that measures it where the edited file cannot reach",
+        )  # fmt: skip
+    except ProgramError as error:
+        yield Finding("program.md", False, str(error), needed=True)
+    yield _study(root)
+
+
+def _study(root: Path) -> Finding:
+    workspace, pid = Workspace(root), supervisor_alive(root)
+    if not workspace.journal.exists():
+        return Finding("study", True, "none yet; `looptop` begins one")
+    try:
+        with Journal(workspace.journal) as journal:
+            size = workspace.journal.stat().st_size / 1e6
+            said = f"{journal.last_seq()} events, {size:.1f} MB; " + (
+                f"process {pid} is at work" if pid else "no loop runs"
+            )
+            return Finding("study", True, said)
+    except JournalError as error:
+        return Finding("study", False, str(error), needed=True)
+
+
+def _root(folder: Path) -> Path | None:
+    try:
+        return find_root(folder)
+    except LineageError:
+        return None
