@@ -135,10 +135,10 @@ def _left(study: Study) -> list[Span]:
 # --- gauges --------------------------------------------------------------------------------------------------------
 
 
-def bar(share: float | None, width: int, glyphs: Glyphs) -> list[Span]:
-    """A bar in exactly `width` cells; None draws an empty one."""
+def bar(share: float | None, width: int, glyphs: Glyphs, alarm: float = 2.0) -> list[Span]:
+    """A bar in exactly `width` cells; None draws an empty one. From `alarm` on it has the colour of one."""
     share = 0.0 if share is None else min(1.0, max(0.0, share))
-    role = "full" if share > 0.97 else "bar"
+    role = "full" if share >= alarm else "bar"
     if glyphs.ascii:
         full = round(share * width)
         return [("#" * full, role), ("." * (width - full), "track")]

@@ -202,7 +202,7 @@ def size(count: float) -> str:
 
 
 def number(value: float | None, digits: int = 5) -> str:
-    """A metric in about `digits` significant figures, never in a form that hides that it is missing."""
+    """A value in about `digits` significant figures (0.97203 and 1.0023 get as many decimals), never in a form that hides that it is missing."""
     if value is None:
         return "-"
     if not math.isfinite(value):
@@ -212,7 +212,8 @@ def number(value: float | None, digits: int = 5) -> str:
     magnitude = math.floor(math.log10(abs(value)))
     if magnitude >= 7 or magnitude < -5:
         return f"{value:.{max(0, digits - 2)}g}"
-    return f"{value:,.{max(0, digits - 1 - max(magnitude, 0))}f}"
+    decimals = digits - 1 - (magnitude if magnitude < -1 else max(magnitude, 0))
+    return f"{value:,.{max(0, decimals)}f}"
 
 
 def sigmas(effect: float | None, noise: float | None) -> str:

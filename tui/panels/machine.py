@@ -24,7 +24,7 @@ def machine_lines(
         memory += f", the run {size(gauge.run_memory)}"
     recent = [("  ", "text"), *heights([past.cpu for past in history[-past:]], glyphs)] if past > 5 else []
     lines.append((*cpu, *recent))
-    lines.append(((pad("RAM", 7), "dim"), *bar(ram, wide, glyphs), (f" {ram:5.0%}", "text"), (memory, "dim")))
+    lines.append(((pad("RAM", 7), "dim"), *bar(ram, wide, glyphs, 0.95), (f" {ram:5.0%}", "text"), (memory, "dim")))
     lines.append(((pad("disk", 7), "dim"), (f"{size(gauge.disk_free)} free", "text")))
     if samples:
         lines += [(), *reported(samples, width)]
