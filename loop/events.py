@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from loop.contract import Contract
 
@@ -402,8 +403,19 @@ class Event(NamedTuple):
 
 
 def encode(body: Body) -> str:
-    """The JSON text that `decode` reads back."""
-    return body.model_dump_json()
+    """The JSON text that `decode` reads back. Text that is no Unicode (lone surrogates) comes back as `?`."""
+    try:
+        return body.model_dump_json()
+    except PydanticSerializationError:
+        return type(body).model_validate(_unicode(body.model_dump())).model_dump_json()
+
+
+def _unicode(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_unicode(key): _unicode(item) for key, item in value.items()}
+    return [_unicode(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def decode(text: str | bytes) -> Body:

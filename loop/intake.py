@@ -24,6 +24,7 @@ class Intake:
 
     def __init__(self, lineage: Lineage, recorder: Recorder, journal: Journal, verdicts: Verdicts) -> None:
         self._lineage, self._recorder, self._journal, self._verdicts = lineage, recorder, journal, verdicts
+        self._read: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
 
     @property
     def _study(self) -> Study:
@@ -36,8 +37,12 @@ class Intake:
         return self._files(commit)
 
     def _files(self, commit: str) -> dict[str, str]:
-        contents = {path: self._lineage.read(commit, path) for path in self._study.contract.edit}
-        return {path: content.decode("utf-8", "replace") for path, content in contents.items() if content is not None}
+        key = commit, self._study.contract.edit
+        if key not in self._read:
+            contents = {path: self._lineage.read(commit, path) for path in self._study.contract.edit}
+            texts = {path: text.decode("utf-8", "replace") for path, text in contents.items() if text is not None}
+            self._read = {key: texts}  # only the champion's are asked for again and again: 4 ms of git each time
+        return self._read[key]
 
     def accept(self, briefing: Briefing, proposal: Proposal, researcher: str) -> None:
         """Record a proposal, whole, before anything is done with it.

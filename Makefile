@@ -1,0 +1,54 @@
+# Everything starts here: each target makes or refreshes .venv first, so a fresh clone needs nothing but Python, git, make.
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := pyproject.toml constraints.txt
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
+
+.PHONY: demo test check pytest bench soak picture lock clean
+
+demo: .venv/.train  ## the main job: a loop at work on the example, with its cockpit; no key and no GPU needed
+	@$(BIN)/looptop --researcher automl $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--budget 20s")')
+
+test: check pytest  ## ruff, mypy and pytest
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+pytest: .venv/.dev
+	$(BIN)/python -m pytest -n 2
+
+bench: .venv/.dev  ## every speed we claim, beside its budget
+	@for bench in bench/*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+soak: .venv/.dev  ## the slow tests
+	$(BIN)/python -m pytest -m soak --timeout 3600
+
+picture: .venv/.dev  ## docs/cockpit.png, from the study in this checkout
+	$(BIN)/python -m tui.picture .looptop/journal.db docs/cockpit.png --size 200x50
+
+lock:  ## constraints.txt anew, from the newest versions that the ranges allow
+	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
+	.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train,dev]' 'torch==2.13.0'
+	.venv/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
+	rm -rf .venv/lock
+
+clean:  ## the environment; never a study
+	rm -rf .venv build *.egg-info
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "looptop needs Python 3.11 to 3.13, and $(PYTHON) is $$($(PYTHON) --version 2>&1); try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "this Python cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
+	@touch $@
+
+.venv/.train: .venv/.python $(LOCK)
+	@echo "setting up .venv with torch (once; about a minute, and more where torch is fetched with CUDA)"
+	@$(PIP) -e '.[train]' -c constraints.txt
+	@touch $@
+
+.venv/.dev: .venv/.python $(LOCK)
+	@echo "setting up .venv with torch and the tools of the tests (once; about a minute)"
+	@$(PIP) -e '.[train,dev]' -c constraints.txt
+	@touch $@ .venv/.train

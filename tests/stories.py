@@ -1,0 +1,59 @@
+"""Tells a study's events in a few words, for tests of what is folded, scheduled and judged from them."""
+
+from collections.abc import Iterable
+
+from loop import events as e
+from loop.contract import Contract
+from loop.study import Study, fold
+
+
+class Story:
+    """Events one after another, a second apart, numbered as the journal would."""
+
+    def __init__(self, contract: Contract | None = None) -> None:
+        self.contract = contract or Contract(verify=None)
+        self.events: list[e.Event] = []
+        self.tell(e.StudyStarted(tag="t", branch="looptop/t", base="0" * 40, contract=self.contract))
+        self.tell(e.SupervisorStarted(pid=1, host="h", version="1"))
+
+    def tell(self, body: e.Body, experiment: int | None = None, run: int | None = None) -> "Story":
+        seq = len(self.events) + 1
+        self.events.append(e.Event(seq, 1000.0 + seq, experiment, run, body))
+        return self
+
+    def propose(self, number: int, parent: int | None = 0, fingerprint: str = "") -> "Story":
+        body = e.ExperimentProposed(
+            researcher="r", title=f"idea {number}", parent=None if number == 0 else parent, fingerprint=fingerprint
+        )
+        return self.tell(body, number)
+
+    def queue(self, number: int, parent: int | None = 0) -> "Story":
+        queued = e.ExperimentQueued(commit=f"{number:040d}", parent=parent, parent_commit="0" * 40)
+        return self.tell(queued, number)
+
+    def start(self, number: int, run: int, seed: int = 1337) -> "Story":
+        started = e.RunStarted(
+            seed=seed, slot=0, budget=20, deadline=80, measure=self.contract.measure, pid=1, pid_started=1.0
+        )
+        return self.tell(started, number, run)
+
+    def finish(self, number: int, run: int, value: float | None, outcome: e.Outcome = "finished") -> "Story":
+        metrics = {} if value is None else {self.contract.metric: value}
+        return self.tell(e.RunFinished(outcome=outcome, metrics=metrics, seconds=20), number, run)
+
+    def runs(self, number: int, values: Iterable[float], first: int = 1) -> "Story":
+        for run, value in enumerate(values, first):
+            self.start(number, run).finish(number, run, value)
+        return self
+
+    def judge(self, number: int, verdict: e.Verdict, metric: float | None = None) -> "Story":
+        self.tell(e.ExperimentJudged(verdict=verdict, reason="because", metric=metric), number)
+        if verdict == "kept":
+            self.tell(e.ChampionChanged(commit=f"{number:040d}", metric=metric), number)
+        return self
+
+    def baseline(self, values: Iterable[float] = (1.0, 1.01, 0.99)) -> "Story":
+        return self.propose(0).queue(0, None).runs(0, values).judge(0, "kept", 1.0)
+
+    def study(self) -> Study:
+        return fold(self.events)
