@@ -19,7 +19,6 @@ from textual.screen import Screen
 
 from loop import events as e
 from loop.journal import Journal, JournalError
-from loop.study import Experiment
 from tui import keys, status
 from tui.bars import BottomBar, TopBar
 from tui.desk import Desk
@@ -45,6 +44,9 @@ from tui.watch import Watch
 
 _STREAM, _GAUGES, _CHARTS = 0.25, 1.0, 2.0
 """Seconds between two looks at the stream, the gauges and the charts; each draws only where something changed."""
+
+_SHORT = 4000
+"""Events that are read before the first paint; a longer journal is read on a screen that is already there."""
 
 _SAID = 6.0
 """Seconds that a message stays."""
@@ -88,7 +90,7 @@ class Cockpit(App[None], inherit_bindings=False):
         self.watch = Watch()
         self.journal = Journal(root / ".looptop" / "journal.db")
         self.feed = Feed(self.journal, self.watch)
-        self.active, self.zoomed, self.waiting = view, False, False
+        self.active, self.zoomed = view, False
         self.life = status.Life("", "dim")
         self.pid: int | None = None
         self._changed: set[str] = set()
@@ -116,10 +118,16 @@ class Cockpit(App[None], inherit_bindings=False):
     def on_mount(self) -> None:
         self.look_for_supervisor()
         self.panel.focus()
-        self._feeding = asyncio.create_task(self._feed())
+        if self.journal.last_seq() <= _SHORT:
+            self._start_feed()
+        else:
+            self.call_after_refresh(self._start_feed)
         self.set_interval(_STREAM, self.flush)
         self.set_interval(_GAUGES, self.tick)
         self.set_interval(_CHARTS, self.draw_charts)
+
+    def _start_feed(self) -> None:
+        self._feeding = asyncio.create_task(self._feed())
 
     async def _feed(self) -> None:
         """Take in the journal, for as long as this screen is open."""
@@ -136,11 +144,17 @@ class Cockpit(App[None], inherit_bindings=False):
         """The past is in: draw everything."""
         self._notice_study()
         self.look_for_supervisor()
-        self.load_samples()
-        self.read_log()
         for panel in self.panels.values():
             panel.redraw()
         self.bars()
+        self.call_after_refresh(self._second_look)
+
+    def _second_look(self) -> None:
+        """What can wait until something is on screen: curves and the log."""
+        self.load_samples()
+        self.read_log()
+        self.panels["curve"].redraw()
+        self.panels["machine"].redraw()
 
     # --- time --------------------------------------------------------------------------------------------------
 
@@ -151,9 +165,9 @@ class Cockpit(App[None], inherit_bindings=False):
             return
         if "study" in changed:
             self._notice_study()
-            for view in ("tree", "progress", "curve"):
-                self.panels[view].redraw()
+            self.panels["tree"].redraw()
             self.load_samples()
+            self._redraw_progress = self._redraw_charts = True
             self._redraw_sheet()
         if "mind" in changed:
             self.panels["mind"].redraw()
@@ -164,7 +178,7 @@ class Cockpit(App[None], inherit_bindings=False):
         self._redraw_charts = self._redraw_charts or "samples" in changed
         self._redraw_machine = self._redraw_machine or bool(changed & {"gauge", "samples"})
 
-    _redraw_charts = _redraw_machine = False
+    _redraw_charts = _redraw_progress = _redraw_machine = False
 
     def tick(self) -> None:
         """Once a second: clocks, liveness, gauges, the log."""
@@ -182,6 +196,9 @@ class Cockpit(App[None], inherit_bindings=False):
         if self._redraw_charts:
             self._redraw_charts = False
             self.panels["curve"].redraw()
+        if self._redraw_progress:
+            self._redraw_progress = False
+            self.panels["progress"].redraw()
 
     def look_for_supervisor(self) -> None:
         """Is anybody at work?"""
@@ -206,7 +223,6 @@ class Cockpit(App[None], inherit_bindings=False):
         tree = self.panels["tree"]
         assert isinstance(tree, TreePanel)
         tree.changed()
-        self.waiting = self.first_waiting() is not None
         self._notice_gpus()
 
     def _notice_gpus(self) -> None:
@@ -466,12 +482,8 @@ class Cockpit(App[None], inherit_bindings=False):
 
         self.confirm("Stop the loop?", text, choices, answer)
 
-    def first_waiting(self) -> Experiment | None:
-        """The oldest proposal that waits for a person."""
-        return next((x for x in self.watch.study.experiments.values() if x.phase == "waiting"), None)
-
     def action_approve(self) -> None:
-        waiting = self.first_waiting()
+        waiting = self.watch.waiting()
         if not self._may():
             return
         if waiting is None:
@@ -487,7 +499,7 @@ class Cockpit(App[None], inherit_bindings=False):
         self.confirm(f"Approve {number}?", text, [("y", "y", f"run experiment {number}")], answer)
 
     def action_reject(self) -> None:
-        waiting = self.first_waiting()
+        waiting = self.watch.waiting()
         if not self._may():
             return
         if waiting is None:

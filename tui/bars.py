@@ -38,7 +38,7 @@ class BottomBar(Drawn):
             width,
             view=cockpit.panel.view,
             read_only=cockpit.read_only,
-            waiting=any(x.phase == "waiting" for x in study.experiments.values()) if cockpit.waiting else False,
+            waiting=cockpit.watch.waiting() is not None,
             paused=study.paused,
             opens=bool(study.experiments),
         )

@@ -12,7 +12,7 @@ the leftmost, from the top down.
     ✓   0, the baseline
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tui.glyphs import Glyphs
@@ -42,17 +42,23 @@ class Row:
 
 
 def graph(nodes: Iterable[Node], glyphs: Glyphs, trunk: int | None = None, most: int = 6) -> list[Row]:
-    """Rows of the graph for `nodes` in order from the newest to the oldest.
+    """All rows of `walk`."""
+    nodes = list(nodes)
+    return list(walk(nodes, {node.id for node in nodes}, glyphs, trunk, most))
+
+
+def walk(
+    nodes: Iterable[Node], known: Collection[int], glyphs: Glyphs, trunk: int | None = None, most: int = 6
+) -> Iterator[Row]:
+    """Rows of the graph for `nodes` in order from the newest to the oldest, made one by one as they are asked for.
 
     Every lane takes two cells. Lanes past `most` are not drawn, and the sign then stands at the last one.
 
     Args:
+        known: ids of all nodes; a parent that is not among them has no lane.
         trunk: the experiment whose lane is the leftmost one.
     """
-    nodes = list(nodes)
-    known = {node.id for node in nodes}
     lanes: list[int | None] = [trunk] if trunk in known else []
-    rows: list[Row] = []
     for node in nodes:
         parent = node.parent if node.parent in known else None
         own = lanes.index(node.id) if node.id in lanes else None
@@ -61,14 +67,13 @@ def graph(nodes: Iterable[Node], glyphs: Glyphs, trunk: int | None = None, most:
             if down is None:
                 own = _free(lanes)
                 lanes[own] = parent
-                rows.append(_row(node, glyphs, lanes, own, None, most))
+                yield _row(node, glyphs, lanes, own, None, most)
             else:
-                rows.append(_row(node, glyphs, lanes, len(_trim(lanes)), down, most))
+                yield _row(node, glyphs, lanes, len(_trim(lanes)), down, most)
         else:
             lanes[own] = None if down is not None else parent
-            rows.append(_row(node, glyphs, lanes, own, down, most))
+            yield _row(node, glyphs, lanes, own, down, most)
         lanes = _trim(lanes)
-    return rows
 
 
 def _free(lanes: list[int | None]) -> int:

@@ -64,7 +64,7 @@ def status_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyph
     parts: list[tuple[int, Sequence[Span]]] = [
         (2, [(cut(study.tag or "looptop", 24), "strong")]),
         (0, [(f"{sign} {word}", role), (f" {clock(hours)}", "dim")]),
-        (1, _counts(study, glyphs)),
+        (1, _counts(watch, glyphs)),
         (1, _best(study)),
         (5, _money(study)),
         (6, _left(study)),
@@ -96,10 +96,10 @@ def _squeeze(parts: list[tuple[int, Sequence[Span]]], ends: list[tuple[int, Sequ
     return spread(left, [*right, (" ", "text")] if right else [], width)
 
 
-def _counts(study: Study, glyphs: Glyphs) -> list[Span]:
-    verdicts = study.verdicts()
+def _counts(watch: Watch, glyphs: Glyphs) -> list[Span]:
+    verdicts = watch.verdicts()
     failed = sum(verdicts[name] for name in ("crashed", "timed_out", "killed"))
-    spans = [(f"exp {study.judged()}", "text")]
+    spans = [(f"exp {watch.judged()}", "text")]
     for name, count in (("kept", verdicts["kept"]), ("discarded", verdicts["discarded"]), ("crashed", failed)):
         if count or name != "crashed":
             spans.append((f" {glyphs.state[name]}{count}", name))
@@ -202,12 +202,12 @@ def heights(values: Sequence[float | None], glyphs: Glyphs, top: float = 100.0) 
 def _run(watch: Watch, alive: Life, now: float) -> list[Span]:
     pair = watch.in_flight()
     if pair is None:
-        waiting = [x for x in watch.study.experiments.values() if x.phase == "waiting"]
-        return [(f"{waiting[0].id} waits for you", "waiting")] if waiting else []
+        waiting = watch.waiting()
+        return [] if waiting is None else [(f"{waiting.id} waits for you", "waiting")]
     experiment, run = pair
     if alive.word not in ("live", "stale"):
         return [(f"run {experiment.id}.{run.number} was cut off", "dim")]
-    more = len(watch.study.running()) - 1
+    more = len(watch.running()) - 1
     done = min(max(0.0, now - run.started_at), run.deadline)
     spans = [("run ", "dim"), (f"{experiment.id}.{run.number}", "running")]
     if more:
@@ -229,7 +229,7 @@ def tiny_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyphs)
     """All that a terminal under 60x18 gets."""
     sign, word, role = state_word(watch.study, alive, glyphs)
     best = watch.study.best
-    parts: list[Span] = [(f"{sign} {word}", role), (f" exp {watch.study.judged()}", "text")]
+    parts: list[Span] = [(f"{sign} {word}", role), (f" exp {watch.judged()}", "text")]
     if best is not None and best.metric is not None:
         parts.append((f" best {number(best.metric)}", "strong"))
     return fit([*parts, ("  widen to 60x18", "dim")], width)

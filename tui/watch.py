@@ -44,6 +44,11 @@ class Watch:
         """Of the runs somebody asked for: those in flight, the champion's, the one on screen."""
         self.share = 0.0
         """How much of the journal's past has been read, 0 to 1."""
+        self.version = 0
+        """Goes up whenever the study changed, so that what is counted over all of it is counted once."""
+        self.open: dict[int, Experiment] = {}
+        """Experiments without a verdict, by number."""
+        self._verdicts: tuple[int, dict[str, int]] = (-1, {})
         self.words = 0
         self._speaker: tuple[str, int | None] = ("", None)
         self._open = False
@@ -67,11 +72,28 @@ class Watch:
                 case e.Thought() | e.ToolCalled():
                     pass
                 case _:
+                    self._changed(event.experiment)
                     changed.add("study")
             if event.kind in MIND:
                 self.tell(event)
                 changed.add("mind")
         return changed
+
+    def caught_up(self) -> None:
+        """The study was folded without us: look at all of it once."""
+        self.version += 1
+        self.share = 1.0
+        self.open = {x.id: x for x in self.study.experiments.values() if x.phase != "judged"}
+
+    def _changed(self, experiment: int | None) -> None:
+        self.version += 1
+        found = None if experiment is None else self.study.experiments.get(experiment)
+        if found is None:
+            return
+        if found.phase == "judged":
+            self.open.pop(found.id, None)
+        else:
+            self.open[found.id] = found
 
     def take_gauge(self, event: e.Event) -> None:
         """The machine's newest readings."""
@@ -105,10 +127,27 @@ class Watch:
         found = self.study.experiments.get(experiment)
         return None if found is None else found.runs.get(run)
 
+    def running(self) -> list[tuple[Experiment, Run]]:
+        """Runs in flight."""
+        return [(x, run) for x in self.open.values() if (run := x.in_flight()) is not None]
+
     def in_flight(self) -> tuple[Experiment, Run] | None:
         """The run in flight that started last."""
-        running = self.study.running()
-        return max(running, key=lambda pair: pair[1].started_at) if running else None
+        return max(self.running(), key=lambda pair: pair[1].started_at, default=None)
+
+    def waiting(self) -> Experiment | None:
+        """The oldest proposal that waits for a person."""
+        return min((x for x in self.open.values() if x.phase == "waiting"), key=lambda x: x.id, default=None)
+
+    def verdicts(self) -> dict[str, int]:
+        """How many experiments ended how."""
+        if self._verdicts[0] != self.version:
+            self._verdicts = self.version, self.study.verdicts()
+        return self._verdicts[1]
+
+    def judged(self) -> int:
+        """Experiments with a verdict, the baseline not counted."""
+        return sum(count for name, count in self.verdicts().items() if name != "open")
 
     def reference(self) -> tuple[Experiment, Run] | None:
         """The champion's run to compare with: the one nearest to its mean, never its luckiest."""

@@ -1,6 +1,7 @@
 """curve: the run in flight over the champion's run, at equal training time."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from loop.study import Experiment, Run
 from tui.chart import Axis, Point, Series, chart, span
@@ -74,7 +75,8 @@ class CurvePanel(Panel):
 
     def _last(self) -> tuple[Experiment, Run] | None:
         study = self.cockpit.watch.study
-        runs = ((x, run) for x in list(study.experiments.values())[-8:] for run in x.runs.values())
+        newest = islice(reversed(study.experiments.values()), 8)
+        runs = ((x, run) for x in newest for run in x.runs.values())
         return max(runs, key=lambda pair: pair[1].started_at, default=None)
 
     def wanted(self) -> set[tuple[int, int]]:

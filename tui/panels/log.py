@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from loop.runs.log import read_log, read_log_tail
 from tui.panels.stream import StreamPanel
 from tui.ring import Paragraph, Ring
 from tui.text import Line, Span, clean
@@ -29,6 +28,8 @@ class LogPanel(StreamPanel):
 
     def read(self, experiment: int, run: int) -> bool:
         """Take in what is new in the log of this run; says whether there was anything."""
+        from loop.runs.log import read_log, read_log_tail  # not needed for the first paint
+
         folder = self.runs / f"{experiment}.{run}"
         if (experiment, run) != self.showing:
             self.showing = (experiment, run)

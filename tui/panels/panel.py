@@ -123,7 +123,8 @@ class Panel(Drawn, can_focus=True):
         inner, rows = self.room()
         if inner < 4 or rows < 1:
             return []
-        content = self.content(inner, rows)[:rows]
+        watch = self.cockpit.watch
+        content = self.content(inner, rows)[:rows] if watch.share == 1 else centred("reading the journal", inner, rows)
         if not self.boxed:
             return [((" ", "text"), *line) if line else () for line in content]
         return self._box(content, width, inner, rows)

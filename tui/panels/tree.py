@@ -1,10 +1,11 @@
 """tree: every experiment in the graph of what was built on what, newest first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import islice
 
 from loop.study import Experiment, Study
 from tui.glyphs import Glyphs
-from tui.graph import Node, Row, graph
+from tui.graph import Node, Row, walk
 from tui.panels.panel import Panel, centred, marked
 from tui.text import Line, Span, cells, cut, pad, sigmas
 
@@ -48,6 +49,11 @@ def _changes(experiment: Experiment, glyphs: Glyphs) -> list[Span]:
     return [(pad(added, 4, right=True), "added"), (" " + pad(removed, 4), "removed")]
 
 
+def _words(experiment: Experiment) -> str:
+    """What a search in the tree looks at."""
+    return f"{experiment.id} {experiment.title} {experiment.verdict or experiment.phase} {experiment.researcher}".lower()
+
+
 class TreePanel(Panel):
     """The graph, with a cursor. The newest experiment is at the top."""
 
@@ -56,7 +62,11 @@ class TreePanel(Panel):
 
     def __init__(self, **options: str) -> None:
         super().__init__(**options)
-        self.rows: list[Row] = []
+        self.ids: list[int] = []
+        """Experiments shown, newest first."""
+        self._rows: list[Row] = []
+        self._more: Iterator[Row] = iter(())
+        """Rows of the graph made so far, and the rest of them: of ten thousand, only those above the fold are made."""
         self.at: int | None = None
         """Experiment under the cursor; None follows the newest."""
         self.top = 0
@@ -70,11 +80,17 @@ class TreePanel(Panel):
             return
         self._stale = False
         self._built = (None, *state[1:])
-        chosen: Sequence[Experiment] = [study.experiments[key] for key in sorted(study.experiments, reverse=True)]
+        found = study.experiments
+        self.ids = sorted(found, reverse=True)
         if self.needle:
-            chosen = [x for x in chosen if self.needle in f"{x.id} {x.title} {x.verdict or x.phase} {x.researcher}".lower()]
-        nodes = [Node(x.id, x.parent, glyphs.of(x)[0]) for x in chosen]
-        self.rows = graph(nodes, glyphs, study.champion)
+            self.ids = [key for key in self.ids if self.needle in _words(found[key])]
+        nodes = (Node(key, found[key].parent, glyphs.of(found[key])[0]) for key in self.ids)
+        self._rows, self._more = [], walk(nodes, set(self.ids), glyphs, study.champion)
+
+    def _window(self, start: int, count: int) -> list[Row]:
+        """Some rows of the graph."""
+        self._rows += islice(self._more, max(0, start + count - len(self._rows)))
+        return self._rows[start : start + count]
 
     _stale = True
 
@@ -85,14 +101,14 @@ class TreePanel(Panel):
     def content(self, width: int, height: int) -> list[Line]:
         study, glyphs = self.cockpit.watch.study, self.cockpit.glyphs
         self._build(study, glyphs)
-        if not self.rows:
+        if not self.ids:
             empty = f"nothing has “{self.needle}”; esc shows all" if self.needle else "no experiment yet: the baseline comes first"
             return centred(empty, width, height)
         at = self._index()
-        self.top = max(0, min(self.top, at, len(self.rows) - height))
+        self.top = max(0, min(self.top, at, len(self.ids) - height))
         if at >= self.top + height:
             self.top = at - height + 1
-        window = self.rows[self.top : self.top + height]
+        window = self._window(self.top, height)
         lanes = max(len(row.text) for row in window)
         lines = []
         for index, row in enumerate(window, self.top):
@@ -105,28 +121,28 @@ class TreePanel(Panel):
     def _index(self) -> int:
         if self.at is None:
             return 0
-        return next((i for i, row in enumerate(self.rows) if row.id == self.at), 0)
+        return self.ids.index(self.at) if self.at in self.ids else 0
 
     def note(self) -> list[Span]:
         if self.needle:
-            return [(f"“{cut(self.needle, 20)}” {len(self.rows)}", "warn")]
-        return [(f"{self._index() + 1}/{len(self.rows)}", "faint")] if self.rows else []
+            return [(f"“{cut(self.needle, 20)}” {len(self.ids)}", "warn")]
+        return [(f"{self._index() + 1}/{len(self.ids)}", "faint")] if self.ids else []
 
     def selected(self) -> int | None:
         """The experiment under the cursor."""
-        return self.rows[self._index()].id if self.rows else None
+        return self.ids[self._index()] if self.ids else None
 
     def move(self, rows: int) -> None:
-        if self.rows:
-            index = max(0, min(len(self.rows) - 1, self._index() + rows))
-            self.at = None if index == 0 else self.rows[index].id
+        if self.ids:
+            index = max(0, min(len(self.ids) - 1, self._index() + rows))
+            self.at = None if index == 0 else self.ids[index]
         self.cockpit.redraw_panel(self)
 
     def edge(self, direction: int) -> None:
-        self.move(direction * len(self.rows))
+        self.move(direction * len(self.ids))
 
     def search(self, needle: str, direction: int = 1) -> bool:
         """Show only experiments that have `needle` in number, title, state or researcher."""
         self.needle = needle.lower()
         self.cockpit.redraw_panel(self)
-        return bool(self.rows) or not needle
+        return bool(self.ids) or not needle
