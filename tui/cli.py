@@ -119,9 +119,11 @@ def attach(
     read_only: Annotated[bool, typer.Option("--read-only", help="Watch only: no key changes anything.")] = False,
     ascii: Ascii = False,
 ) -> None:
-    """Attach the cockpit to the study in this workspace, whether its loop runs or not.
+    """Attach the cockpit to the study here.
 
-    Any number of cockpits may be attached. Example: looptop attach --read-only
+    Whether its loop runs or not; any number of cockpits may be attached.
+
+    Example: looptop attach --read-only
     """
     from tui import cockpit
 
@@ -140,7 +142,9 @@ def run(
     hours: Hours = None,
     tag: Tag = None,
 ) -> None:
-    """Run the loop in the foreground, in plain lines, until a limit is reached or ctrl+c.
+    """Run the loop in the foreground, without a screen.
+
+    Prints a plain line for each event, until a limit is reached or ctrl+c.
 
     Needs no terminal, so it suits a batch job or a container. Exit code 1 if the baseline does not work.
 
@@ -166,7 +170,9 @@ def init(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before making a git repository.")] = False,
 ) -> None:
-    """Make this folder a workspace: a git repository if it is none, and a program.md if there is none.
+    """Make this folder a workspace.
+
+    A git repository if it is none, and a program.md if there is none; what is there stays as it is.
 
     Example: looptop init --edit train.py --metric val_loss
     """
@@ -189,7 +195,7 @@ def status(
     context: typer.Context,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether the loop is alive, how far it is and what it has found.
+    """Say whether the loop is alive and what it has found.
 
     Example: looptop status --json | jq .champion
     """
@@ -208,7 +214,9 @@ def status(
 
 @app.command()
 def experiments(context: typer.Context, as_json: AsJson = False) -> None:
-    """List all experiments with verdict, metric, effect in units of the noise, and title.
+    """List all experiments.
+
+    With verdict, metric, effect in units of the noise (σ, positive is better), and title.
 
     Example: looptop experiments --json
     """
@@ -230,7 +238,9 @@ def show(
     log: Annotated[bool, typer.Option("--log", help="The output of its newest run.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one experiment: hypothesis, runs, verdict and why.
+    """Show one experiment, its diff or its log.
+
+    Hypothesis, runs, verdict and why.
 
     Example: looptop show 12 --diff
     """
@@ -283,7 +293,10 @@ def log(
 
 @app.command()
 def pause(context: typer.Context) -> None:
-    """Start no run after the one in flight, until `looptop resume`."""
+    """Start no run after the one in flight.
+
+    Until `looptop resume`. The supervisor stays at work, and costs next to nothing.
+    """
     from loop import events as e
 
     _wish(context, e.Paused(who=_who()))
@@ -303,7 +316,9 @@ def steer(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Words for the researcher.")],
     interrupt: Annotated[bool, typer.Option("-i", "--interrupt", help="Cut its present thought short.")] = False,
 ) -> None:
-    """Say something to the researcher; it hears it before its next proposal.
+    """Say something to the researcher.
+
+    It hears it before its next proposal; with -i at once.
 
     Example: looptop steer "focus on the learning rates"
     """
@@ -316,7 +331,10 @@ def steer(
 
 @app.command()
 def kill(context: typer.Context, number: Number) -> None:
-    """End the run of experiment N, or take it out of the queue; its verdict is "killed"."""
+    """End the run of experiment N.
+
+    Or take it out of the queue; its verdict is "killed" and everything of it is kept.
+    """
     from loop import events as e
 
     _wish(context, e.Killed(who=_who()), number)
@@ -324,7 +342,10 @@ def kill(context: typer.Context, number: Number) -> None:
 
 @app.command()
 def approve(context: typer.Context, number: Number) -> None:
-    """Let a proposal run that waits for you (`review: all` in program.md)."""
+    """Let a waiting proposal run.
+
+    Proposals wait where program.md says `review: all`.
+    """
     from loop import events as e
 
     _wish(context, e.Approved(who=_who()), number)
@@ -336,7 +357,7 @@ def reject(
     number: Number,
     why: Annotated[str, typer.Option("--why", help="Your reason; it is kept with the experiment.")] = "",
 ) -> None:
-    """Turn down a proposal that waits for you."""
+    """Turn down a waiting proposal."""
     from loop import events as e
 
     _wish(context, e.Rejected(who=_who(), why=why), number)
@@ -348,7 +369,7 @@ def keep(
     number: Number,
     why: Annotated[str, typer.Option("--why", help="Your reason; it is kept with the experiment.")] = "",
 ) -> None:
-    """Overrule the judge: make experiment N the champion."""
+    """Overrule: make experiment N the champion."""
     from loop import events as e
 
     _wish(context, e.Overruled(who=_who(), verdict="kept", why=why), number)
@@ -360,7 +381,10 @@ def discard(
     number: Number,
     why: Annotated[str, typer.Option("--why", help="Your reason; it is kept with the experiment.")] = "",
 ) -> None:
-    """Overrule the judge: discard the champion N; the one before it is champion again."""
+    """Overrule: discard the champion N.
+
+    The one before it is champion again.
+    """
     from loop import events as e
 
     _wish(context, e.Overruled(who=_who(), verdict="discarded", why=why), number)
@@ -368,7 +392,7 @@ def discard(
 
 @app.command()
 def requeue(context: typer.Context, number: Number) -> None:
-    """Run experiment N again from the start, on today's champion."""
+    """Run experiment N again, on today's champion."""
     from loop import events as e
 
     _wish(context, e.Requeued(who=_who()), number)
@@ -380,7 +404,9 @@ def stop(
     now: Annotated[bool, typer.Option("--now", help="End the run in flight; it is run again after a start.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until it has stopped.")] = True,
 ) -> None:
-    """Stop the loop after the run in flight, and wait for that. Everything is kept; `looptop` goes on from there.
+    """Stop the loop after the run in flight.
+
+    Waits for that. Everything is kept, and `looptop` goes on from there.
 
     Example: looptop stop --now
     """
@@ -398,7 +424,7 @@ def stop(
 
 @app.command()
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Look at this machine and workspace: what is here, what is missing, and how to get it.
+    """Say what is here, what is missing and how to get it.
 
     Exit code 1 if something that the loop needs is missing.
     """

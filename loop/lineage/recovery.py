@@ -1,6 +1,6 @@
 """The tree of experiments read back from git alone, for a study whose journal is lost.
 
-Two or three git processes, however many experiments there are: 1,000 take some 30 ms. It reads the refs, the commit
+Two or three git processes, however many experiments there are: 1,000 take about 110 ms. It reads the refs, the commit
 messages and the notes, and writes nothing. Where the refs are gone too (a clone brings only branches), the kept
 experiments still come back from the branch.
 """

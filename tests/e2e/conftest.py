@@ -1,0 +1,165 @@
+"""A workspace with a small real training script, and the real command line on it, as a person would use it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from loop import events as e
+from loop.journal import Journal
+from loop.study import FOLDED, Study, fold
+from loop.workspace import Workspace, supervisor_alive
+
+LOOPTOP = [str(Path(sys.executable).with_name("looptop"))]
+
+TRAIN = '''\
+"""Trains nothing, but behaves like a script that does."""
+import math
+import os
+import random
+import time
+
+LEARNING_RATE = 0.02  # far from the best, 0.005
+DEPTH = 4  # the best is 8
+WARMUP = 0.1
+
+budget = float(os.environ["LOOPTOP_BUDGET_S"])
+chance = random.Random(int(os.environ["LOOPTOP_SEED"]))
+began = time.monotonic()
+step = 0
+while (spent := time.monotonic() - began) < budget:
+    step += 1
+    print(f"step {step:05d} ({100 * spent / budget:.1f}%) | loss: {3 - 2 * spent / budget:.3f} | tok/sec: 1,000", flush=True)
+    time.sleep(0.05)
+value = 1.0 + 0.05 * math.log10(LEARNING_RATE / 0.005) ** 2 + 0.004 * abs(DEPTH - 8) + chance.gauss(0, 0.001)
+print("---")
+print(f"val_bpb: {value:.6f}")
+'''
+
+
+class Bench:
+    """One workspace under test. Durations are seconds."""
+
+    def __init__(self, root: Path, environment: dict[str, str]) -> None:
+        self.root = root
+        self.environment = environment
+
+    def write(self, name: str, text: str) -> None:
+        (self.root / name).write_text(text)
+
+    def program(self, **front: Any) -> None:
+        """Write `program.md` with a quick study's front matter, `front` on top."""
+        values = {"budget": "0.2s", "deadline": "30s", "limits": {"experiments": 3}} | front
+        lines = "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items())
+        self.write("program.md", f"---\n{lines}---\nMake it better.\n")
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def looptop(self, *arguments: str, code: int | None = 0, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run the command and check its exit code; whatever happens, a person sees no traceback."""
+        done = subprocess.run(
+            [*LOOPTOP, *arguments],
+            cwd=self.root,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        assert "Traceback" not in done.stdout + done.stderr, done.stderr
+        assert code is None or done.returncode == code, f"{done.args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.looptop(*arguments, "--json").stdout)
+
+    def events(self, *kinds: str) -> list[e.Event]:
+        with Journal(Workspace(self.root).journal) as journal:
+            return journal.read(kinds=kinds or None)
+
+    def study(self) -> Study:
+        return fold(self.events(*FOLDED))
+
+    def wish(self, body: e.Body, experiment: int | None = None) -> int:
+        with Journal(Workspace(self.root).journal) as journal:
+            return journal.append(body, experiment)
+
+    def until(self, condition: Callable[[], object], timeout: float = 45) -> None:
+        """Wait until `condition` holds; a journal that is not there yet counts as not."""
+        last = time.monotonic() + timeout
+        while not (Workspace(self.root).journal.exists() and condition()):
+            assert time.monotonic() < last, f"not within {timeout} s; the newest events: {self.events()[-8:]}"
+            time.sleep(0.01)
+
+    def until_stopped(self, timeout: float = 60) -> None:
+        self.until(lambda: self.pid is None, timeout)
+
+    @property
+    def pid(self) -> int | None:
+        return supervisor_alive(self.root)
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that was started in or for this workspace and still lives."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                words = [process.environ().get("LOOPTOP_RUN_DIR", ""), *process.cmdline(), process.cwd()]
+                ours = any(word.startswith(str(self.root)) for word in words)
+                if ours and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def consistent(self) -> Study:
+        """Check what must hold of a workspace at rest, and return its study."""
+        from loop.lineage import Lineage
+
+        study = self.study()
+        assert self.processes() == []
+        assert list((self.root / ".looptop" / "trees").glob("*")) == []
+        assert "looptop" not in self.git("worktree", "list")
+        assert sorted(study.experiments) == list(range(len(study.experiments)))
+        lineage = Lineage(self.root, study.tag)
+        recovered = {found.id: found for found in lineage.rebuild()}
+        for experiment in study.experiments.values():
+            if experiment.commit is None:
+                continue
+            assert recovered[experiment.id].sha == experiment.commit
+            assert (recovered[experiment.id].verdict or "") == (experiment.verdict or "").replace("_", " ")
+            for run in experiment.runs.values():
+                assert run.outcome is not None
+        if study.best is not None:
+            assert lineage.branch_tip() == study.best.commit
+            assert study.best.verdict == "kept"
+        proposals = [event.experiment for event in self.events("experiment_proposed")]
+        assert len(proposals) == len(set(proposals))
+        return study
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    root = tmp_path / "a project"
+    root.mkdir()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("LOOPTOP", "GIT_", "TERM"))}
+    made = Bench(root, environment | {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")})
+    made.write("train.py", TRAIN)
+    made.program()
+    made.git("init", "-q", "-b", "main")
+    made.git("add", "train.py", "program.md")
+    made.git("-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qm", "start")
+    yield made
+    for process in made.processes():
+        try:
+            process.kill()
+        except psutil.Error:
+            pass

@@ -1,0 +1,161 @@
+"""Bad input gets one clear sentence and a non-zero exit, and loses nothing."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import LOOPTOP, Bench
+
+
+def sentence(bench: Bench, *arguments: str, code: int = 1) -> str:
+    """The one line that a command which fails says."""
+    said = bench.looptop(*arguments, code=code).stderr.strip()
+    assert len(said.splitlines()) == 1, said
+    assert said.startswith("looptop: ")
+    return said
+
+
+def test_no_program(bench: Bench) -> None:
+    (bench.root / "program.md").unlink()
+    assert "there is no program.md" in sentence(bench, "run", "--headless")
+    assert "looptop init" in sentence(bench)
+
+
+def test_a_front_matter_that_does_not_parse(bench: Bench) -> None:
+    bench.write("program.md", "---\nkeep: {\n---\n")
+    assert "program.md:" in sentence(bench, "run", "--headless")
+
+
+@pytest.mark.parametrize("edit", ["../other.py", "/etc/passwd", "missing.py", "picture.bin", ".git/config"])
+def test_editable_files_that_cannot_be_edited(bench: Bench, edit: str) -> None:
+    (bench.root / "picture.bin").write_bytes(b"\0\1\2")
+    bench.program(edit=edit)
+    assert "program.md:2: edit" in sentence(bench, "run", "--headless") or "edit" in sentence(bench, "run", "--headless")
+    assert not (bench.root / ".looptop" / "journal.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "run", "words"),
+    [
+        ("raise RuntimeError('the data is not there')\n", "python train.py", "RuntimeError: the data is not there"),
+        ("print('hello: 1')\n", "python train.py", "its output has no val_bpb"),
+        ("print('val_bpb: nan')\n", "python train.py", "val_bpb is nan"),
+        ("print('val_bpb: 1')\n", "no-such-program train.py", "cannot start 'no-such-program'"),
+    ],
+)
+def test_a_baseline_that_does_not_work_says_why_and_changes_nothing(
+    bench: Bench, script: str, run: str, words: str
+) -> None:
+    bench.write("train.py", script)
+    bench.program(run=run)
+    branches = bench.git("branch", "--list")
+    done = bench.looptop("run", "--headless", code=1)
+    assert f"FAILED: the baseline crashed: {words}" in done.stdout.replace("exit code 1: ", "")
+    assert bench.git("branch", "--list") == branches
+    assert bench.json("status")["state"] == "failed"
+    assert words in bench.looptop("status").stdout
+    # mended, it begins anew
+    bench.program(limits={"experiments": 1}, keep={"baseline_runs": 2, "max_runs": 1})
+    bench.write("train.py", "import random\nRATE = 0.1\nprint('val_bpb:', 1 + random.random() / 1000)\n")
+    bench.looptop("run", "--headless")
+    assert bench.study().baseline.verdict == "kept"  # type: ignore[union-attr]
+
+
+def test_a_baseline_that_runs_out_of_time(bench: Bench) -> None:
+    bench.write("train.py", "import time\ntime.sleep(100)\n")
+    bench.program(budget="0.5s", deadline="1s")
+    done = bench.looptop("run", "--headless", code=1)
+    assert "the baseline ran out of time" in done.stdout
+    assert bench.processes() == []
+
+
+def test_no_repository(bench: Bench, tmp_path: Path) -> None:
+    bench.root = tmp_path / "plain"
+    bench.root.mkdir()
+    assert "is not inside a git repository" in sentence(bench, "run", "--headless")
+    assert "is not inside a git repository" in sentence(bench, "status")
+    bench.looptop("init", code=1)  # asks, and nobody is there to answer
+    assert list(bench.root.iterdir()) == []
+    bench.write("train.py", "print('val_bpb: 1')\n")
+    said = bench.looptop("init", "--yes").stdout
+    assert "wrote" in said and "made a git repository" in said
+    assert bench.git("ls-files").split() == ["program.md", "train.py"]
+    assert "stays as it is" in bench.looptop("init").stdout
+    bench.looptop("doctor")
+
+
+def test_a_repository_without_a_commit(bench: Bench, tmp_path: Path) -> None:
+    bench.root = tmp_path / "fresh"
+    bench.root.mkdir()
+    bench.git("init", "-q")
+    assert "commit" in sentence(bench, "run", "--headless")
+
+
+def test_no_study_yet(bench: Bench) -> None:
+    for command in (["status"], ["experiments"], ["show", "1"], ["log"], ["pause"], ["steer", "x"], ["attach"]):
+        assert "there is no study here yet" in sentence(bench, *command)
+
+
+def test_wrong_use_is_exit_code_2(bench: Bench) -> None:
+    bench.looptop("fly", code=2)
+    bench.looptop("show", "one", code=2)
+    bench.looptop("run", "--headless", "--experiments", "0", code=2)
+    assert "--budget" in sentence(bench, "run", "--headless", "--budget", "soon", code=2)
+    assert "no researcher called 'oracle'" in sentence(bench, "run", "--headless", "--researcher", "oracle", code=2)
+    assert "--headless" in sentence(bench, "run", code=2)
+    assert "--goal" in sentence(bench, "init", "--goal", "sideways", code=2)
+
+
+def test_an_experiment_that_is_not_there(bench: Bench) -> None:
+    bench.program(limits={"experiments": 1}, keep={"baseline_runs": 2, "max_runs": 1})
+    bench.looptop("run", "--headless")
+    count = len(bench.events())
+    for command in (["show", "99"], ["kill", "99"], ["approve", "99"]):
+        assert "there is no experiment 99; they go from 0 to 1" in sentence(bench, *command, code=2)
+    assert "there are no words" in sentence(bench, "steer", "  ", code=2)
+    assert len(bench.events()) == count, "a refused wish leaves no trace"
+
+
+def test_a_wish_while_no_loop_runs_is_kept_for_the_next(bench: Bench) -> None:
+    bench.program(limits={"experiments": 2}, keep={"baseline_runs": 2, "max_runs": 1})
+    bench.looptop("run", "--headless", "--experiments", "1")
+    assert "takes effect when `looptop` starts one" in bench.looptop("steer", "focus on DEPTH").stdout
+    bench.looptop("run", "--headless", "--experiments", "2")
+    assert [wish.outcome for wish in bench.study().wishes.values()] == ["heard before experiment 2"]
+
+
+def test_a_terminal_that_shows_nothing_starts_the_loop_and_names_what_to_use(bench: Bench) -> None:
+    bench.environment["TERM"] = "dumb"
+    said = bench.looptop().stdout
+    assert "looptop status" in said
+    bench.looptop("attach", code=2)
+    bench.looptop("stop", "--now")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk can only be mounted by root")
+def test_a_disk_without_room_says_so_before_it_starts(bench: Bench, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(small)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this machine allows no mounts")
+    try:
+        shutil.copytree(bench.root, small / "project")
+        bench.root = small / "project"
+        assert "free some space first" in sentence(bench, "run", "--headless")
+        assert not (bench.root / ".looptop").exists()
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_output_into_a_closed_pipe_is_no_error(bench: Bench) -> None:
+    bench.program(limits={"experiments": 1}, keep={"baseline_runs": 2, "max_runs": 1})
+    bench.looptop("run", "--headless")
+    command = f"'{LOOPTOP[0]}' experiments --json | head -c 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=bench.root, env=bench.environment, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("[", "")
