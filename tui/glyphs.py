@@ -34,6 +34,7 @@ class Glyphs:
     cross: str
     join: str
     turn: str
+    meet: str
     rule: str
     box: str
     """Corners and sides: top left, top right, bottom left, bottom right, horizontal, vertical."""
@@ -89,6 +90,7 @@ UNICODE = Glyphs(
     cross="┼",
     join="─",
     turn="╯",
+    meet="┴",
     rule="─",
     box="╭╮╰╯─│",
     blocks=" ▏▎▍▌▋▊▉█",
@@ -125,6 +127,7 @@ ASCII = Glyphs(
     cross="+",
     join="-",
     turn="'",
+    meet="'",
     rule="-",
     box="++++-|",
     blocks=" .......#",

@@ -63,16 +63,19 @@ def walk(
         parent = node.parent if node.parent in known else None
         own = lanes.index(node.id) if node.id in lanes else None
         down = lanes.index(parent) if parent is not None and parent in lanes else None
-        if own is None:
-            if down is None:
-                own = _free(lanes)
-                lanes[own] = parent
-                yield _row(node, glyphs, lanes, own, None, most)
-            else:
-                yield _row(node, glyphs, lanes, len(_trim(lanes)), down, most)
+        if own is None and down is None:
+            own = _free(lanes)
+            lanes[own] = parent
+            yield _row(node, glyphs, lanes, own, None, (), most)
+        elif own is None:
+            yield _row(node, glyphs, lanes, len(lanes), down, (), most)
         else:
-            lanes[own] = None if down is not None else parent
-            yield _row(node, glyphs, lanes, own, down, most)
+            ends = [index for index, lane in enumerate(lanes) if lane == node.id and index > own]
+            for index in ends:
+                lanes[index] = None
+            joins = down if down is not None and down < own else None
+            lanes[own] = None if joins is not None else parent
+            yield _row(node, glyphs, lanes, own, joins, ends, most)
         lanes = _trim(lanes)
 
 
@@ -91,24 +94,34 @@ def _trim(lanes: list[int | None]) -> list[int | None]:
 
 
 def _row(
-    node: Node, glyphs: Glyphs, lanes: Sequence[int | None], own: int, down: int | None, most: int
+    node: Node,
+    glyphs: Glyphs,
+    lanes: Sequence[int | None],
+    own: int,
+    joins: int | None,
+    ends: Sequence[int],
+    most: int,
 ) -> Row:
-    """The cells of one row: `own` is the lane of the sign, `down` the lane it joins, if it joins one."""
-    cells = [glyphs.trunk if lane is not None else " " for lane in lanes]
-    links = [" "] * len(cells)
-    while len(cells) <= own:
-        cells.append(" ")
-        links.append(" ")
-    if down is not None:
-        low, high = sorted((down, own))
-        for index in range(low, high):
-            links[index] = glyphs.join
-            if low < index:
-                cells[index] = glyphs.cross if cells[index] == glyphs.trunk else glyphs.join
-        cells[down] = glyphs.branch if down < own else glyphs.turn if glyphs.ascii else "┤"
+    """The cells of one row.
+
+    Args:
+        own: the lane of the sign.
+        joins: a lane left of it that it goes into, if it ends here.
+        ends: lanes right of it that end here, because this is their parent.
+    """
+    width = max(len(lanes), own + 1)
+    cells = [glyphs.trunk if index < len(lanes) and lanes[index] is not None else " " for index in range(width)]
+    links = [" "] * width
+    low, high = own if joins is None else joins, max([own, *ends])
+    for index in range(low, high):
+        links[index] = glyphs.join
+        if index not in (low, own):
+            cells[index] = glyphs.cross if cells[index] == glyphs.trunk else glyphs.join
+    for index in ends:
+        cells[index] = glyphs.turn if index == high else glyphs.meet
+    if joins is not None:
+        cells[joins] = glyphs.branch
     own = min(own, most)
     before = "".join(cell + link for cell, link in zip(cells[:own], links[:own], strict=True))
-    after = links[own] + "".join(
-        cell + link for cell, link in zip(cells[own + 1 : most + 1], links[own + 1 : most + 1], strict=True)
-    )
-    return Row(node.id, before, node.sign, after.rstrip())
+    after = "".join(cell + link for cell, link in zip(cells[own + 1 : most + 1], links[own + 1 : most + 1], strict=True))
+    return Row(node.id, before, node.sign, (links[own] + after).rstrip())

@@ -1,7 +1,7 @@
 """Where everything stands, as a pure function of the size of the terminal and of what the person looks at.
 
 - under 60x18: one status line and nothing else;
-- up to 109 columns: one view at a time under the two status lines and the tabs;
+- up to 109 columns, or under 22 lines: one view at a time under the two status lines and the tabs;
 - 110 to 159 columns: two columns; from 160 on: three, with all six views at once.
 - `zoomed`: one view at a time at any size.
 
@@ -17,6 +17,9 @@ LEAST = (60, 18)
 """Columns and lines below which there is only a status line."""
 
 TWO_COLUMNS, THREE_COLUMNS = 110, 160
+
+STACKED = 22
+"""Lines from which views stand one above the other; in fewer, none of them would have room to say anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def layout(width: int, height: int, active: str = "mind", *, zoomed: bool = Fals
     """
     if width < LEAST[0] or height < LEAST[1]:
         return Layout(True, 1, False, ())
-    if zoomed or width < TWO_COLUMNS:
+    if zoomed or width < TWO_COLUMNS or height < STACKED:
         return Layout(False, 3, True, (Place(active, 0, 3, width, height - 4, False),))
     top, room = 2, height - 3
     if width < THREE_COLUMNS:
