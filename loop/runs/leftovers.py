@@ -14,11 +14,7 @@ from pathlib import Path
 import psutil
 
 from loop.runs import tree
-from loop.runs.warden import GRACE_S
-
-STARTED_BY_US: set[int] = set()
-"""Processes that this process itself started in sessions of their own, wardens above all: they are nobody's orphans.
-Whoever starts another one here that way adds it, and takes it out when it has ended."""
+from loop.runs.warden import ORPHANED_GRACE_S
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ def sweep_leftovers(state_dir: Path) -> list[Leftover]:
     """End every process of a run whose LOOPTOP_RUN_DIR lies under `state_dir`, and all their children.
 
     For the start of a supervisor that holds the workspace's lock: then whatever is found there is left over. Wardens
-    among them end their own runs when asked to, down to daemons that hide their environment. Blocks for up to six
+    among them end their own runs when asked to, down to daemons that hide their environment. Blocks for up to three
     seconds where something has to be killed, a few milliseconds where there is nothing.
 
     Args:
@@ -44,7 +40,7 @@ def sweep_leftovers(state_dir: Path) -> list[Leftover]:
     """
     root = state_dir.resolve()
     found: dict[int, Leftover] = {}
-    until = time.monotonic() + GRACE_S + 0.5
+    until = time.monotonic() + ORPHANED_GRACE_S + 1  # a warden takes its own grace, and then a moment
 
     def walk() -> list[int]:
         here = _processes_under(root)
@@ -66,37 +62,40 @@ def sweep_leftovers(state_dir: Path) -> list[Leftover]:
     return list(found.values())
 
 
-def sweep_orphans(run_dir: str, since: float) -> int:
-    """End what a run whose warden was killed has left to this process, its subreaper.
+def sweep_orphans(run_dir: str, warden: int) -> int:
+    """End what a run has left to this process, its subreaper, after it got the better of its guards.
 
-    An orphan is a child that carries the run's `run_dir` in its environment, or, since a run can hide that, one that
-    lives in a session of its own, appeared after the run began, and is not in STARTED_BY_US. Blocks, a few milliseconds
-    as a rule, five seconds where something hangs in the kernel.
+    Orphans are known by `run_dir` in their environment, and everything below them goes with them. A daemon that wiped
+    its environment and outlived both guards is not told apart from a child of our own, and stays. Blocks for a few
+    milliseconds as a rule, five seconds where something hangs in the kernel.
 
     Args:
         run_dir: LOOPTOP_RUN_DIR of that run.
-        since: when the run began, on psutil's clock of creation times (epoch seconds).
+        warden: its warden's process id; it is one of the orphans when the run has ended its keeper.
 
     Returns:
-        How many orphans it ended.
+        How many processes it ended.
     """
     ended: set[int] = set()
 
+    def orphans() -> list[int]:
+        return [pid for pid in tree.children(os.getpid()) if pid == warden or pid in ended or _is_of(pid, run_dir)]
+
     def walk() -> list[int]:
-        below_us = [pid for pid in tree.children(os.getpid()) if pid not in STARTED_BY_US]
-        orphans = [pid for pid in below_us if pid in ended or _is_orphan(pid, run_dir, since)]
-        ended.update(orphans)
-        return tree.living([*orphans, *(pid for orphan in orphans for pid in tree.descendants(orphan))])
+        first = orphans()
+        found = [*first, *(pid for orphan in first for pid in tree.descendants(orphan))]
+        ended.update(found)
+        return tree.living(found)
 
     for _ in range(500):
+        if not orphans():  # not even dead ones: as each is collected, its own children become ours
+            break
         tree.freeze_and_kill(walk)
         for pid in ended:
             try:
                 os.waitpid(pid, os.WNOHANG)
             except ChildProcessError:
-                pass  # reaped at an earlier turn
-        if not walk():
-            break
+                pass  # not ours yet, or no longer
         time.sleep(0.01)
     return len(ended)
 
@@ -118,11 +117,8 @@ def _processes_under(root: Path) -> list[Leftover]:
     return found
 
 
-def _is_orphan(pid: int, run_dir: str, since: float) -> bool:
+def _is_of(pid: int, run_dir: str) -> bool:
     try:
-        process = psutil.Process(pid)
-        if run_dir and process.environ().get("LOOPTOP_RUN_DIR") == run_dir:
-            return True
-        return os.getsid(pid) != os.getsid(0) and process.create_time() >= since
+        return bool(run_dir) and psutil.Process(pid).environ().get("LOOPTOP_RUN_DIR") == run_dir
     except (psutil.Error, OSError):
         return False

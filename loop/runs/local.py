@@ -22,7 +22,7 @@ from typing import Literal
 import psutil
 
 from loop.runs import tree
-from loop.runs.leftovers import STARTED_BY_US, sweep_orphans
+from loop.runs.leftovers import sweep_orphans
 from loop.runs.log import CappedLog
 from loop.runs.output import SAMPLE_EVERY_S, OutputReader, Sample, crash_line
 from loop.runs.warden import GRACE_S, STUCK_S, encode_order
@@ -38,8 +38,9 @@ TURN_S = 0.004
 REST_S = 0.005
 # What a pipe can still hold when every writer is gone: 64 kB, or 1 MB where the run made it larger.
 DRAIN_BYTES = 2 << 20
-# The warden keeps the deadline. This much later we look whether the run has stopped the warden itself.
-BACKSTOP_S = GRACE_S + 0.5
+# The warden keeps the deadline, and this much later has reported whatever happened. If not, the run has stopped both of
+# its guards, and we end them.
+BACKSTOP_S = GRACE_S + STUCK_S + 1
 REASON_CHARS = 300
 
 # Isolated, without site: nothing in the run's environment or folder changes what the warden imports.
@@ -120,9 +121,9 @@ class LocalRun:
         """Bytes that the tree held when the warden last looked (twice a second)."""
         self.last_sample: Sample | None = None
         self.pid = 0
-        """Process id of the warden; 0 when even that could not be started."""
+        """Process id of the warden's keeper, which ends when all of the run has; 0 when it could not be started."""
         self.created = 0.0
-        """When the warden was created, in epoch seconds as psutil has it: with `pid` it names one process for ever."""
+        """When that was created, in epoch seconds as psutil has it: the two together name one process for ever."""
         self._on_samples = on_samples
         self._reader = OutputReader()
         self._log = CappedLog(spec.log_dir)
@@ -130,6 +131,7 @@ class LocalRun:
         self._reports = b""
         self._cannot: tuple[str, int] | None = None
         self._ending: _Ending | None = None
+        self._guard = 0  # process id of the warden itself
         self._killed_by = ""
         self._overdue = False
         self._gpu_memory: int | None = None
@@ -176,7 +178,7 @@ class LocalRun:
                 self._warden.stdin.write(b"kill")
             except OSError:
                 pass  # it has ended meanwhile
-            self._loop.call_later(BACKSTOP_S, self._make_sure, self._loop.time() + BACKSTOP_S + STUCK_S)
+            self._loop.call_later(BACKSTOP_S, self._give_up)
 
     def note_gpu_memory(self, used: int | None) -> None:
         """Take note of the bytes in use on the slot's GPUs now; the largest is the result's `peak_gpu_memory`."""
@@ -195,7 +197,6 @@ class LocalRun:
             start_new_session=True,  # a ctrl+c at the supervisor's terminal is not for the run
         )
         self.pid = self._warden.pid
-        STARTED_BY_US.add(self.pid)
         self.created = psutil.Process(self.pid).create_time()
         assert self._warden.stdin and self._warden.stdout and self._warden.stderr
         os.set_blocking(self._warden.stdout.fileno(), False)
@@ -224,6 +225,8 @@ class LocalRun:
 
     def _take_report(self, report: list[str]) -> None:
         match report:
+            case ["warden", pid] if not self._guard:  # said before the run can say anything
+                self._guard = int(pid)
             case ["memory", now]:
                 self.memory = int(now)
             case ["cannot", what, number]:
@@ -271,31 +274,23 @@ class LocalRun:
         self._flush = None
         self._hand_on(self._reader.feed(b"", time.monotonic()))
 
-    def _make_sure(self, give_up_at: float) -> None:
-        """The run should be gone: end a warden that was stopped, or that is still there at `give_up_at`."""
-        if not self._warden or self._gone.is_set():
-            return
-        if self._warden.poll() is not None:
-            self._gone.set()  # ended, and something else holds its reports open
-        elif tree.is_stopped(self.pid) or self._loop.time() > give_up_at:
+    def _give_up(self) -> None:
+        """The run should have been gone for long: whatever holds its guards up, end them and sweep what is left."""
+        if self._warden and not self._gone.is_set():
             self._overdue = True
             self._warden.kill()
-        else:
-            self._loop.call_later(0.5, self._make_sure, give_up_at)
+            self._gone.set()
 
     async def _supervise(self) -> RunResult:
         began = time.monotonic()
-        overdue = self._loop.time() + self.spec.deadline_s + BACKSTOP_S
-        backstop = self._loop.call_at(overdue, self._make_sure, overdue + STUCK_S)
+        backstop = self._loop.call_later(self.spec.deadline_s + BACKSTOP_S, self._give_up)
         await self._gone.wait()
         backstop.cancel()
         if self._warden:
             if self._warden.poll() is None:
                 await asyncio.to_thread(self._warden.wait)
-            STARTED_BY_US.discard(self.pid)
-            if not self._ending and not self._cannot:
-                run_dir = self.spec.env.get("LOOPTOP_RUN_DIR", "")
-                await asyncio.to_thread(sweep_orphans, run_dir, self.created)
+            if self._warden.returncode or not (self._ending or self._cannot):
+                await asyncio.to_thread(sweep_orphans, self.spec.env.get("LOOPTOP_RUN_DIR", ""), self._guard)
             await self._drain(self._warden)
         if self._flush:
             self._flush.cancel()

@@ -75,11 +75,6 @@ def living(pids: Iterable[int]) -> list[int]:
     return [pid for pid in pids if _state(pid) not in ("", "Z", "X")]
 
 
-def is_stopped(pid: int) -> bool:
-    """Whether a SIGSTOP holds the process (or a debugger does)."""
-    return _state(pid) in ("T", "t")
-
-
 def resident_memory(pids: Iterable[int]) -> int:
     """Bytes of memory the processes hold together, shared pages counted once for each: an upper bound, and cheap."""
     if not LISTS_CHILDREN:

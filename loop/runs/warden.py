@@ -1,11 +1,11 @@
-"""The warden: one small process per run, which owns the run's whole tree of processes and outlives none of it.
+"""The warden: a small process per run, which owns the run's whole tree of processes and outlives none of it.
 
 It starts the command in a new session, watches memory and the deadline, and ends everything below it: when the
 command ends, at the deadline, when it is asked to, and when the supervisor is gone, however that died. It keeps its own
 time, so a supervisor that hangs does not make a run longer. `local` starts it and speaks to it over three pipes:
 
 - fd 0: the order (see `encode_order`), then `kill`; the end of file means that the supervisor is gone.
-- fd 1: its reports, a line each: `started PID`, `cannot WHAT ERRNO`, `memory NOW`, `ended ...` (see `Warden.report`).
+- fd 1: its reports, a line each: `warden PID`, `cannot WHAT ERRNO`, `memory NOW`, `ended ...` (see `Warden.report`).
 - fd 2: the run's output, which it hands on and never reads.
 
 It never reads the run's output, writes no file and decides nothing about the result. It starts with every run, so it
@@ -23,7 +23,7 @@ import time
 from loop.runs import tree
 
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
-ORPHANED_GRACE_S = 1.0  # the same once the supervisor is gone: nobody will read what the run still saves
+ORPHANED_GRACE_S = 1.0  # the same once nobody will read what the run still saves: its supervisor is gone
 LEFTOVER_GRACE_S = 1.0  # the same for what outlived a command that ended by itself
 PARTING_S = 0.25  # a command's own workers may outlive it this long before they count as left over
 STUCK_S = 10.0  # a process that survives SIGKILL this long hangs in the kernel: report it, and let go
@@ -103,6 +103,7 @@ class Warden:
 
     def start(self) -> bool:
         """Start the command; False, with a report that says why, when the system refuses."""
+        self.say(f"warden {os.getpid()}")
         what = "enter"
         try:
             os.chdir(self.cwd)
@@ -120,7 +121,6 @@ class Warden:
             self.say(f"cannot {what} {error.errno}")
             return False
         self.started = time.monotonic()
-        self.say(f"started {self.main}")
         try:
             # When memory runs out the kernel picks by this score: the run goes, the supervisor stays.
             with open(f"/proc/{self.main}/oom_score_adj", "w") as score:  # noqa: PTH123 - pathlib takes 8 ms to import
@@ -218,7 +218,7 @@ class Warden:
             leftovers = len(tree.living(tree.descendants(os.getpid())))
             grace = LEFTOVER_GRACE_S
         else:
-            grace = ORPHANED_GRACE_S if why == "orphaned" else GRACE_S
+            grace = ORPHANED_GRACE_S if why in ("orphaned", "terminated") else GRACE_S
         stuck = self.end(grace)
         self.report(why, leftovers, stuck)
 
@@ -231,7 +231,47 @@ class Warden:
 
 
 def main() -> None:
-    """One run: read the order, start, watch, end, report, and go."""
+    """Fork: the warden guards the run, and its keeper, the process that the supervisor knows, guards the warden."""
+    tree.become_subreaper()
+    if warden := os.fork():
+        keep(warden)
+    else:
+        os.setsid()  # no signal to one group reaches both
+        guard()
+    os._exit(0)  # past 2 ms of Python's tidying up
+
+
+def keep(warden: int) -> None:
+    """See to it that the warden can do its work; when a run has killed it, end what it leaves behind.
+
+    As the next subreaper it inherits all of that, also a daemon with an empty environment, which nobody else could
+    tell from a process of the supervisor's own.
+    """
+    for number in (_signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT, _signal.SIGTERM):
+        _signal.signal(number, _signal.SIG_IGN)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)  # the pipes are the warden's: each must end when it does
+    while os.WIFSTOPPED(status := os.waitpid(warden, os.WUNTRACED)[1]):
+        os.kill(warden, tree.SIGCONT)
+    until = time.monotonic() + STUCK_S
+    while os.WIFSIGNALED(status) and _children_left() and time.monotonic() < until:
+        tree.freeze_and_kill(lambda: tree.descendants(os.getpid()))
+        time.sleep(0.005)
+
+
+def _children_left() -> bool:
+    """Collect every child that has ended; True while others are left."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
+
+
+def guard() -> None:
+    """One run: read the order, start, watch, end, report."""
     inherits = tree.become_subreaper()
     try:
         warden = Warden(*read_order(0), inherits)
@@ -240,5 +280,7 @@ def main() -> None:
             warden.finish(warden.watch())
     except BaseException as error:  # whatever it was, no process of the run stays behind
         tree.freeze_and_kill(lambda: tree.descendants(os.getpid()))
-        os.write(2, f"looptop: the warden of this run failed: {error!r}\n".encode())
-    os._exit(0)  # past 2 ms of Python's tidying up
+        try:
+            os.write(2, f"looptop: the warden of this run failed: {error!r}\n".encode())
+        except OSError:
+            pass  # nobody is there to read it

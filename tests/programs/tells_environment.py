@@ -8,7 +8,7 @@ told = {
     "environ": dict(os.environ),
     "cwd": str(Path.cwd()),
     "session": os.getsid(0),
-    "warden": os.getppid(),
+    "keeper": int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1]),
     "warden_environ": Path(f"/proc/{os.getppid()}/environ").read_text(),
     "stdin": str(Path("/proc/self/fd/0").readlink()),
     "open": sorted(int(path.name) for path in Path("/proc/self/fd").iterdir()),

@@ -14,7 +14,7 @@ from tests.runs.conftest import PROGRAMS, Place
 
 
 def supervise(place: Place, program: str) -> tuple[subprocess.Popen[str], int]:
-    """A real supervisor process of a run; returns it and the warden's process id."""
+    """A real supervisor process of a run; returns it and the process id of the run's keeper."""
     command = [sys.executable, str(PROGRAMS / "supervises.py"), str(place.folder), str(PROGRAMS / program)]
     supervisor = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert supervisor.stdout
@@ -29,17 +29,18 @@ def is_alive(pid: int) -> bool:
 
 
 async def test_killing_the_supervisor_leaves_no_process_of_its_run(place: Place):
-    supervisor, warden = supervise(place, "stubborn.py")
+    supervisor, keeper = supervise(place, "stubborn.py")
     await place.until(lambda: len(place.alive()) == 4)
     os.kill(supervisor.pid, signal.SIGKILL)
     supervisor.wait()
-    await place.until(lambda: not place.alive() and not is_alive(warden))
+    await place.until(lambda: not place.alive() and not is_alive(keeper))
 
 
-async def test_killing_supervisor_and_warden_at_once_is_cleaned_up_at_the_next_start(place: Place):
-    supervisor, warden = supervise(place, "leaves_daemons.py")
+async def test_killing_supervisor_and_guards_at_once_is_cleaned_up_at_the_next_start(place: Place):
+    supervisor, keeper = supervise(place, "leaves_daemons.py")
     await place.until(lambda: len(place.alive()) == 2)
-    for pid in (supervisor.pid, warden):
+    (warden,) = psutil.Process(keeper).children()
+    for pid in (supervisor.pid, keeper, warden.pid):
         os.kill(pid, signal.SIGKILL)
     supervisor.wait()
     assert len(place.alive()) == 2
@@ -50,12 +51,12 @@ async def test_killing_supervisor_and_warden_at_once_is_cleaned_up_at_the_next_s
     assert any("leaves_daemons.py" in one.command for one in ended)
 
 
-async def test_a_warden_found_at_the_next_start_ends_even_what_hides_its_environment(place: Place):
-    supervisor, warden = supervise(place, "stubborn.py")
+async def test_guards_found_at_the_next_start_end_even_what_hides_its_environment(place: Place):
+    supervisor, keeper = supervise(place, "stubborn.py")
     await place.until(lambda: len(place.alive()) == 4)
     os.kill(supervisor.pid, signal.SIGSTOP)  # it hangs, so the warden knows of nothing
     sweep_leftovers(place.folder)
-    assert place.alive() == set() and not is_alive(warden)
+    assert place.alive() == set() and not is_alive(keeper)
     supervisor.kill()
     supervisor.wait()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loop.runs import local
 from loop.runs.local import LocalRun
 from loop.runs.log import HEAD_BYTES, PART_BYTES, PARTS, read_log
 from loop.runs.output import Sample
@@ -122,22 +123,33 @@ async def test_a_fork_bomb_is_ended_to_the_last_process(place: Place):
     assert len(place.marked()) > 9 and place.alive() == set()
 
 
-async def test_a_run_that_kills_its_warden_leaves_nothing_behind(place: Place):
-    result = await place.run("kills_its_warden.py", "kill")
+@pytest.mark.parametrize("whom", ["nearer", "both"])
+async def test_a_run_that_kills_its_guards_leaves_nothing_behind(place: Place, whom: str):
+    result = await place.run("kills_its_warden.py", "kill", whom)
     assert result.outcome == "crashed"
     assert result.reason.startswith("the process that guards the run was killed")
     assert len(place.marked()) == 2 and place.alive() == set()
+    assert place.marked().isdisjoint(child.pid for child in psutil.Process().children())  # nor a zombie of ours
 
 
 async def test_one_run_killing_its_warden_does_not_touch_another(place: Place, tmp_path: Path):
     other = await Place(tmp_path / "other").start("trains.py")
-    await place.run("kills_its_warden.py", "kill")
+    await place.run("kills_its_warden.py", "kill", "nearer")
     assert (await other.wait()).outcome == "finished"
 
 
-async def test_a_run_that_stops_its_warden_is_ended_all_the_same(place: Place):
-    result = await place.run("kills_its_warden.py", "stop", deadline_s=1)
-    assert result.outcome == "timed_out"
+async def test_a_run_that_stops_its_warden_is_ended_at_its_deadline_all_the_same(place: Place):
+    result = await place.run("kills_its_warden.py", "stop", "nearer", deadline_s=0.8)
+    assert result.outcome == "timed_out" and result.signal == signal.SIGTERM
+    assert len(place.marked()) == 2 and place.alive() == set()
+
+
+async def test_a_run_that_stops_both_its_guards_is_ended_by_the_supervisor(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(local, "BACKSTOP_S", 0.2)  # sixteen seconds are long for a test
+    result = await place.run("kills_its_warden.py", "stop", "both", deadline_s=0.8)
+    assert (result.outcome, result.reason) == ("timed_out", "not done after its deadline of 0.8 s, and ended by force")
     assert len(place.marked()) == 2 and place.alive() == set()
 
 
@@ -201,7 +213,7 @@ async def test_a_run_is_given_its_own_surroundings_and_no_secret(place: Place, m
     assert told["environ"]["LOOPTOP_SEED"] == "7" and told["environ"]["LOOPTOP_BUDGET_S"] == "0.2"
     assert told["environ"]["LOOPTOP_RUN_DIR"] == str(place.out)
     assert told["cwd"] == str(place.folder / "tree")
-    assert told["warden"] == run.pid and told["session"] not in (os.getsid(0), run.pid)
+    assert told["keeper"] == run.pid and told["session"] not in (os.getsid(0), run.pid)
     assert told["stdin"] == "/dev/null"
     assert told["open"] == [0, 1, 2, 3]  # the fourth is the look at this very list
 
