@@ -1,0 +1,85 @@
+"""What a person's words may mean to an optimiser: which constants to search, and which to leave.
+
+Pure. It understands constants by their names and a handful of words around them, and says so where it does not.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+# fmt: off
+_LEAVE = frozenset({"freeze", "frozen", "leave", "fix", "lock", "keep", "ignore", "exclude"})
+_NOT = frozenset({"don't", "dont", "not", "never", "no", "except", "stop", "avoid", "without"})
+_FREE = frozenset({"unfreeze", "unlock", "release", "free", "allow"})
+_TURN = frozenset({
+    "focus", "concentrate", "only", "try", "trying", "tune", "tuning", "search", "searching", "explore", "exploring",
+    "vary", "varying", "change", "changing", "touch", "touching", "use", "using",
+})
+# fmt: on
+_ALL = frozenset({"everything", "all", "anything"})
+_WORD = re.compile(r"[A-Za-z_][\w:./'’-]*")
+
+
+@dataclass(frozen=True)
+class Focus:
+    """Which constants the person wants searched."""
+
+    only: frozenset[str] = frozenset()
+    """Just these; empty: all."""
+    frozen: frozenset[str] = frozenset()
+    """Not these."""
+
+    def allows(self, name: str) -> bool:
+        return name not in self.frozen and (not self.only or name in self.only)
+
+
+def hear(text: str, names: Collection[str], focus: Focus) -> tuple[Focus, str]:
+    """The focus after a person's words, and a sentence that says what was understood.
+
+    A named constant is searched alone from now on ("focus on DEPTH and CLIP"), left alone after words such as
+    "freeze", "leave" or "don't", and searched again after "unfreeze"; "search everything" ends it all. A name counts
+    as written in capitals, or in any case where it has an underscore, so that "go for more depth" names nothing.
+    """
+    by_word = {name: name for name in names} | {name.lower(): name for name in names if "_" in name}
+    only, frozen, freed = set[str](), set[str](), set[str]()
+    mode, negated, everything = "only", False, False
+    for raw in _WORD.findall(text.replace("’", "'")):
+        word = raw.rstrip(".:'-/")
+        lower = word.lower()
+        name = by_word.get(word) or by_word.get(lower)
+        if name is not None:
+            {"only": only, "leave": frozen, "free": freed}[mode].add(name)
+            negated = False
+        elif lower in _NOT:
+            mode, negated = "leave", True
+        elif lower in _LEAVE:
+            # "don't freeze" frees.
+            mode, negated = ("free" if negated else "leave"), False
+        elif lower in _FREE:
+            mode, negated = "free", False
+        elif lower in _TURN:
+            # "don't change DEPTH": the verb after a "not" says nothing new.
+            mode, negated = ("leave" if negated else "only"), False
+        elif lower in _ALL and mode != "leave":
+            everything = True
+    if not (only or frozen or freed):
+        if everything:
+            return Focus(), "I search all constants again."
+        return focus, "An optimiser cannot follow words that name no constant, so this changes nothing in what I try."
+    base = Focus() if everything else focus
+    result = Focus(frozenset(only) or base.only - freed - frozen, (base.frozen - freed - only) | (frozen - only))
+    return result, _told(result)
+
+
+def _told(focus: Focus) -> str:
+    parts = []
+    if focus.only:
+        parts.append(f"I search only {_list(focus.only)} until told otherwise")
+    if focus.frozen:
+        parts.append(f"I leave {_list(focus.frozen)} as {'it is' if len(focus.frozen) == 1 else 'they are'}")
+    return ", and ".join(parts or ["I search all constants again"]) + "."
+
+
+def _list(names: Collection[str]) -> str:
+    *most, last = sorted(names)
+    return f"{', '.join(most)} and {last}" if most else last
