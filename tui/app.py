@@ -39,7 +39,7 @@ from tui.screens.confirm import Choice, Confirm
 from tui.screens.experiment import ExperimentSheet
 from tui.screens.help import Help
 from tui.screens.sheet import Sheet, SheetScreen
-from tui.text import clock, cut
+from tui.text import clock, cut, one_line
 from tui.watch import Watch
 
 _STREAM, _GAUGES, _CHARTS = 0.25, 1.0, 2.0
@@ -452,7 +452,7 @@ class Cockpit(App[None], inherit_bindings=False):
         name = f"{experiment.id}.{run.number}"
         done = clock(min(self.now() - run.started_at, run.deadline))
         text = (
-            f"Run {name} ({cut(experiment.title, 60)}) has trained {done} of {clock(run.budget)}. It is ended with all its "
+            f"Run {name} ({cut(one_line(experiment.title), 60)}) has trained {done} of {clock(run.budget)}. It is ended with all its "
             "processes, counts as killed, and is not tried again. The loop goes on with the next experiment."
         )
 
@@ -490,7 +490,7 @@ class Cockpit(App[None], inherit_bindings=False):
             self.say("no proposal waits for a person")
             return
         number = waiting.id
-        text = f"{cut(waiting.title, 80)} (+{waiting.lines_added} -{waiting.lines_removed} lines; {waiting.waits_for}). It is queued and run. Its diff is on its own screen: enter in the tree."
+        text = f"{cut(one_line(waiting.title), 80)} (+{waiting.lines_added} -{waiting.lines_removed} lines; {one_line(waiting.waits_for)}). It is queued and run. Its diff is on its own screen: enter in the tree."
 
         def answer(key: str | None) -> None:
             if key:

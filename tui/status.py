@@ -10,7 +10,7 @@ from loop.events import GaugeRead, GpuGauge
 from loop.study import Study
 from tui.glyphs import Glyphs
 from tui.layout import VIEWS
-from tui.text import Line, Span, clock, cut, fit, line_cells, number, size, spread
+from tui.text import Line, Span, clock, cut, fit, line_cells, number, one_line, size, spread
 from tui.watch import Watch
 
 STALE = 15.0
@@ -62,7 +62,7 @@ def status_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyph
         until = now if alive.word in ("live", "stale") else watch.heartbeat
         hours += max(0.0, until - supervisor.started_at)
     parts: list[tuple[int, Sequence[Span]]] = [
-        (2, [(cut(study.tag or "looptop", 24), "strong")]),
+        (2, [(cut(one_line(study.tag) or "looptop", 24), "strong")]),
         (0, [(f"{sign} {word}", role), (f" {clock(hours)}", "dim")]),
         (1, _counts(watch, glyphs)),
         (1, _best(study)),
@@ -75,7 +75,7 @@ def status_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyph
     if watch.share < 1:
         ends.append((0, [(f"reading the journal {watch.share:.0%}", "warn")]))
     if alive.why and alive.word != "live":
-        ends.append((3, [(cut(alive.why, max(16, width // 2)), alive.role)]))
+        ends.append((3, [(cut(one_line(alive.why), max(16, width // 2)), alive.role)]))
     if alive.word in ("live", "stale"):
         ends.append((0, [(alive.word, alive.role)]))
     return _squeeze(parts, ends, width)

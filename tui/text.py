@@ -47,6 +47,11 @@ def clean(text: str) -> str:
     return _few_marks(_TRICKY.sub("", unicodedata.normalize("NFC", text)))
 
 
+def one_line(text: str) -> str:
+    """`text` cleaned and on one line."""
+    return " ".join(clean(text).split())
+
+
 def _few_marks(text: str) -> str:
     """At most two combining marks on a character, and none at the start of a line."""
     kept: list[str] = []

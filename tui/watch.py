@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from loop import events as e
 from loop.study import Experiment, Run, Study
 from tui.ring import Paragraph, Ring
-from tui.text import brief, clean, number, sigmas
+from tui.text import brief, clean, cut, number, one_line, sigmas
 
 MIND = frozenset(
     {"thought", "tool_called", "experiment_proposed", "experiment_judged", "champion_changed", "approval_asked"}
@@ -186,7 +186,7 @@ class Watch:
                 self._line("waiting", f"{event.experiment} waits for a person: {body.reason}", "? ", now)
             case e.Steered():
                 self._gap()
-                self._line("you", body.text, f"{clean(body.who) or 'you'} ▸ ", "interrupts" if body.interrupt else now)
+                self._line("you", body.text, f"{cut(one_line(body.who), 20) or 'you'} ▸ ", "interrupts" if body.interrupt else now)
                 self._gap()
             case e.WishGranted():
                 wish = self.study.wishes.get(body.wish)
@@ -215,7 +215,7 @@ class Watch:
             self._speaker = speaker
             self._gap()
             about = "" if experiment is None else f"  on {experiment}"
-            self._line("speaker", f"{clean(body.researcher)}{about}", "", now)
+            self._line("speaker", f"{cut(one_line(body.researcher), 40)}{about}", "", now)
         text = clean(body.text)
         self.words += text.count(" ")
         for index, piece in enumerate(text.split("\n")):
@@ -237,8 +237,7 @@ class Watch:
 
     def _line(self, kind: str, text: str, lead: str, right: str = "") -> None:
         self._open = False
-        text = " ".join(clean(text).split("\n")) if kind != "you" else clean(text).replace("\n", " ")
-        self.mind.add(Paragraph(kind, text[: 2 * _PIECE], lead, right))
+        self.mind.add(Paragraph(kind, clean(text).replace("\n", " ")[: 2 * _PIECE], lead, right))
 
     def _gap(self) -> None:
         self._open = False

@@ -7,7 +7,7 @@ from loop.study import Experiment, Run
 from tui.chart import Axis, Point, Series, chart, span
 from tui.glyphs import Glyphs
 from tui.panels.panel import Panel, centred
-from tui.text import Line, Span, brief, cut, number, spread
+from tui.text import Line, Span, brief, cut, number, one_line, spread
 from tui.watch import Sample
 
 
@@ -129,4 +129,4 @@ class CurvePanel(Panel):
         pair = self.pair()[0]
         if pair is None:
             return []
-        return [(cut(pair[0].title, 34), "dim")]
+        return [(cut(one_line(pair[0].title), 34), "dim")]

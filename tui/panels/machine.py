@@ -6,7 +6,7 @@ from loop.events import GaugeRead, GpuGauge
 from tui.glyphs import Glyphs
 from tui.panels.panel import Panel, centred
 from tui.status import bar, heights
-from tui.text import Line, Span, cells, number, pad, size
+from tui.text import Line, Span, cells, number, one_line, pad, size
 from tui.watch import Sample
 
 
@@ -55,7 +55,8 @@ def reported(samples: Sequence[Sample], width: int) -> list[Line]:
     line: list[Span] = [(pad("run", 7), "dim")]
     used = 7
     for name, value in samples[-1][1].items():
-        text = f"{value:,.0f}" if abs(value) >= 1000 else number(value, 4)
+        name = one_line(name)
+        text = f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else number(value, 4)
         room = cells(name) + cells(text) + 4
         if used + room > width and used > 7:
             lines.append(tuple(line))
@@ -96,4 +97,4 @@ class MachinePanel(Panel):
         supervisor = self.cockpit.watch.study.supervisor
         names = {gpu.name for gpu in self.cockpit.watch.gauge.gpus} if self.cockpit.watch.gauge else set()
         parts = [supervisor.host] if supervisor else []
-        return [("  ".join(parts + sorted(names)), "faint")]
+        return [(one_line("  ".join(parts + sorted(names))), "faint")]

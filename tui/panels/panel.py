@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.text import Line, Span, cells, fit, line_cells, pad
+from tui.text import Line, Span, cells, fit, line_cells, one_line, pad
 
 if TYPE_CHECKING:
     from textual import events
@@ -43,11 +43,7 @@ class Drawn(Widget):
         width, height = self.size
         if not width or not height or not self.is_attached:
             return
-        if self.cockpit.glyphs.ascii:
-            plain = self.cockpit.glyphs.plain
-            fresh = [tuple((plain(text), role) for text, role in line) for line in self.lines(width, height)]
-        else:
-            fresh = self.lines(width, height)
+        fresh = [self._safe(line) for line in self.lines(width, height)]
         del fresh[height:]
         fresh += [()] * (height - len(fresh))
         old, self._lines = self._lines, fresh
@@ -62,6 +58,15 @@ class Drawn(Widget):
         ]
         if changed:
             self.refresh(*changed)
+
+    def _safe(self, line: Line) -> Line:
+        """The last guard before the terminal: whatever came this far, no control character leaves here."""
+        glyphs = self.cockpit.glyphs
+        if glyphs.ascii:
+            return tuple((glyphs.plain(one_line(text) if not text.isprintable() else text), role) for text, role in line)
+        if all(text.isprintable() for text, _ in line):
+            return line
+        return tuple((text if text.isprintable() else one_line(text), role) for text, role in line)
 
     def render_line(self, y: int) -> Strip:
         style = self.cockpit.palette.style

@@ -7,7 +7,7 @@ from loop.study import Experiment, Study
 from tui.glyphs import Glyphs
 from tui.graph import Node, Row, walk
 from tui.panels.panel import Panel, centred, marked
-from tui.text import Line, Span, cells, cut, pad, sigmas
+from tui.text import Line, Span, cells, cut, one_line, pad, sigmas
 
 
 def tree_line(row: Row, experiment: Experiment, champion: int | None, lanes: int, width: int, glyphs: Glyphs) -> Line:
@@ -37,7 +37,7 @@ def tree_line(row: Row, experiment: Experiment, champion: int | None, lanes: int
         spans += _changes(experiment, glyphs)
         left = width - sum(cells(text) for text, _ in spans)
     title = "strong" if role in ("champion", "running", "waiting") else "dim" if role == "discarded" else "text"
-    spans.append((cut(experiment.title.replace("\n", " "), left), title))
+    spans.append((cut(one_line(experiment.title), left), title))
     return tuple(span for span in spans if span[0])
 
 

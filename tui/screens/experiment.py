@@ -5,7 +5,7 @@ from pathlib import Path
 from loop.study import Experiment, Study
 from tui.glyphs import Glyphs
 from tui.screens.sheet import Sheet
-from tui.text import Line, Span, clean, clock, cut, number, pad, sigmas, size, wrap
+from tui.text import Line, Span, clean, clock, cut, number, one_line, pad, sigmas, size, wrap
 
 _DIFF_LINES = 2000
 """Lines of a diff that are shown; a change larger than that is read elsewhere."""
@@ -20,9 +20,9 @@ def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs)
             lines.append(((pad(label if not index else "", 12), "dim"), (text[a:b], role)))
 
     if experiment.hypothesis:
-        say("hypothesis", clean(experiment.hypothesis).replace("\n", " "))
+        say("hypothesis", one_line(experiment.hypothesis))
     if experiment.expected:
-        say("expected", clean(experiment.expected).replace("\n", " "))
+        say("expected", one_line(experiment.expected))
     contract = study.contract
     if experiment.metric is not None:
         text = f"{contract.metric} {number(experiment.metric)}"
@@ -35,14 +35,14 @@ def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs)
                 text += f" (confidence {experiment.confidence:.1%})"
         say("measured", text, "kept" if (experiment.effect or 0) > 0 else "text")
     sign, word, role = glyphs.of(experiment)
-    why = clean(experiment.reason or experiment.waits_for).replace("\n", " ")
-    by = f" by {clean(experiment.judged_by)}" if experiment.judged_by not in ("", "judge") else ""
+    why = one_line(experiment.reason or experiment.waits_for)
+    by = f" by {one_line(experiment.judged_by)}" if experiment.judged_by not in ("", "judge") else ""
     say("verdict" if experiment.verdict else "state", f"{sign} {word}{by}" + (f": {why}" if why else ""), role)
     onto = "the file as the person left it" if experiment.parent is None else f"experiment {experiment.parent}"
     say("built on", onto if experiment.id else "the person's own commit", "dim")
     commit = f"{experiment.commit[:10]}  " if experiment.commit else ""
     say("change", f"{commit}+{experiment.lines_added} {glyphs.minus}{experiment.lines_removed} lines", "dim")
-    say("researcher", clean(experiment.researcher), "dim")
+    say("researcher", one_line(experiment.researcher), "dim")
     return lines
 
 
@@ -57,7 +57,7 @@ def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]
         memory = size(run.peak_memory) if run.peak_memory else "-"
         outcome = (run.outcome or "in flight").replace("_", " ")
         role = "text" if run.outcome == "finished" else "running" if run.outcome is None else "crashed"
-        checked = " verified" if run.verified and run.check is None else f" check failed: {run.check}" if run.check else ""
+        checked = " verified" if run.verified and run.check is None else f" check failed: {one_line(run.check)}" if run.check else ""
         lines.append(
             (
                 (f"{experiment.id}.{run.number:<6}"[:8].ljust(8), "text"),
@@ -65,7 +65,7 @@ def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]
                 (f"{number(run.metric):>12}  ", "strong"),
                 (f"{clock(run.seconds) if run.seconds else '-':>8}  {memory:>8}  {gpu:>8}  ", "dim"),
                 (outcome + checked, role),
-                (f"  {clean(run.reason)}" if run.reason else "", "dim"),
+                (f"  {one_line(run.reason)}" if run.reason else "", "dim"),
             )
         )
     return lines
@@ -106,7 +106,7 @@ class ExperimentSheet(Sheet):
     def heading(self) -> list[Span]:
         study, glyphs = self.cockpit.watch.study, self.cockpit.glyphs
         sign, word, role = glyphs.of(self.found)
-        spans: list[Span] = [(f" {self.experiment} ", "accent"), (cut(self.found.title, 60), "strong"), (f"  {sign} {word}", role)]
+        spans: list[Span] = [(f" {self.experiment} ", "accent"), (cut(one_line(self.found.title), max(20, self.size.width - 40)), "strong"), (f"  {sign} {word}", role)]
         if self.experiment == study.champion:
             spans.append((f"  {glyphs.champion} champion", "champion"))
         return spans

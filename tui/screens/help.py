@@ -25,7 +25,7 @@ class Help(Sheet):
 
     def write(self, width: int) -> list[Line]:
         left, right = help_lines(), signs(self.cockpit.glyphs)
-        if width < 130:
+        if width < 170:
             return [*left, *right]
         half = width // 2
         from itertools import zip_longest

@@ -1,0 +1,425 @@
+"""The cockpit on a recorded study, key by key, in Textual's own test harness."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from loop import events as e
+from loop.journal import Journal
+from tests.recorded import record
+from tests.tui.test_text import NASTY
+from tui import colours, keys
+from tui.app import READ_ONLY, Cockpit
+from tui.cockpit import farewell, refusal
+from tui.layout import VIEWS
+from tui.picture import picture
+
+colours.prepare(os.environ)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    record(tmp_path / ".looptop" / "journal.db", experiments=20)
+    return tmp_path
+
+
+def journal_of(workspace: Path) -> Journal:
+    return Journal(workspace / ".looptop" / "journal.db")
+
+
+@asynccontextmanager
+async def opened(
+    workspace: Path, size: tuple[int, int] = (80, 24), *, alive: int | None = 4242, **options: object
+) -> AsyncIterator[tuple[Cockpit, Pilot[None]]]:
+    """A cockpit that has read the journal, at the moment of its last event."""
+    with journal_of(workspace) as journal:
+        moment = journal.read(max(0, journal.last_seq() - 1))[-1].at if journal.last_seq() else 0.0
+    app = Cockpit(workspace, alive=lambda root: alive, now=lambda: moment + 0.5, **options)  # type: ignore[arg-type]
+    async with app.run_test(size=size) as pilot:
+        await settle(app, pilot)
+        yield app, pilot
+
+
+async def settle(app: Cockpit, pilot: Pilot[None]) -> None:
+    """Until all that is in the journal is on the screen."""
+    for _ in range(400):
+        await pilot.pause(0.01)
+        if app.watch.share == 1 and app.watch.study.seq >= app.journal.last_seq():
+            break
+    app.flush()
+    app.tick()
+    app.draw_charts()
+    await pilot.pause(0.02)
+
+
+def screen(app: Cockpit) -> list[str]:
+    return [strip.text for strip in app.screen._compositor.render_strips()]
+
+
+def wishes(workspace: Path) -> list[e.Event]:
+    with journal_of(workspace) as journal:
+        return journal.read(kinds=e.WISHES)
+
+
+# --- what is on screen ---------------------------------------------------------------------------------------------
+
+
+async def test_the_top_line_says_alive_how_good_and_how_many(workspace: Path) -> None:
+    async with opened(workspace) as (app, _):
+        top = screen(app)[0]
+        assert "h100-a" in top and "● running" in top and "exp 20" in top and "best 0.9" in top and "live" in top
+        assert "run 21.1" in screen(app)[1] and "/05:00" in screen(app)[1]
+
+
+@pytest.mark.parametrize(
+    ("view", "what"),
+    [("mind", "llm"), ("tree", "champion"), ("curve", "21.1 loss"), ("progress", "kept"), ("machine", "GPU 0"), ("log", "step 00")],
+)
+async def test_keys_1_to_6_show_the_views(workspace: Path, view: str, what: str) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press(str(VIEWS.index(view) + 1))
+        await settle(app, pilot)
+        assert any(what in line for line in screen(app)[3:]), "\n".join(screen(app))
+
+
+async def test_the_wide_screen_shows_all_views_at_once(workspace: Path) -> None:
+    async with opened(workspace, (200, 50)) as (app, _):
+        text = "\n".join(screen(app))
+        for index, view in enumerate(VIEWS, 1):
+            assert f"{index} {view}" in text
+        assert "★" in text and "step 00600" in text and "GPU 0" in text
+
+
+async def test_every_line_has_the_width_of_the_terminal(workspace: Path) -> None:
+    for size in ((60, 18), (80, 24), (120, 36), (160, 22), (200, 50)):
+        async with opened(workspace, size) as (app, pilot):
+            for key in "123456":
+                await pilot.press(key)
+                await pilot.pause(0.02)
+                strips = app.screen._compositor.render_strips()
+                assert [strip.cell_length for strip in strips] == [size[0]] * size[1]
+
+
+async def test_a_tiny_terminal_gets_a_one_line_status_and_grows_back(workspace: Path) -> None:
+    async with opened(workspace, (50, 12)) as (app, pilot):
+        lines = [line for line in screen(app) if line.strip()]
+        assert len(lines) == 1 and "running" in lines[0] and "best" in lines[0]
+        await pilot.resize_terminal(80, 24)
+        await settle(app, pilot)
+        assert "1 mind" in screen(app)[2]
+
+
+async def test_ascii_only_shows_ascii_only(workspace: Path) -> None:
+    async with opened(workspace, (200, 50), ascii_only=True) as (app, pilot):
+        assert all(line.isascii() for line in screen(app))
+        await pilot.press("2", "enter")
+        await pilot.pause(0.05)
+        assert all(line.isascii() for line in screen(app))
+        await pilot.press("escape", "question_mark")
+        await pilot.pause(0.05)
+        assert all(line.isascii() for line in screen(app))
+
+
+@pytest.mark.parametrize("gpus", [0, 1, 8])
+async def test_machines_of_all_sizes_leave_no_hole(tmp_path: Path, gpus: int) -> None:
+    record(tmp_path / ".looptop" / "journal.db", experiments=3, gpus=gpus)
+    async with opened(tmp_path, (200, 50), view="machine") as (app, _):
+        text = "\n".join(screen(app))
+        assert text.count("GPU ") >= gpus and "CPU" in text and "RAM" in text and "disk" in text
+        assert ("GPU" in text) == bool(gpus)
+        assert ("n/a" in text) == (gpus == 8), "a reading that a device does not give says so"
+
+
+async def test_what_comes_into_the_journal_comes_onto_the_screen(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        with journal_of(workspace) as journal:
+            journal.append(e.Thought(researcher="llm", text="a brand new idea"), 22)
+            journal.append(e.ExperimentJudged(verdict="discarded", reason="no gain at all"), 21)
+        await settle(app, pilot)
+        text = "\n".join(screen(app))
+        assert "a brand new idea" in text and "21 discarded: no gain at all" in text
+        assert "exp 21" in screen(app)[0]
+
+
+async def test_nasty_text_shows_harmlessly_everywhere(tmp_path: Path) -> None:
+    record(tmp_path / ".looptop" / "journal.db", experiments=2)
+    with journal_of(tmp_path) as journal:
+        for number, nasty in enumerate(NASTY, 4):
+            journal.append(e.Thought(researcher="llm", text=nasty), number)
+            journal.append(e.ToolCalled(researcher=nasty[:40], intent=nasty, result=nasty, seconds=1), number)
+            journal.append(e.Steered(who=nasty[:20], text=nasty))
+            proposed = e.ExperimentProposed(researcher="llm", title=nasty, hypothesis=nasty, expected=nasty, parent=0)
+            journal.append(proposed, number)
+            journal.append(e.ExperimentJudged(verdict="crashed", reason=nasty), number)
+    log = tmp_path / ".looptop" / "runs" / "3.1" / "log.txt"
+    log.write_text("\n".join(NASTY) + "\nlast line\n", encoding="utf-8")
+    pages = ["1", *["b"] * 6, "g", "2", "6", *["b"] * 4, "2", "enter", *["n"] * len(NASTY)]
+    async with opened(tmp_path) as (app, pilot):
+        for key in pages:
+            await pilot.press(key)
+            await pilot.pause(0.01)
+            for strip in app.screen._compositor.render_strips():
+                assert strip.cell_length == 80
+                assert not any(ord(char) < 32 or 127 <= ord(char) < 160 or char in "\u202e\u200d" for char in strip.text)
+
+
+async def test_the_last_word_on_a_loop_that_is_not_alive(tmp_path: Path) -> None:
+    record(tmp_path / ".looptop" / "journal.db", experiments=3)
+    async with opened(tmp_path, alive=None) as (app, _):
+        assert "! died" in screen(app)[0] and "cut off" in screen(app)[1]
+    other = tmp_path / "other"
+    record(other / ".looptop" / "journal.db", experiments=3, live=False, stopped="limit reached: 3 experiments")
+    async with opened(other, (120, 30), alive=None) as (app, _):
+        assert "stopped" in screen(app)[0] and "limit reached" in screen(app)[0]
+
+
+async def test_a_living_supervisor_without_a_heartbeat_is_stale(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        later = app.now() + 60
+        app.now = lambda: later  # type: ignore[method-assign]
+        app.tick()
+        await pilot.pause(0.02)
+        assert screen(app)[0].rstrip().endswith("stale")
+
+
+async def test_an_empty_study_says_what_will_be_where(tmp_path: Path) -> None:
+    (tmp_path / ".looptop").mkdir()
+    Journal(tmp_path / ".looptop" / "journal.db", create=True).close()
+    async with opened(tmp_path, (200, 50), alive=None) as (app, pilot):
+        text = "\n".join(screen(app))
+        assert "no thoughts yet" in text and "the baseline comes first" in text and "not started" in text
+        for key in ("enter", "x", "X", "f", "j", "G", "p"):
+            await pilot.press(key)
+        await pilot.pause(0.02)
+
+
+# --- keys ----------------------------------------------------------------------------------------------------------
+
+
+async def test_steering_puts_a_person_s_words_into_the_journal(workspace: Path) -> None:
+    before = len(wishes(workspace))
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("s", *"try wider", "left", "left", "X", "enter")
+        await pilot.pause(0.05)
+        await pilot.press("s", "!", *"stop that", "enter")
+        await settle(app, pilot)
+        assert any("try widXer" in line for line in screen(app))
+    steered = [event.body for event in wishes(workspace)[before:]]
+    assert [(body.text, body.interrupt) for body in steered if isinstance(body, e.Steered)] == [
+        ("try widXer", False),
+        ("stop that", True),
+    ]
+    assert all(body.who for body in steered if isinstance(body, e.Wish))
+
+
+async def test_the_prompt_remembers_and_can_be_left(workspace: Path) -> None:
+    before = len(wishes(workspace))
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("s", *"xq1", "escape")
+        await pilot.pause(0.05)
+        assert app.prompt is None and app.active == "mind", "letters typed into the prompt are no keys"
+        await pilot.press("s", "up")
+        newest = [event.body.text for event in wishes(workspace) if isinstance(event.body, e.Steered)][-1]
+        assert app.prompt is not None and app.prompt.text == newest
+        await pilot.press("escape")
+    assert len(wishes(workspace)) == before
+
+
+async def test_p_pauses_and_goes_on(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("p")
+        await settle(app, pilot)
+        assert "paused" in screen(app)[0] and "asked to pause after run 21.1" in screen(app)[-1]
+        app.hush()
+        await pilot.pause(0.02)
+        assert "p resume" in screen(app)[-1]
+        await pilot.press("p")
+        await settle(app, pilot)
+        assert "running" in screen(app)[0]
+    assert [event.kind for event in wishes(workspace)[-2:]] == ["paused", "resumed"]
+
+
+async def test_x_names_the_run_and_kills_only_when_told(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        for way_out in ("escape", "n", "q"):
+            await pilot.press("x")
+            await pilot.pause(0.03)
+            assert "Kill run 21.1?" in "\n".join(screen(app))
+            await pilot.press(way_out)
+            await pilot.pause(0.03)
+        assert wishes(workspace)[-1].kind != "killed"
+        await pilot.press("x", "p", "y")
+        await settle(app, pilot)
+    last = wishes(workspace)[-1]
+    assert (last.kind, last.experiment, last.run) == ("killed", 21, 1)
+
+
+@pytest.mark.parametrize(("key", "now"), [("y", False), ("exclamation_mark", True)])
+async def test_stopping_asks_whether_now_or_after_the_run(workspace: Path, key: str, now: bool) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("X")
+        await pilot.pause(0.03)
+        text = "\n".join(screen(app))
+        assert "Stop the loop?" in text and "stop after run 21.1" in text and "stop now" in text
+        await pilot.press(key)
+        await settle(app, pilot)
+        assert "stopping" in screen(app)[0]
+    last = wishes(workspace)[-1].body
+    assert isinstance(last, e.Stopped) and last.now is now
+
+
+async def test_a_waiting_proposal_is_approved_or_rejected_with_a_reason(workspace: Path) -> None:
+    with journal_of(workspace) as journal:
+        for number in (22, 23):
+            journal.append(e.ExperimentProposed(researcher="llm", title="bold", parent=0), number)
+            journal.append(e.ApprovalAsked(reason="review: all"), number)
+    async with opened(workspace, (120, 36)) as (app, pilot):
+        assert "approve" in screen(app)[-1]
+        await pilot.press("a")
+        await pilot.pause(0.03)
+        assert "Approve 22?" in "\n".join(screen(app))
+        await pilot.press("y")
+        await pilot.pause(0.03)
+        await pilot.press("r", *"too bold", "enter")
+        await settle(app, pilot)
+    approved, rejected = wishes(workspace)[-2:]
+    assert (approved.kind, approved.experiment) == ("approved", 22)
+    assert isinstance(rejected.body, e.Rejected) and rejected.body.why == "too bold"
+
+
+async def test_read_only_refuses_every_wish_in_a_sentence(workspace: Path) -> None:
+    before = len(wishes(workspace))
+    async with opened(workspace, (120, 30), read_only=True) as (app, pilot):
+        assert "read-only" in screen(app)[0] and "steer" not in screen(app)[-1]
+        for key in keys.KEYS:
+            if key.wish:
+                app.hush()
+                await pilot.press(key.keys.split(",")[0])
+                await pilot.pause(0.02)
+                assert READ_ONLY[:40] in screen(app)[-1], key.id
+                assert app.prompt is None and len(app.screen_stack) == 1
+    assert len(wishes(workspace)) == before
+
+
+async def test_enter_opens_the_experiment_and_esc_comes_back(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("2", "j", "enter")
+        await pilot.pause(0.05)
+        text = "\n".join(screen(app))
+        assert screen(app)[0].startswith(" 20 ") and "hypothesis" in text and "1337" in text and "diff" in text
+        await pilot.press("n")
+        await pilot.pause(0.05)
+        assert screen(app)[0].startswith(" 19 ")
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert "2 tree" in screen(app)[2] and app.sheet is None
+
+
+async def test_help_is_the_table_and_the_signs(workspace: Path) -> None:
+    async with opened(workspace, (140, 60)) as (app, pilot):
+        await pilot.press("question_mark")
+        await pilot.pause(0.05)
+        text = "\n".join(screen(app))
+        assert all(key.help in text for key in keys.KEYS)
+        assert "timed out" in text and "champion" in text
+
+
+async def test_scrolling_up_stops_following_and_counts_what_is_new(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("k", "k", "k")
+        here = screen(app)[3:6]
+        with journal_of(workspace) as journal:
+            journal.append(e.Thought(researcher="llm", text="more\nand more\n"), 22)
+        await settle(app, pilot)
+        assert screen(app)[3:6] == here
+        assert "2 new below" in screen(app)[2]
+        await pilot.press("f")
+        await settle(app, pilot)
+        assert any("and more" in line for line in screen(app))
+        await pilot.press("g")
+        await pilot.pause(0.03)
+        assert app.panels["mind"].top == app.watch.mind.first  # type: ignore[attr-defined]
+
+
+async def test_searching_finds_filters_and_lets_go(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("2", "slash", *"crashed", "enter")
+        await settle(app, pilot)
+        rows = [line for line in screen(app)[3:-1] if line.strip()]
+        assert rows and all("crashed" in row for row in rows)
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert len([line for line in screen(app)[3:-1] if line.strip()]) == 20
+        await pilot.press("1", "slash", *"warm-down", "enter")
+        await settle(app, pilot)
+        assert not app.panels["mind"].following  # type: ignore[attr-defined]
+        assert any("warm-down" in line.lower() for line in screen(app)[3:-1])
+        await pilot.press("slash", *"never said", "enter")
+        await pilot.pause(0.03)
+        assert "nothing has" in screen(app)[-1]
+
+
+async def test_zoom_tab_theme_and_mouse(workspace: Path) -> None:
+    async with opened(workspace, (200, 50)) as (app, pilot):
+        await pilot.press("tab")
+        assert app.active != "mind"
+        await pilot.press("1", "z")
+        await settle(app, pilot)
+        assert "2 tree" in screen(app)[2] and "▸  21" not in "\n".join(screen(app))
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert "2 tree" in "\n".join(screen(app)) and not app.zoomed
+        for name in ("light", "ansi", "mono", "dark"):
+            await pilot.press("t")
+            await pilot.pause(0.05)
+            assert app.palette.name == name
+            assert "● running" in screen(app)[0]
+        await pilot.press("m")
+        await pilot.pause(0.02)
+        assert "mouse on" in screen(app)[-1]
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_detaching_ends_the_screen_and_asks_the_loop_for_nothing(workspace: Path, key: str) -> None:
+    before = len(wishes(workspace))
+    async with opened(workspace) as (app, pilot):
+        await pilot.press(key)
+        await pilot.pause(0.05)
+        assert not app.is_running or app._exit
+    assert len(wishes(workspace)) == before
+
+
+@pytest.mark.parametrize("view", VIEWS)
+async def test_no_key_of_the_table_breaks_a_view(workspace: Path, view: str) -> None:
+    async with opened(workspace) as (app, pilot):
+        for key in keys.KEYS:
+            if key.id == "detach":
+                continue
+            app.action_view(view)
+            await pilot.press(*key.keys.split(","))
+            while app.prompt is not None or len(app.screen_stack) > 1:
+                await pilot.press("escape")
+                await pilot.pause(0)
+
+
+# --- ways in and out -----------------------------------------------------------------------------------------------
+
+
+def test_a_dumb_terminal_is_refused_with_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert "looptop status" in (refusal() or "")
+
+
+def test_leaving_says_whether_the_loop_goes_on_and_how_to_come_back() -> None:
+    assert "goes on" in farewell("h100-a", 4242, "") and "looptop attach" in farewell("h100-a", 4242, "")
+    assert "not running (limit reached)" in farewell("h100-a", None, "limit reached")
+
+
+async def test_a_picture_is_the_screen_as_svg(workspace: Path) -> None:
+    text = await picture(workspace, (80, 24), view="tree")
+    assert text.startswith("<svg") and text.endswith("</svg>") and "★" in text
+    assert await picture(workspace, (80, 24), view="tree") == text, "the same study gives the same picture"
