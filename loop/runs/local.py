@@ -8,26 +8,22 @@ run that printed no metric and ended with exit code 0 is `finished` here.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
 from loop.runs import tree
+from loop.runs.ending import Ending, Outcome, cannot_start, exited
 from loop.runs.leftovers import sweep_orphans
 from loop.runs.log import CappedLog
-from loop.runs.output import SAMPLE_EVERY_S, OutputReader, Sample, crash_line
+from loop.runs.output import SAMPLE_EVERY_S, OutputReader, Sample
 from loop.runs.warden import GRACE_S, STUCK_S, encode_order
-
-Outcome = Literal["finished", "crashed", "timed_out", "killed"]
 
 # One turn of the event loop takes this much of a run's output, and no longer than this...
 TURN_BYTES = 64 * 1024
@@ -41,7 +37,6 @@ DRAIN_BYTES = 2 << 20
 # The warden keeps the deadline, and this much later has reported whatever happened. If not, the run has stopped both of
 # its guards, and we end them.
 BACKSTOP_S = GRACE_S + STUCK_S + 1
-REASON_CHARS = 300
 
 # Isolated, without site: nothing in the run's environment or folder changes what the warden imports.
 _ROOTS = [str(Path(__file__).parents[2])]
@@ -99,19 +94,6 @@ class RunResult:
     """Why the log is not whole, where it is not."""
 
 
-@dataclass(frozen=True)
-class _Ending:
-    """What the warden says at the end; as it stands when the warden could not."""
-
-    why: str = ""
-    code: int | None = None  # negative: the signal that ended the command
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak: int = 0
-    leftovers: int = 0
-    stuck: int = 0
-
-
 class LocalRun:
     """A run in flight. Make one with `start`; all of it happens in the event loop that called it."""
 
@@ -130,7 +112,7 @@ class LocalRun:
         self._loop = asyncio.get_running_loop()
         self._reports = b""
         self._cannot: tuple[str, int] | None = None
-        self._ending: _Ending | None = None
+        self._ending: Ending | None = None
         self._guard = 0  # process id of the warden itself
         self._killed_by = ""
         self._overdue = False
@@ -233,7 +215,7 @@ class LocalRun:
                 self._cannot = (what, int(number))
             case ["ended", why, status, wall, cpu, peak, leftovers, stuck]:
                 code = None if status == "-" else os.waitstatus_to_exitcode(int(status))
-                self._ending = _Ending(why, code, float(wall), float(cpu), int(peak), int(leftovers), int(stuck))
+                self._ending = Ending(why, code, float(wall), float(cpu), int(peak), int(leftovers), int(stuck))
 
     def _take_output(self) -> None:
         """One turn: some output, then a rest if more is waiting, so that nothing else in the loop waits for a flood."""
@@ -315,10 +297,11 @@ class LocalRun:
 
     def _conclude(self, seconds: float) -> RunResult:
         tail = self._reader.tail()
-        ending = self._ending or _Ending(seconds=seconds)
+        ending = self._ending or Ending(seconds=seconds)
         outcome, reason = self._verdict(ending, tail)
         if ending.stuck:
-            reason += f"; {ending.stuck} of its processes hang in the kernel and could not be ended"
+            stuck = f"{ending.stuck} of its processes hang in the kernel and could not be ended"
+            reason = f"{reason}; {stuck}" if reason else stuck
         return RunResult(
             outcome=outcome,
             reason=reason,
@@ -334,54 +317,17 @@ class LocalRun:
             log_fault=self._log.fault,
         )
 
-    def _verdict(self, ending: _Ending, tail: str) -> tuple[Outcome, str]:
-        """What the warden says, as an outcome and a sentence."""
+    def _verdict(self, ending: Ending, tail: str) -> tuple[Outcome, str]:
+        spec = self.spec
         if self._cannot:
-            return "crashed", _cannot_start(self.spec, *self._cannot)
-        match ending.why:
-            case "exited" if ending.code == 0:
-                return "finished", ""
-            case "exited":
-                said = crash_line(tail)[:REASON_CHARS]
-                return "crashed", _exit_sentence(ending.code or 0) + (f": {said}" if said else "")
-            case "deadline":
-                return "timed_out", f"not done after its deadline of {self.spec.deadline_s:g} s, and ended"
-            case "kill":
-                return "killed", self._killed_by
-            case "memory":
-                return "crashed", f"used more than its {self.spec.memory_cap / 1e9:g} GB of memory, and was ended"
-            case "terminated":
-                return "crashed", "the process that guards the run was told to end (SIGTERM), and ended the run"
+            return "crashed", cannot_start(spec.argv[0], spec.cwd, *self._cannot)
+        if ending.why in ("exited", "terminated"):
+            return exited(ending, tail)
+        if ending.why == "memory":
+            return "crashed", f"used more than its {spec.memory_cap / 1e9:g} GB of memory, and was ended"
+        if ending.why == "deadline" or (self._overdue and not self._killed_by):
+            force = " by force" if self._overdue else ""
+            return "timed_out", f"not done after its deadline of {spec.deadline_s:g} s, and ended{force}"
         if self._killed_by:
             return "killed", self._killed_by
-        if self._overdue:
-            return "timed_out", f"not done after its deadline of {self.spec.deadline_s:g} s, and ended by force"
         return "crashed", "the process that guards the run was killed, by the run or by the kernel; all of it was ended"
-
-
-def _exit_sentence(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    return f"ended by {name}" + (" (the kernel does that when memory runs out)" if -code == signal.SIGKILL else "")
-
-
-def _cannot_start(spec: RunSpec, what: str, number: int) -> str:
-    """Why the command did not start, and what to do."""
-    program = spec.argv[0]
-    if what == "enter":
-        return f"cannot start the run in {spec.cwd}: {os.strerror(number)}"
-    if what == "fork":
-        return f"cannot start the process that guards the run: {os.strerror(number)}"
-    if number == errno.ENOENT and "/" in program and (spec.cwd / program).exists():
-        return f"cannot start {program!r}: the interpreter that its first line names is not there"
-    if number == errno.ENOENT:
-        return f"cannot start {program!r}: no such program; check `run:` in program.md, and PATH"
-    if number == errno.EACCES:
-        return f"cannot start {program!r}: it is not executable; `chmod +x` it, or name its interpreter in `run:`"
-    if number == errno.ENOEXEC:
-        return f"cannot start {program!r}: it is no program; give it a first line like `#!/bin/sh`"
-    return f"cannot start {program!r}: {os.strerror(number)}"

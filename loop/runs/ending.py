@@ -1,0 +1,80 @@
+"""How a run ended, in one word and one sentence. Pure but for one look at whether a script is there."""
+
+import errno
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from loop.runs.output import crash_line
+
+Outcome = Literal["finished", "crashed", "timed_out", "killed"]
+
+REASON_CHARS = 300
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the warden says at the end; as it stands when the warden could not."""
+
+    why: str = ""
+    """exited, deadline, kill, memory, orphaned or terminated."""
+    code: int | None = None
+    """Exit code of the command itself; negative: the signal that ended it."""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak: int = 0
+    """Bytes of memory."""
+    leftovers: int = 0
+    stuck: int = 0
+    """Processes that survived SIGKILL."""
+
+
+def exited(ending: Ending, tail: str) -> tuple[Outcome, str]:
+    """The outcome of a command that nobody here has ended.
+
+    Args:
+        ending: its end.
+        tail: the end of its output, for the line that says most.
+    """
+    if ending.why == "terminated":
+        return "crashed", "the process that guards the run was told to end (SIGTERM), and ended the run"
+    if ending.code == 0:
+        return "finished", ""
+    said = crash_line(tail)[:REASON_CHARS]
+    return "crashed", _code_sentence(ending.code or 0) + (f": {said}" if said else "")
+
+
+def cannot_start(program: str, folder: Path, what: str, number: int) -> str:
+    """Why a command did not start, and what to do.
+
+    Args:
+        program: the first word of the command.
+        folder: where it was to start.
+        what: what failed: `fork`, `enter` (the folder) or `start` (the program).
+        number: the system's error number.
+    """
+    if what == "fork":
+        return f"cannot start the process that guards the run: {os.strerror(number)}"
+    if what == "enter":
+        return f"cannot start the run in {folder}: {os.strerror(number)}"
+    if number == errno.ENOENT and "/" in program and (folder / program).exists():
+        return f"cannot start {program!r}: the interpreter that its first line names is not there"
+    if number == errno.ENOENT:
+        return f"cannot start {program!r}: no such program; check `run:` in program.md, and PATH"
+    if number == errno.EACCES:
+        return f"cannot start {program!r}: it is not executable; `chmod +x` it, or name its interpreter in `run:`"
+    if number == errno.ENOEXEC:
+        return f"cannot start {program!r}: it is no program; give it a first line like `#!/bin/sh`"
+    return f"cannot start {program!r}: {os.strerror(number)}"
+
+
+def _code_sentence(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"ended by {name}" + (" (the kernel does that when memory runs out)" if -code == signal.SIGKILL else "")
