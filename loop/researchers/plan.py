@@ -100,7 +100,7 @@ def _looks(now: Situation, rng: random.Random) -> list[tuple[str, Kind, Trial | 
     """The first looks still to be taken, the most promising first."""
     taken: dict[str, list[Trial]] = {name: [] for name in now.present}
     for trial in now.trials:
-        if trial.alone in taken and trial.standing != "void":
+        if trial.alone in taken:
             taken[trial.alone].append(trial)
     halves: list[tuple[float, str, Trial]] = []
     for name, trials in taken.items():

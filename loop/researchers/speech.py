@@ -94,7 +94,7 @@ def choice(move: Move, now: Situation) -> Iterator[str]:
 
 def hypothesis(move: Move, now: Situation) -> str:
     """Why this change, in a sentence."""
-    names = " and ".join(move.values)
+    names = _names(list(move.values))
     told = sum(trial.standing in ("measured", "failed") for trial in now.trials)
     because = move.because
     known = because.effect if because is not None else None
@@ -108,7 +108,7 @@ def hypothesis(move: Move, now: Situation) -> str:
         case "first look":
             return f"{names} has not been moved by itself yet: one step shows whether it matters, and which way helps."
         case _:
-            return f"Of {told} results, the best tenth has values of {names} like these oftener than the rest has."
+            return f"Of {told} results, the best tenth has such values of {names} oftener than the rest has."
 
 
 def expected(move: Move, now: Situation) -> str:

@@ -110,6 +110,8 @@ def starts(experiments: Sequence[Experiment], present: Values) -> dict[str, Numb
     """The value each present constant had when it was first met: what its range is laid around."""
     first: dict[str, Number] = {}
     for experiment in experiments:
+        if first.keys() >= present.keys():
+            break
         if (note := Notes.of(experiment)) is not None:
             for name, value in {**note.params, **note.was}.items():
                 first.setdefault(name, value)

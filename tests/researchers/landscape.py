@@ -82,7 +82,8 @@ class Landscape:
         )
 
     def _places(self, source: str) -> dict[str, float]:
-        return {constant.name: self.ranges[constant.name].place(constant.value) for constant in find(source)}
+        found = {constant.name: constant.value for constant in find(source)}
+        return {name: span.place(found[name]) for name, span in self.ranges.items()}
 
 
 def _values(source: str) -> list[float]:
