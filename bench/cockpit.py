@@ -29,7 +29,29 @@ from loop.journal import Journal
 from tests.recorded import record
 
 _START = "import sys; from pathlib import Path; from tui.cockpit import run; sys.exit(run(Path(sys.argv[1])))"
-_WORDS = "the last change lowered the loss early and lost it in the warm-down so the schedule is where to look next ".split()
+_WORDS = [
+    "the",
+    "last",
+    "change",
+    "lowered",
+    "the",
+    "loss",
+    "early",
+    "and",
+    "lost",
+    "it",
+    "in",
+    "the",
+    "warm-down",
+    "so",
+    "the",
+    "schedule",
+    "is",
+    "where",
+    "to",
+    "look",
+    "next",
+]
 _GB = 1024**3
 
 
@@ -88,7 +110,9 @@ class Terminal:
     def rss(self) -> int:
         return self.usage.memory_info().rss
 
-    def measure(self, seconds: float, work: Callable[[], None] | None = None, every: float = 0.0) -> tuple[float, float]:
+    def measure(
+        self, seconds: float, work: Callable[[], None] | None = None, every: float = 0.0
+    ) -> tuple[float, float]:
         """CPU in per cent of one core and bytes a second over `seconds`, while `work` is done `every` so often."""
         used, sent, start = sum(self.usage.cpu_times()[:2]), self.bytes, time.monotonic()
         following = start
@@ -127,7 +151,9 @@ def gauge() -> e.GaugeRead:
         index=0, name="GPU", utilisation=80 + time.time() % 19, memory_used=45 * _GB, memory_total=80 * _GB,
         temperature=61, power=600 + time.time() % 50,
     )  # fmt: skip
-    return e.GaugeRead(cpu=10 + time.time() % 9, ram_used=40 * _GB, ram_total=128 * _GB, disk_free=800 * _GB, gpus=(gpu,))
+    return e.GaugeRead(
+        cpu=10 + time.time() % 9, ram_used=40 * _GB, ram_total=128 * _GB, disk_free=800 * _GB, gpus=(gpu,)
+    )
 
 
 def first_paint(folder: Path) -> None:
@@ -209,7 +235,9 @@ def stream(folder: Path, seconds: float, columns: int, lines: int, budget: str) 
             journal.append(gauge())
         if count % 5 == 0:
             values = {"loss": 2.4 - count * 0.0001, "tok/sec": 1.2e6 + count, "mfu": 39.8}
-            journal.append(e.StepSampled(step=600 + count, progress=min(1, 0.64 + count * 0.0002), values=values), 41, 1)
+            journal.append(
+                e.StepSampled(step=600 + count, progress=min(1, 0.64 + count * 0.0002), values=values), 41, 1
+            )
 
     cpu, sent = terminal.measure(seconds, think, 0.1)
     say(f"reasoning at 50 words a second, {columns}x{lines}", budget, f"{cpu:.1f}%, {sent / 1000:.1f} kB/s")
@@ -236,7 +264,11 @@ def growth(folder: Path, words: int) -> None:
     pour(max(150_000, words // 4))
     before = terminal.rss()
     pour(words)
-    say(f"growth over {words:,} words of stream, once the ring is full", "5 MB a week", f"{(terminal.rss() - before) / 2**20:.1f} MB")
+    say(
+        f"growth over {words:,} words of stream, once the ring is full",
+        "5 MB a week",
+        f"{(terminal.rss() - before) / 2**20:.1f} MB",
+    )
     terminal.close()
 
 

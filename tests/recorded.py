@@ -26,7 +26,12 @@ SIGMA = 0.0011
 """Standard deviation of one run's metric in the recorded study."""
 
 IDEAS = (
-    ("Halve the batch, double the steps", "The budget is too short for large batches: more, noisier updates win.", 14, 6),
+    (
+        "Halve the batch, double the steps",
+        "The budget is too short for large batches: more, noisier updates win.",
+        14,
+        6,
+    ),
     ("Squared ReLU instead of GELU", "Sparser activations are cheaper and work as well at this size.", 3, 3),
     ("Muon momentum 0.95 to 0.97", "Longer memory smooths the small-batch gradient.", 1, 1),
     ("Warm-down over the last 40%", "The final loss falls most while the rate goes to zero.", 5, 4),
@@ -149,9 +154,7 @@ class _Recording:
                 title = f"{title}, take {number // len(IDEAS) + 1}"
         parent = None if number == 0 else self.champion
         expected = "about 0.003 lower" if number else ""
-        proposal = e.ExperimentProposed(
-            researcher="llm", title=title, hypothesis=why, expected=expected, parent=parent
-        )
+        proposal = e.ExperimentProposed(researcher="llm", title=title, hypothesis=why, expected=expected, parent=parent)
         yield self.fact(proposal, number, wait=2)
         commit, onto = f"{number * 2654435761 % 16**10:010x}", f"{(parent or 0) * 2654435761 % 16**10:010x}"
         queued = e.ExperimentQueued(
@@ -211,7 +214,9 @@ class _Recording:
         reason, tail = "", ""
         if outcome == "crashed":
             reason = "loss is NaN at step 212"
-            tail = 'Traceback (most recent call last):\n  File "train.py", line 287\nValueError: loss is NaN at step 212'
+            tail = (
+                'Traceback (most recent call last):\n  File "train.py", line 287\nValueError: loss is NaN at step 212'
+            )
         elif outcome == "timed_out":
             reason = f"still running after {self.contract.deadline:g} s"
         elif outcome == "killed":
@@ -232,7 +237,9 @@ class _Recording:
 
     def judged(self, number: int, outcome: str, metrics: list[float], commit: str) -> Iterator[Row]:
         if outcome != "finished":
-            reason = {"crashed": "loss is NaN at step 212", "timed_out": "killed at the deadline"}.get(outcome, "by ada")
+            reason = {"crashed": "loss is NaN at step 212", "timed_out": "killed at the deadline"}.get(
+                outcome, "by ada"
+            )
             yield self.fact(e.ExperimentJudged(verdict=outcome, reason=reason, champion=self.champion), number)  # type: ignore[arg-type]
             return
         mean = sum(metrics) / len(metrics)
@@ -272,7 +279,11 @@ class _Recording:
 def _write_log(folder: Path, recording: _Recording) -> None:
     """What the run in flight has printed so far."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = ["device: cuda  NVIDIA H100 80GB HBM3", "parameters: 50.3M  depth 10  width 640", "corpus: 27.1 MB, 2048 files"]
+    lines = [
+        "device: cuda  NVIDIA H100 80GB HBM3",
+        "parameters: 50.3M  depth 10  width 640",
+        "corpus: 27.1 MB, 2048 files",
+    ]
     lines += [
         f"step {step:05d} ({step / 953:.1%}) | loss: {2.5 + 1.9 * math.exp(-step / 160):.4f} | lrm: 1.00 | "
         f"tok/sec: {1_204_331 + step * 7 % 9000:,} | mfu: 39.8%"

@@ -87,9 +87,9 @@ class Cockpit(App[None], inherit_bindings=False):
         super().__init__(driver_class=driver_class, ansi_color=self.palette.native)
         self.root, self.read_only, self.now, self._alive = root, read_only, now, alive
         self.glyphs = ASCII if ascii_only else UNICODE
-        self.watch = Watch()
+        self.known = Watch()
         self.journal = Journal(root / ".looptop" / "journal.db")
-        self.feed = Feed(self.journal, self.watch)
+        self.feed = Feed(self.journal, self.known)
         self.active, self.zoomed = view, False
         self.life = status.Life("", "dim")
         self.pid: int | None = None
@@ -98,7 +98,7 @@ class Cockpit(App[None], inherit_bindings=False):
         self._mouse = False
         self._shown_gpus = 0
         self.top_bar, self.bottom_bar = TopBar(), BottomBar()
-        panels: list[Panel] = [MindPanel(self.watch.mind), TreePanel(), CurvePanel(), ProgressPanel(), MachinePanel()]
+        panels: list[Panel] = [MindPanel(self.known.mind), TreePanel(), CurvePanel(), ProgressPanel(), MachinePanel()]
         panels.append(LogPanel(root / ".looptop" / "runs"))
         self.panels = {panel.view: panel for panel in panels}
 
@@ -161,7 +161,7 @@ class Cockpit(App[None], inherit_bindings=False):
     def flush(self) -> None:
         """Draw what came in since the last time. Nothing came: nothing is done."""
         changed, self._changed = self._changed, set()
-        if not changed or self.watch.share < 1:
+        if not changed or self.known.share < 1:
             return
         if "study" in changed:
             self._notice_study()
@@ -203,7 +203,7 @@ class Cockpit(App[None], inherit_bindings=False):
     def look_for_supervisor(self) -> None:
         """Is anybody at work?"""
         self.pid = self._alive(self.root)
-        self.life = status.life(self.watch, self.pid, self.now())
+        self.life = status.life(self.known, self.pid, self.now())
 
     def read_log(self) -> None:
         panel = self.panels["log"]
@@ -226,7 +226,7 @@ class Cockpit(App[None], inherit_bindings=False):
         self._notice_gpus()
 
     def _notice_gpus(self) -> None:
-        gpus = len(self.watch.gauge.gpus) if self.watch.gauge else 0
+        gpus = len(self.known.gauge.gpus) if self.known.gauge else 0
         if gpus != self._shown_gpus:
             self._shown_gpus = gpus
             self._rearrange()
@@ -357,14 +357,14 @@ class Cockpit(App[None], inherit_bindings=False):
     def action_open(self) -> None:
         tree = self.panels["tree"]
         assert isinstance(tree, TreePanel)
-        flight = self.watch.in_flight()
+        flight = self.known.in_flight()
         chosen = tree.selected() if self.active == "tree" or flight is None else flight[0].id
         if chosen is None:
             self.say("no experiment yet")
         else:
             self.push_screen(SheetScreen(ExperimentSheet(chosen, self.root)))
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         if self.prompt is not None:
             self.close_prompt()
         elif self.sheet is not None:
@@ -382,7 +382,9 @@ class Cockpit(App[None], inherit_bindings=False):
         switch = getattr(self._driver, "switch_mouse", None)
         if switch is not None:
             switch(self._mouse)
-        self.say("mouse on: the wheel scrolls" if self._mouse else "mouse off: your terminal selects and copies as usual")
+        self.say(
+            "mouse on: the wheel scrolls" if self._mouse else "mouse off: your terminal selects and copies as usual"
+        )
 
     def action_theme(self) -> None:
         names = list(PALETTES)
@@ -402,7 +404,7 @@ class Cockpit(App[None], inherit_bindings=False):
 
     # --- keys: wishes ------------------------------------------------------------------------------------------
 
-    def wish(self, body: e.Wish, said: str, experiment: int | None = None, run: int | None = None) -> None:
+    def wish(self, body: e.Body, said: str, experiment: int | None = None, run: int | None = None) -> None:
         """Put a wish in the journal, and say so."""
         if self.read_only:
             self.say(READ_ONLY, "warn")
@@ -420,8 +422,8 @@ class Cockpit(App[None], inherit_bindings=False):
         return not self.read_only
 
     def action_pause(self) -> None:
-        flight = self.watch.in_flight()
-        if self.watch.study.paused:
+        flight = self.known.in_flight()
+        if self.known.study.paused:
             self.wish(e.Resumed(who=who()), "asked to go on")
         else:
             after = f" after run {flight[0].id}.{flight[1].number}" if flight else ""
@@ -438,11 +440,13 @@ class Cockpit(App[None], inherit_bindings=False):
                 said = "sent; it interrupts the thought" if interrupt else "sent; it is read with the next thought"
                 self.wish(e.Steered(who=who(), text=text, interrupt=interrupt), said)
 
-        said = [wish.body.text for wish in self.watch.study.wishes.values() if isinstance(wish.body, e.Steered)]
-        self.ask("steer", "say it in your own words; enter sends, ! first interrupts, esc leaves", send, history=said[-50:])
+        said = [wish.body.text for wish in self.known.study.wishes.values() if isinstance(wish.body, e.Steered)]
+        self.ask(
+            "steer", "say it in your own words; enter sends, ! first interrupts, esc leaves", send, history=said[-50:]
+        )
 
     def action_kill(self) -> None:
-        flight = self.watch.in_flight()
+        flight = self.known.in_flight()
         if not self._may():
             return
         if flight is None:
@@ -468,12 +472,12 @@ class Cockpit(App[None], inherit_bindings=False):
         if self.pid is None:
             self.say(f"the loop is not running ({self.life.why or self.life.word}); `looptop` starts it again")
             return
-        flight = self.watch.in_flight()
+        flight = self.known.in_flight()
         name = f"{flight[0].id}.{flight[1].number}" if flight else ""
         choices: list[Choice] = [("y", "y", f"stop after run {name}" if flight else "stop the loop")]
         if flight:
             choices.append(("exclamation_mark", "!", f"stop now: run {name} is ended and run again next time"))
-        text = f"The loop of {self.watch.study.tag} ends. Nothing is lost: `looptop` goes on from there. To leave only this screen, press q instead."
+        text = f"The loop of {self.known.study.tag} ends. Nothing is lost: `looptop` goes on from there. To leave only this screen, press q instead."
 
         def answer(key: str | None) -> None:
             if key:
@@ -483,7 +487,7 @@ class Cockpit(App[None], inherit_bindings=False):
         self.confirm("Stop the loop?", text, choices, answer)
 
     def action_approve(self) -> None:
-        waiting = self.watch.waiting()
+        waiting = self.known.waiting()
         if not self._may():
             return
         if waiting is None:
@@ -499,7 +503,7 @@ class Cockpit(App[None], inherit_bindings=False):
         self.confirm(f"Approve {number}?", text, [("y", "y", f"run experiment {number}")], answer)
 
     def action_reject(self) -> None:
-        waiting = self.watch.waiting()
+        waiting = self.known.waiting()
         if not self._may():
             return
         if waiting is None:

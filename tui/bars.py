@@ -10,7 +10,7 @@ class TopBar(Drawn):
 
     def lines(self, width: int, height: int) -> list[Line]:
         cockpit = self.cockpit
-        watch, glyphs, now = cockpit.watch, cockpit.glyphs, cockpit.now()
+        watch, glyphs, now = cockpit.known, cockpit.glyphs, cockpit.now()
         if height == 1:
             return [status.tiny_line(watch, cockpit.life, now, width, glyphs)]
         lines = [
@@ -33,12 +33,12 @@ class BottomBar(Drawn):
             text, role = self.message
             return [((" " + cut(text, width - 2), role),)]
         cockpit = self.cockpit
-        study = cockpit.watch.study
+        study = cockpit.known.study
         line = keys.key_line(
             width,
             view=cockpit.panel.view,
             read_only=cockpit.read_only,
-            waiting=cockpit.watch.waiting() is not None,
+            waiting=cockpit.known.waiting() is not None,
             paused=study.paused,
             opens=bool(study.experiments),
         )

@@ -4,6 +4,7 @@ Pure: the same data and size give the same cells. A value that is not finite is 
 is drawn at the edge, never outside it. In ASCII one sign stands for a cell.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -201,11 +202,11 @@ def _draw(canvas: Canvas, series: Series, x: Axis, y: Axis) -> None:
             canvas.dot(column, row, role, sign)
         return
     if series.kind == "step":
-        dots = [place for a, b in zip(dots, dots[1:], strict=False) for place in (a, (b[0], a[1]))] + dots[-1:]
+        dots = [place for a, b in itertools.pairwise(dots) for place in (a, (b[0], a[1]))] + dots[-1:]
     dots = _extremes(dots)
     if len(dots) == 1:
         canvas.dot(*dots[0], role, sign)
-    for (x0, y0), (x1, y1) in zip(dots, dots[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(dots):
         canvas.line(x0, y0, x1, y1, role, sign)
 
 

@@ -52,7 +52,7 @@ def run(workspace: Path, *, read_only: bool = False, ascii: bool = False) -> int
         noise.note()
     if app.return_code:
         return app.return_code
-    print(farewell(app.watch.study.tag, supervisor_alive(workspace), app.life.why))
+    print(farewell(app.known.study.tag, supervisor_alive(workspace), app.life.why))
     return 0
 
 
@@ -75,11 +75,11 @@ class _quiet_stderr:
     def __enter__(self) -> "_quiet_stderr":
         self._before = sys.__stderr__, sys.stderr
         self._kept = os.dup(2)
-        self._noise = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._noise = tempfile.TemporaryFile()
         self._noted = b""
-        screen = open(os.dup(1), "w", encoding="utf-8", errors="replace", closefd=True)  # noqa: SIM115, PTH123
+        screen = open(os.dup(1), "w", encoding="utf-8", errors="replace", closefd=True)  # noqa: PTH123
         sys.__stderr__ = screen  # type: ignore[misc]
-        sys.stderr = open(os.dup(self._noise.fileno()), "w", encoding="utf-8", errors="replace")  # noqa: SIM115, PTH123
+        sys.stderr = open(os.dup(self._noise.fileno()), "w", encoding="utf-8", errors="replace")  # noqa: PTH123
         os.dup2(self._noise.fileno(), 2)
         return self
 

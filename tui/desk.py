@@ -22,12 +22,10 @@ class Placed(Layout):
 
     name = "placed"
 
-    def arrange(
-        self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
-    ) -> list[WidgetPlacement]:
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> list[WidgetPlacement]:
         cockpit = cast("Cockpit", parent.app)
         width, height = size
-        gauge = cockpit.watch.gauge
+        gauge = cockpit.known.gauge
         plan = layout(width, height, cockpit.active, zoomed=cockpit.zoomed, gpus=len(gauge.gpus) if gauge else 0)
         places = {place.view: place for place in plan.places}
         found: list[WidgetPlacement] = []

@@ -123,5 +123,7 @@ def _row(
         cells[joins] = glyphs.branch
     own = min(own, most)
     before = "".join(cell + link for cell, link in zip(cells[:own], links[:own], strict=True))
-    after = "".join(cell + link for cell, link in zip(cells[own + 1 : most + 1], links[own + 1 : most + 1], strict=True))
+    after = "".join(
+        cell + link for cell, link in zip(cells[own + 1 : most + 1], links[own + 1 : most + 1], strict=True)
+    )
     return Row(node.id, before, node.sign, (links[own] + after).rstrip())

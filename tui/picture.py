@@ -62,7 +62,9 @@ def _shape(char: str, x: float, y: float, ink: str) -> str | None:
         return f'<path d="{path}" stroke="{ink}" stroke-width="1.1" stroke-linecap="square"/>'
     if char in _BLOCKS:
         high = _HIGH * (_BLOCKS.index(char) + 1) / 8
-        return f'<rect x="{x:.1f}" y="{y + _HIGH - high:.1f}" width="{_WIDE - 1:.1f}" height="{high:.1f}" fill="{ink}"/>'
+        return (
+            f'<rect x="{x:.1f}" y="{y + _HIGH - high:.1f}" width="{_WIDE - 1:.1f}" height="{high:.1f}" fill="{ink}"/>'
+        )
     if char in "━╸":
         wide = _WIDE if char == "━" else _WIDE / 2
         return f'<rect x="{x:.1f}" y="{cy - 2:.1f}" width="{wide:.1f}" height="4" fill="{ink}"/>'
@@ -87,7 +89,9 @@ def svg(rows: Iterable[Iterable["Segment"]], size: tuple[int, int], ground: str,
             fore, back = _colour(segment.style, ground, ink)
             wide = sum(map(get_character_cell_size, segment.text)) * _WIDE
             if back != ground:
-                out.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide + 0.3:.1f}" height="{_HIGH + 0.3:.1f}" fill="{back}"/>')
+                out.append(
+                    f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide + 0.3:.1f}" height="{_HIGH + 0.3:.1f}" fill="{back}"/>'
+                )
             weight = ' font-weight="bold"' if segment.style and segment.style.bold else ""
             opacity = ' opacity="0.6"' if segment.style and segment.style.dim else ""
             for char in segment.text:
@@ -108,7 +112,13 @@ def screen_svg(app: "Cockpit") -> str:
 
 
 async def picture(
-    workspace: Path, size: tuple[int, int], *, view: str, keys: Iterable[str] = (), theme: str = "dark", plain: bool = False
+    workspace: Path,
+    size: tuple[int, int],
+    *,
+    view: str,
+    keys: Iterable[str] = (),
+    theme: str = "dark",
+    plain: bool = False,
 ) -> str:
     """The cockpit on a recorded study as SVG, at the moment of the recording's last event.
 
@@ -120,11 +130,9 @@ async def picture(
 
     with Journal(workspace / ".looptop" / "journal.db") as journal:
         moment = journal.read(journal.last_seq() - 1)[-1].at + 0.4
-    app = Cockpit(
-        workspace, ascii_only=plain, theme=theme, alive=lambda root: 4242, now=lambda: moment, view=view
-    )
+    app = Cockpit(workspace, ascii_only=plain, theme=theme, alive=lambda root: 4242, now=lambda: moment, view=view)
     async with app.run_test(size=size) as pilot:
-        while app.watch.share < 1:
+        while app.known.share < 1:
             await pilot.pause(0.02)
         app.caught_up()
         await pilot.press(*keys)

@@ -106,7 +106,11 @@ class Prompt(Widget, can_focus=True):
         start = 0
         while cells(self.text[start : self.at]) >= room:
             start += 1
-        before, under, after = self.text[start : self.at], self.text[self.at : self.at + 1] or " ", self.text[self.at + 1 :]
+        before, under, after = (
+            self.text[start : self.at],
+            self.text[self.at : self.at + 1] or " ",
+            self.text[self.at + 1 :],
+        )
         segments = [Segment(label, style("key")), Segment(before, style("strong"))]
         segments.append(Segment(under, style("strong") + _CURSOR))
         if self.text:

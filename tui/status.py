@@ -37,7 +37,9 @@ def life(watch: Watch, pid: int | None, now: float) -> Life:
     if supervisor is None:
         return Life("not started", "dim")
     if supervisor.stopped_at is not None:
-        return Life("failed" if supervisor.failed else "stopped", "bad" if supervisor.failed else "dim", supervisor.reason)
+        return Life(
+            "failed" if supervisor.failed else "stopped", "bad" if supervisor.failed else "dim", supervisor.reason
+        )
     return Life("died", "bad", "its process is gone without a word")
 
 
@@ -172,7 +174,10 @@ def _gpus(gpus: Sequence[GpuGauge], width: int, glyphs: Glyphs) -> list[Span]:
     hot = max((gpu.temperature for gpu in gpus if gpu.temperature is not None), default=None)
     power = sum(gpu.power or 0.0 for gpu in gpus)
     if len(gpus) == 1:
-        spans = [(f"GPU{gpus[0].index} ", "dim"), *bar(None if mean is None else mean / 100, 17 if width > 90 else 8, glyphs)]
+        spans = [
+            (f"GPU{gpus[0].index} ", "dim"),
+            *bar(None if mean is None else mean / 100, 17 if width > 90 else 8, glyphs),
+        ]
     else:
         spans = [(f"{len(gpus)} GPUs ", "dim"), *heights([gpu.utilisation for gpu in gpus], glyphs)]
     spans.append((" n/a" if mean is None else f" {mean:3.0f}%", "text"))

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from loop import events as e
 from loop.journal import Journal
 from loop.study import FOLDED, fold
@@ -29,10 +31,18 @@ def stop_loop(root: Path, journal: Journal, who: str, *, now: bool, wait: bool) 
     if not wait:
         return
     deadline = time.monotonic() + (PATIENCE if now else float("inf"))
-    while supervisor_alive(root) is not None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if supervisor_alive(root) is not None and pid:
+    while (supervisor_alive(root) is not None or _lives(pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if pid and supervisor_alive(root) is not None:
         yield f"the supervisor (process {pid}) does not answer; ending it"
         os.kill(pid, signal.SIGKILL)  # the wardens end their runs when it is gone
         time.sleep(1)
     yield "stopped; everything is kept, and `looptop` goes on from here"
+
+
+def _lives(pid: int | None) -> bool:
+    """Whether the process still runs; it lets go of the workspace a moment before it ends."""
+    try:
+        return bool(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

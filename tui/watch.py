@@ -186,7 +186,12 @@ class Watch:
                 self._line("waiting", f"{event.experiment} waits for a person: {body.reason}", "? ", now)
             case e.Steered():
                 self._gap()
-                self._line("you", body.text, f"{cut(one_line(body.who), 20) or 'you'} ▸ ", "interrupts" if body.interrupt else now)
+                self._line(
+                    "you",
+                    body.text,
+                    f"{cut(one_line(body.who), 20) or 'you'} ▸ ",
+                    "interrupts" if body.interrupt else now,
+                )
                 self._gap()
             case e.WishGranted():
                 wish = self.study.wishes.get(body.wish)

@@ -25,7 +25,7 @@ NASTY = [
 @pytest.mark.parametrize("text", NASTY)
 def test_a_cleaned_text_has_no_control_and_the_width_it_says(text: str) -> None:
     cleaned = clean(text)
-    assert not any(ord(char) < 32 and char != "\n" or 127 <= ord(char) < 160 for char in cleaned)
+    assert not any((ord(char) < 32 and char != "\n") or 127 <= ord(char) < 160 for char in cleaned)
     assert "\u202e" not in cleaned and "\u200b" not in cleaned
     for line in cleaned.split("\n"):
         assert cells(line) == cell_len(line)

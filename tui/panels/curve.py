@@ -1,7 +1,7 @@
 """curve: the run in flight over the champion's run, at equal training time."""
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, pairwise
 
 from loop.study import Experiment, Run
 from tui.chart import Axis, Point, Series, chart, span
@@ -22,7 +22,7 @@ def curve_of(samples: Sequence[Sample], metric: str) -> tuple[str, list[Point]]:
 
 def value_at(points: Sequence[Point], x: float) -> float | None:
     """The value at `x`, a straight line between two points; None outside of them."""
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if x0 <= x <= x1:
             return y0 if x1 == x0 else y0 + (y1 - y0) * (x - x0) / (x1 - x0)
     return None
@@ -69,12 +69,12 @@ class CurvePanel(Panel):
 
     def pair(self) -> tuple[tuple[Experiment, Run] | None, tuple[Experiment, Run] | None]:
         """The run to draw, and the one to draw it over."""
-        watch = self.cockpit.watch
+        watch = self.cockpit.known
         flight = watch.in_flight() or self._last()
         return flight, watch.reference()
 
     def _last(self) -> tuple[Experiment, Run] | None:
-        study = self.cockpit.watch.study
+        study = self.cockpit.known.study
         newest = islice(reversed(study.experiments.values()), 8)
         runs = ((x, run) for x in newest for run in x.runs.values())
         return max(runs, key=lambda pair: pair[1].started_at, default=None)
@@ -84,7 +84,7 @@ class CurvePanel(Panel):
         return {(pair[0].id, pair[1].number) for pair in self.pair() if pair is not None}
 
     def content(self, width: int, height: int) -> list[Line]:
-        watch, glyphs = self.cockpit.watch, self.cockpit.glyphs
+        watch, glyphs = self.cockpit.known, self.cockpit.glyphs
         pair, reference = self.pair()
         if pair is None:
             return centred("no run yet: its loss is drawn here", width, height)

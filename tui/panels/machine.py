@@ -77,7 +77,7 @@ class MachinePanel(Panel):
         self.top = 0
 
     def content(self, width: int, height: int) -> list[Line]:
-        watch = self.cockpit.watch
+        watch = self.cockpit.known
         if watch.gauge is None:
             return centred("no reading of the machine yet: the supervisor takes one every few seconds", width, height)
         pair = watch.in_flight()
@@ -94,7 +94,7 @@ class MachinePanel(Panel):
         self.move(direction * 1000)
 
     def note(self) -> list[Span]:
-        supervisor = self.cockpit.watch.study.supervisor
-        names = {gpu.name for gpu in self.cockpit.watch.gauge.gpus} if self.cockpit.watch.gauge else set()
+        supervisor = self.cockpit.known.study.supervisor
+        names = {gpu.name for gpu in self.cockpit.known.gauge.gpus} if self.cockpit.known.gauge else set()
         parts = [supervisor.host] if supervisor else []
         return [(one_line("  ".join(parts + sorted(names))), "faint")]

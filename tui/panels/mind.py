@@ -42,7 +42,11 @@ class MindPanel(StreamPanel):
             return ((text, role), (" " + rule + " ", "border"), (right, "faint"))
         if kind == "proposal":
             number, _, title = text.partition("  ")
-            spans: list[Span] = [(glyphs.state["running"] + " ", "accent"), (number, "accent"), (f"  {title}", "strong")]
+            spans: list[Span] = [
+                (glyphs.state["running"] + " ", "accent"),
+                (number, "accent"),
+                (f"  {title}", "strong"),
+            ]
             return stretched(spans, right, width, "faint")
         lead = paragraph.lead
         if lead == "\0 ":

@@ -63,7 +63,9 @@ class Drawn(Widget):
         """The last guard before the terminal: whatever came this far, no control character leaves here."""
         glyphs = self.cockpit.glyphs
         if glyphs.ascii:
-            return tuple((glyphs.plain(one_line(text) if not text.isprintable() else text), role) for text, role in line)
+            return tuple(
+                (glyphs.plain(one_line(text) if not text.isprintable() else text), role) for text, role in line
+            )
         if all(text.isprintable() for text, _ in line):
             return line
         return tuple((text if text.isprintable() else one_line(text), role) for text, role in line)
@@ -128,7 +130,7 @@ class Panel(Drawn, can_focus=True):
         inner, rows = self.room()
         if inner < 4 or rows < 1:
             return []
-        watch = self.cockpit.watch
+        watch = self.cockpit.known
         content = self.content(inner, rows)[:rows] if watch.share == 1 else centred("reading the journal", inner, rows)
         if not self.boxed:
             return [((" ", "text"), *line) if line else () for line in content]
@@ -137,7 +139,10 @@ class Panel(Drawn, can_focus=True):
     def _box(self, content: list[Line], width: int, inner: int, rows: int) -> list[Line]:
         corners = self.cockpit.glyphs.box
         edge = "focus" if self.has_focus else "border"
-        name = [(f"{self.number} ", "key" if self.has_focus else "faint"), (self.view, "title" if self.has_focus else "dim")]
+        name = [
+            (f"{self.number} ", "key" if self.has_focus else "faint"),
+            (self.view, "title" if self.has_focus else "dim"),
+        ]
         note = fit(self.note(), max(0, width - len(self.view) - 10))
         right: list[Span] = [(" ", "text"), *note, (" ", "text")] if note else []
         gap = width - 6 - line_cells(name) - line_cells(right)

@@ -33,7 +33,9 @@ def progress_lines(study: Study, width: int, height: int, glyphs: Glyphs) -> lis
     if not measured:
         return []
     steps = best_so_far(study, measured)
-    low, high = y_limits([x.metric for x in measured if x.metric is not None], [y for _, y in steps], study.contract.goal)
+    low, high = y_limits(
+        [x.metric for x in measured if x.metric is not None], [y for _, y in steps], study.contract.goal
+    )
     last = max(8.0, float(max(study.experiments)))
     dots = [(float(x.id), x.metric) for x in measured if x.verdict == "discarded" and x.metric is not None]
     few = len(dots) <= _MARKED
@@ -53,7 +55,10 @@ def progress_lines(study: Study, width: int, height: int, glyphs: Glyphs) -> lis
     band = (middle - 2 * noise, middle + 2 * noise) if noise else None
     digits = 4 if high - low > 0.004 * abs(high) else 6
     return chart(
-        [Series([] if few else dots, "discarded", ".", "dots"), Series([*steps, (last, middle)], "reference", "-", "step")],
+        [
+            Series([] if few else dots, "discarded", ".", "dots"),
+            Series([*steps, (last, middle)], "reference", "-", "step"),
+        ],
         width,
         height,
         Axis(0.0, last, lambda value: f"{value:.0f}"),
@@ -80,7 +85,7 @@ class ProgressPanel(Panel):
     number = 4
 
     def content(self, width: int, height: int) -> list[Line]:
-        study, glyphs = self.cockpit.watch.study, self.cockpit.glyphs
+        study, glyphs = self.cockpit.known.study, self.cockpit.glyphs
         lines = progress_lines(study, width, height - 1, glyphs)
         if not lines:
             return centred("no number yet: every experiment becomes a point here", width, height)
@@ -93,7 +98,7 @@ class ProgressPanel(Panel):
         return spread(spans, [(f"{glyphs.plusminus}2{glyphs.sigma} {glyphs.dot}{glyphs.dot}", "band")], width)
 
     def note(self) -> list[Span]:
-        study = self.cockpit.watch.study
+        study = self.cockpit.known.study
         best, base = study.best, study.baseline
         if best is None or base is None or best.metric is None or base.metric is None or best.id == 0:
             return []

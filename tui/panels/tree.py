@@ -51,7 +51,9 @@ def _changes(experiment: Experiment, glyphs: Glyphs) -> list[Span]:
 
 def _words(experiment: Experiment) -> str:
     """What a search in the tree looks at."""
-    return f"{experiment.id} {experiment.title} {experiment.verdict or experiment.phase} {experiment.researcher}".lower()
+    return (
+        f"{experiment.id} {experiment.title} {experiment.verdict or experiment.phase} {experiment.researcher}".lower()
+    )
 
 
 class TreePanel(Panel):
@@ -99,10 +101,14 @@ class TreePanel(Panel):
         self._stale = True
 
     def content(self, width: int, height: int) -> list[Line]:
-        study, glyphs = self.cockpit.watch.study, self.cockpit.glyphs
+        study, glyphs = self.cockpit.known.study, self.cockpit.glyphs
         self._build(study, glyphs)
         if not self.ids:
-            empty = f"nothing has “{self.needle}”; esc shows all" if self.needle else "no experiment yet: the baseline comes first"
+            empty = (
+                f"nothing has “{self.needle}”; esc shows all"
+                if self.needle
+                else "no experiment yet: the baseline comes first"
+            )
             return centred(empty, width, height)
         at = self._index()
         self.top = max(0, min(self.top, at, len(self.ids) - height))

@@ -32,7 +32,11 @@ class Question(Drawn, can_focus=True):
         body += [()]
         head = f" {self.title} "
         lines: list[Line] = [
-            ((corners[0] + corners[4], "warn"), (head, "warn"), (corners[4] * (width - 3 - len(head)) + corners[1], "warn"))
+            (
+                (corners[0] + corners[4], "warn"),
+                (head, "warn"),
+                (corners[4] * (width - 3 - len(head)) + corners[1], "warn"),
+            )
         ]
         for line in body[: height - 2]:
             used = sum(len(text) for text, _ in line)

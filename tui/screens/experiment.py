@@ -57,7 +57,13 @@ def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]
         memory = size(run.peak_memory) if run.peak_memory else "-"
         outcome = (run.outcome or "in flight").replace("_", " ")
         role = "text" if run.outcome == "finished" else "running" if run.outcome is None else "crashed"
-        checked = " verified" if run.verified and run.check is None else f" check failed: {one_line(run.check)}" if run.check else ""
+        checked = (
+            " verified"
+            if run.verified and run.check is None
+            else f" check failed: {one_line(run.check)}"
+            if run.check
+            else ""
+        )
         lines.append(
             (
                 (f"{experiment.id}.{run.number:<6}"[:8].ljust(8), "text"),
@@ -101,12 +107,16 @@ class ExperimentSheet(Sheet):
 
     @property
     def found(self) -> Experiment:
-        return self.cockpit.watch.study.experiments[self.experiment]
+        return self.cockpit.known.study.experiments[self.experiment]
 
     def heading(self) -> list[Span]:
-        study, glyphs = self.cockpit.watch.study, self.cockpit.glyphs
+        study, glyphs = self.cockpit.known.study, self.cockpit.glyphs
         sign, word, role = glyphs.of(self.found)
-        spans: list[Span] = [(f" {self.experiment} ", "accent"), (cut(one_line(self.found.title), max(20, self.size.width - 40)), "strong"), (f"  {sign} {word}", role)]
+        spans: list[Span] = [
+            (f" {self.experiment} ", "accent"),
+            (cut(one_line(self.found.title), max(20, self.size.width - 40)), "strong"),
+            (f"  {sign} {word}", role),
+        ]
         if self.experiment == study.champion:
             spans.append((f"  {glyphs.champion} champion", "champion"))
         return spans
@@ -116,7 +126,7 @@ class ExperimentSheet(Sheet):
         return [span for key, what in pairs for span in ((f" {key}", "key"), (f" {what} ", "dim"))]
 
     def write(self, width: int) -> list[Line]:
-        study, glyphs = self.cockpit.watch.study, self.cockpit.glyphs
+        study, glyphs = self.cockpit.known.study, self.cockpit.glyphs
         experiment = self.found
         lines = [*fact_lines(experiment, study, width, glyphs), ()]
         lines += [rule("runs", width, glyphs), *run_lines(experiment, study.contract.metric, glyphs), ()]
@@ -137,10 +147,12 @@ class ExperimentSheet(Sheet):
             from loop.lineage import Lineage
 
             try:
-                lineage = Lineage(self.root, self.cockpit.watch.study.tag)
+                lineage = Lineage(self.root, self.cockpit.known.study.tag)
                 self._diff = lineage.diff(experiment.parent_commit, experiment.commit)
             except Exception as error:  # any failure of git here is a sentence on this screen, not the end of it
-                self._diff = f"the diff cannot be shown: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+                self._diff = (
+                    f"the diff cannot be shown: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+                )
         return self._diff
 
     def _log(self, run: int, width: int) -> list[Line]:
@@ -154,7 +166,7 @@ class ExperimentSheet(Sheet):
 
     def go(self, direction: int) -> None:
         """The next newer or older experiment."""
-        ids = sorted(self.cockpit.watch.study.experiments)
+        ids = sorted(self.cockpit.known.study.experiments)
         at = ids.index(self.experiment) + direction
         if 0 <= at < len(ids):
             self.experiment, self._diff, self.top = ids[at], None, 0

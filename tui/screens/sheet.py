@@ -42,7 +42,9 @@ class Sheet(Panel):
         rule = (self.cockpit.glyphs.rule * width, "border")
         shown = [((" ", "text"), *line) if line else () for line in everything[self.top : self.top + room]]
         shown += [()] * (room - len(shown))
-        place = [] if len(everything) <= room else [(f"{min(100, 100 * (self.top + room) // len(everything))}% ", "faint")]
+        place = (
+            [] if len(everything) <= room else [(f"{min(100, 100 * (self.top + room) // len(everything))}% ", "faint")]
+        )
         return [spread(self.heading(), [], width), (rule,), *shown, spread(self.hints(), place, width)]
 
     def move(self, rows: int) -> None:

@@ -1,0 +1,210 @@
+"""The real program in a real terminal: tmux, at both ends of the sizes people use."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loop import events as e
+from loop.journal import Journal
+from loop.workspace import supervise
+from tests.recorded import record
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+PROGRAM = "import sys; from pathlib import Path; from tui.cockpit import run; sys.exit(run(Path(sys.argv[1])))"
+ROOT = Path(__file__).parents[2]
+PATIENCE = 20.0
+"""Seconds after which something that did not happen never will, also on a busy machine."""
+
+
+class Tmux:
+    """One tmux server with one window that runs a shell, of our own and gone after the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "t"
+        self.environ = {
+            **{k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR", "COLORTERM")},
+            "TERM": "xterm-256color",
+            "LC_ALL": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
+            "PS1": "$ ",
+        }
+
+    def __call__(self, *words: str) -> str:
+        command = ["tmux", "-S", str(self.socket), "-f", "/dev/null", *words]
+        return subprocess.run(command, env=self.environ, capture_output=True, text=True, check=True, timeout=20).stdout
+
+    def start(self, width: int, height: int, term: str = "") -> None:
+        self("new-session", "-d", "-x", str(width), "-y", str(height), "sh")
+        self("set", "-g", "window-size", "manual")
+        if term:
+            self("set", "-g", "default-terminal", term)
+
+    def type(self, *keys: str) -> None:
+        self("send-keys", *keys)
+
+    def line(self, text: str) -> None:
+        self("send-keys", "-l", text)
+        self("send-keys", "Enter")
+
+    def screen(self) -> str:
+        return self("capture-pane", "-p")
+
+    def wait(self, what: str | Callable[[str], bool]) -> str:
+        """Until the screen shows something."""
+        shows = what if callable(what) else lambda text: what in text
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            text = self.screen()
+            if shows(text):
+                return text
+            time.sleep(0.05)
+        raise AssertionError(f"never shown: {what!r}\n{text}")
+
+    def flags(self) -> str:
+        """Alternate screen, mouse reports and cursor, as tmux sees them."""
+        return self("display-message", "-p", "#{alternate_on}#{mouse_any_flag}#{cursor_flag}").strip()
+
+    def resize(self, width: int, height: int) -> None:
+        self("resize-window", "-x", str(width), "-y", str(height))
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[Tmux]:
+    server = Tmux(tmp_path)
+    yield server
+    subprocess.run(["tmux", "-S", str(server.socket), "kill-server"], capture_output=True, check=False)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    folder = tmp_path / "my project"
+    record(folder / ".looptop" / "journal.db", experiments=12)
+    return folder
+
+
+def start(tmux: Tmux, workspace: Path, size: tuple[int, int] = (80, 24), before: str = "") -> psutil.Process:
+    """Start the cockpit in the terminal; its process."""
+    tmux.start(*size)
+    pid_file = workspace / "pid"
+    command = shlex.join([sys.executable, "-P", "-c", PROGRAM, str(workspace)])
+    tmux.line(f"sh -c {shlex.quote(f'{before} echo $$ > {shlex.quote(str(pid_file))}; exec {command}')}; echo rc=$?")
+    tmux.wait("exp 12")
+    tmux.wait("best 0.9")
+    return psutil.Process(int(pid_file.read_text()))
+
+
+def gone(process: psutil.Process) -> bool:
+    try:
+        process.wait(PATIENCE)
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
+def whole(tmux: Tmux) -> bool:
+    """The terminal is as a shell wants it: main screen, cursor, no mouse, echo and line editing on."""
+    tmux.type("C-u")
+    tmux.line("stty -a | tr ';' '\\n' | tr ' ' '\\n' | grep -c -x -e icanon -e echo -e icrnl; echo whole=$?")
+    text = tmux.wait("whole=0")
+    return tmux.flags() == "001" and "\n3\n" in text
+
+
+def test_80x24_shows_follows_grows_and_shrinks(tmux: Tmux, workspace: Path) -> None:
+    with supervise(workspace):
+        start(tmux, workspace)
+        text = tmux.wait("stale")
+        assert "1 mind" in text and "q detach" in text
+        with Journal(workspace / ".looptop" / "journal.db") as journal:
+            journal.append(e.GaugeRead(cpu=7, ram_used=1, ram_total=2, disk_free=3))
+            tmux.wait("live")
+            journal.append(e.Thought(researcher="llm", text="written while you watch"), 14)
+        tmux.wait("written while you watch")
+        tmux.resize(200, 50)
+        text = tmux.wait("╯")
+        assert all(f"{i} {view}" in text for i, view in ((2, "tree"), (3, "curve"), (5, "machine"), (6, "log")))
+        tmux.resize(50, 10)
+        text = tmux.wait("widen to 60x18")
+        assert len(text.strip().splitlines()) == 1
+        tmux.resize(80, 24)
+        tmux.wait("q detach")
+
+
+def test_200x50_shows_everything_and_q_leaves_the_terminal_whole(tmux: Tmux, workspace: Path) -> None:
+    with supervise(workspace):
+        process = start(tmux, workspace, (200, 50))
+        tmux.wait("step 00600")
+        assert tmux.flags() == "100", "the alternate screen, no cursor, and the mouse left to the terminal"
+        tmux.type("q")
+        tmux.wait("the loop goes on in the background")
+        assert "looptop attach" in tmux.screen()
+    assert gone(process)
+    assert "rc=0" in tmux.screen()
+    assert whole(tmux)
+
+
+def test_typed_words_reach_the_journal(tmux: Tmux, workspace: Path) -> None:
+    start(tmux, workspace)
+    tmux.type("s")
+    tmux.wait("steer ▸")
+    tmux("send-keys", "-l", "look at the warm-down, größer")
+    tmux.type("Enter")
+    tmux.wait("sent;")
+    tmux.wait("▸ look at the warm-down, größer")
+    with Journal(workspace / ".looptop" / "journal.db") as journal:
+        steered = journal.read(kinds={"steered"})[-1].body
+    assert isinstance(steered, e.Steered) and steered.text == "look at the warm-down, größer" and not steered.interrupt
+
+
+def test_sigterm_leaves_the_terminal_whole(tmux: Tmux, workspace: Path) -> None:
+    process = start(tmux, workspace)
+    process.send_signal(signal.SIGTERM)
+    assert gone(process)
+    tmux.wait("rc=143")
+    assert whole(tmux)
+
+
+@pytest.mark.parametrize("before", ["", "trap '' HUP;"], ids=["as usual", "with SIGHUP ignored"])
+def test_a_closed_terminal_ends_the_process(tmux: Tmux, workspace: Path, before: str) -> None:
+    process = start(tmux, workspace, before=before)
+    tmux("kill-server")
+    assert gone(process)
+
+
+def test_noise_on_fd_2_comes_after_the_screen_not_onto_it(tmux: Tmux, workspace: Path) -> None:
+    noisy = "import os, threading; threading.Timer(1.0, lambda: os.write(2, b'NOISE FROM A LIBRARY\\n')).start(); "
+    tmux.start(80, 24)
+    tmux.line(shlex.join([sys.executable, "-P", "-c", noisy + PROGRAM, str(workspace)]))
+    tmux.wait("best 0.9")
+    time.sleep(1.5)
+    assert "NOISE" not in tmux.screen()
+    tmux.type("q")
+    tmux.wait(lambda text: "detached from h100-a" in text and "NOISE FROM A LIBRARY" in text)
+
+
+def test_gnu_screen_s_terminal_is_served_too(tmux: Tmux, workspace: Path) -> None:
+    tmux.environ["TERM"] = "screen"
+    start(tmux, workspace, (120, 36), before="unset TMUX; TERM=screen; export TERM;")
+    tmux.type("2")
+    tmux.wait("champion")
+    tmux.type("q")
+    tmux.wait("rc=0")
+    assert whole(tmux)
+
+
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_a_dumb_terminal_and_a_pipe_are_refused_in_a_sentence(workspace: Path, term: str) -> None:
+    command = [sys.executable, "-P", "-c", PROGRAM, str(workspace)]
+    environ = {**os.environ, "TERM": term or "xterm", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 2 and not done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1 and "looptop status" in done.stderr
