@@ -110,9 +110,9 @@ def main() -> None:
             found[name] = [exp(fmean(log(max(left[i], 1e-6)) for left, _ in courses)) for i in range(len(MARKS))]
             runs = fmean(runs for _, runs in courses)
             cells = "   ".join(
-                f"@{mark}: {left:.3f} left ({left / found['random'][i]:.2f}x random, "
-                f"{left / found.get('plain TPE', found[name])[i]:.2f}x plain TPE)"
-                for i, (mark, left) in enumerate(zip(MARKS, found[name], strict=True))
+                f"@{mark}: {found[name][i]:.3f} left"
+                + "".join(f", {found[name][i] / found[rival][i]:.2f}x {rival}" for rival in found if rival != name)
+                for i, mark in enumerate(MARKS)
             )
             print(f"  {name:10} {cells}   {runs:.0f} runs", flush=True)
 
