@@ -4,17 +4,20 @@
 leaves a checkpoint in LOOPTOP_RUN_DIR. `python -m loop.harness verify` then imports this file, calls `load_model` and
 measures the number that counts, `val_bpb`, by itself: what is printed here is for the eye. program.md has the rules.
 
-It reads from top to bottom: constants, model, optimiser, training. The seed decides the first weights and the order of the
-data, nothing else; two runs from one seed still differ a little, as the clock decides how many steps fit.
+It reads from top to bottom: constants, model, optimiser, training. The seed decides the first weights and the order of
+the data, nothing else; two runs from one seed still differ a little, as the clock decides how many steps fit.
 """
 
 import math
 import os
+import resource
 import sys
 import time
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while others work lost 40% on a busy machine
+# CPU threads wait for each other for microseconds, then sleep. By default they spin for milliseconds, and with a busy
+# neighbour on two cores every step then takes two to four times as long. Read when torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import torch
 import torch.nn.functional as F
@@ -22,17 +25,17 @@ from torch import Tensor, nn
 
 from loop.harness import CHECKPOINT, corpus, run_folder
 
-# Size: right for two CPU cores and 20 seconds. SCALES multiplies it for faster machines.
-DEPTH = 3  # layers
-WIDTH = 128  # numbers per position between the layers; with three layers, 0.65 million parameters
-HEAD_SIZE = 32  # numbers per attention head
-EXPANSION = 4  # inner width of the feed-forward layers, in WIDTHs: the usual four
-CONTEXT = 512  # bytes per training row: what verification reads at once
-BATCH_ROWS = 4  # rows per step, 2,048 bytes: about 180 steps in 20 seconds
-SCALES = {  # device: times DEPTH, times WIDTH, times BATCH_ROWS, and the share of each layer's output dropped
-    "cpu": (1, 1, 1, 0.0),  # sees a hundredth of the text once: nothing to overfit
-    "mps": (2, 2, 8, 0.0),  # 6 layers of 256: 4.9 million parameters
-    "cuda": (3, 6, 64, 0.1),  # 9 layers of 768: 64 million parameters, 131,072 bytes a step, the text several times over
+# Size: for two CPU cores and 20 seconds. SCALES multiplies it for faster machines.
+DEPTH = 4  # layers
+WIDTH = 64  # numbers per position between the layers; with four layers, 0.23 million parameters
+HEAD_SIZE = 32  # numbers per attention head, so two heads a layer
+EXPANSION = 4  # inner width of the feed-forward part, in WIDTHs: the usual four
+CONTEXT = 512  # bytes per training row: as many as verification reads at once
+BATCH_ROWS = 4  # rows per step, 2,048 bytes: about 220 steps in 20 seconds
+SCALES = {  # device: times DEPTH, WIDTH, HEAD_SIZE and BATCH_ROWS, and the share of each layer's output dropped
+    "cpu": (1, 1, 1, 1, 0.0),  # reads a sixtieth of the text, once: nothing to overfit
+    "mps": (1, 4, 2, 8, 0.0),  # 4 layers of 256: 3.3 million parameters
+    "cuda": (2, 12, 4, 64, 0.1),  # 8 layers of 768: 57 million; 131,072 bytes a step read the text several times
 }
 
 # Learning: the rates are per step at full strength.
@@ -162,6 +165,12 @@ def pick_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def draw(text: Tensor, rows: int, order: torch.Generator) -> Tensor:
+    """A batch: pieces from anywhere in the text, (rows, CONTEXT + 1), int64."""
+    starts = torch.randint(len(text) - CONTEXT, (rows, 1), generator=order).to(text.device)
+    return text[starts + torch.arange(CONTEXT + 1, device=text.device)].long()
+
+
 def backward(model: nn.Module, batch: Tensor, passes: int) -> Tensor:
     """Add up the gradients of a batch (rows, CONTEXT + 1) in so many passes; returns its loss, in nats per byte."""
     total = torch.zeros((), device=batch.device)
@@ -212,8 +221,6 @@ def peak_memory() -> str:
     """A summary line: the most memory that this process has held."""
     if torch.cuda.is_available():
         return f"peak_vram_mb: {torch.cuda.max_memory_allocated() / 2**20:.1f}"
-    import resource  # not on Windows
-
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return f"peak_memory_mb: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit:.1f}"
 
@@ -229,19 +236,19 @@ def main() -> None:
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
     text = torch.tensor(corpus.load("train"), device=device)  # 30 MB: all of it fits, on any device
-    times_depth, times_width, times_rows, dropout = SCALES[device.type]
-    shape = dict(depth=DEPTH * times_depth, width=WIDTH * times_width, head_size=HEAD_SIZE, expansion=EXPANSION)
-    model = GPT(**shape, dropout=dropout).to(device)
+    times_depth, times_width, times_head, times_rows, dropout = SCALES[device.type]
+    shape = {
+        "depth": DEPTH * times_depth,
+        "width": WIDTH * times_width,
+        "head_size": HEAD_SIZE * times_head,
+        "expansion": EXPANSION,
+        "dropout": dropout,
+    }
+    model = GPT(**shape).to(device)
     rows = BATCH_ROWS * times_rows
     order = torch.Generator().manual_seed(seed)
 
-    def draw() -> Tensor:
-        """A batch: rows of CONTEXT + 1 bytes from anywhere in the text, (rows, CONTEXT + 1), int64."""
-        starts = torch.randint(len(text) - CONTEXT, (rows, 1), generator=order).to(device)
-        return text[starts + torch.arange(CONTEXT + 1, device=device)].long()
-
-    matrices = list(model.blocks.parameters())
-    muon = Muon(matrices)
+    muon = Muon(list(model.blocks.parameters()))
     adam = torch.optim.AdamW(
         [{"params": model.embedding.weight, "lr": EMBEDDING_RATE}, {"params": model.head.weight, "lr": HEAD_RATE}],
         betas=(BETA1, BETA2), eps=1e-10, weight_decay=0.0,
@@ -252,15 +259,15 @@ def main() -> None:
     multiplied = num_params - model.embedding.weight.numel()
     flops = 6 * multiplied + 12 * shape["depth"] * shape["width"] * CONTEXT
     peak = peak_flops(device)
-    print(f"{device.type}, seed {seed}, {budget:g} s, {num_params / 1e6:.2f} M parameters, into {run_folder()}", flush=True)
+    print(f"{device.type}, seed {seed}, {budget:g} s, {num_params:,} parameters, into {run_folder()}", flush=True)
 
-    running, passes = prepare(model, draw())
+    running, passes = prepare(model, draw(text, rows, order))
     step, smooth, printed, printed_step = 0, 0.0, 0.0, 0
     start = time.perf_counter()
     while (seconds := time.perf_counter() - start) < budget:
         progress = seconds / budget
         strength = min(1.0, (1 - progress) / WARMDOWN) if WARMDOWN > 0 else 1.0
-        loss = backward(running, draw(), passes).item()
+        loss = backward(running, draw(text, rows, order), passes).item()
         if not math.isfinite(loss):
             sys.exit(f"train.py: the loss became {loss} at step {step}; a lower rate may help")
         nn.utils.clip_grad_norm_(model.parameters(), CLIP)
@@ -276,16 +283,17 @@ def main() -> None:
             speed = (step - printed_step) * rows * CONTEXT / (seconds - printed)
             mfu = f" | mfu: {speed * flops / peak:.1%}" if peak else ""
             print(
-                f"step {step:05d} ({progress:.1%}) | loss: {smooth:.4f} | lrm: {strength:.2f} | tok/sec: {speed:,.0f}{mfu}"
-                f" | seconds: {seconds:.2f}", flush=True,
-            )  # fmt: skip
+                f"step {step:05d} ({progress:.1%}) | loss: {smooth:.4f} | lrm: {strength:.2f}"
+                f" | tok/sec: {speed:,.0f}{mfu} | seconds: {seconds:.2f}",
+                flush=True,
+            )
             printed, printed_step = seconds, step
     if device.type == "cuda":
         torch.cuda.synchronize()
     trained = time.perf_counter() - start
 
     partial = run_folder() / f"{CHECKPOINT}.partial"
-    torch.save({"shape": {**shape, "dropout": dropout}, "weights": model.state_dict()}, partial)
+    torch.save({"shape": shape, "weights": model.state_dict()}, partial)
     partial.replace(run_folder() / CHECKPOINT)  # a checkpoint is whole or not there
 
     print("---")

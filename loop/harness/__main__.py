@@ -1,7 +1,7 @@
 """`python -m loop.harness`: build the corpus, or verify the run that has just ended.
 
-    python -m loop.harness corpus     build it if it is not there, and say where it is
-    python -m loop.harness verify     measure the checkpoint in LOOPTOP_RUN_DIR with the train.py of this folder
+python -m loop.harness corpus     build it if it is not there, and say where it is
+python -m loop.harness verify     measure the checkpoint in LOOPTOP_RUN_DIR with the train.py of this folder
 """
 
 import argparse
@@ -20,11 +20,15 @@ class Parser(argparse.ArgumentParser):
 
 def main() -> int:
     """Do what the command line says; returns the exit code."""
-    parser = Parser(prog="python -m loop.harness", description="The text, the score and the examiner of a training run.")
+    parser = Parser(
+        prog="python -m loop.harness", description="The text, the score and the examiner of a training run."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("corpus", help="build the corpus if it is not there, and say where it is and how big")
     verifying = commands.add_parser("verify", help="measure the checkpoint that a run left in LOOPTOP_RUN_DIR")
-    verifying.add_argument("--file", default="train.py", help="the file whose load_model makes a model of it (train.py)")
+    verifying.add_argument(
+        "--file", default="train.py", help="the file whose load_model makes a model of it (train.py)"
+    )
     chosen = parser.parse_args()
     return verify.main(chosen.file) if chosen.command == "verify" else build()
 
@@ -44,4 +48,7 @@ def build() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)  # as a shell reports a program that ctrl+c ended

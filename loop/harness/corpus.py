@@ -1,15 +1,16 @@
 """The default corpus: the Python source text of the running interpreter's own standard library.
 
-Every machine that runs looptop has it (about 30 MB, or 12 MB where the distribution leaves the tests out), so nothing is
-ever downloaded. Each file goes to the training or the validation text by a hash of its path, so that a file keeps its side
-when others come and go. The two texts lie in folders of their own:
+Every machine that runs looptop has it (about 30 MB, or 12 MB where the distribution leaves the tests out), so nothing
+is ever downloaded. Each file goes to the training or the validation text by a hash of its path, so that a file keeps
+its side when others come and go. The two texts lie in folders of their own:
 
     <cache>/corpus/<digest>/train/text.bin            raw bytes, a zero byte after each file
     <cache>/corpus/<digest>/train/files.txt           the files in it, in order
     <cache>/corpus/<digest>/validation/...            the same
 
-because a sandbox hides the whole validation folder from a run: reading the training text never looks at it. What is built
-is never changed afterwards, and a half-built corpus is never seen: it is built beside its place and renamed into it.
+because a sandbox hides the whole validation folder from a run: reading the training text never looks at it. What is
+built is never changed afterwards, and a half-built corpus is never seen: it is built beside its place and renamed into
+it.
 """
 
 import hashlib
@@ -94,7 +95,8 @@ def build(source: Path) -> Path:
     with FileLock(target.with_suffix(".lock")):
         if all((target / split / "text.bin").exists() for split in get_args(Split)):
             return target
-        for left_over in target.parent.glob(f"{target.name}-*"):  # a builder was killed: we hold the lock, so it is dead
+        # We hold the lock, so whoever left a half-built corpus here was killed.
+        for left_over in target.parent.glob(f"{target.name}-*"):
             shutil.rmtree(left_over)
         unfinished = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent))
         try:
@@ -131,7 +133,7 @@ def _write(source: Path, folder: Path) -> None:
         names[split_of(name)].append(name)
     for split in get_args(Split):
         if not names[split]:
-            raise FileNotFoundError(f"{source} has too few Python source files for a {split} text: install a full Python")
+            raise FileNotFoundError(f"{source} has too little Python source for a {split} text: install a full Python")
         (folder / split).mkdir()
         listing = "".join(f"{name}\n" for name in names[split]).encode(errors="surrogateescape")
         for name, content in (("text.bin", b"".join(texts[split])), ("files.txt", listing)):

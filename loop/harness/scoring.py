@@ -20,12 +20,12 @@ VOCABULARY = 256
 """Symbols that a model tells apart: the values of a byte."""
 
 WINDOW = 512
-"""Bytes that a model reads at once, and the number of predictions each window is scored on: the first has one byte before
-it, the last 512. About ten lines of code; longer windows would cost a CPU more than the length gains."""
+"""Bytes that a model reads at once, and the predictions that each window is scored on: the first has one byte before
+it, the last 512. About 15 lines of code; longer windows would cost a CPU more than the length gains."""
 
 WINDOWS = 256
-"""Windows scored: 131,072 bytes, read in about 3 s by the default CPU model on two cores. The choice of bytes is no part
-of the noise between two runs, as every model is scored on the same ones."""
+"""Windows scored: 131,072 bytes, which the default CPU model reads in about 1.5 s on two cores. The choice of bytes is
+no part of the noise between two runs, as every model is scored on the same ones."""
 
 
 def windows(text: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -35,8 +35,8 @@ def windows(text: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
         text: the validation text, shape (bytes,), uint8.
 
     Returns:
-        Shape (WINDOWS, WINDOW + 1), uint8: in each row the first WINDOW bytes are what a model reads, and the last WINDOW
-        are what it is to predict.
+        Shape (WINDOWS, WINDOW + 1), uint8: in each row the first WINDOW bytes are what a model reads, and the last
+        WINDOW are what it is to predict.
 
     Raises:
         ValueError: the text is shorter than one window.

@@ -3,11 +3,11 @@
 `verify` starts it, asks, and does all measuring itself on the other side of two pipes, so that nothing the file does at
 import or later (patched functions, printed numbers, an early exit) can touch the measurement. This process decides
 nothing. It is run by its path, under `python -P`, with the requests on the file descriptor 0 and the answers on the one
-named in its arguments; what the model prints goes to stderr.
+named in its arguments; what the file or the model prints goes nowhere.
 
-A request is two 32-bit integers, rows and length, and that many bytes of text. An answer is one line of JSON and what it
-announces: {"shape": [...]} and as many 32-bit floats, or {"raised": "one sentence"} and nothing. The first answer, before
-any request, says that the model is loaded: {"shape": []} with one float, a zero.
+A request is two 32-bit integers, rows and length, and that many bytes of text. An answer is one line of JSON and what
+it announces: {"shape": [...]} and as many 32-bit floats, or {"raised": "one sentence", "traceback": "..."} and nothing.
+The first answer, before any request, says that the model is loaded: {"shape": []} with one float, a zero.
 """
 
 import importlib.util
@@ -22,12 +22,13 @@ from typing import Any, BinaryIO
 
 REQUEST = struct.Struct("<ii")
 TRACEBACK_FRAMES = 12
-"""Enough to see where in the experiment's file it broke; a recursion error has thousands."""
+TRACEBACK_CHARACTERS = 4000
+"""Enough to see where in the experiment's file it broke; a recursion error has thousands of frames."""
 
 
 def main(file: str, checkpoint: str, answers_fd: str) -> None:
     """Load the model, then answer until the requests end."""
-    requests, answers = sys.stdin.buffer, open(int(answers_fd), "wb")  # noqa: SIM115 - open as long as the process
+    requests, answers = sys.stdin.buffer, open(int(answers_fd), "wb")  # noqa: SIM115, PTH123
     sys.stdin = None  # the requests are for this loop, not for the file's own input()
     with answers:
         try:
@@ -39,14 +40,15 @@ def main(file: str, checkpoint: str, answers_fd: str) -> None:
         except BrokenPipeError:
             pass  # the examiner has heard enough
         except BaseException as error:  # SystemExit too: a file that ends the process has not given a model
-            traceback.print_exc(limit=TRACEBACK_FRAMES)
-            said = traceback.format_exception_only(error)[-1].strip()
-            answers.write(json.dumps({"raised": said[:300]}).encode() + b"\n")
+            said = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+            frames = "".join(traceback.format_exception(error, limit=-TRACEBACK_FRAMES))
+            told = {"raised": said[:300], "traceback": frames[-TRACEBACK_CHARACTERS:]}
+            answers.write(json.dumps(told).encode() + b"\n")
 
 
 def load(file: Path, checkpoint: str) -> Callable[[Any], Any]:
     """Import the file, not as `__main__`, and let it rebuild its model."""
-    # The harness that the file imports is ours, whatever lies in its own folder: ours is loaded before that is reachable.
+    # The harness that the file imports is ours, whatever lies in its own folder: it is loaded before that is in reach.
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from loop.harness import corpus, scoring  # noqa: F401
 

@@ -48,23 +48,22 @@ ROWS_PER_CUT = 4
 """Texts cut at each: 16 times 4 texts of half a window make a verification an eighth longer."""
 
 AT_MOST_HERE = 0.5
-"""Bits by which a byte's score may change, in the mean of ROWS_PER_CUT texts at one position. A model in bfloat16 moves by
-up to 0.2 when the length of a text changes the order of its sums; reading one byte ahead gains several bits."""
+"""Bits by which a byte's score may change, in the mean of ROWS_PER_CUT texts at one position. A model in bfloat16 moves
+by up to 0.2 when the length of a text changes the order of its sums; reading one byte ahead gains several bits."""
 
 AT_MOST_OVERALL = 0.005
 """Bits per byte by which the mean score of all compared bytes may change: rounding averages out below 0.001."""
 
-LONGEST_HEAD = 10_000
-"""Bytes of an answer's first line, of which `subject` needs 400."""
+LONGEST_HEAD = 50_000
+"""Bytes of an answer's first line, twice what `subject` needs for the longest traceback."""
 
 
 class Rejected(Exception):
-    """A check failed: its name, and one sentence for the verdict."""
+    """A check failed: its name, one sentence for the verdict, and the traceback where there is one."""
 
-    def __init__(self, check: str, sentence: str) -> None:
+    def __init__(self, check: str, sentence: str, traceback: str = "") -> None:
         super().__init__(f"{check}: {sentence}")
-        self.check = check
-        self.sentence = sentence
+        self.traceback = traceback
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,11 @@ class Subject:
     def __init__(self, file: Path, checkpoint: Path) -> None:
         answers, theirs = os.pipe()
         command = [sys.executable, "-P", subject.__file__, str(file), str(checkpoint), str(theirs)]
-        # What the file prints goes to stderr: stdout is for the measurement.
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=2, pass_fds=[theirs])
+        # Nothing that the file prints is passed on: it might look like a measurement.
+        nowhere = subprocess.DEVNULL
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, pass_fds=[theirs]
+        )
         os.close(theirs)
         self.answers = open(answers, "rb")  # noqa: SIM115, PTH123 - a descriptor, open as long as the process
 
@@ -141,11 +143,11 @@ class Subject:
 
         try:
             answer = json.loads(self.answers.readline(LONGEST_HEAD))
-            said, given = answer.get("raised"), answer.get("shape")
+            said, given, frames = answer.get("raised"), answer.get("shape"), answer.get("traceback", "")
         except (ValueError, AttributeError):  # nothing, or nothing that `subject` writes
-            said, given = f"its process {self._ending()}", None
+            said, given, frames = f"its process {self._ending()}", None, ""
         if said is not None:
-            raise Rejected(check, " ".join("".join(c if c.isprintable() else " " for c in str(said)).split()))
+            raise Rejected(check, printable(str(said)), str(frames))
         if given != shape:
             raise Rejected("shape", f"the logits of {shape[:-1]} bytes have the shape {given}, not {shape}")
         payload = self.answers.read(4 * math.prod(shape))
@@ -236,6 +238,11 @@ def disagreement(changes: list["NDArray[np.float64]"]) -> str | None:
     return f"the same text scores {overall:+.3f} bits per byte, up to {here:.2f} bits at one position,"
 
 
+def printable(text: str) -> str:
+    """The text as one line without control characters: it comes from a stranger and goes to a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def main(file: str) -> int:
     """Verify the run of the environment, print its summary or its rejection, and return the exit code.
 
@@ -248,6 +255,8 @@ def main(file: str) -> int:
     try:
         found = verify(Path(file).absolute(), run_folder() / CHECKPOINT)
     except Rejected as rejection:
+        for line in rejection.traceback.splitlines():
+            print(f"| {printable(line)}", file=sys.stderr)  # the bar: no line of it can pass for one of ours
         print(f"rejected: {rejection}")
         return 3
     except (OSError, ImportError, ValueError) as error:
