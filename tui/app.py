@@ -217,7 +217,8 @@ class Cockpit(App[None], inherit_bindings=False):
     def load_samples(self) -> None:
         curve = self.panels["curve"]
         assert isinstance(curve, CurvePanel)
-        self.feed.samples(curve.wanted())
+        sheet = self.sheet
+        self.feed.samples(curve.wanted() | (sheet.wanted() if isinstance(sheet, ExperimentSheet) else set()))
 
     def _notice_study(self) -> None:
         tree = self.panels["tree"]
@@ -346,9 +347,10 @@ class Cockpit(App[None], inherit_bindings=False):
         target = self._target()
         if isinstance(target, ExperimentSheet) and not target.needle:
             target.go(-direction)
-        elif isinstance(target, (StreamPanel, Sheet)) and target.needle:
-            if not target.search(target.needle, direction):
-                self.say(f"nothing has “{cut(target.needle, 30)}”", "warn")
+        elif not isinstance(target, (StreamPanel, Sheet)) or not target.needle:
+            self.say("search for something first: /")
+        elif not target.search(target.needle, direction):
+            self.say(f"nothing has “{cut(target.needle, 30)}”", "warn")
 
     def action_help(self) -> None:
         if self.sheet is None:
@@ -363,6 +365,7 @@ class Cockpit(App[None], inherit_bindings=False):
             self.say("no experiment yet")
         else:
             self.push_screen(SheetScreen(ExperimentSheet(chosen, self.root)))
+            self.load_samples()
 
     async def action_back(self) -> None:
         if self.prompt is not None:
@@ -456,8 +459,8 @@ class Cockpit(App[None], inherit_bindings=False):
         name = f"{experiment.id}.{run.number}"
         done = clock(min(self.now() - run.started_at, run.deadline))
         text = (
-            f"Run {name} ({cut(one_line(experiment.title), 60)}) has trained {done} of {clock(run.budget)}. It is ended with all its "
-            "processes, counts as killed, and is not tried again. The loop goes on with the next experiment."
+            f"Run {name} ({cut(one_line(experiment.title), 60)}) has trained {done} of {clock(run.budget)}. It is ended "
+            "with all its processes, counts as killed, and is not tried again. The loop goes on with the next experiment."
         )
 
         def answer(key: str | None) -> None:
@@ -477,7 +480,10 @@ class Cockpit(App[None], inherit_bindings=False):
         choices: list[Choice] = [("y", "y", f"stop after run {name}" if flight else "stop the loop")]
         if flight:
             choices.append(("exclamation_mark", "!", f"stop now: run {name} is ended and run again next time"))
-        text = f"The loop of {self.known.study.tag} ends. Nothing is lost: `looptop` goes on from there. To leave only this screen, press q instead."
+        text = (
+            f"The loop of {one_line(self.known.study.tag)} ends. Nothing is lost: `looptop` goes on from there. "
+            "To leave only this screen, press q instead."
+        )
 
         def answer(key: str | None) -> None:
             if key:
@@ -494,7 +500,10 @@ class Cockpit(App[None], inherit_bindings=False):
             self.say("no proposal waits for a person")
             return
         number = waiting.id
-        text = f"{cut(one_line(waiting.title), 80)} (+{waiting.lines_added} -{waiting.lines_removed} lines; {one_line(waiting.waits_for)}). It is queued and run. Its diff is on its own screen: enter in the tree."
+        text = (
+            f"{cut(one_line(waiting.title), 80)} (+{waiting.lines_added} -{waiting.lines_removed} lines; "
+            f"{one_line(waiting.waits_for)}). It is queued and run. Its diff is on its own screen: enter in the tree."
+        )
 
         def answer(key: str | None) -> None:
             if key:

@@ -157,7 +157,7 @@ def main() -> None:
         picture(choice.workspace, (width, height), view=choice.view, keys=keys, theme=choice.theme, plain=choice.ascii)
     )
     if choice.out.suffix == ".png":
-        import cairosvg
+        import cairosvg  # type: ignore[import-untyped]
 
         cairosvg.svg2png(bytestring=text.encode(), write_to=str(choice.out), scale=1.0)
     else:

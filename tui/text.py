@@ -207,7 +207,7 @@ def size(count: float) -> str:
 
 
 def number(value: float | None, digits: int = 5) -> str:
-    """A value in about `digits` significant figures (0.97203 and 1.0023 get as many decimals), never in a form that hides that it is missing."""
+    """A value in about `digits` significant figures (0.9720 and 1.0023 get four decimals both); `-` for none."""
     if value is None:
         return "-"
     if not math.isfinite(value):

@@ -149,9 +149,13 @@ class Watch:
         """Experiments with a verdict, the baseline not counted."""
         return sum(count for name, count in self.verdicts().items() if name != "open")
 
-    def reference(self) -> tuple[Experiment, Run] | None:
-        """The champion's run to compare with: the one nearest to its mean, never its luckiest."""
-        best = self.study.best
+    def reference(self, experiment: int | None = None) -> tuple[Experiment, Run] | None:
+        """The champion's run to compare with: the one nearest to its mean, never its luckiest.
+
+        Args:
+            experiment: another one to take the run of, such as the champion of that time.
+        """
+        best = self.study.best if experiment is None else self.study.experiments.get(experiment)
         if best is None:
             return None
         runs = [run for run in best.runs.values() if run.metric is not None]

@@ -8,7 +8,10 @@ from tui.chart import Axis, Point, Series, chart, span
 from tui.glyphs import Glyphs
 from tui.panels.panel import Panel, centred
 from tui.text import Line, Span, brief, cut, number, one_line, spread
-from tui.watch import Sample
+from tui.watch import Sample, Watch
+
+RunOf = tuple[Experiment, Run]
+"""An experiment and one of its runs."""
 
 
 def curve_of(samples: Sequence[Sample], metric: str) -> tuple[str, list[Point]]:
@@ -61,19 +64,61 @@ def brief_axis(seconds: float) -> str:
     return "0" if seconds == 0 else brief(seconds) if seconds < 60 or seconds % 60 == 0 else f"{seconds:.0f}s"
 
 
+def comparison(
+    known: Watch, pair: RunOf, reference: RunOf | None, width: int, height: int, glyphs: Glyphs
+) -> list[Line]:
+    """Legend and chart of one run over another; empty where neither has reported a step."""
+    metric = known.study.contract.metric
+    name, points = curve_of(known.samples.get((pair[0].id, pair[1].number), []), metric)
+    over: list[Point] = []
+    if reference is not None and (reference[0].id, reference[1].number) != (pair[0].id, pair[1].number):
+        over = curve_of(known.samples.get((reference[0].id, reference[1].number), []), metric)[1]
+    if not points and not over:
+        return []
+    legend = _legend(pair, reference if over else None, name, points, over, width, glyphs)
+    return [legend, (), *curve_lines(points, over, pair[1].budget, width, height - 2, glyphs)]
+
+
+def _legend(
+    pair: RunOf,
+    reference: RunOf | None,
+    name: str,
+    points: list[Point],
+    over: list[Point],
+    width: int,
+    glyphs: Glyphs,
+) -> Line:
+    """Which line is which, and how far apart they are at the same time of training."""
+    sign = "*" if glyphs.ascii else "━"
+    spans: list[Span] = [(f"{sign} ", "curve"), (f"{pair[0].id}.{pair[1].number}", "running"), (f" {name}", "dim")]
+    if points:
+        spans.append((f" {number(points[-1][1], 4)}", "text"))
+    if reference is not None:
+        sign = "." if glyphs.ascii else "━"
+        spans += [(f"  {sign} ", "reference"), (f"champion {reference[0].id}", "kept")]
+    right: list[Span] = []
+    if points and over:
+        here = smooth(points)[-1]
+        there = value_at(smooth(over), here[0])
+        if there is not None:
+            ahead = here[1] - there
+            right = [(f"{number(abs(ahead), 2)} {'below' if ahead < 0 else 'above'}", "good" if ahead < 0 else "dim")]
+    return spread(spans, right, width)
+
+
 class CurvePanel(Panel):
     """The run in flight, or the last one while none is."""
 
     view = "curve"
     number = 3
 
-    def pair(self) -> tuple[tuple[Experiment, Run] | None, tuple[Experiment, Run] | None]:
+    def pair(self) -> tuple[RunOf | None, RunOf | None]:
         """The run to draw, and the one to draw it over."""
         watch = self.cockpit.known
         flight = watch.in_flight() or self._last()
         return flight, watch.reference()
 
-    def _last(self) -> tuple[Experiment, Run] | None:
+    def _last(self) -> RunOf | None:
         study = self.cockpit.known.study
         newest = islice(reversed(study.experiments.values()), 8)
         runs = ((x, run) for x in newest for run in x.runs.values())
@@ -84,46 +129,11 @@ class CurvePanel(Panel):
         return {(pair[0].id, pair[1].number) for pair in self.pair() if pair is not None}
 
     def content(self, width: int, height: int) -> list[Line]:
-        watch, glyphs = self.cockpit.known, self.cockpit.glyphs
         pair, reference = self.pair()
         if pair is None:
             return centred("no run yet: its loss is drawn here", width, height)
-        metric = watch.study.contract.metric
-        name, points = curve_of(watch.samples.get((pair[0].id, pair[1].number), []), metric)
-        over: list[Point] = []
-        if reference is not None and (reference[0].id, reference[1].number) != (pair[0].id, pair[1].number):
-            over = curve_of(watch.samples.get((reference[0].id, reference[1].number), []), metric)[1]
-        if not points and not over:
-            return centred(f"run {pair[0].id}.{pair[1].number} has not reported a step yet", width, height)
-        legend = self._legend(pair, reference if over else None, name, points, over, width)
-        return [legend, (), *curve_lines(points, over, pair[1].budget, width, height - 2, glyphs)]
-
-    def _legend(
-        self,
-        pair: tuple[Experiment, Run],
-        reference: tuple[Experiment, Run] | None,
-        name: str,
-        points: list[Point],
-        over: list[Point],
-        width: int,
-    ) -> Line:
-        sign = "*" if self.cockpit.glyphs.ascii else "━"
-        spans: list[Span] = [(f"{sign} ", "curve"), (f"{pair[0].id}.{pair[1].number}", "running"), (f" {name}", "dim")]
-        if points:
-            spans.append((f" {number(points[-1][1], 4)}", "text"))
-        if reference is not None:
-            sign = "." if self.cockpit.glyphs.ascii else "━"
-            spans += [(f"  {sign} ", "reference"), (f"champion {reference[0].id}", "kept")]
-        right: list[Span] = []
-        if points and over:
-            here = smooth(points)[-1]
-            there = value_at(smooth(over), here[0])
-            if there is not None:
-                ahead = here[1] - there
-                role = "good" if ahead < 0 else "dim"
-                word = "below" if ahead < 0 else "above"
-                right = [(f"{number(abs(ahead), 2)} {word}", role)]
-        return spread(spans, right, width)
+        lines = comparison(self.cockpit.known, pair, reference, width, height, self.cockpit.glyphs)
+        return lines or centred(f"run {pair[0].id}.{pair[1].number} has not reported a step yet", width, height)
 
     def note(self) -> list[Span]:
         pair = self.pair()[0]

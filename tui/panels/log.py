@@ -19,8 +19,8 @@ class LogPanel(StreamPanel):
     view = "log"
     number = 6
 
-    def __init__(self, runs: Path, **options: str) -> None:
-        super().__init__(Ring(400_000), **options)
+    def __init__(self, runs: Path) -> None:
+        super().__init__(Ring(400_000))
         self.runs = runs
         self.showing: tuple[int, int] | None = None
         self._offset = 0

@@ -72,8 +72,8 @@ class MachinePanel(Panel):
     view = "machine"
     number = 5
 
-    def __init__(self, **options: str) -> None:
-        super().__init__(**options)
+    def __init__(self) -> None:
+        super().__init__()
         self.top = 0
 
     def content(self, width: int, height: int) -> list[Line]:

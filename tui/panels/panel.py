@@ -25,8 +25,8 @@ class Drawn(Widget):
 
     DEFAULT_CSS = ""
 
-    def __init__(self, **options: str) -> None:
-        super().__init__(**options)
+    def __init__(self) -> None:
+        super().__init__()
         self._lines: list[Line] = []
         self._width = -1
 

@@ -10,8 +10,8 @@ from tui.text import Line, Span, cells, spread
 class StreamPanel(Panel):
     """Scrolling, following and searching; what a row looks like is the subclass's `row`."""
 
-    def __init__(self, ring: Ring, **options: str) -> None:
-        super().__init__(**options)
+    def __init__(self, ring: Ring) -> None:
+        super().__init__()
         self.ring = ring
         self.following = True
         self.top = 0

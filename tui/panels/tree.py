@@ -62,8 +62,8 @@ class TreePanel(Panel):
     view = "tree"
     number = 2
 
-    def __init__(self, **options: str) -> None:
-        super().__init__(**options)
+    def __init__(self) -> None:
+        super().__init__()
         self.ids: list[int] = []
         """Experiments shown, newest first."""
         self._rows: list[Row] = []

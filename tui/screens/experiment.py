@@ -4,6 +4,7 @@ from pathlib import Path
 
 from loop.study import Experiment, Study
 from tui.glyphs import Glyphs
+from tui.panels.curve import RunOf, comparison
 from tui.screens.sheet import Sheet
 from tui.text import Line, Span, clean, clock, cut, number, one_line, pad, sigmas, size, wrap
 
@@ -133,10 +134,30 @@ class ExperimentSheet(Sheet):
         changes = f"+{experiment.lines_added} {glyphs.minus}{experiment.lines_removed}"
         if experiment.id:
             lines += [rule("diff", width, glyphs, changes), *diff_lines(self.diff(), width), ()]
+        if curve := self._curve(width):
+            lines += [rule("curve", width, glyphs), *curve, ()]
         last = max(experiment.runs, default=None)
         if last is not None:
             lines += [rule("log", width, glyphs, f"end of run {experiment.id}.{last}"), *self._log(last, width)]
         return lines
+
+    def compared(self) -> tuple[RunOf | None, RunOf | None]:
+        """Its last run, and the champion's of its time."""
+        experiment = self.found
+        last = max(experiment.runs, default=None)
+        if last is None:
+            return None, None
+        return (experiment, experiment.runs[last]), self.cockpit.known.reference(experiment.champion)
+
+    def wanted(self) -> set[tuple[int, int]]:
+        """Runs whose samples are needed."""
+        return {(pair[0].id, pair[1].number) for pair in self.compared() if pair is not None}
+
+    def _curve(self, width: int) -> list[Line]:
+        pair, over = self.compared()
+        if pair is None:
+            return []
+        return comparison(self.cockpit.known, pair, over, min(width, 110), 13, self.cockpit.glyphs)
 
     def diff(self) -> str:
         """The change, from git; a sentence where it cannot be had."""
@@ -170,4 +191,5 @@ class ExperimentSheet(Sheet):
         at = ids.index(self.experiment) + direction
         if 0 <= at < len(ids):
             self.experiment, self._diff, self.top = ids[at], None, 0
+            self.cockpit.load_samples()
             self.redraw()

@@ -14,8 +14,8 @@ class Sheet(Panel):
 
     view = "sheet"
 
-    def __init__(self, **options: str) -> None:
-        super().__init__(**options)
+    def __init__(self) -> None:
+        super().__init__()
         self.top = 0
         self.needle = ""
         self._total = 0
