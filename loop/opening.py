@@ -170,7 +170,7 @@ class Opening:
         )
         recorded = e.EditsRecorded(edits=edits)
         self._recorder.record_all([(started, None, None), (proposed, 0, None), (recorded, 0, None)])
-        if dirty := await asyncio.to_thread(self._lineage.dirty, contract.edit):
+        if dirty := await asyncio.to_thread(self._lineage.dirty, (*contract.edit, programs.NAME)):
             shown = ", ".join(dirty[:5]) + (f" and {len(dirty) - 5} more" if len(dirty) > 5 else "")
             message = f"runs use the committed version of {shown}; your checkout has uncommitted changes there"
             self._recorder.record(e.Fault(where="checkout", message=message))

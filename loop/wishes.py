@@ -106,10 +106,10 @@ class Wishes:
         number = experiment.id
         if experiment.verdict is None:
             return f"experiment {number} is open already"
-        if experiment.commit is None or number in self._recorder.study.lineage:
-            return f"experiment {number} cannot run again: it " + (
-                "was champion" if experiment.commit else "never became a commit"
-            )
+        if experiment.verdict == "kept":
+            return f"experiment {number} was kept; discard it first"
+        if experiment.commit is None:
+            return f"experiment {number} never became a commit, so there is nothing to run"
         self._queue_again(experiment)
         return f"experiment {number} is queued again"
 
