@@ -29,7 +29,7 @@ from loop.journal import Journal
 from tests.recorded import record
 
 _START = "import sys; from pathlib import Path; from tui.cockpit import run; sys.exit(run(Path(sys.argv[1])))"
-_WORDS = "the last change lowered the loss early and lost it in the warm-down so that is where to look next".split()
+_WORDS = "the last change lowered the loss early and lost it in the warm-down so that is where to look next".split()  # noqa: SIM905
 _GB = 1024**3
 
 

@@ -459,8 +459,8 @@ class Cockpit(App[None], inherit_bindings=False):
         name = f"{experiment.id}.{run.number}"
         done = clock(min(self.now() - run.started_at, run.deadline))
         text = (
-            f"Run {name} ({cut(one_line(experiment.title), 60)}) has trained {done} of {clock(run.budget)}. It is ended "
-            "with all its processes, counts as killed, and is not tried again. The loop goes on with the next experiment."
+            f"Run {name} ({cut(one_line(experiment.title), 60)}) has trained {done} of {clock(run.budget)}. It is "
+            "ended with all its processes, counts as killed, and is not tried again. The loop goes on with the next one."
         )
 
         def answer(key: str | None) -> None:

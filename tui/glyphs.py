@@ -43,8 +43,6 @@ class Glyphs:
     spark: str
     """Heights from low to high, for history."""
     arrow: str
-    up: str
-    down: str
     sigma: str
     ellipsis: str
     minus: str
@@ -96,8 +94,6 @@ UNICODE = Glyphs(
     blocks=" ▏▎▍▌▋▊▉█",
     spark="▁▂▃▄▅▆▇█",
     arrow="▸",
-    up="▴",
-    down="▾",
     sigma="σ",
     ellipsis="…",
     minus="−",
@@ -133,8 +129,6 @@ ASCII = Glyphs(
     blocks=" .......#",
     spark="_.:-=+*#",
     arrow=">",
-    up="^",
-    down="v",
     sigma="s",
     ellipsis="~",
     minus="-",

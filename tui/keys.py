@@ -28,8 +28,6 @@ class Key:
     """Views in which it means something; empty for everywhere."""
 
 
-LISTS = ("mind", "tree", "machine", "log")
-
 KEYS = (
     Key("help", "question_mark", "?", "help", "help", "this help, and what the signs mean", "cockpit"),
     Key("steer", "s", "s", "steer", "steer", "say something to the researcher (! first interrupts it)", "loop", True),

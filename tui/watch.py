@@ -49,7 +49,6 @@ class Watch:
         self.open: dict[int, Experiment] = {}
         """Experiments without a verdict, by number."""
         self._verdicts: tuple[int, dict[str, int]] = (-1, {})
-        self.words = 0
         self._speaker: tuple[str, int | None] = ("", None)
         self._open = False
 
@@ -226,7 +225,6 @@ class Watch:
             about = "" if experiment is None else f"  on {experiment}"
             self._line("speaker", f"{cut(one_line(body.researcher), 40)}{about}", "", now)
         text = clean(body.text)
-        self.words += text.count(" ")
         for index, piece in enumerate(text.split("\n")):
             if index:
                 self._open = False

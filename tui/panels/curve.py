@@ -45,9 +45,12 @@ def smooth(points: Sequence[Point], span_points: int = 12) -> list[Point]:
 def curve_lines(
     run: Sequence[Point], reference: Sequence[Point], budget: float, width: int, height: int, glyphs: Glyphs
 ) -> list[Line]:
-    """The chart of both. The first seventh of the budget does not set the scale: every loss starts high."""
-    late = [y for x, y in (*run, *reference) if x > 0.15 * budget] or [y for _, y in (*run, *reference)]
-    limits = span(late, 0.08)
+    """The chart of both. How high a loss starts does not set the scale: only what comes after a quarter of the budget
+    does, and of a run that is not there yet its newer half."""
+    begin = 0.25 * budget
+    late = [y for x, y in reference if x >= begin]
+    late += [y for x, y in run if x >= min(begin, run[-1][0] / 2)]
+    limits = span(late or [y for _, y in (*run, *reference)], 0.08)
     if limits is None:
         return []
     top = limits[1]

@@ -61,7 +61,10 @@ class Confirm(ModalScreen[str], inherit_bindings=False):
         width = min(72, self.app.size.width - 4)
         self.question.styles.width = width
         self.question.styles.height = min(self.question.rows(width), self.app.size.height)
-        self.question.styles.background = self.question.cockpit.palette.raised or "ansi_default"
+        palette = self.question.cockpit.palette
+        self.question.styles.background = palette.raised or "ansi_default"
+        if palette.native:  # the terminal's own background cannot be dimmed, only covered
+            self.styles.background = "transparent"
         self.question.focus()
 
     def on_key(self, event: Key) -> None:

@@ -34,7 +34,7 @@ def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs)
                 text += f", {sigmas(experiment.effect, experiment.noise)}"
             if experiment.confidence is not None:
                 text += f" (confidence {experiment.confidence:.1%})"
-        say("measured", text, "kept" if (experiment.effect or 0) > 0 else "text")
+        say("measured", text, "kept" if experiment.verdict == "kept" else "text")
     sign, word, role = glyphs.of(experiment)
     why = one_line(experiment.reason or experiment.waits_for)
     by = f" by {one_line(experiment.judged_by)}" if experiment.judged_by not in ("", "judge") else ""
