@@ -460,7 +460,7 @@ class Cockpit(App[None], inherit_bindings=False):
         done = clock(min(self.now() - run.started_at, run.deadline))
         text = (
             f"Run {name} ({cut(one_line(experiment.title), 60)}) has trained {done} of {clock(run.budget)}. It is "
-            "ended with all its processes, counts as killed, and is not tried again. The loop goes on with the next one."
+            "ended with all its processes, counts as killed, and is not tried again. The loop goes on."
         )
 
         def answer(key: str | None) -> None:
