@@ -181,7 +181,7 @@ class Opening:
             await self._intake.commit(experiment)
         elif experiment.phase == "judged" and experiment.judged_at == newest:
             await self._verdicts.carry_out(experiment)
-        elif experiment.phase == "queued":
+        elif experiment.phase in ("queued", "running"):
             return await self._verdicts.consider(experiment)
         return None
 

@@ -4,30 +4,17 @@ The supervisor has no plan of its own that a crash could lose: after every event
 """
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from typing import Literal, cast
 
 from loop.judge import pooled
-from loop.study import Experiment, Run, Study
+from loop.study import Experiment, Study
 
 FIRST_SEED = 1337
 """Seed of an experiment's first run; each further run counts up. All begin alike, so no change wins by its seed."""
 
 MOST_WAITING = 4
 """Proposals that may wait for a person. The loop thinks on meanwhile, but not into a pile nobody will read."""
-
-
-def unverified(study: Study) -> list[tuple[Experiment, Run]]:
-    """Runs that ended well and whose number has not been measured anew yet."""
-    if study.contract.verify is None:
-        return []
-    return [
-        (experiment, run)
-        for experiment in study.experiments.values()
-        if experiment.verdict is None or experiment.id == study.champion
-        for run in experiment.counted()
-        if run.outcome == "finished" and not run.verified
-    ]
 
 
 def reference(study: Study) -> int:
@@ -65,7 +52,11 @@ def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | 
         if first is None or first.commit is None or first.in_flight() is not None or first.id in claimed:
             return None
         return first
-    queued = [x for x in study.experiments.values() if x.phase == "queued" and x.id not in claimed]
+    queued = [
+        x
+        for x in study.open_experiments()
+        if x.phase in ("queued", "running") and x.in_flight() is None and x.id not in claimed
+    ]
     return min(queued, key=lambda x: (not x.counted(), x.id), default=None)
 
 
@@ -84,8 +75,8 @@ def wants_proposal(study: Study, slots: int, ahead: int, thinking: int) -> bool:
     """
     if study.champion is None or study.paused or study.stopping != "no" or study.limit is not None:
         return False
-    phases = Counter(x.phase for x in study.experiments.values())
-    open_ones = phases.total() - phases["judged"] + thinking
+    phases = Counter(x.phase for x in study.open_experiments())
+    open_ones = phases.total() + thinking
     most = study.contract.limits.experiments
     if most is not None and study.judged() + open_ones >= most:
         return False
@@ -113,18 +104,17 @@ def standing(study: Study, experiment: Experiment) -> tuple[Standing, str]:
     "measured": every counted run gave a number, so the judge may compare. "unfinished": a run is in flight, unverified,
     or none has counted yet.
     """
-    runs: Sequence[Run] = experiment.counted()
+    measure = study.contract.measure
+    runs = [run for run in experiment.counted() if run.measure == measure]
     if experiment.in_flight() is not None or not runs:
         return "unfinished", ""
     for run in runs:
         if run.outcome != "finished":
             return cast(Standing, run.outcome), run.reason
-        if study.contract.verify is not None and not run.verified:
+        if study.awaits_verification(run):
             return "unfinished", ""
         if run.check is not None:
             return _CHECKS.get(run.check, "rejected"), run.reason
         if run.metric is None:
             return "crashed", run.reason or f"the run's output has no {study.contract.metric}"
-    if not experiment.measured(study.contract.measure):
-        return "unfinished", ""
     return "measured", ""

@@ -101,6 +101,11 @@ class Experiment:
         """Its run that has not ended yet."""
         return next((run for run in self.runs.values() if run.outcome is None), None)
 
+    def leave_run(self) -> None:
+        """A run is over, verification included: back into the queue, for a verdict or another run."""
+        if self.phase == "running":
+            self.phase = "queued"
+
 
 @dataclass(slots=True)
 class Supervisor:
@@ -144,6 +149,8 @@ class Study:
     contract: Contract = field(default_factory=Contract)
     program: str = ""
     experiments: dict[int, Experiment] = field(default_factory=dict)
+    open: set[int] = field(default_factory=set)
+    """Experiments without a verdict."""
     champion: int | None = None
     lineage: list[int] = field(default_factory=list)
     """Champions in the order they took over."""
@@ -202,10 +209,32 @@ class Study:
         seconds = self.active_seconds + (moment - self.supervisor.started_at if live and self.supervisor else 0.0)
         return seconds / 3600
 
+    def open_experiments(self) -> list[Experiment]:
+        """Experiments without a verdict, in order."""
+        return [self.experiments[number] for number in sorted(self.open)]
+
+    def _active(self) -> list[Experiment]:
+        """Who may have a run: the open ones, and a champion that is measured anew. Few, however long the study is."""
+        best = self.best
+        return self.open_experiments() + ([best] if best is not None and best.id not in self.open else [])
+
     def running(self) -> list[tuple[Experiment, Run]]:
         """Runs in flight."""
-        pairs = ((experiment, experiment.in_flight()) for experiment in self.experiments.values())
+        pairs = ((experiment, experiment.in_flight()) for experiment in self._active())
         return [(experiment, run) for experiment, run in pairs if run is not None]
+
+    def awaits_verification(self, run: Run) -> bool:
+        """Whether a run has ended well and its number is still to be measured anew."""
+        return self.contract.verify is not None and run.outcome == "finished" and not run.verified
+
+    def verifying(self) -> list[tuple[Experiment, Run]]:
+        """Runs that have ended and whose number is being measured anew, or is next to be."""
+        return [
+            (experiment, run)
+            for experiment in self._active()
+            for run in experiment.counted()
+            if self.awaits_verification(run)
+        ]
 
     def verdicts(self) -> dict[str, int]:
         """How many experiments ended how, and how many are open; the baseline is not an experiment here."""
@@ -329,6 +358,7 @@ class Study:
         if before is not None:
             experiment.runs, experiment.since_run = before.runs, max(before.runs, default=0)
         self.experiments[event.experiment] = experiment
+        self.open.add(event.experiment)
         if body.fingerprint:
             self.fingerprints.setdefault(body.fingerprint, event.experiment)
 
@@ -337,6 +367,7 @@ class Study:
         match body:
             case e.ExperimentQueued():
                 experiment.phase, experiment.verdict, experiment.judged_at = "queued", None, None
+                self.open.add(experiment.id)
                 experiment.since_run = max(experiment.runs, default=0)
                 experiment.commit, experiment.parent_commit = body.commit, body.parent_commit
                 experiment.parent = body.parent
@@ -361,6 +392,7 @@ class Study:
                 self._of_run(experiment, experiment.runs[event.run], body)
             case e.ExperimentJudged():
                 experiment.phase, experiment.verdict, experiment.reason = "judged", body.verdict, body.reason
+                self.open.discard(experiment.id)
                 experiment.metric, experiment.effect = body.metric, body.effect
                 experiment.noise, experiment.confidence = body.noise, body.confidence
                 experiment.champion, experiment.judged_by = body.champion, body.by
@@ -376,6 +408,7 @@ class Study:
             run.verified, run.metric, run.check = True, body.metric, body.check
             if body.check is not None:
                 run.reason = body.reason
+            experiment.leave_run()
             return
         run.outcome, run.reason = body.outcome, body.reason
         run.seconds, run.cpu_seconds = body.seconds, body.cpu_seconds
@@ -384,8 +417,8 @@ class Study:
         if body.outcome == "finished" and self.contract.verify is None:
             value = body.metrics.get(self.contract.metric)
             run.metric = value if value is not None and isfinite(value) else None
-        if experiment.phase == "running":
-            experiment.phase = "queued"
+        if not self.awaits_verification(run):
+            experiment.leave_run()
 
 
 def fold(events: Iterable[e.Event], study: Study | None = None) -> Study:

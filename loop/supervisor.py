@@ -134,8 +134,7 @@ class Supervisor:
             return End("a person stopped it")
         if study.limit is not None:
             return End(f"limit reached: {study.limit.reason}")
-        open_ones = any(x.phase != "judged" for x in study.experiments.values())
-        if not open_ones and self._exhausted == len(self._prepared.researchers):
+        if not study.open and self._exhausted == len(self._prepared.researchers):
             return End("no researcher has anything left to propose")
         return None
 
@@ -189,14 +188,14 @@ class Supervisor:
         """The experiment that a free slot should take now: one to verify, or else one to run."""
         if self._closing:
             return None
-        for experiment, _ in schedule.unverified(self.study):
+        for experiment, _ in self.study.verifying():
             if experiment.id not in self._claimed:
                 return experiment
         return schedule.next_experiment(self.study, self._claimed)
 
     def _unverified(self, experiment: Experiment) -> int | None:
         """Number of the experiment's run that is still to be verified."""
-        return next((run.number for x, run in schedule.unverified(self.study) if x.id == experiment.id), None)
+        return next((run.number for x, run in self.study.verifying() if x.id == experiment.id), None)
 
     def _limit_reached(self) -> bool:
         """Say once that a limit is reached; from then on nothing new starts."""

@@ -97,10 +97,10 @@ def test_what_stands_before_any_comparison() -> None:
     assert standing(story)[0] == "unfinished"
     story.finish(1, 1, 0.1)
     assert standing(story)[0] == "unfinished"
-    assert [run.number for _, run in schedule.unverified(story.study())] == [1]
+    assert [run.number for _, run in story.study().verifying()] == [1]
     story.tell(e.Verified(metric=1.0), 1, 1)
     assert standing(story)[0] == "measured"
-    assert schedule.unverified(story.study()) == []
+    assert story.study().verifying() == []
     story.start(1, 2).finish(1, 2, 0.1).tell(e.Verified(metric=None, check="causal", reason="it peeks"), 1, 2)
     assert standing(story) == ("rejected", "it peeks")
     story.queue(1).start(1, 3).finish(1, 3, 0.1).tell(e.Verified(metric=None, check="verification", reason="oom"), 1, 3)

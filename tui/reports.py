@@ -68,6 +68,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
         },
         "experiments": study.verdicts(),
         "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
+        "verifying": [f"{found.id}.{run.number}" for found, run in study.verifying()],
         "waiting": [experiment.id for experiment in study.experiments.values() if experiment.phase == "waiting"],
         "limits": {
             left.name: {"used": left.used, "limit": left.limit, "left": left.left}
@@ -106,6 +107,7 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
         f"  running {run['id']}.{run['run']} {run['title']}: {clock(run['seconds'])} of {clock(run['budget'])}"
         for run in told["running"]
     ]
+    lines += [f"  verifying {name}" for name in told["verifying"]]
     lines += [f"  waits for your approval: {number}" for number in told["waiting"]]
     lines += [f"  limit {name}: {left['used']:.4g} of {left['limit']:g}" for name, left in told["limits"].items()]
     if study.contract.verify is None and study.tag:
@@ -201,6 +203,8 @@ def summary(study: Study) -> list[str]:
     """What a study has come to so far, in a few sentences."""
     best, baseline = study.best, study.baseline
     if best is None or baseline is None or baseline.metric is None or best.metric is None:
+        return []
+    if not study.judged():
         return []
     kept = [number for number in dict.fromkeys(study.lineage) if number != 0]
     if not kept:
