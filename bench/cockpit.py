@@ -136,13 +136,14 @@ def gauge() -> e.GaugeRead:
 
 def first_paint(folder: Path) -> None:
     live_journal(folder, 40).close()
-    times = []
+    paints, wholes = [], []
     for _ in range(5):
         terminal = Terminal(folder)
-        times.append(terminal.wait_for("41"))
-        terminal.wait_for("champion")
+        paints.append(terminal.wait_for("detach"))
+        wholes.append(terminal.wait_for("champion"))
         terminal.close()
-    say("first paint of a new process", "0.5 s", f"{sorted(times)[2]:.2f} s (median of 5, best {min(times):.2f})")
+    say("first paint of a new process", "0.5 s", f"{sorted(paints)[2]:.2f} s (median of 5, best {min(paints):.2f})")
+    say("  ... with a study of 40 experiments on it", "", f"{sorted(wholes)[2]:.2f} s (best {min(wholes):.2f})")
 
 
 def large(folder: Path) -> None:

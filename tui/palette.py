@@ -157,7 +157,10 @@ class Palette:
 
     def style(self, role: str) -> "Style":
         """The rich style of a role, or of several joined by `+`: the later over the earlier."""
-        return _style(" ".join(self.roles[part] for part in role.split("+")))
+        parts = role.split("+")
+        if self.native and parts[-1] == "cursor":
+            parts = parts[-1:]  # reversed colours of each word would make a patchwork of backgrounds
+        return _style(" ".join(self.roles[part] for part in parts))
 
 
 @lru_cache(256)

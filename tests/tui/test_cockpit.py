@@ -109,6 +109,10 @@ async def test_every_line_has_the_width_of_the_terminal(workspace: Path) -> None
                 await pilot.pause(0.02)
                 strips = app.screen._compositor.render_strips()
                 assert [strip.cell_length for strip in strips] == [size[0]] * size[1]
+                for panel in app.panels.values():
+                    if panel.boxed and panel.region:
+                        edge = [strips[y].text[panel.region.right - 1] for y in panel.region.line_range]
+                        assert "".join(edge) == "╮" + "│" * (len(edge) - 2) + "╯", panel.view
 
 
 async def test_a_tiny_terminal_gets_a_one_line_status_and_grows_back(workspace: Path) -> None:

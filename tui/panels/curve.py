@@ -7,7 +7,7 @@ from loop.study import Experiment, Run
 from tui.chart import Axis, Point, Series, chart, span
 from tui.glyphs import Glyphs
 from tui.panels.panel import Panel, centred
-from tui.text import Line, Span, brief, cut, number, one_line, spread
+from tui.text import Line, Span, brief, cells, cut, number, one_line, spread
 from tui.watch import Sample, Watch
 
 RunOf = tuple[Experiment, Run]
@@ -106,7 +106,8 @@ def _legend(
         if there is not None:
             ahead = here[1] - there
             right = [(f"{number(abs(ahead), 2)} {'below' if ahead < 0 else 'above'}", "good" if ahead < 0 else "dim")]
-    return spread(spans, right, width)
+    room = width - sum(cells(text) for text, _ in spans) - 1
+    return spread(spans, right if sum(cells(text) for text, _ in right) <= room else [], width)
 
 
 class CurvePanel(Panel):

@@ -132,6 +132,7 @@ class Panel(Drawn, can_focus=True):
             return []
         watch = self.cockpit.known
         content = self.content(inner, rows)[:rows] if watch.share == 1 else centred("reading the journal", inner, rows)
+        content = [line if line_cells(line) <= inner else fit(line, inner) for line in content]
         if not self.boxed:
             return [((" ", "text"), *line) if line else () for line in content]
         return self._box(content, width, inner, rows)
