@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from loop import events as e
 from loop import schedule
@@ -66,15 +65,15 @@ class Flights:
         assert experiment.commit
         self._fresh_folder(experiment.id, number)
         name = f"{experiment.id}.{number}"
-        tree = await asyncio.to_thread(self._lineage.add_tree, name, experiment.commit)
-        spec = self._spec(contract.run, tree, experiment.id, number, seed, slot, contract.deadline)
+        spec = self._spec(contract.run, name, experiment.id, number, seed, slot, contract.deadline)
+        tree = asyncio.to_thread(self._lineage.add_tree, name, experiment.commit)
 
         def sampled(samples: list[Sample]) -> None:
             for sample in samples:
                 body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
                 self._recorder.stream(body, experiment.id, number)
 
-        run = await LocalRun.start(spec, on_samples=sampled)
+        run = await LocalRun.start(spec, on_samples=sampled, after=tree)
         started = e.RunStarted(
             seed=seed,
             slot=slot.index,
@@ -96,10 +95,10 @@ class Flights:
         run = experiment.runs[number]
         assert contract.verify and experiment.commit
         name = f"{experiment.id}.{number}.verify"
-        tree = await asyncio.to_thread(self._lineage.add_tree, name, experiment.commit)
         left = max(SHORTEST_VERIFICATION, contract.deadline - run.seconds)
-        spec = self._spec(contract.verify, tree, experiment.id, number, run.seed, slot, left, log="verify")
-        checking = await LocalRun.start(spec)
+        spec = self._spec(contract.verify, name, experiment.id, number, run.seed, slot, left, log="verify")
+        tree = asyncio.to_thread(self._lineage.add_tree, name, experiment.commit)
+        checking = await LocalRun.start(spec, after=tree)
         with self._in_flight(experiment, checking, slot) as flight:
             result = await checking.wait()
         if not flight.lost:  # else it is verified after the next start
@@ -161,7 +160,7 @@ class Flights:
     def _spec(
         self,
         command: str,
-        tree: Path,
+        tree: str,
         experiment: int,
         number: int,
         seed: int,
@@ -183,7 +182,7 @@ class Flights:
         )
         return RunSpec(
             argv=resolve_command(command, self._workspace.root),
-            cwd=tree,
+            cwd=self._lineage.tree_path(tree),
             env=environment,
             log_dir=folder / log,
             deadline_s=deadline,

@@ -56,6 +56,7 @@ class Lineage:
         self._trees = Worktrees(self._git)
         self._refs = f"refs/looptop/{tag}"
         self._branch_ref = f"refs/heads/{self.branch}"
+        self._known_modes: dict[tuple[str, frozenset[str]], dict[str, str]] = {}
 
     @property
     def root(self) -> Path:
@@ -118,7 +119,7 @@ class Lineage:
         Raises:
             LineageError: a path is a link, a folder or a submodule in `parent`, or git could not write.
         """
-        modes = self._modes(parent, files)
+        modes = self._modes(parent, frozenset(files))
         ref = f"{self._refs}/{experiment_id}"
         name, email = self._git.identity
         text = compose(self.tag, experiment_id, message).encode("utf-8", "replace")
@@ -176,6 +177,10 @@ class Lineage:
     def add_tree(self, name: str, commit: str) -> Path:
         """Checks `commit` out into `.looptop/trees/<name>`, with the submodules that the person's checkout has."""
         return self._trees.add(name, commit)
+
+    def tree_path(self, name: str) -> Path:
+        """Where `add_tree` puts the tree of that name."""
+        return self._trees.path(name)
 
     def remove_tree(self, name: str) -> None:
         """Removes that tree, whatever a run has done to it; one that is not there is no error."""
@@ -260,8 +265,13 @@ class Lineage:
                 return sha, standing
         return None, ""
 
-    def _modes(self, parent: str, files: Collection[str]) -> dict[str, str]:
-        """The modes of those files that are in `parent` already; refuses what is no plain file there."""
+    def _modes(self, parent: str, files: frozenset[str]) -> dict[str, str]:
+        """The modes of those files that are in `parent` already; refuses what is no plain file there.
+
+        Remembered, because one proposal after another is made on the same champion: 3.5 ms each.
+        """
+        if (known := self._known_modes.get((parent, files))) is not None:
+            return known
         asked = set()
         for path in files:
             parts = checked_path(path).split("/")
@@ -277,6 +287,7 @@ class Lineage:
                 found[path] = mode
             elif path in asked and mode != "040000":
                 raise LineageError(f"{path} is no folder in {parent[:12]}, so nothing can be edited inside it")
+        self._known_modes = {(parent, files): found}
         return found
 
     def _import(self, ref: str, stream: bytes) -> str:

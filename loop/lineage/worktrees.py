@@ -32,7 +32,7 @@ class Worktrees:
         Raises:
             LineageError: the name is taken or no plain name, or git could not check the commit out. Nothing is left.
         """
-        tree = self._tree(name)
+        tree = self.path(name)
         if os.path.lexists(tree):
             raise LineageError(f"{tree} exists already; remove that tree before making it anew")
         self.home.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ class Worktrees:
         Raises:
             LineageError: something in it cannot be deleted.
         """
-        tree = self._tree(name)
+        tree = self.path(name)
         _delete(tree)
         for record in self._records().get(tree.name, []):
             _delete(record)
@@ -77,7 +77,7 @@ class Worktrees:
                 (record / "index.lock").unlink(missing_ok=True)
         return stale
 
-    def _tree(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
         if not name or name in (".", "..") or "/" in name or "\0" in name or name != name.strip():
             raise LineageError(f"{name!r} is no name for a tree; use one plain word")
         return self.home / name

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +124,12 @@ class LocalRun:
         self._result: asyncio.Task[RunResult]
 
     @classmethod
-    async def start(cls, spec: RunSpec, on_samples: Callable[[list[Sample]], None] = lambda _: None) -> LocalRun:
+    async def start(
+        cls,
+        spec: RunSpec,
+        on_samples: Callable[[list[Sample]], None] = lambda _: None,
+        after: Awaitable[object] | None = None,
+    ) -> LocalRun:
         """Start a run. What cannot be started is a run all the same, which `wait` says has crashed, and why.
 
         It makes this process a child subreaper, so that not even a run that kills its warden leaves anything behind.
@@ -132,6 +137,8 @@ class LocalRun:
         Args:
             spec: the run.
             on_samples: called in the event loop with each batch of samples, at most twice a second.
+            after: what must be done before the command starts, such as making `spec.cwd`; the warden starts meanwhile,
+                which takes as long (10 ms). When it fails nothing has run, and its exception is raised here.
         """
         tree.become_subreaper()
         run = cls(spec, on_samples)
@@ -141,6 +148,14 @@ class LocalRun:
             run._cannot = ("fork", error.errno or 0)
             run._gone.set()
         run._result = asyncio.create_task(run._supervise())
+        try:
+            if after is not None:
+                await after
+        except BaseException:
+            run._end_unstarted()
+            await run.wait()
+            raise
+        run._begin()
         return run
 
     async def wait(self) -> RunResult:
@@ -168,7 +183,6 @@ class LocalRun:
             self._gpu_memory = max(used, self._gpu_memory or 0)
 
     def _launch(self) -> None:
-        order = encode_order([*self.spec.argv], str(self.spec.cwd), self.spec.deadline_s, self.spec.memory_cap)
         self._warden = subprocess.Popen(
             _WARDEN,
             stdin=subprocess.PIPE,
@@ -183,9 +197,22 @@ class LocalRun:
         assert self._warden.stdin and self._warden.stdout and self._warden.stderr
         os.set_blocking(self._warden.stdout.fileno(), False)
         os.set_blocking(self._warden.stderr.fileno(), False)
-        self._warden.stdin.write(order)
         self._loop.add_reader(self._warden.stdout.fileno(), self._take_reports)
         self._loop.add_reader(self._warden.stderr.fileno(), self._take_output)
+
+    def _begin(self) -> None:
+        """Give the order; the deadline counts from here."""
+        order = encode_order([*self.spec.argv], str(self.spec.cwd), self.spec.deadline_s, self.spec.memory_cap)
+        if self._warden and self._warden.stdin:
+            try:
+                self._warden.stdin.write(order)
+            except OSError:
+                pass  # it has ended already, and the result will say so
+
+    def _end_unstarted(self) -> None:
+        """End a warden that has had no order, by the end of its pipe."""
+        if self._warden and self._warden.stdin:
+            self._warden.stdin.close()
 
     def _take_reports(self) -> None:
         assert self._warden and self._warden.stdout
