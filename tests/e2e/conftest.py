@@ -36,7 +36,8 @@ began = time.monotonic()
 step = 0
 while (spent := time.monotonic() - began) < budget:
     step += 1
-    print(f"step {step:05d} ({100 * spent / budget:.1f}%) | loss: {3 - 2 * spent / budget:.3f} | tok/sec: 1,000", flush=True)
+    share = spent / budget
+    print(f"step {step:05d} ({100 * share:.1f}%) | loss: {3 - 2 * share:.3f} | tok/sec: 1,000", flush=True)
     time.sleep(0.05)
 value = 1.0 + 0.05 * math.log10(LEARNING_RATE / 0.005) ** 2 + 0.004 * abs(DEPTH - 8) + chance.gauss(0, 0.001)
 print("---")

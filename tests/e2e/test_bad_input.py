@@ -33,7 +33,8 @@ def test_a_front_matter_that_does_not_parse(bench: Bench) -> None:
 def test_editable_files_that_cannot_be_edited(bench: Bench, edit: str) -> None:
     (bench.root / "picture.bin").write_bytes(b"\0\1\2")
     bench.program(edit=edit)
-    assert "program.md:2: edit" in sentence(bench, "run", "--headless") or "edit" in sentence(bench, "run", "--headless")
+    said = sentence(bench, "run", "--headless")
+    assert "program.md:" in said and f"edit: {edit}" in said.replace("'", "")
     assert not (bench.root / ".looptop" / "journal.db").exists()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from loop.journal import Journal
 from loop.study import FOLDED, Study, fold
-from tui import plain, reports
+from tui.commands import plain, reports
 
 
 async def print_events(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`looptop init`: a folder becomes a workspace. Writes `program.md` where there is none; changes nothing that is there."""
+"""`looptop init`: a folder becomes a workspace. Writes a `program.md` where there is none; changes nothing that is."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ budget: 5m
 
 Make `{metric}` as {direction} as you can by changing `{edit}`, and nothing else.
 
-- Each run gets LOOPTOP_BUDGET_S seconds of training and LOOPTOP_SEED as its seed, and may write to LOOPTOP_RUN_DIR only.
+- Each run gets LOOPTOP_BUDGET_S seconds of training and LOOPTOP_SEED as its seed; it writes to LOOPTOP_RUN_DIR only.
 - At its end it prints a line `{metric}: NUMBER`. While it trains it may print lines like
   `step 00500 (52.4%) | loss: 2.31`, which the cockpit draws.
 - One idea at a time, with a reason why it should help. A small gain that adds much code is not worth it; the same

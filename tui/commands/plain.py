@@ -4,7 +4,7 @@ import time
 
 from loop import events as e
 from loop.study import Study
-from tui.reports import sign, word
+from tui.commands.reports import sign, word
 
 
 def line(event: e.Event, study: Study) -> str | None:

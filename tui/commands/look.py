@@ -1,0 +1,148 @@
+"""Commands that look and change nothing: status, experiments, show, log."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui.commands.shared import (
+    AsJson,
+    Number,
+    Refused,
+    find_experiment,
+    find_root,
+    folded,
+    open_journal,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from loop.study import Experiment, Study
+
+
+def status(
+    context: typer.Context,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether the loop is alive and what it has found.
+
+    Example: looptop status --json | jq .champion
+    """
+    from loop.workspace import supervisor_alive
+    from tui.commands import reports
+
+    root = find_root(context.obj)
+    with open_journal(root) as journal:
+        study = folded(journal)
+    pid = supervisor_alive(root)
+    if as_json:
+        print_json(reports.status(study, pid, time.time()))
+    else:
+        typer.echo("\n".join([*reports.status_lines(study, pid, time.time()), *reports.summary(study)]))
+
+
+def experiments(context: typer.Context, as_json: AsJson = False) -> None:
+    """List all experiments.
+
+    With verdict, metric, effect in units of the noise (σ, positive is better), and title.
+
+    Example: looptop experiments --json
+    """
+    from tui.commands import reports
+
+    with open_journal(find_root(context.obj)) as journal:
+        study = folded(journal)
+    if as_json:
+        print_json([reports.experiment(study, found) for found in study.experiments.values()])
+    else:
+        typer.echo("\n".join(reports.table(study)))
+
+
+def show(
+    context: typer.Context,
+    number: Number,
+    diff: Annotated[bool, typer.Option("--diff", help="Its change, as a unified diff.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="The output of its newest run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show one experiment, its diff or its log.
+
+    Hypothesis, runs, verdict and why.
+
+    Example: looptop show 12 --diff
+    """
+    from tui.commands import reports
+
+    root = find_root(context.obj)
+    with open_journal(root) as journal:
+        study = folded(journal)
+    found = find_experiment(study, number)
+    if diff:
+        typer.echo(_diff(root, study, found), nl=False)
+    elif log:
+        if not found.runs:
+            raise Refused(f"experiment {number} has not run yet")
+        _print_log(root, number, max(found.runs), follow=False)
+    elif as_json:
+        print_json(reports.experiment(study, found))
+    else:
+        typer.echo("\n".join(reports.details(study, found)))
+
+
+def log(
+    context: typer.Context,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows, run after run.")] = False,
+) -> None:
+    """Print the output of the newest run.
+
+    Example: looptop log -f
+    """
+    from tui.commands import reports
+
+    root = find_root(context.obj)
+    shown: tuple[int, int] | None = None
+    while True:
+        with open_journal(root) as journal:
+            newest = reports.newest(folded(journal).experiments.values())
+        if newest is None and not follow:
+            raise Refused("nothing has run here yet")
+        if newest is not None and (newest.id, max(newest.runs)) != shown:
+            shown = newest.id, max(newest.runs)
+            _print_log(root, *shown, follow=follow)
+        if not follow:
+            return
+        time.sleep(0.5)
+
+
+def _diff(root: Path, study: "Study", found: "Experiment") -> str:
+    from loop.lineage import Lineage
+
+    if found.commit is None or found.parent_commit is None:
+        raise Refused(f"experiment {found.id} has no commit to compare")
+    return Lineage(root, study.tag).diff(found.parent_commit, found.commit)
+
+
+def _print_log(root: Path, experiment: int, number: int, *, follow: bool) -> None:
+    """Print a run's log; with `follow`, until the run has ended and a newer one may have begun."""
+    from loop.runs.log import read_log
+    from loop.workspace import Workspace
+
+    folder = Workspace(root).run_folder(experiment, number)
+    offset = 0
+    while True:
+        piece = read_log(folder, offset)
+        if piece.text:
+            sys.stdout.write(piece.text)
+            offset = piece.end
+            continue
+        sys.stdout.flush()
+        if not follow or _ended(root, experiment, number):
+            return
+        time.sleep(0.3)
+
+
+def _ended(root: Path, experiment: int, number: int) -> bool:
+    with open_journal(root) as journal:
+        return bool(journal.read(kinds={"run_finished"}, experiment=experiment, run=number, limit=1))

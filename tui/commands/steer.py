@@ -1,0 +1,164 @@
+"""Commands by which a person steers: each appends one wish to the journal, and says what came of it."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui.commands.shared import (
+    Number,
+    Refused,
+    find_experiment,
+    find_root,
+    folded,
+    open_journal,
+    who,
+)
+
+if TYPE_CHECKING:
+    from loop import events as e
+
+
+def pause(context: typer.Context) -> None:
+    """Start no run after the one in flight.
+
+    Until `looptop resume`. The supervisor stays at work, and costs next to nothing.
+    """
+    from loop import events as e
+
+    _wish(context, e.Paused(who=who()))
+
+
+def resume(context: typer.Context) -> None:
+    """Go on after `looptop pause`."""
+    from loop import events as e
+
+    _wish(context, e.Resumed(who=who()))
+
+
+def steer(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Words for the researcher.")],
+    interrupt: Annotated[bool, typer.Option("-i", "--interrupt", help="Cut its present thought short.")] = False,
+) -> None:
+    """Say something to the researcher.
+
+    It hears it before its next proposal; with -i at once.
+
+    Example: looptop steer "focus on the learning rates"
+    """
+    from loop import events as e
+
+    if not text.strip():
+        raise Refused("there are no words to pass on", 2)
+    _wish(context, e.Steered(who=who(), text=text.strip(), interrupt=interrupt))
+
+
+def kill(context: typer.Context, number: Number) -> None:
+    """End the run of experiment N.
+
+    Or take it out of the queue; its verdict is "killed" and everything of it is kept.
+    """
+    from loop import events as e
+
+    _wish(context, e.Killed(who=who()), number)
+
+
+def approve(context: typer.Context, number: Number) -> None:
+    """Let a waiting proposal run.
+
+    Proposals wait where program.md says `review: all`.
+    """
+    from loop import events as e
+
+    _wish(context, e.Approved(who=who()), number)
+
+
+def reject(
+    context: typer.Context,
+    number: Number,
+    why: Annotated[str, typer.Option("--why", help="Your reason; it is kept with the experiment.")] = "",
+) -> None:
+    """Turn down a waiting proposal."""
+    from loop import events as e
+
+    _wish(context, e.Rejected(who=who(), why=why), number)
+
+
+def keep(
+    context: typer.Context,
+    number: Number,
+    why: Annotated[str, typer.Option("--why", help="Your reason; it is kept with the experiment.")] = "",
+) -> None:
+    """Overrule: make experiment N the champion."""
+    from loop import events as e
+
+    _wish(context, e.Overruled(who=who(), verdict="kept", why=why), number)
+
+
+def discard(
+    context: typer.Context,
+    number: Number,
+    why: Annotated[str, typer.Option("--why", help="Your reason; it is kept with the experiment.")] = "",
+) -> None:
+    """Overrule: discard the champion N.
+
+    The one before it is champion again.
+    """
+    from loop import events as e
+
+    _wish(context, e.Overruled(who=who(), verdict="discarded", why=why), number)
+
+
+def requeue(context: typer.Context, number: Number) -> None:
+    """Run experiment N again, on today's champion."""
+    from loop import events as e
+
+    _wish(context, e.Requeued(who=who()), number)
+
+
+def stop(
+    context: typer.Context,
+    now: Annotated[bool, typer.Option("--now", help="End the run in flight; it is run again after a start.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until it has stopped.")] = True,
+) -> None:
+    """Stop the loop after the run in flight.
+
+    Waits for that. Everything is kept, and `looptop` goes on from there.
+
+    Example: looptop stop --now
+    """
+    from loop.workspace import supervisor_alive
+    from tui.commands.stopping import stop_loop
+
+    root = find_root(context.obj)
+    if supervisor_alive(root) is None:
+        typer.echo("no loop runs here")
+        return
+    with open_journal(root) as journal:
+        for line in stop_loop(root, journal, who(), now=now, wait=wait):
+            typer.echo(line)
+
+
+def _wish(context: typer.Context, body: "e.Body", number: int | None = None) -> None:
+    """Append a wish, wait a moment for what comes of it, and say so."""
+    from loop import events as e
+    from loop.workspace import supervisor_alive
+
+    root = find_root(context.obj)
+    with open_journal(root) as journal:
+        if number is not None:
+            find_experiment(folded(journal), number)
+        seq = journal.append(body, number)
+        if supervisor_alive(root) is None:
+            typer.echo("noted; no loop runs here now, so it takes effect when `looptop` starts one")
+            return
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            for event in journal.read(seq, kinds={"wish_granted"}):
+                if isinstance(event.body, e.WishGranted) and event.body.wish == seq:
+                    typer.echo(event.body.outcome)
+                    return
+            time.sleep(0.05)
+    later = {"paused": "after the run in flight", "steered": "before its next proposal"}
+    typer.echo(f"noted; it takes effect {later.get(body.kind, 'as soon as it can')}")
