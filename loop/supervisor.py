@@ -218,7 +218,7 @@ class Supervisor:
                 self._recorder.record(e.Fault(where=researcher.name, message=str(nothing)))
                 self._exhausted += 1
                 self._recorder.wake()
-                return
+                await asyncio.Future()  # until the loop ends: others may have something left
             except (LineageError, JournalError, End):
                 raise
             except Exception as error:

@@ -1,0 +1,222 @@
+"""The supervisor with researchers of every kind, in a real repository with real runs."""
+
+import asyncio
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from loop import events as e
+from loop.gauges import FakeGauges
+from loop.journal import Journal
+from loop.lineage import Lineage, init_repository
+from loop.opening import Prepared
+from loop.options import Options
+from loop.program import load
+from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Researcher, Sink
+from loop.service import find_slots
+from loop.study import FOLDED, Study, fold
+from loop.supervisor import Supervisor
+from loop.workspace import Workspace, supervise
+
+SCRIPT = "# one\nA=5\n# two\nB=5\n# three\nC=5\n# the end\necho loss: $((A + B + C)).$((LOOPTOP_SEED % 2))\n"
+
+
+class Scripted:
+    """Proposes what it is told to, one after another."""
+
+    def __init__(self, *steps: Callable[[Briefing], Proposal] | Exception, ahead: int = 0) -> None:
+        self.name, self.about, self.ahead = "scripted", "proposes what a test says", ahead
+        self.steps = list(steps)
+        self.heard: list[Sequence[str]] = []
+
+    async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
+        self.heard.append(briefing.words)
+        if not self.steps:
+            raise NothingLeft("that was all")
+        step = self.steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step(briefing)
+
+
+def change(old: str, new: str) -> Callable[[Briefing], Proposal]:
+    """A proposal that replaces `old` by `new` in the champion's script."""
+
+    def step(briefing: Briefing) -> Proposal:
+        script = briefing.files["run.sh"]
+        assert old in script
+        return Proposal(f"{old} to {new}", "it should help", {"run.sh": script.replace(old, new)})
+
+    return step
+
+
+class House:
+    """A workspace whose supervisor runs in this process."""
+
+    def __init__(self, root: Path, front: str = "") -> None:
+        self.root = root
+        (root / "run.sh").write_text(SCRIPT)
+        (root / "other.txt").write_text("not to be edited\n")
+        keep = "keep: {baseline_runs: 2, max_runs: 3, confidence: 0.9}\n"
+        (root / "program.md").write_text(
+            f"---\nedit: run.sh\nrun: sh run.sh\nmetric: loss\nbudget: 1s\n{keep}{front}---\nGo down.\n"
+        )
+        init_repository(root, [root / name for name in ("run.sh", "other.txt", "program.md")])
+
+    def supervisor(self, journal: Journal, *researchers: Researcher) -> Supervisor:
+        lineage = Lineage(self.root, "test")
+        lineage.prepare()
+        prepared = Prepared(Workspace(self.root), lineage, load(self.root), Options(), researchers)
+        gauges = FakeGauges(0)
+        return Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
+
+    async def work(self, *researchers: Researcher) -> Study:
+        """Run the loop until it ends by itself."""
+        (self.root / ".looptop").mkdir(exist_ok=True)
+        with supervise(self.root), Journal(Workspace(self.root).journal, create=True) as journal:
+            await asyncio.wait_for(self.supervisor(journal, *researchers).run(), 60)
+        return self.study()
+
+    def events(self, *kinds: str) -> list[e.Event]:
+        with Journal(Workspace(self.root).journal) as journal:
+            return journal.read(kinds=kinds)
+
+    def study(self) -> Study:
+        return fold(self.events(*FOLDED))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+async def test_a_better_change_is_kept_and_the_next_builds_on_it(house: House) -> None:
+    study = await house.work(Scripted(change("A=5", "A=1"), change("B=5", "B=9"), change("C=5", "C=2")))
+    verdicts = [experiment.verdict for experiment in study.experiments.values()]
+    assert verdicts == ["kept", "kept", "discarded", "kept"]
+    assert [study.experiments[n].parent for n in (1, 2, 3)] == [0, 1, 1]
+    tip = Lineage(house.root, "test").read(study.branch, "run.sh")
+    assert tip == SCRIPT.replace("A=5", "A=1").replace("C=5", "C=2").encode()
+    assert study.supervisor is not None
+    assert study.supervisor.reason == "no researcher has anything left to propose"
+    assert study.lineage == [0, 1, 3]
+
+
+async def test_a_proposal_made_on_an_older_champion_is_moved_onto_the_new_one(house: House) -> None:
+    study = await house.work(Scripted(change("A=5", "A=1"), change("C=5", "C=1"), ahead=1))
+    second = study.experiments[2]
+    assert (second.parent, second.verdict) == (1, "kept")
+    queued = [event.body.parent for event in house.events("experiment_queued") if event.experiment == 2]  # type: ignore[union-attr]
+    assert queued == [0, 1], "it was proposed on the baseline, and ran on experiment 1"
+    assert Lineage(house.root, "test").read(study.branch, "run.sh") == (
+        SCRIPT.replace("A=5", "A=1").replace("C=5", "C=1").encode()
+    )
+
+
+async def test_two_changes_of_the_same_line_do_not_go_together(house: House) -> None:
+    study = await house.work(Scripted(change("A=5", "A=1"), change("A=5", "A=2"), ahead=1))
+    second = study.experiments[2]
+    assert second.verdict == "rejected" and "the same lines as the new champion" in second.reason
+    assert second.runs == {}
+
+
+async def test_what_a_guard_refuses_never_runs_and_is_kept_all_the_same(house: House) -> None:
+    def forbidden(briefing: Briefing) -> Proposal:
+        return Proposal("sneaky", "none", {"other.txt": "edited\n"})
+
+    def outside(briefing: Briefing) -> Proposal:
+        return Proposal("sneakier", "none", {"../other.txt": "edited\n"})
+
+    def nothing(briefing: Briefing) -> Proposal:
+        return Proposal("lazy", "none", dict(briefing.files))
+
+    study = await house.work(Scripted(forbidden, outside, nothing, change("A=5", "A=9"), change("A=5", "A=9")))
+    verdicts = {number: (x.verdict, x.reason) for number, x in study.experiments.items() if number}
+    assert verdicts[1] == ("rejected", "it edits other.txt, and only run.sh may be edited")
+    assert verdicts[2][0] == "rejected" and "../other.txt" in verdicts[2][1]
+    assert verdicts[3] == ("rejected", "it changes nothing")
+    assert verdicts[4][0] == "discarded"
+    assert verdicts[5] == ("rejected", "it is the same as experiment 4 (A=5 to A=9): discarded")
+    assert all(study.experiments[number].runs == {} for number in (1, 2, 3, 5))
+    edits = {event.experiment: event.body.edits for event in house.events("edits_recorded")}  # type: ignore[union-attr]
+    assert edits[2] == {"../other.txt": "edited\n"}, "git cannot hold it, the journal does"
+    assert Lineage(house.root, "test").read(study.experiments[1].commit or "", "other.txt") == b"edited\n"
+    assert (house.root / "other.txt").read_text() == "not to be edited\n"
+
+
+async def test_a_researcher_that_fails_is_asked_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loop.supervisor.PATIENCE", (0.01, 0.02))
+    failing = Scripted(ValueError("no idea"), TimeoutError("slow"), change("A=5", "A=9"))
+    study = await house.work(failing)
+    messages = [fault.message for _, fault in study.faults]
+    assert messages[0].startswith("ValueError: no idea; asked again in")
+    assert messages[1].startswith("TimeoutError: slow")
+    assert study.experiments[1].verdict == "discarded"
+    assert list(study.experiments) == [0, 1], "a failed thought uses up no number"
+
+
+async def test_an_interrupt_cuts_the_thought_and_the_words_come_with_the_next(house: House) -> None:
+    class Slow(Scripted):
+        async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
+            if not briefing.words:
+                self.heard.append(briefing.words)
+                sink.think("thinking for an hour ")
+                await asyncio.sleep(3600)
+            return await super().propose(briefing, sink)
+
+    slow = Slow(change("A=5", "A=9"))
+    (house.root / ".looptop").mkdir()
+
+    async def interrupt(path: Path) -> None:
+        with Journal(path) as journal:
+            async for events in journal.follow():
+                kinds = {(event.kind, event.experiment) for event in events}
+                if ("thought", 1) in kinds and not journal.read(kinds={"steered"}):
+                    journal.append(e.Steered(who="ada", text="quicker, please", interrupt=True))
+                if ("experiment_judged", 1) in kinds:
+                    journal.append(e.Stopped(now=True))
+                    return
+
+    workspace = Workspace(house.root)
+    with supervise(house.root), Journal(workspace.journal, create=True) as journal:
+        asking = asyncio.create_task(interrupt(workspace.journal))
+        await asyncio.wait_for(house.supervisor(journal, slow).run(), 60)
+        await asking
+    assert slow.heard[:2] == [(), ("quicker, please",)]
+    study = house.study()
+    wish = next(wish for wish in study.wishes.values() if wish.kind == "steered")
+    assert wish.outcome == "heard before experiment 1"
+    thoughts = "".join(event.body.text for event in house.events("thought"))  # type: ignore[union-attr]
+    assert "(interrupted)" in thoughts
+    assert study.experiments[1].verdict == "discarded"
+
+
+async def test_failures_in_a_row_stop_the_loop_with_a_reason(tmp_path: Path) -> None:
+    house = House(tmp_path, "limits: {failures: 2}\n")
+    crash = [change("# the end", f"exit {code}") for code in (3, 4, 5)]
+    study = await house.work(Scripted(*crash))
+    assert [study.experiments[n].verdict for n in (1, 2)] == ["crashed", "crashed"]
+    assert study.experiments[1].reason.startswith("exit code 3")
+    assert study.supervisor is not None
+    assert study.supervisor.reason == "limit reached: 2 experiments in a row ended without a number"
+    assert 3 not in study.experiments
+
+
+async def test_a_verification_decides_and_not_the_run(tmp_path: Path) -> None:
+    house = House(tmp_path, "verify: sh other.txt\n")
+    (house.root / "other.txt").write_text(
+        'grep -q A=1 run.sh && { echo "rejected: honest: it lies"; exit 3; }\n'
+        "grep -q A=2 run.sh && exit 9\n"
+        "echo loss: 7.$((LOOPTOP_SEED % 2))\n"
+    )
+    init = ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qam", "verify"]
+    subprocess.run(["git", *init], cwd=house.root, check=True)  # noqa: ASYNC221 - before the loop begins
+    study = await house.work(Scripted(change("A=5", "A=1"), change("A=5", "A=2"), change("A=5", "A=3")))
+    assert study.experiments[0].metric == pytest.approx(7.05)
+    assert (study.experiments[1].verdict, study.experiments[1].reason) == ("rejected", "it lies")
+    assert study.experiments[2].verdict == "crashed"
+    assert "the verification failed: exit code 9" in study.experiments[2].reason
+    assert study.experiments[3].verdict == "discarded", "8 less in its own words, and nothing in the verification's"
+    assert all(run.verified for run in study.experiments[3].runs.values())
