@@ -23,8 +23,9 @@ from loop.events import KINDS, STREAM, Body, Event, decode, encode
 VERSION = 1
 """Layout of the file, in SQLite's `user_version`; raised only when an older looptop could no longer read it."""
 
-FOLLOW_INTERVAL = 0.05
-"""Seconds between two looks of `follow`. One look is an indexed query of about 10 µs, so 20 a second cost 0.02% CPU."""
+FOLLOW_INTERVAL = 0.08
+"""Seconds between two looks of `follow`, so that an event is seen within 100 ms. A look is an indexed query of 3 µs;
+what costs is waking up for it, 12 times a second: 0.3% of a processor on a virtual machine, less on bare metal."""
 
 _APPLICATION_ID = 0x6C6F6F70  # "loop", so that `file` and we can tell the journal from any other database
 _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "fuse.sshfs"}

@@ -16,7 +16,7 @@ from loop.study import FOLDED, Study
 FLUSH_INTERVAL = 0.25
 """Seconds that a piece of the stream may wait; a reader sees words come at 4 Hz, and the disk 4 writes a second."""
 
-CATCH_UP_INTERVAL = 0.05
+CATCH_UP_INTERVAL = 0.1
 """Seconds between two looks for what others appended; a person's wish takes effect within 250 ms."""
 
 
