@@ -32,6 +32,8 @@ def run(workspace: Path, *, read_only: bool = False, ascii: bool = False) -> int
         return 2
     from tui import colours
 
+    for frozen in ("COLUMNS", "LINES"):  # exported once, they would hold the size still while the terminal changes
+        os.environ.pop(frozen, None)
     plain = ascii or colours.wants_ascii(os.environ)
     theme = colours.theme_for(os.environ)
     colours.prepare(os.environ)
