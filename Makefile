@@ -17,7 +17,7 @@ check: .venv/.dev
 	$(BIN)/mypy
 
 pytest: .venv/.dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 bench: .venv/.dev  ## every speed we claim, beside its budget
 	@for name in supervisor cockpit automl; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done

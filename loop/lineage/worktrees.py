@@ -10,6 +10,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Collection
 from pathlib import Path
 
@@ -21,6 +22,8 @@ class Worktrees:
 
     def __init__(self, git: Plumbing) -> None:
         self._git = git
+        # `git worktree add` reads the records of all other trees, and fails on one that is half made.
+        self._one_at_a_time = threading.Lock()
         self.home = git.root / ".looptop" / "trees"
 
     def add(self, name: str, commit: str) -> Path:
@@ -38,7 +41,8 @@ class Worktrees:
         self.home.mkdir(parents=True, exist_ok=True)
         try:
             # Forced twice: a record whose tree somebody deleted by hand must not stop us, locked or not.
-            self._git.run("worktree", "add", "-f", "-f", "--quiet", "--detach", str(tree), commit)
+            with self._one_at_a_time:
+                self._git.run("worktree", "add", "-f", "-f", "--quiet", "--detach", str(tree), commit)
             _fill_submodules(self._git, commit, tree)
         except BaseException:
             self.remove(name)
@@ -53,8 +57,9 @@ class Worktrees:
         """
         tree = self.path(name)
         _delete(tree)
-        for record in self._records().get(tree.name, []):
-            _delete(record)
+        with self._one_at_a_time:
+            for record in self._records().get(tree.name, []):
+                _delete(record)
 
     def names(self) -> list[str]:
         """The names of all trees, whole or half made, and of those that only git's records still know."""
