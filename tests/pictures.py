@@ -22,7 +22,7 @@ PICTURES = {
     "cockpit-80x24-ansi": ((80, 24), "tree", (), "ansi"),
     "cockpit-experiment": ((120, 44), "tree", ("enter",), "dark"),
     "cockpit-review": ((120, 36), "mind", ("a", "enter"), "dark"),
-    "cockpit-eight-gpus": ((200, 50), "machine", ("z",), "dark"),
+    "cockpit-eight-gpus": ((200, 50), "machine", (), "dark"),
     "cockpit-light": ((160, 42), "tree", (), "light"),
 }
 
