@@ -26,6 +26,9 @@ _STORY = 3000
 """Events of the mind that a new cockpit reads back."""
 
 
+_LOOK = 0.1
+"""Seconds between two looks for what is new; the screen takes it up four times a second, so more would only cost."""
+
 _PAGE = 1000
 """Events of the mind that come in at once when a person scrolls past its top: about 20 ms."""
 
@@ -68,7 +71,7 @@ class Feed:
 
     async def live(self) -> AsyncIterator[set[str]]:
         """What changes from here on, as the parts of the watch."""
-        async for events in self.journal.follow(self.watch.study.seq):
+        async for events in self.journal.follow(self.watch.study.seq, interval=_LOOK):
             changed = self.watch.apply(events)
             if changed:
                 yield changed
