@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCK := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 
-.PHONY: demo test check pytest bench soak picture lock clean
+.PHONY: demo test check pytest bench soak pictures lock clean
 
 demo: .venv/.train  ## the main job: a loop at work on the example, with its cockpit; no key and no GPU needed
 	@$(BIN)/looptop --researcher automl $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--budget 20s")')
@@ -25,8 +25,8 @@ bench: .venv/.dev  ## every speed we claim, beside its budget
 soak: .venv/.dev  ## the slow tests
 	$(BIN)/python -m pytest -m soak --timeout 3600
 
-picture: .venv/.dev  ## docs/cockpit.png, from the study in this checkout
-	$(BIN)/python -m tui.picture .looptop/journal.db docs/cockpit.png --size 200x50
+pictures: .venv/.dev  ## docs/*.png: STUDY=folder for those of a study of yours, the recorded one otherwise
+	$(BIN)/python -m tests.pictures docs $(STUDY)
 
 lock:  ## constraints.txt anew, from the newest versions that the ranges allow
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock

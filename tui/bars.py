@@ -41,5 +41,6 @@ class BottomBar(Drawn):
             waiting=cockpit.known.waiting() is not None,
             paused=study.paused,
             opens=bool(study.experiments),
+            table=cockpit.keys,
         )
         return [line]

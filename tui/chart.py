@@ -47,12 +47,22 @@ class Axis:
     low: float
     high: float
     write: Callable[[float], str]
+    log: bool = False
+    """Equal ratios take equal room; `low` must be above 0 then."""
 
     def share(self, value: float) -> float:
         """Place of a value in the range, 0 to 1; outside values come to the edge."""
         if self.high <= self.low:
             return 0.5
+        if self.log:
+            if value <= self.low:
+                return 0.0
+            return min(1.0, math.log(value / self.low) / math.log(self.high / self.low))
         return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
+
+    def ticks(self, most: int) -> list[float]:
+        """At most `most` round values in the range."""
+        return log_ticks(self.low, self.high, most) if self.log else ticks(self.low, self.high, most)
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
@@ -68,6 +78,21 @@ def ticks(low: float, high: float, most: int) -> list[float]:
         step *= 2
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [index * step for index in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """At most `most` round values for a logarithmic axis: 1, 2 and 5 times powers of ten, or fewer of them.
+
+    A range of less than about a factor of four holds too few of those; it gets the round values of a linear axis.
+    """
+    if not (0 < low < high and math.isfinite(high)) or most < 1:
+        return ticks(low, high, most)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        found = [x for power in powers for factor in factors if low <= (x := factor * 10.0**power) <= high]
+        if len(found) <= most:
+            return found if len(found) >= 3 else ticks(low, high, most)
+    return found[:: -(-len(found) // most)]
 
 
 def span(values: Iterable[float], margin: float = 0.05) -> tuple[float, float] | None:
@@ -139,7 +164,7 @@ def chart(
     if plot < 2 or width < 16:
         return [((pad("too small for a chart", width), "faint"),)] + [()] * (height - 1)
     rows = {}
-    for value in ticks(y.low, y.high, max(2, plot // 3)):
+    for value in y.ticks(max(2, plot // 3)):
         rows[min(plot - 1, int((1 - y.share(value)) * plot))] = y.write(value)
     gutter = max((cells(text) for text in rows.values()), default=0)
     wide = width - gutter - 2
@@ -166,7 +191,7 @@ def _below(x: Axis, wide: int, gutter: int, glyphs: Glyphs) -> list[Line]:
     corner, rule, notch = ("+", "-", "+") if glyphs.ascii else ("└", "─", "┬")
     line, labels = [rule] * wide, [" "] * (wide + 1)
     end = -1
-    for value in ticks(x.low, x.high, max(2, wide // 11)):
+    for value in x.ticks(max(2, wide // 11)):
         at = int(x.share(value) * (wide - 1) + 0.5)
         text = x.write(value)
         left = max(0, min(at - len(text) // 2, wide - len(text)))

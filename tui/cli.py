@@ -34,6 +34,7 @@ for command in (
     look.experiments,
     look.show,
     look.log,
+    look.export,
     steer.pause,
     steer.resume,
     steer.steer,

@@ -7,6 +7,10 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loop.settings import Settings
 
 COME_BACK = "looptop attach"
 
@@ -20,23 +24,51 @@ def refusal() -> str | None:
     return None
 
 
-def run(workspace: Path, *, read_only: bool = False, ascii: bool = False) -> int:
+def settings(theme: str | None = None, ascii: bool = False) -> "Settings":
+    """The person's settings with the flags over them, checked whole: what is wrong is said before anything starts.
+
+    Raises:
+        Unusable: the settings or the keymap cannot be used; the message is a sentence.
+    """
+    from loop import settings
+    from tui import keymap
+
+    try:
+        found = settings.read(os.environ)
+        keymap.table(found.keymap)
+    except keymap.KeymapError as error:
+        raise Unusable(f"{settings.config_file(os.environ)}: {error}") from None
+    except settings.SettingsError as error:
+        raise Unusable(str(error)) from None
+    if theme is not None and theme not in ("auto", *settings.THEMES):
+        raise Unusable(f"there is no theme {theme!r}; known are auto, {', '.join(settings.THEMES)}")
+    return found.model_copy(update={"theme": theme or found.theme, "ascii": ascii or found.ascii})
+
+
+class Unusable(Exception):
+    """What the person has set cannot be used; the message is a sentence."""
+
+
+def run(workspace: Path, *, read_only: bool = False, ascii: bool = False, theme: str | None = None) -> int:
     """Show the cockpit until the person detaches; returns the exit code.
 
     Raises:
         loop.journal.JournalError: there is no study here, or its journal cannot be read.
     """
+    try:
+        wanted = settings(theme, ascii)
+    except Unusable as error:
+        print(f"looptop: {error}", file=sys.stderr)
+        return 2
     why = refusal()
     if why is not None:
         print(f"looptop: {why}", file=sys.stderr)
         return 2
     from tui import colours
 
-    for frozen in ("COLUMNS", "LINES"):  # exported once, they would hold the size still while the terminal changes
-        os.environ.pop(frozen, None)
-    plain = ascii or colours.wants_ascii(os.environ)
-    theme = colours.theme_for(os.environ)
-    colours.prepare(os.environ)
+    plain = wanted.ascii or colours.wants_ascii(os.environ)
+    looks = colours.theme_for(os.environ) if wanted.theme == "auto" else wanted.theme
+    colours.prepare(os.environ, looks)
     from loop.workspace import supervisor_alive
     from tui.app import Cockpit
     from tui.driver import CockpitDriver
@@ -46,7 +78,9 @@ def run(workspace: Path, *, read_only: bool = False, ascii: bool = False) -> int
             workspace,
             read_only=read_only,
             ascii_only=plain,
-            theme=theme,
+            theme=looks,
+            keys=wanted.keymap,
+            notify=wanted.notify,
             alive=supervisor_alive,
             driver_class=CockpitDriver,
         )

@@ -52,8 +52,10 @@ def wants_ascii(environ: Mapping[str, str]) -> bool:
     return named or environ.get("TERM") == "linux"
 
 
-def prepare(environ: MutableMapping[str, str]) -> None:
+def prepare(environ: MutableMapping[str, str], theme: str = "mono") -> None:
     """Tell Textual, which reads these at its import: no animation, no smooth scrolling, and how soon it may draw.
+
+    A theme that a person has named goes over NO_COLOR, which Textual would obey in spite of it.
 
     We draw at rates of our own (the stream at 4 Hz), so frames a second only say how long a key waits for its effect:
     at 15 a key took 100 to 150 ms to the screen, at 60 it takes 35, and nothing else costs more.
@@ -61,4 +63,8 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     environ["TEXTUAL_FPS"] = "60"
     environ["TEXTUAL_ANIMATIONS"] = "none"
     environ["TEXTUAL_SMOOTH_SCROLL"] = "0"
+    for name in ("COLUMNS", "LINES"):  # Textual would believe them over the terminal, and never see it grow
+        environ.pop(name, None)
+    if theme != "mono":
+        environ.pop("NO_COLOR", None)
     environ.setdefault("TEXTUAL_COLOR_SYSTEM", colour_system(environ))

@@ -14,7 +14,7 @@ from tui.panels.panel import Panel
 from tui.prompt import Prompt
 
 if TYPE_CHECKING:
-    from tui.app import Cockpit
+    from tui.frame import Frame
 
 
 class Placed(Layout):
@@ -23,12 +23,14 @@ class Placed(Layout):
     name = "placed"
 
     def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> list[WidgetPlacement]:
-        cockpit = cast("Cockpit", parent.app)
+        cockpit = cast("Frame", parent.app)
         width, height = size
         gauge = cockpit.known.gauge
         plan = layout(width, height, cockpit.active, zoomed=cockpit.zoomed, gpus=len(gauge.gpus) if gauge else 0)
         places = {place.view: place for place in plan.places}
         found: list[WidgetPlacement] = []
+        prompts: list[WidgetPlacement] = []
+        # over everything: it covers the key line, and more where its text has several lines
 
         def put(child: Widget, x: int, y: int, wide: int, high: int) -> None:
             found.append(WidgetPlacement(Region(x, y, wide, high), NULL_OFFSET, Spacing(), child))
@@ -39,13 +41,12 @@ class Placed(Layout):
             elif isinstance(child, Panel) and (place := places.get(child.view)):
                 child.boxed = place.boxed
                 put(child, place.x, place.y, place.width, place.height)
-            elif isinstance(child, (BottomBar, Prompt)) and not plan.tiny and self._at_bottom(child, children):
+            elif isinstance(child, Prompt) and not plan.tiny:
+                rows = child.rows(width)
+                prompts.append(WidgetPlacement(Region(0, height - rows, width, rows), NULL_OFFSET, Spacing(), child, 1))
+            elif isinstance(child, BottomBar) and not plan.tiny:
                 put(child, 0, height - 1, width, 1)
-        return found
-
-    def _at_bottom(self, child: Widget, children: list[Widget]) -> bool:
-        """The prompt, while there is one, takes the place of the key line."""
-        return isinstance(child, Prompt) or not any(isinstance(other, Prompt) for other in children)
+        return found + prompts
 
 
 class Desk(Screen[None], inherit_bindings=False):

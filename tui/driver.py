@@ -14,22 +14,33 @@ from types import FrameType
 
 from textual.drivers.linux_driver import LinuxDriver
 
+from tui.herald import POP_TITLE, PUSH_TITLE
+
 _PATIENCE = 2.0
 """Seconds that an orderly end may take: writing to a stalled terminal never comes back."""
 
-_RESTORE = b"\x1b[?1000l\x1b[?1002l\x1b[?1006l\x1b[?2004l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
-"""Mouse and bracketed paste off, line wrap on, keyboard as it was, main screen, cursor, no focus reports."""
+_RESTORE = b"\x1b[23;2t\x1b[?1000l\x1b[?1002l\x1b[?1006l\x1b[?2004l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+"""Title as it was, mouse and bracketed paste off, line wrap on, keyboard as it was, main screen, cursor, no reports."""
 
 
 class CockpitDriver(LinuxDriver):
     """The Linux driver, made to end well."""
+
+    _watched = False
 
     def start_application_mode(self) -> None:
         super().start_application_mode()  # type: ignore[no-untyped-call]
         for number in (signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._told_to_end)
-        threading.Thread(target=self._watch_terminal, name="looptop-hangup", daemon=True).start()
+        self.write(PUSH_TITLE)
+        if not self._watched:  # again after a pager
+            self._watched = True
+            threading.Thread(target=self._watch_terminal, name="looptop-hangup", daemon=True).start()
+
+    def stop_application_mode(self) -> None:
+        self.write(POP_TITLE)
+        super().stop_application_mode()
 
     def _told_to_end(self, number: int, frame: FrameType | None) -> None:
         """A signal; it comes through even while the event loop waits for a stalled terminal."""

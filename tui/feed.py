@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Iterable
 from loop.events import Event
 from loop.journal import Journal
 from loop.study import FOLDED
-from tui.watch import MIND, Watch
+from tui.story import MIND, told
+from tui.watch import Watch
 
 _WINDOW = 8000
 """Events of one slice; about 10 ms of reading at the usual share of folded kinds."""
@@ -23,6 +24,13 @@ _TURN = 0.03
 
 _STORY = 3000
 """Events of the mind that a new cockpit reads back."""
+
+
+_LOOK = 0.1
+"""Seconds between two looks for what is new; the screen takes it up four times a second, so more would only cost."""
+
+_PAGE = 1000
+"""Events of the mind that come in at once when a person scrolls past its top: about 20 ms."""
 
 
 class Feed:
@@ -59,11 +67,11 @@ class Feed:
                 turn = time.monotonic()
         self._gauges(120)
         for event in self._newest(last, MIND, _STORY):
-            self.watch.tell(event)
+            self.watch.story.tell(event)
 
     async def live(self) -> AsyncIterator[set[str]]:
         """What changes from here on, as the parts of the watch."""
-        async for events in self.journal.follow(self.watch.study.seq):
+        async for events in self.journal.follow(self.watch.study.seq, interval=_LOOK):
             changed = self.watch.apply(events)
             if changed:
                 yield changed
@@ -79,6 +87,15 @@ class Feed:
                 self.watch.take_sample(event)
         self.watch.forget_samples(wanted)
 
+    def older(self) -> int:
+        """Page in the mind's text before the oldest that is there; returns how many rows came, 0 at the beginning."""
+        ring = self.watch.mind
+        first = ring.paragraphs[0].seq if ring.paragraphs else 0
+        events = self._newest(first - 1, MIND, _PAGE) if first > 1 else []
+        before = ring.first
+        ring.prepend(told(events, self.watch.study, ring.width, ring.folded))
+        return before - ring.first
+
     def _gauges(self, count: int) -> None:
         self.watch.history.clear()
         for event in self.journal.read(kinds={"gauge_read"}, limit=count, newest=True):
@@ -89,7 +106,7 @@ class Feed:
         found: list[list[Event]] = []
         have, until = 0, last
         while until > 0 and have < count:
-            part = self.journal.read(max(0, until - _WINDOW), until=until, kinds=kinds)
+            part = self.journal.read(max(0, until - _WINDOW), until=until, kinds=kinds, limit=count - have, newest=True)
             found.append(part)
             have += len(part)
             until -= _WINDOW

@@ -12,6 +12,7 @@ WORDS = {
     "killed": "killed",
     "rejected": "rejected",
     "running": "running",
+    "verifying": "verifying",
     "queued": "queued",
     "waiting": "waiting",
     "proposed": "proposed",
@@ -29,6 +30,7 @@ class Glyphs:
     dot: str
     point: str
     champion: str
+    folded: str
     trunk: str
     branch: str
     cross: str
@@ -61,7 +63,9 @@ class Glyphs:
 
 
 def state_of(experiment: Experiment) -> str:
-    """The verdict where there is one, else the phase."""
+    """The verdict where there is one, else the phase; a run that has ended and is not judged is being verified."""
+    if experiment.verdict is None and experiment.phase == "running" and experiment.in_flight() is None:
+        return "verifying"
     return experiment.verdict or ("queued" if experiment.phase == "judged" else experiment.phase)
 
 
@@ -75,6 +79,7 @@ UNICODE = Glyphs(
         "killed": "■",
         "rejected": "⊘",
         "running": "▸",
+        "verifying": "▹",
         "queued": "○",
         "waiting": "?",
         "proposed": "·",
@@ -83,6 +88,7 @@ UNICODE = Glyphs(
     dot="·",
     point="•",
     champion="★",
+    folded="+",
     trunk="│",
     branch="├",
     cross="┼",
@@ -110,6 +116,7 @@ ASCII = Glyphs(
         "killed": "K",
         "rejected": "R",
         "running": ">",
+        "verifying": "v",
         "queued": "o",
         "waiting": "?",
         "proposed": ".",
@@ -118,6 +125,7 @@ ASCII = Glyphs(
     dot=".",
     point="o",
     champion="@",
+    folded="+",
     trunk="|",
     branch="|",
     cross="+",
@@ -138,5 +146,5 @@ ASCII = Glyphs(
 _PLAIN = str.maketrans(
     {"σ": "s", "…": "~", "−": "-", "±": "~", "·": ".", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"'}
     | {"→": ">", "▸": ">", "✓": "*", "✗": "x", "×": "x", "°": " ", "★": "@", "│": "|", "─": "-", "●": "*", "▴": "^"}
-    | {"▾": "v", "Δ": "d", "≤": "<", "≥": ">", "µ": "u"}
+    | {"▹": "v", "▾": "v", "Δ": "d", "≤": "<", "≥": ">", "µ": "u"}
 )

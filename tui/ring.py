@@ -1,12 +1,14 @@
 """A bounded stream of paragraphs, wrapped to a width: the memory behind the mind and the log.
 
-Pure data, no screen. Rows are numbered for ever: row 0 is the first that was ever there, and dropping old paragraphs
-renames nothing, so a person who has scrolled up keeps their place while new text arrives. Appending to the last
-paragraph re-wraps its last row only; a new width wraps everything again, at about a microsecond a row.
+Pure data, no screen. Rows are numbered for ever: row 0 is the first that was there at the start, older text that is
+paged in goes below zero, and dropping old paragraphs renames nothing, so a person who has scrolled up keeps their
+place while new text arrives. Appending to the last paragraph re-wraps its last row only; a new width, or folding,
+wraps everything again, at about a microsecond a row.
 """
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -22,6 +24,10 @@ class Paragraph:
     lead: str = ""
     right: str = ""
     """Something for the right end of the first row, such as the time."""
+    seq: int = 0
+    """The event it began with; 0 where it comes from none."""
+    folds: bool = False
+    """Belongs to a thought that is finished, so it is not shown while the ring is folded."""
     rows: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -29,7 +35,7 @@ class Ring:
     """The newest paragraphs of a stream.
 
     Args:
-        most: characters kept; the oldest paragraphs go first.
+        most: characters kept; the oldest paragraphs go first. Text that is paged in is kept beyond that, until `trim`.
     """
 
     def __init__(self, most: int = 600_000, width: int = 80) -> None:
@@ -39,6 +45,9 @@ class Ring:
         """Row number at which each paragraph begins."""
         self._index: list[int] | None = None
         self.chars = 0
+        self.spare = 0
+        """Characters allowed beyond `most`, for what was paged in."""
+        self.folded = False
         self.first = 0
         """Number of the oldest row that is still there."""
         self.end = 0
@@ -53,24 +62,45 @@ class Ring:
         self.paragraphs.clear()
         self._starts.clear()
         self._index = None
-        self.chars, self.first = 0, self.end
+        self.chars, self.spare, self.first = 0, 0, self.end
 
     def add(self, paragraph: Paragraph) -> None:
         """A new paragraph at the end."""
-        paragraph.rows = wrap(paragraph.text, self._room(paragraph))
+        paragraph.rows = self._wrapped(paragraph)
         self.paragraphs.append(paragraph)
         self._starts.append(self.end)
         self._index = None
         self.end += len(paragraph.rows)
-        self.chars += len(paragraph.text) + 40  # a short paragraph costs its objects too
+        self.chars += _weight(paragraph)
         self._drop()
+
+    def prepend(self, paragraphs: Sequence[Paragraph]) -> None:
+        """Older paragraphs, before all that are there."""
+        for paragraph in reversed(paragraphs):
+            paragraph.rows = self._wrapped(paragraph)
+            self.first -= len(paragraph.rows)
+            self.paragraphs.appendleft(paragraph)
+            self._starts.appendleft(self.first)
+            self.chars += _weight(paragraph)
+            self.spare += _weight(paragraph)
+        self._index = None
+
+    def trim(self) -> None:
+        """Nobody looks at what was paged in any more: back to the usual size."""
+        self.spare = 0
+        self._drop()
+
+    def fold(self, folded: bool) -> None:
+        """Show finished thoughts, or leave them out. The numbers of the rows change, the first stays the first."""
+        self.folded = folded
+        self._wrap_all()
 
     def extend(self, text: str) -> None:
         """More text at the end of the last paragraph."""
         last = self.paragraphs[-1]
         last.text += text
         start = last.rows.pop()[0]
-        fresh = wrap(last.text, self._room(last), start)
+        fresh = wrap(last.text, max(8, self.width - len(last.lead)), start)
         last.rows += fresh
         self.end += len(fresh) - 1
         self.chars += len(text)
@@ -81,11 +111,14 @@ class Ring:
         if width == self.width:
             return
         self.width = width
+        self._wrap_all()
+
+    def _wrap_all(self) -> None:
         self._starts.clear()
         self._index = None
         row = self.first
         for paragraph in self.paragraphs:
-            paragraph.rows = wrap(paragraph.text, self._room(paragraph))
+            paragraph.rows = self._wrapped(paragraph)
             self._starts.append(row)
             row += len(paragraph.rows)
         self.end = row
@@ -112,13 +145,22 @@ class Ring:
         """The number of the first row of the paragraph at `index`."""
         return self._starts[index]
 
-    def _room(self, paragraph: Paragraph) -> int:
-        return max(8, self.width - len(paragraph.lead))
+    def _wrapped(self, paragraph: Paragraph) -> list[tuple[int, int]]:
+        if self.folded and paragraph.folds:
+            return []
+        return wrap(paragraph.text, max(8, self.width - len(paragraph.lead)))
 
     def _drop(self) -> None:
-        while self.chars > self.most and len(self.paragraphs) > 1:
+        """Let the oldest go; what came with one event goes together, so that paging can begin before it."""
+        seq = -1
+        while len(self.paragraphs) > 1 and (self.chars > self.most + self.spare or self.paragraphs[0].seq == seq):
             oldest = self.paragraphs.popleft()
             self._starts.popleft()
             self._index = None
             self.first += len(oldest.rows)
-            self.chars -= len(oldest.text) + 40
+            self.chars -= _weight(oldest)
+            seq = oldest.seq or -1
+
+
+def _weight(paragraph: Paragraph) -> int:
+    return len(paragraph.text) + 40  # a short paragraph costs its objects too

@@ -207,6 +207,9 @@ def heights(values: Sequence[float | None], glyphs: Glyphs, top: float = 100.0) 
 def _run(watch: Watch, alive: Life, now: float) -> list[Span]:
     pair = watch.in_flight()
     if pair is None:
+        checked = watch.verifying() if alive.word in ("live", "stale") else None
+        if checked is not None:
+            return [("verifying ", "dim"), (f"{checked[0].id}.{checked[1].number}", "verifying")]
         waiting = watch.waiting()
         return [] if waiting is None else [(f"{waiting.id} waits for you", "waiting")]
     experiment, run = pair

@@ -4,27 +4,17 @@ Plain data, no screen and no clock. `apply` takes events in order and says which
 drawn again only when it has to be. Nothing here is kept anywhere: a new cockpit reads it from the journal again.
 """
 
-import time
 from collections import deque
 from collections.abc import Iterable
 
 from loop import events as e
 from loop.study import Experiment, Run, Study
-from tui.ring import Paragraph, Ring
-from tui.text import brief, clean, cut, number, one_line, sigmas
-
-MIND = frozenset(
-    {"thought", "tool_called", "experiment_proposed", "experiment_judged", "champion_changed", "approval_asked"}
-    | {"fault", "limit_reached", "supervisor_started", "supervisor_stopped", "program_changed", "wish_granted"}
-    | e.WISHES
-)
-"""Kinds that leave a line in the mind view."""
+from tui.ring import Ring
+from tui.story import MIND, Story
+from tui.text import number, one_line
 
 SAMPLES = 4000
 """Samples kept of one run; at two a second a run of half an hour is whole, and a longer one is thinned."""
-
-_PIECE = 4000
-"""Characters of one paragraph; a longer one goes on in another, so that no single line is laid out for ever."""
 
 Sample = tuple[float, dict[str, float]]
 """Seconds of training, and what the run reported then."""
@@ -35,7 +25,9 @@ class Watch:
 
     def __init__(self) -> None:
         self.study = Study()
-        self.mind = Ring()
+        self.story = Story(self.study)
+        self.news: list[str] = []
+        """What a person who looks elsewhere should hear of: a champion, a wait, a fault, the end; none of the past."""
         self.gauge: e.GaugeRead | None = None
         self.heartbeat = 0.0
         """Time of the newest gauge."""
@@ -49,8 +41,6 @@ class Watch:
         self.open: dict[int, Experiment] = {}
         """Experiments without a verdict, by number."""
         self._verdicts: tuple[int, dict[str, int]] = (-1, {})
-        self._speaker: tuple[str, int | None] = ("", None)
-        self._open = False
 
     # --- taking in events --------------------------------------------------------------------------------------
 
@@ -74,8 +64,10 @@ class Watch:
                     self._changed(event.experiment)
                     changed.add("study")
             if event.kind in MIND:
-                self.tell(event)
+                self.story.tell(event)
                 changed.add("mind")
+            if (news := news_of(event)) is not None:
+                self.news.append(news)
         return changed
 
     def caught_up(self) -> None:
@@ -126,6 +118,15 @@ class Watch:
         found = self.study.experiments.get(experiment)
         return None if found is None else found.runs.get(run)
 
+    @property
+    def mind(self) -> Ring:
+        """The reasoning stream."""
+        return self.story.ring
+
+    def verifying(self) -> tuple[Experiment, Run] | None:
+        """A run that has ended and whose number is being measured anew."""
+        return next(iter(self.study.verifying()), None)
+
     def running(self) -> list[tuple[Experiment, Run]]:
         """Runs in flight."""
         return [(x, run) for x in self.open.values() if (run := x.in_flight()) is not None]
@@ -163,90 +164,17 @@ class Watch:
         mean = sum(run.metric or 0.0 for run in runs) / len(runs)
         return best, min(runs, key=lambda run: abs((run.metric or 0.0) - mean))
 
-    # --- the mind ----------------------------------------------------------------------------------------------
 
-    def tell(self, event: e.Event) -> None:
-        """Put what an event says into the reasoning stream."""
-        body, now = event.body, time.strftime("%H:%M", time.localtime(event.at))
-        match body:
-            case e.Thought():
-                self._think(body, event.experiment, now)
-            case e.ToolCalled():
-                self._line("tool", f"{body.intent}  →  {body.result}", "  ▸ ", brief(body.seconds))
-            case e.ExperimentProposed():
-                self._gap()
-                self._line("proposal", f"{event.experiment}  {body.title}", "  ", now)
-                if body.hypothesis:
-                    self._line("hypothesis", body.hypothesis, "   ")
-                if body.expected:
-                    self._line("hypothesis", f"expects {body.expected}", "   ")
-                self._speaker = ("", None)
-            case e.ExperimentJudged():
-                self._verdict(event, body, now)
-            case e.ChampionChanged():
-                self._line("champion", f"{event.experiment} is the champion at {number(body.metric)}", "★ ", now)
-            case e.ApprovalAsked():
-                self._line("waiting", f"{event.experiment} waits for a person: {body.reason}", "? ", now)
-            case e.Steered():
-                self._gap()
-                self._line(
-                    "you",
-                    body.text,
-                    f"{cut(one_line(body.who), 20) or 'you'} ▸ ",
-                    "interrupts" if body.interrupt else now,
-                )
-                self._gap()
-            case e.WishGranted():
-                wish = self.study.wishes.get(body.wish)
-                if wish is not None and body.outcome:
-                    self._line("note", f"{wish.kind}: {body.outcome}", "  ", now)
-            case e.Wish():
-                target = "" if event.experiment is None else f" {event.experiment}"
-                self._line("note", f"{body.who or 'you'}: {body.kind}{target}", "  ", now)
-            case e.Fault():
-                self._line("fault", f"{body.where}: {body.message}", "! ", now)
-            case e.LimitReached():
-                self._line("fault", f"limit reached: {body.reason}", "! ", now)
-            case e.ProgramChanged():
-                what = ", ".join(body.changed) or "nothing that counts"
-                self._line("note", f"the program changed: {what}", "  ", now)
-            case e.SupervisorStarted():
-                self._line("note", f"supervisor {body.pid} started on {body.host}", "  ", now)
-            case e.SupervisorStopped():
-                self._line("fault" if body.failed else "note", f"the loop has stopped: {body.reason}", "  ", now)
-            case _:
-                pass
-
-    def _think(self, body: e.Thought, experiment: int | None, now: str) -> None:
-        speaker = (body.researcher, experiment)
-        if speaker != self._speaker:
-            self._speaker = speaker
-            self._gap()
-            about = "" if experiment is None else f"  on {experiment}"
-            self._line("speaker", f"{cut(one_line(body.researcher), 40)}{about}", "", now)
-        text = clean(body.text)
-        for index, piece in enumerate(text.split("\n")):
-            if index:
-                self._open = False
-            if not piece:
-                continue
-            if self._open and len(self.mind.paragraphs[-1].text) < _PIECE:
-                self.mind.extend(piece)
-                continue
-            for start in range(0, len(piece), _PIECE):
-                self.mind.add(Paragraph("thought", piece[start : start + _PIECE]))
-            self._open = True
-
-    def _verdict(self, event: e.Event, body: e.ExperimentJudged, now: str) -> None:
-        effect = sigmas(body.effect, body.noise)
-        words = body.verdict.replace("_", " ") + (f" {effect}" if effect else "")
-        self._line(body.verdict, f"{event.experiment} {words}: {body.reason}", "\0 ", now)
-
-    def _line(self, kind: str, text: str, lead: str, right: str = "") -> None:
-        self._open = False
-        self.mind.add(Paragraph(kind, clean(text).replace("\n", " ")[: 2 * _PIECE], lead, right))
-
-    def _gap(self) -> None:
-        self._open = False
-        if self.mind.paragraphs and self.mind.paragraphs[-1].kind != "gap":
-            self.mind.add(Paragraph("gap", ""))
+def news_of(event: e.Event) -> str | None:
+    """What there is to say of an event to a person who is not looking; None where it can wait."""
+    match event.body:
+        case e.ChampionChanged(metric=metric) if event.experiment:
+            return f"experiment {event.experiment} is the champion at {number(metric)}"
+        case e.ApprovalAsked():
+            return f"experiment {event.experiment} waits for you"
+        case e.Fault(where=where, message=message):
+            return one_line(f"{where}: {message}")
+        case e.SupervisorStopped(reason=reason):
+            return f"the loop has stopped: {one_line(reason)}"
+        case _:
+            return None

@@ -1,68 +1,26 @@
 """The cockpit on a recorded study, key by key, in Textual's own test harness."""
 
-import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
 from loop import events as e
 from loop.journal import Journal
 from tests.recorded import record
+from tests.tui.cockpits import journal_of, opened, screen, settle, wishes
 from tests.tui.test_text import NASTY
-from tui import colours, keys
-from tui.app import READ_ONLY, Cockpit
+from tui import keys
 from tui.cockpit import farewell, refusal
+from tui.frame import READ_ONLY
 from tui.layout import VIEWS
+from tui.orders import KINDS
 from tui.picture import picture
-
-colours.prepare(os.environ)
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     record(tmp_path / ".looptop" / "journal.db", experiments=20)
     return tmp_path
-
-
-def journal_of(workspace: Path) -> Journal:
-    return Journal(workspace / ".looptop" / "journal.db")
-
-
-@asynccontextmanager
-async def opened(
-    workspace: Path, size: tuple[int, int] = (80, 24), *, alive: int | None = 4242, **options: object
-) -> AsyncIterator[tuple[Cockpit, Pilot[None]]]:
-    """A cockpit that has read the journal, at the moment of its last event."""
-    with journal_of(workspace) as journal:
-        moment = journal.read(max(0, journal.last_seq() - 1))[-1].at if journal.last_seq() else 0.0
-    app = Cockpit(workspace, alive=lambda root: alive, now=lambda: moment + 0.5, **options)  # type: ignore[arg-type]
-    async with app.run_test(size=size) as pilot:
-        await settle(app, pilot)
-        yield app, pilot
-
-
-async def settle(app: Cockpit, pilot: Pilot[None]) -> None:
-    """Until all that is in the journal is on the screen."""
-    for _ in range(400):
-        await pilot.pause(0.01)
-        if app.known.share == 1 and app.known.study.seq >= app.journal.last_seq():
-            break
-    app.flush()
-    app.tick()
-    app.draw_charts()
-    await pilot.pause(0.02)
-
-
-def screen(app: Cockpit) -> list[str]:
-    return [strip.text for strip in app.screen._compositor.render_strips()]
-
-
-def wishes(workspace: Path) -> list[e.Event]:
-    with journal_of(workspace) as journal:
-        return journal.read(kinds=e.WISHES)
 
 
 # --- what is on screen ---------------------------------------------------------------------------------------------
@@ -333,11 +291,12 @@ async def test_enter_opens_the_experiment_and_esc_comes_back(workspace: Path) ->
 
 
 async def test_help_is_the_table_and_the_signs(workspace: Path) -> None:
-    async with opened(workspace, (140, 60)) as (app, pilot):
+    async with opened(workspace, (200, 70)) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause(0.05)
         text = "\n".join(screen(app))
-        assert all(key.help in text for key in keys.KEYS)
+        assert all(key.help in text and key.id in text for key in keys.KEYS)
+        assert all(kind.help in text for kind in KINDS), "and every command"
         assert "timed out" in text and "champion" in text
 
 
@@ -360,7 +319,7 @@ async def test_scrolling_up_stops_following_and_counts_what_is_new(workspace: Pa
 
 async def test_searching_finds_filters_and_lets_go(workspace: Path) -> None:
     async with opened(workspace) as (app, pilot):
-        await pilot.press("2", "slash", *"crashed", "enter")
+        await pilot.press("2", "c", "slash", *"crashed", "enter")
         await settle(app, pilot)
         rows = [line for line in screen(app)[3:-1] if line.strip()]
         assert rows and all("crashed" in row for row in rows)
@@ -386,7 +345,7 @@ async def test_zoom_tab_theme_and_mouse(workspace: Path) -> None:
         await pilot.press("escape")
         await settle(app, pilot)
         assert "2 tree" in "\n".join(screen(app)) and not app.zoomed
-        for name in ("light", "ansi", "mono", "dark"):
+        for name in ("light", "contrast", "ansi", "mono", "dark"):
             await pilot.press("t")
             await pilot.pause(0.05)
             assert app.palette.name == name

@@ -1,6 +1,7 @@
 """One table: bindings, key line and help agree, and every key in it does something."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +45,9 @@ def test_a_read_only_cockpit_offers_no_wish() -> None:
     offered = {text.strip() for text, _ in line}
     assert not offered & {key.label for key in keys.KEYS if key.wish}
     assert {"paused", "steered", "killed", "stopped"} <= WISHES
+
+
+def test_the_page_for_users_has_every_key_with_its_id() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cockpit.md").read_text()
+    for key in keys.KEYS:
+        assert f"| `{key.show}` | {key.id} | {key.help} |" in page

@@ -191,6 +191,90 @@ def test_noise_on_fd_2_comes_after_the_screen_not_onto_it(tmux: Tmux, workspace:
     tmux.wait(lambda text: "detached from h100-a" in text and "NOISE FROM A LIBRARY" in text)
 
 
+def test_resizing_while_it_streams_loses_no_word(tmux: Tmux, workspace: Path) -> None:
+    start(tmux, workspace)
+    with Journal(workspace / ".looptop" / "journal.db") as journal:
+        for number, (width, height) in enumerate([(200, 50), (60, 18), (119, 30), (160, 22), (50, 10), (80, 24)] * 2):
+            for word in range(10):
+                journal.append(e.Thought(researcher="llm", text=f"word{number}.{word} "), 14)
+            tmux.resize(width, height)
+        journal.append(e.Thought(researcher="llm", text="the end of it"), 14)
+    text = tmux.wait("the end of it")
+    assert max(map(len, text.splitlines())) <= 80
+    said = text.replace("\n", " ").split()
+    assert [word for word in said if word.startswith("word11.")] == [f"word11.{i}" for i in range(10)]
+
+
+def test_a_run_is_killed_from_the_screen(tmux: Tmux, workspace: Path) -> None:
+    with supervise(workspace):
+        start(tmux, workspace)
+        tmux.type("x")
+        tmux.wait("Kill run 13.1?")
+        tmux.type("y")
+        tmux.wait("asked to end run 13.1")
+        with Journal(workspace / ".looptop" / "journal.db") as journal:
+            killed = journal.read(kinds={"killed"})[-1]
+            assert (killed.experiment, killed.run) == (13, 1)
+            journal.append(e.RunFinished(outcome="killed", reason="ended by ada", seconds=9), 13, 1)
+            journal.append(e.ExperimentJudged(verdict="killed", reason="by ada", by="ada"), 13)
+        tmux.wait("13 killed: by ada")
+
+
+def test_the_title_of_the_terminal_says_how_it_goes(tmux: Tmux, workspace: Path) -> None:
+    with supervise(workspace):
+        process = start(tmux, workspace)
+        until = time.monotonic() + PATIENCE
+        while "stale 0.9" not in (title := tmux("display-message", "-p", "#{pane_title}")):
+            assert time.monotonic() < until, title
+            time.sleep(0.05)
+        tmux.type("q")
+        assert gone(process)
+        tmux.wait("rc=0")
+        assert "stale" not in tmux("display-message", "-p", "#{pane_title}"), "the title is as it was before"
+
+
+def test_the_pager_gets_the_terminal_and_gives_it_back(tmux: Tmux, workspace: Path) -> None:
+    tmux.environ["PAGER"] = "sh -c 'head -3 \"$0\"; echo PAGED; read line'"
+    start(tmux, workspace)
+    tmux.type("6")
+    tmux.wait("step 00600")
+    tmux.type("o")
+    text = tmux.wait("PAGED")
+    assert "device: cuda" in text and "1 mind" not in text
+    assert tmux.flags() == "001", "the pager has the main screen"
+    tmux.type("Enter")
+    tmux.wait("step 00600")
+    tmux.type("1")
+    tmux.wait("llm")
+    tmux.type("q")
+    tmux.wait("rc=0")
+    assert whole(tmux)
+
+
+def test_copying_in_tmux_goes_into_its_buffer(tmux: Tmux, workspace: Path) -> None:
+    start(tmux, workspace)
+    tmux.type("2")
+    tmux.wait("champion")
+    tmux.type("y")
+    tmux.wait("to tmux")
+    with Journal(workspace / ".looptop" / "journal.db") as journal:
+        commits = {event.body.commit for event in journal.read(kinds={"experiment_queued"})}  # type: ignore[union-attr]
+    assert tmux("show-buffer").strip() in commits
+
+
+def test_watching_the_status_writes_over_itself(tmux: Tmux, workspace: Path) -> None:
+    tmux.start(80, 24)
+    tmux.line(shlex.join([sys.executable, "-P", "-m", "tui.cli", "-C", str(workspace), "status", "--watch"]))
+    tmux.wait("12 experiments with a verdict")
+    with Journal(workspace / ".looptop" / "journal.db") as journal:
+        journal.append(e.ExperimentJudged(verdict="discarded", reason="no gain"), 13)
+    text = tmux.wait("13 experiments with a verdict")
+    assert text.count("h100-a:") == 1 and "12 experiments" not in text
+    tmux.type("C-c")
+    tmux.line("echo rc=$?")
+    tmux.wait("rc=0")
+
+
 def test_gnu_screen_s_terminal_is_served_too(tmux: Tmux, workspace: Path) -> None:
     tmux.environ["TERM"] = "screen"
     start(tmux, workspace, (120, 36), before="unset TMUX; TERM=screen; export TERM;")

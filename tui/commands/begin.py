@@ -14,6 +14,7 @@ from tui.commands.shared import (
     Refused,
     Researcher,
     Tag,
+    Theme,
     Workspace,
     find_root,
     open_journal,
@@ -33,6 +34,7 @@ def start(
     hours: Hours = None,
     tag: Tag = None,
     ascii: Ascii = False,
+    theme: Theme = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """A supervisor and terminal cockpit for the Karpathy loop.
@@ -57,6 +59,7 @@ def start(
 
     flags = _flags(researcher, budget, experiments, hours, tag)
     root = find_root(workspace)
+    _check_settings(theme)
     if (pid := supervisor_alive(root)) is not None:
         if flags.model_dump(exclude_none=True):
             typer.echo(f"looptop: a loop runs here already (process {pid}); its own flags stay in force", err=True)
@@ -65,13 +68,14 @@ def start(
     if (why := cockpit.refusal()) is not None:
         typer.echo(f"looptop: the loop runs in the background (process {pid}); {why}")
         raise typer.Exit
-    raise typer.Exit(cockpit.run(root, ascii=ascii))
+    raise typer.Exit(cockpit.run(root, ascii=ascii, theme=theme))
 
 
 def attach(
     context: typer.Context,
     read_only: Annotated[bool, typer.Option("--read-only", help="Watch only: no key changes anything.")] = False,
     ascii: Ascii = False,
+    theme: Theme = None,
 ) -> None:
     """Attach the cockpit to the study here.
 
@@ -83,7 +87,7 @@ def attach(
 
     root = find_root(context.obj)
     open_journal(root).close()
-    raise typer.Exit(cockpit.run(root, read_only=read_only, ascii=ascii))
+    raise typer.Exit(cockpit.run(root, read_only=read_only, ascii=ascii, theme=theme))
 
 
 def run(
@@ -155,6 +159,16 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     else:
         typer.echo("\n".join(finding.line() for finding in findings))
     raise typer.Exit(1 if any(finding.needed and not finding.good for finding in findings) else 0)
+
+
+def _check_settings(theme: str | None) -> None:
+    """Refuse settings that the cockpit could not use, before a loop is started for it."""
+    from tui import cockpit
+
+    try:
+        cockpit.settings(theme)
+    except cockpit.Unusable as error:
+        raise Refused(str(error), 2) from None
 
 
 def _flags(

@@ -25,11 +25,17 @@ if TYPE_CHECKING:
 def status(
     context: typer.Context,
     as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on saying it, until ctrl+c.")] = False,
 ) -> None:
     """Say whether the loop is alive and what it has found.
 
     Example: looptop status --json | jq .champion
     """
+    if watch:
+        from tui.commands.watching import watch_status
+
+        watch_status(find_root(context.obj), as_json)
+        return
     from loop.workspace import supervisor_alive
     from tui.commands import reports
 
@@ -114,6 +120,39 @@ def log(
         if not follow:
             return
         time.sleep(0.5)
+
+
+def export(
+    context: typer.Context,
+    form: Annotated[
+        str, typer.Argument(metavar="FORM", help="tsv (results.tsv as autoresearch has it), csv or json.")
+    ] = "tsv",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="A file instead of standard output.")] = None,
+    compat: Annotated[
+        bool, typer.Option("--compat", help="tsv: a crash as 0.0 instead of an empty cell, for old notebooks.")
+    ] = False,
+) -> None:
+    """Print the results as a table.
+
+    The columns of tsv are autoresearch's: commit, val_bpb, memory_gb, status, description.
+
+    Example: looptop export > results.tsv
+    """
+    from tui import results
+
+    if form not in results.FORMS:
+        raise Refused(f"{form!r} is no form of the results; known are {', '.join(results.FORMS)}", 2)
+    if compat and form != "tsv":
+        raise Refused("--compat is about tsv; csv and json have an empty metric for a crash", 2)
+    with open_journal(find_root(context.obj)) as journal:
+        text = results.table(folded(journal), form, compat=compat)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"{output} cannot be written: {error.strerror}") from None
 
 
 def _diff(root: Path, study: "Study", found: "Experiment") -> str:

@@ -38,6 +38,7 @@ Hours = Annotated[float | None, typer.Option("--hours", help="Stop after so many
 Tag = Annotated[str | None, typer.Option("--tag", help="Name of a study that begins; its branch is looptop/TAG.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the experiment.")]
+Theme = Annotated[str | None, typer.Option("--theme", help="Colours: auto, dark, light, contrast, ansi, mono (none).")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with plain ASCII characters.")]
 
 

@@ -43,10 +43,20 @@ def smooth(points: Sequence[Point], span_points: int = 12) -> list[Point]:
 
 
 def curve_lines(
-    run: Sequence[Point], reference: Sequence[Point], budget: float, width: int, height: int, glyphs: Glyphs
+    run: Sequence[Point],
+    reference: Sequence[Point],
+    budget: float,
+    width: int,
+    height: int,
+    glyphs: Glyphs,
+    logarithmic: bool = False,
 ) -> list[Line]:
-    """The chart of both. How high a loss starts does not set the scale: only what comes after a quarter of the budget
-    does, and of a run that is not there yet its newer half."""
+    """The chart of both. How high a loss starts does not set a linear scale: only what comes after a quarter of the
+    budget does, and of a run that is not there yet its newer half. A logarithmic one has room for all of it."""
+    values = [y for _, y in (*run, *reference)]
+    if logarithmic and values and min(values) > 0 and max(values) < float("inf"):
+        y = Axis(min(values) * 0.97, max(values) * 1.03, lambda value: number(value, 3), log=True)
+        return _both(run, reference, budget, width, height, glyphs, y)
     begin = 0.25 * budget
     late = [y for x, y in reference if x >= begin]
     late += [y for x, y in run if x >= min(begin, run[-1][0] / 2)]
@@ -55,9 +65,14 @@ def curve_lines(
         return []
     top = limits[1]
     run, reference = [point for point in run if point[1] <= top], [point for point in reference if point[1] <= top]
-    end = max(budget, max((x for x, _ in run), default=0.0))
     digits = 3 if limits[1] - limits[0] > 0.02 else 5
-    x, y = Axis(0.0, end, brief_axis), Axis(*limits, lambda value: number(value, digits))
+    return _both(run, reference, budget, width, height, glyphs, Axis(*limits, lambda value: number(value, digits)))
+
+
+def _both(
+    run: Sequence[Point], reference: Sequence[Point], budget: float, width: int, height: int, glyphs: Glyphs, y: Axis
+) -> list[Line]:
+    x = Axis(0.0, max(budget, max((x for x, _ in run), default=0.0)), brief_axis)
     series = [Series(reference, "reference", "."), Series(run, "curve", "*")]
     return chart(series, width, height, x, y, glyphs)
 
@@ -68,7 +83,13 @@ def brief_axis(seconds: float) -> str:
 
 
 def comparison(
-    known: Watch, pair: RunOf, reference: RunOf | None, width: int, height: int, glyphs: Glyphs
+    known: Watch,
+    pair: RunOf,
+    reference: RunOf | None,
+    width: int,
+    height: int,
+    glyphs: Glyphs,
+    logarithmic: bool = False,
 ) -> list[Line]:
     """Legend and chart of one run over another; empty where neither has reported a step."""
     metric = known.study.contract.metric
@@ -79,7 +100,7 @@ def comparison(
     if not points and not over:
         return []
     legend = _legend(pair, reference if over else None, name, points, over, width, glyphs)
-    return [legend, (), *curve_lines(points, over, pair[1].budget, width, height - 2, glyphs)]
+    return [legend, (), *curve_lines(points, over, pair[1].budget, width, height - 2, glyphs, logarithmic)]
 
 
 def _legend(
@@ -116,6 +137,10 @@ class CurvePanel(Panel):
     view = "curve"
     number = 3
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.logarithmic = False
+
     def pair(self) -> tuple[RunOf | None, RunOf | None]:
         """The run to draw, and the one to draw it over."""
         watch = self.cockpit.known
@@ -136,11 +161,12 @@ class CurvePanel(Panel):
         pair, reference = self.pair()
         if pair is None:
             return centred("no run yet: its loss is drawn here", width, height)
-        lines = comparison(self.cockpit.known, pair, reference, width, height, self.cockpit.glyphs)
+        lines = comparison(self.cockpit.known, pair, reference, width, height, self.cockpit.glyphs, self.logarithmic)
         return lines or centred(f"run {pair[0].id}.{pair[1].number} has not reported a step yet", width, height)
 
     def note(self) -> list[Span]:
         pair = self.pair()[0]
         if pair is None:
             return []
-        return [(cut(one_line(pair[0].title), 34), "dim")]
+        scale: list[Span] = [("log  ", "faint")] if self.logarithmic else []
+        return [*scale, (cut(one_line(pair[0].title), 34), "dim")]

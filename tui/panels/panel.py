@@ -17,7 +17,7 @@ from tui.text import Line, Span, cells, fit, line_cells, one_line, pad
 if TYPE_CHECKING:
     from textual import events
 
-    from tui.app import Cockpit
+    from tui.frame import Frame
 
 
 class Drawn(Widget):
@@ -31,8 +31,8 @@ class Drawn(Widget):
         self._width = -1
 
     @property
-    def cockpit(self) -> "Cockpit":
-        return cast("Cockpit", self.app)
+    def cockpit(self) -> "Frame":
+        return cast("Frame", self.app)
 
     def lines(self, width: int, height: int) -> list[Line]:
         """At most `height` lines of at most `width` cells."""
@@ -120,6 +120,12 @@ class Panel(Drawn, can_focus=True):
 
     def edge(self, direction: int) -> None:
         """To the top (-1) or the end (1)."""
+
+    def copied(self) -> str:
+        """The view as text."""
+        rows = self._lines[1:-1] if self.boxed else self._lines
+        texts = ["".join(text for text, _ in line) for line in rows]
+        return "\n".join((text[2:-2] if self.boxed else text[1:]).rstrip() for text in texts).strip("\n")
 
     def room(self) -> tuple[int, int]:
         """Size of the content."""

@@ -8,6 +8,9 @@ from tui.glyphs import Glyphs
 from tui.panels.panel import Panel, centred
 from tui.text import Line, Span, number, sigmas, spread
 
+AUTOML = "automl"
+"""Name of the researcher that is an optimiser."""
+
 _MARKED = 400
 """Kept experiments that get a sign of their own; with more, a sign is no longer a single experiment anyway."""
 
@@ -54,9 +57,11 @@ def progress_lines(study: Study, width: int, height: int, glyphs: Glyphs) -> lis
     middle = steps[-1][1]
     band = (middle - 2 * noise, middle + 2 * noise) if noise else None
     digits = 4 if high - low > 0.004 * abs(high) else 6
+    optimiser = optimiser_steps(study)
     return chart(
         [
             Series([] if few else dots, "discarded", ".", "dots"),
+            Series([*optimiser, (last, optimiser[-1][1])] if optimiser else [], "automl", "~", "step"),
             Series([*steps, (last, middle)], "reference", "-", "step"),
         ],
         width,
@@ -78,6 +83,27 @@ def best_so_far(study: Study, measured: Sequence[Experiment]) -> list[Point]:
     return sorted(points)
 
 
+def optimiser_steps(study: Study) -> list[Point]:
+    """The best that AutoML alone has found, from experiment to experiment: what a language model has to beat.
+
+    Empty where nobody else proposes, because it would be the best so far itself.
+    """
+    tried = [x for x in study.experiments.values() if x.id and x.metric is not None]
+    if all(x.researcher == AUTOML for x in tried) or (study.baseline is None or study.baseline.metric is None):
+        return []
+    points: list[Point] = []
+    best = study.baseline.metric
+    for experiment in sorted(tried, key=lambda x: x.id):
+        if experiment.researcher != AUTOML or experiment.metric is None:
+            continue
+        if not points:
+            points.append((float(experiment.id), best))
+        if study.contract.better_by(experiment.metric, best) > 0:
+            best = experiment.metric
+            points.append((float(experiment.id), best))
+    return points
+
+
 class ProgressPanel(Panel):
     """All experiments in one picture."""
 
@@ -95,6 +121,8 @@ class ProgressPanel(Panel):
         glyphs = self.cockpit.glyphs
         spans: list[Span] = [(study.contract.metric, "dim"), ("  " + glyphs.state["kept"] + " kept  ", "kept")]
         spans += [(glyphs.point + " discarded  ", "discarded"), (glyphs.state["crashed"] + " no number", "crashed")]
+        if optimiser_steps(study):
+            spans.append((f"  {'~' if glyphs.ascii else '━'} AutoML alone", "automl"))
         return spread(spans, [(f"{glyphs.plusminus}2{glyphs.sigma} {glyphs.dot}{glyphs.dot}", "band")], width)
 
     def note(self) -> list[Span]:

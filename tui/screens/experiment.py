@@ -2,14 +2,23 @@
 
 from pathlib import Path
 
+from loop.journal import Journal
 from loop.study import Experiment, Study
+from tui import overruling
 from tui.glyphs import Glyphs
 from tui.panels.curve import RunOf, comparison
+from tui.ring import Paragraph
 from tui.screens.sheet import Sheet
+from tui.story import told
+from tui.syntax import diff_line
 from tui.text import Line, Span, clean, clock, cut, number, one_line, pad, sigmas, size, wrap
 
 _DIFF_LINES = 2000
 """Lines of a diff that are shown; a change larger than that is read elsewhere."""
+
+
+_THOUGHTS, _THOUGHT_LINES = 3000, 600
+"""Events of a transcript that are read for the screen, and lines of it; the pager shows all."""
 
 
 def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs) -> list[Line]:
@@ -79,15 +88,14 @@ def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]
 
 
 def diff_lines(diff: str, width: int) -> list[Line]:
-    """A unified diff with what came, what went and where."""
+    """A unified diff with what came, what went and where, in the light colours of `syntax.py`."""
     lines: list[Line] = []
     for text in clean(diff).split("\n")[:_DIFF_LINES]:
         if text.startswith(("diff ", "index ", "+++", "---", "new file", "deleted file", "similarity")):
             if text.startswith("+++"):
                 lines.append(((cut(text[4:].removeprefix("b/"), width), "title"),))
             continue
-        role = "added" if text[:1] == "+" else "removed" if text[:1] == "-" else "hunk" if text[:2] == "@@" else "dim"
-        lines.append(((cut(text, width), role),))
+        lines.append(diff_line(text, width))
     return lines
 
 
@@ -100,6 +108,8 @@ def rule(title: str, width: int, glyphs: Glyphs, more: str = "") -> Line:
 
 class ExperimentSheet(Sheet):
     """All that is known of one experiment. Reads the diff from git and the log from the run's folder, once each."""
+
+    view = "experiment"
 
     def __init__(self, experiment: int, root: Path) -> None:
         super().__init__()
@@ -122,24 +132,83 @@ class ExperimentSheet(Sheet):
             spans.append((f"  {glyphs.champion} champion", "champion"))
         return spans
 
+    def state(self) -> tuple[object, ...]:
+        known = self.cockpit.known
+        samples = sum(len(known.samples.get(key, ())) for key in self.wanted())
+        return self.experiment, known.version, samples
+
     def hints(self) -> list[Span]:
-        pairs = (("j k", "move"), ("n N", "older, newer"), ("/", "search"), ("esc", "back"))
+        keys = {key.id: key.show for key in self.cockpit.keys}
+        pairs = [(keys[name], what) for name, what in self._possible()] if not self.cockpit.read_only else []
+        pairs += [("n N", "older, newer"), (keys["copy"], "copy"), (keys["pager"], "pager"), (keys["back"], "back")]
         return [span for key, what in pairs for span in ((f" {key}", "key"), (f" {what} ", "dim"))]
+
+    def _possible(self) -> list[tuple[str, str]]:
+        """Ids of the keys by which a person can do something with it now, and the words for them."""
+        study, found = self.cockpit.known.study, self.found
+        if found.phase == "waiting":
+            return [("approve", "approve"), ("reject", "reject")]
+        possible = [] if found.in_flight() is None else [("kill", "kill")]
+        if overruling.consequence(study, found, "kept")[0]:
+            possible.append(("keep", "keep"))
+        if overruling.consequence(study, found, "discarded")[0]:
+            possible.append(("discard", "discard"))
+        if overruling.requeuing(study, found)[0]:
+            possible.append(("requeue", "run again"))
+        return possible
 
     def write(self, width: int) -> list[Line]:
         study, glyphs = self.cockpit.known.study, self.cockpit.glyphs
         experiment = self.found
         lines = [*fact_lines(experiment, study, width, glyphs), ()]
+        if experiment.phase == "waiting":  # what a person is asked about comes first
+            lines += self._change(width)
         lines += [rule("runs", width, glyphs), *run_lines(experiment, study.contract.metric, glyphs), ()]
-        changes = f"+{experiment.lines_added} {glyphs.minus}{experiment.lines_removed}"
-        if experiment.id:
-            lines += [rule("diff", width, glyphs, changes), *diff_lines(self.diff(), width), ()]
+        if experiment.phase != "waiting":
+            lines += self._change(width)
         if curve := self._curve(width):
             lines += [rule("curve", width, glyphs), *curve, ()]
         last = max(experiment.runs, default=None)
         if last is not None:
-            lines += [rule("log", width, glyphs, f"end of run {experiment.id}.{last}"), *self._log(last, width)]
+            lines += [rule("log", width, glyphs, f"end of run {experiment.id}.{last}"), *self._log(last, width), ()]
+        if thoughts := self._thoughts(width):
+            lines += [rule("transcript", width, glyphs, "what was thought for it"), *thoughts]
         return lines
+
+    def _change(self, width: int) -> list[Line]:
+        """The diff under its heading; nothing for the baseline."""
+        experiment, glyphs = self.found, self.cockpit.glyphs
+        if not experiment.id:
+            return []
+        changes = f"+{experiment.lines_added} {glyphs.minus}{experiment.lines_removed}"
+        return [rule("diff", width, glyphs, changes), *diff_lines(self.diff(), width), ()]
+
+    def branching(self) -> str:
+        """The command that starts a branch of the person's own at this experiment's commit."""
+        study = self.cockpit.known.study
+        return f"git switch -c {study.tag}-{self.experiment} {(self.found.commit or '')[:12]}"
+
+    def transcript(self, journal: Journal) -> str:
+        """All that was thought for it, with the calls of tools and what was proposed."""
+        return "\n".join(paragraph.lead.replace("\0", "") + paragraph.text for paragraph in self._told(journal, 0))
+
+    def _told(self, journal: Journal, most: int) -> list[Paragraph]:
+        """The mind's paragraphs of this experiment; of more than `most` events the newest, 0 for all."""
+        kinds = {"thought", "tool_called", "experiment_proposed"}
+        events = journal.read(kinds=kinds, experiment=self.experiment, limit=most or -1, newest=bool(most))
+        return told(events, self.cockpit.known.study, 80, False)
+
+    def _thoughts(self, width: int) -> list[Line]:
+        lines: list[Line] = []
+        for paragraph in self._told(self.cockpit.journal, _THOUGHTS):
+            role = "tool" if paragraph.kind == "tool" else "accent" if paragraph.kind == "speaker" else "text"
+            lead = paragraph.lead.replace("\0", "")
+            rows = wrap(paragraph.text, max(8, width - len(lead)))
+            lines += [
+                ((lead if not index else " " * len(lead), role), (paragraph.text[a:b], role))
+                for index, (a, b) in enumerate(rows)
+            ]
+        return lines[-_THOUGHT_LINES:]
 
     def compared(self) -> tuple[RunOf | None, RunOf | None]:
         """Its last run, and the champion's of its time."""

@@ -1,9 +1,12 @@
 """help: every key, from the one table, and what the signs mean."""
 
+from itertools import zip_longest
+
 from tui.glyphs import WORDS, Glyphs
 from tui.keys import help_lines
+from tui.orders import KINDS
 from tui.screens.sheet import Sheet
-from tui.text import Line, Span
+from tui.text import Line, Span, fit, line_cells
 
 
 def signs(glyphs: Glyphs) -> list[Line]:
@@ -20,18 +23,18 @@ def signs(glyphs: Glyphs) -> list[Line]:
 class Help(Sheet):
     """The help."""
 
+    view = "help"
+
     def heading(self) -> list[Span]:
         return [(" help", "strong"), ("   looptop watches a loop; closing it stops nothing", "dim")]
 
     def write(self, width: int) -> list[Line]:
-        left, right = help_lines(), signs(self.cockpit.glyphs)
+        left, right = help_lines(self.cockpit.keys, ids=width >= 100), signs(self.cockpit.glyphs)
+        right += [(), (("Commands", "title"), ("  after :", "dim"))]
+        right += [((f"  {kind.name:<9}", "key"), (f"{kind.takes:<13}", "dim"), (kind.help, "text")) for kind in KINDS]
         if width < 170:
             return [*left, *right]
         half = width // 2
-        from itertools import zip_longest
-
-        from tui.text import fit, line_cells
-
         return [
             (*fit(a, half - 2), (" " * (half - line_cells(fit(a, half - 2))), "text"), *b)
             for a, b in zip_longest(left, right, fillvalue=())

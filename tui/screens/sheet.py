@@ -6,7 +6,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tui.panels.panel import Panel
-from tui.text import Line, Span, fit, spread
+from tui.text import Line, Span, cut, fit, spread
 
 
 class Sheet(Panel):
@@ -19,6 +19,11 @@ class Sheet(Panel):
         self.top = 0
         self.needle = ""
         self._total = 0
+        self._written: tuple[tuple[object, ...], list[Line]] = ((), [])
+
+    def state(self) -> tuple[object, ...]:
+        """What the lines depend on besides the width; they are written anew only when it changes."""
+        return ()
 
     def write(self, width: int) -> list[Line]:
         """All lines, for this width."""
@@ -36,7 +41,7 @@ class Sheet(Panel):
         inner, room = width - 2, height - 3
         if inner < 10 or room < 1:
             return [fit(self.heading(), width)]
-        everything = self.write(inner)
+        everything = self._all(inner)
         self._total = len(everything)
         self.top = max(0, min(self.top, len(everything) - room))
         rule = (self.cockpit.glyphs.rule * width, "border")
@@ -45,7 +50,15 @@ class Sheet(Panel):
         place = (
             [] if len(everything) <= room else [(f"{min(100, 100 * (self.top + room) // len(everything))}% ", "faint")]
         )
-        return [spread(self.heading(), [], width), (rule,), *shown, spread(self.hints(), place, width)]
+        said = self.cockpit.bottom_bar.message
+        last: Line = ((" " + cut(said[0], width - 2), said[1]),) if said else spread(self.hints(), place, width)
+        return [spread(self.heading(), [], width), (rule,), *shown, last]
+
+    def _all(self, width: int) -> list[Line]:
+        state = (width, self.cockpit.glyphs.ascii, *self.state())
+        if self._written[0] != state:
+            self._written = state, [fit(line, width) for line in self.write(width)]
+        return self._written[1]
 
     def move(self, rows: int) -> None:
         self.top = max(0, self.top + rows)
@@ -60,7 +73,7 @@ class Sheet(Panel):
     def search(self, needle: str, direction: int = 1) -> bool:
         """Go to the next line that has `needle`."""
         self.needle = needle.lower()
-        texts = ["".join(text for text, _ in line).lower() for line in self.write(max(10, self.size.width - 2))]
+        texts = ["".join(text for text, _ in line).lower() for line in self._all(max(10, self.size.width - 2))]
         order = [*range(self.top + 1, len(texts)), *range(self.top + 1)]
         if direction < 0:
             order = [*range(self.top - 1, -1, -1), *range(len(texts) - 1, self.top - 1, -1)]
@@ -68,6 +81,10 @@ class Sheet(Panel):
         if found is not None:
             self.move(found - self.top)
         return found is not None
+
+    def copied(self) -> str:
+        lines = self._all(max(10, self.size.width - 2))
+        return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
 
 
 class SheetScreen(Screen[None], inherit_bindings=False):

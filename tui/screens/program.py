@@ -1,0 +1,123 @@
+"""program: the contract in force, its instructions, and what became of each change to `program.md`.
+
+Shows the version that the loop goes by, which is not the file where the file is broken. Changes nothing: a person
+edits `program.md` in any editor, and the supervisor takes it over or says why not.
+"""
+
+import time
+from pathlib import Path
+
+from loop import events as e
+from loop.contract import Contract
+from loop.study import Study
+from tui.screens.sheet import Sheet
+from tui.text import Line, Span, brief, clean, cut, one_line, pad, size, wrap
+
+_CHANGES = 12
+"""Notices of changes that are shown, the newest first."""
+
+
+def contract_lines(contract: Contract, width: int) -> list[Line]:
+    """The front matter in force, defaults included, a line a key."""
+    limits = contract.limits
+    bounds = {
+        "experiments": limits.experiments,
+        "hours": limits.hours,
+        "usd": limits.usd,
+        "failures": limits.failures,
+        "memory": None if limits.memory is None else size(limits.memory),
+        "disk": None if limits.disk is None else size(limits.disk),
+    }
+    keep = contract.keep
+    facts = {
+        "edit": ", ".join(contract.edit),
+        "run": contract.run,
+        "metric": f"{contract.metric}, {'lower' if contract.goal == 'min' else 'higher'} is better",
+        "budget": f"{brief(contract.budget)} of training, ended at {brief(contract.deadline)}",
+        "verify": contract.verify or "none: the run's own number counts",
+        "keep": f"confidence {keep.confidence:g}, {keep.baseline_runs} runs of the baseline, at most {keep.max_runs} "
+        f"of an experiment, simpler {'wins' if keep.simpler_wins else 'does not win'}",
+        "limits": ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+                            for name, value in bounds.items() if value is not None) or "none",
+        "review": contract.review,
+    }  # fmt: skip
+    lines: list[Line] = []
+    for name, text in facts.items():
+        for index, (a, b) in enumerate(wrap(one_line(text), max(20, width - 10))):
+            lines.append(((pad("" if index else name, 10), "dim"), (one_line(text)[a:b], "text")))
+    return lines
+
+
+def instruction_lines(text: str, width: int) -> list[Line]:
+    """The instructions as the researchers read them: headings and code stand out, nothing else is done to them."""
+    lines: list[Line] = []
+    code = False
+    for raw in clean(text).strip("\n").split("\n"):
+        fence = raw.lstrip().startswith("```")
+        code = code != fence
+        if not raw.strip():
+            lines.append(())
+            continue
+        role = "faint" if fence else "code" if code else "title" if raw.startswith("#") else "text"
+        indent = len(raw) - len(raw.lstrip()) + (2 if raw.lstrip()[:2] in ("- ", "* ") else 0)
+        for index, (a, b) in enumerate(wrap(raw, width if not indent else max(20, width - indent))):
+            lines.append(((" " * (indent if index else 0) + raw[a:b], role),))
+    return lines
+
+
+def notices(study: Study, changes: list[e.Event]) -> list[tuple[float, str, str]]:
+    """When, what and in which role: versions taken over and versions refused, the newest first."""
+    found: list[tuple[float, str, str]] = []
+    for event in changes:
+        if isinstance(event.body, e.ProgramChanged):
+            what = ", ".join(event.body.changed) or "nothing that counts"
+            found.append((event.at, f"taken over: {what}", "good"))
+    found += [(at, fault.message, "bad") for at, fault in study.faults if fault.where == "program.md"]
+    return sorted(found, reverse=True)[:_CHANGES]
+
+
+class ProgramSheet(Sheet):
+    """The program in force."""
+
+    view = "program"
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.root = root
+
+    def state(self) -> tuple[object, ...]:
+        return (self.cockpit.known.version,)
+
+    def _notices(self) -> list[tuple[float, str, str]]:
+        cockpit = self.cockpit
+        changes = cockpit.journal.read(kinds={"program_changed"}, limit=_CHANGES, newest=True)
+        return notices(cockpit.known.study, changes)
+
+    def heading(self) -> list[Span]:
+        newest = next(iter(self._notices()), None)
+        spans: list[Span] = [(" program.md", "strong"), ("   as the loop goes by it now", "dim")]
+        if newest is not None and newest[2] == "bad":
+            spans = [(" program.md", "strong"), ("   ! the file is broken; an earlier version stays in force", "bad")]
+        return spans
+
+    def write(self, width: int) -> list[Line]:
+        study = self.cockpit.known.study
+        lines: list[Line] = [(("contract", "title"),), *contract_lines(study.contract, width), ()]
+        if found := self._notices():
+            lines.append((("changes", "title"),))
+            for at, text, role in found:
+                moment = time.strftime("%a %H:%M  ", time.localtime(at))
+                for index, (a, b) in enumerate(wrap(one_line(text), max(20, width - len(moment)))):
+                    lead = " " * len(moment) if index else moment
+                    lines.append(((lead, "faint"), (one_line(text)[a:b], role)))
+            lines.append(())
+        lines.append((("instructions", "title"),))
+        body = instruction_lines(study.program, min(width, 110))
+        return [
+            *lines,
+            *(body if study.program.strip() else [(("none: the file has no text below its contract", "faint"),)]),
+        ]
+
+    def hints(self) -> list[Span]:
+        edit = f" edit {cut(str(self.root / 'program.md'), 60)}: it takes effect at the next proposal"
+        return [(" j k", "key"), (" move ", "dim"), (" esc", "key"), (" back ", "dim"), (edit, "faint")]
