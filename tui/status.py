@@ -131,7 +131,7 @@ def _money(study: Study) -> list[Span]:
 
 def _left(study: Study) -> list[Span]:
     limit = study.contract.limits.experiments
-    return [] if limit is None else [(f"of {limit}", "dim")]
+    return [] if limit is None else [(f"stops at {limit}", "dim")]
 
 
 # --- gauges --------------------------------------------------------------------------------------------------------

@@ -128,7 +128,10 @@ class ProgressPanel(Panel):
     def note(self) -> list[Span]:
         study = self.cockpit.known.study
         best, base = study.best, study.baseline
-        if best is None or base is None or best.metric is None or base.metric is None or best.id == 0:
+        if best is None or base is None or best.metric is None or base.metric is None:
             return []
+        if best.id == 0:
+            judged = study.judged()
+            return [(f"none of {judged} beats the noise yet", "dim")] if judged else []
         gain = study.contract.better_by(best.metric, base.metric)
         return [(f"{sigmas(gain, best.noise)} over the baseline", "kept")]
