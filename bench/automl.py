@@ -19,12 +19,12 @@ from statistics import fmean
 
 import optuna
 
-from loop.researchers.automl import AutoML
-from loop.researchers.constants import find, replace
-from loop.researchers.ranges import Range, around
 from loop.researchers.researcher import Briefing, Proposal, Researcher, Sink
+from loop.researchers.tuning.automl import AutoML
+from loop.researchers.tuning.constants import find, replace
+from loop.researchers.tuning.ranges import Range, around
 from loop.study import Experiment
-from tests.researchers.landscape import SOURCE, Desk, Landscape
+from tests.researchers.tuning.landscape import SOURCE, Desk, Landscape
 
 MARKS = (30, 60)
 _RANGES: dict[str, Range] = {constant.name: around(constant) for constant in find(SOURCE)}

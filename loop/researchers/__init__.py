@@ -17,7 +17,7 @@ def engage(name: str | None) -> Researcher:
         UnknownResearcher: there is no such researcher.
     """
     if name in (None, "automl"):
-        from loop.researchers.automl import AutoML  # optuna takes 0.2 s to import, and only the loop needs it
+        from loop.researchers.tuning.automl import AutoML  # optuna takes 0.2 s to import, and only the loop needs it
 
         return AutoML()
     raise UnknownResearcher(f"there is no researcher called {name!r}; known: {', '.join(KNOWN)}")

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from loop.contract import Contract
-from loop.researchers.automl import AutoML
-from loop.researchers.constants import find
-from loop.researchers.ranges import around
 from loop.researchers.researcher import Briefing, NothingLeft
-from loop.researchers.tpe import Tpe
-from loop.researchers.trials import Trial, importance, read
+from loop.researchers.tuning.automl import AutoML
+from loop.researchers.tuning.constants import find
+from loop.researchers.tuning.ranges import around
+from loop.researchers.tuning.tpe import Tpe
+from loop.researchers.tuning.trials import Trial, importance, read
 from loop.study import Experiment
-from tests.researchers.landscape import SOURCE, Desk, Landscape, Spoken
+from tests.researchers.tuning.landscape import SOURCE, Desk, Landscape, Spoken
 
 
 def desk(noise: float = 0.02, seed: int = 3) -> Desk:

@@ -11,14 +11,14 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
-from loop.researchers import plan, speech
-from loop.researchers.constants import Constant, find, replace
-from loop.researchers.focus import Focus, hear
-from loop.researchers.plan import Move, Situation
-from loop.researchers.ranges import Range, around
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Sink
-from loop.researchers.tpe import Tpe
-from loop.researchers.trials import Notes, Values, read, starts
+from loop.researchers.tuning import plan, speech
+from loop.researchers.tuning.constants import Constant, find, replace
+from loop.researchers.tuning.focus import Focus, hear
+from loop.researchers.tuning.plan import Move, Situation
+from loop.researchers.tuning.ranges import Range, around
+from loop.researchers.tuning.tpe import Tpe
+from loop.researchers.tuning.trials import Notes, Values, read, starts
 from loop.study import Experiment
 
 Sites = dict[str, tuple[str, Constant]]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.researchers.constants import Constant, Number, find
-from loop.researchers.ranges import Range, around
+from loop.researchers.tuning.constants import Constant, Number, find
+from loop.researchers.tuning.ranges import Range, around
 
 
 def constant(line: str) -> Constant:

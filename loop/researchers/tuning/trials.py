@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Literal, cast
 
 from loop.contract import Contract
-from loop.researchers.constants import Number
+from loop.researchers.tuning.constants import Number
 from loop.study import Experiment
 
 Values = Mapping[str, Number]

@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from loop.researchers.ranges import Range
-from loop.researchers.trials import Trial
+from loop.researchers.tuning.ranges import Range
+from loop.researchers.tuning.trials import Trial
 
 if TYPE_CHECKING:
     import optuna

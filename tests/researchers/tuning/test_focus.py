@@ -2,7 +2,7 @@
 
 import pytest
 
-from loop.researchers.focus import Focus, hear
+from loop.researchers.tuning.focus import Focus, hear
 
 NAMES = ("DEPTH", "MATRIX_RATE", "CLIP", "train.py:WIDTH")
 

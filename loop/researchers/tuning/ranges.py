@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from loop.researchers.constants import Constant, Number
+from loop.researchers.tuning.constants import Constant, Number
 
 Scale = Literal["log", "share", "near one", "zero or log", "whole", "power of two"]
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from loop.researchers.constants import Number
-from loop.researchers.ranges import ZERO_UNTIL, Range
-from loop.researchers.trials import Trial, Values, importance
+from loop.researchers.tuning.constants import Number
+from loop.researchers.tuning.ranges import ZERO_UNTIL, Range
+from loop.researchers.tuning.trials import Trial, Values, importance
 
 Kind = Literal["further", "first look", "other way", "tpe"]
 Optimiser = Callable[[Sequence[str]], Mapping[str, float]]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.researchers.constants import find, replace
-from loop.researchers.ranges import around
+from loop.researchers.tuning.constants import find, replace
+from loop.researchers.tuning.ranges import around
 
 FILE = '''"""Trains; not really. Ünïcödé first, so that bytes and characters differ."""
 

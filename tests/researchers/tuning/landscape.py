@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from loop.contract import Contract
 from loop.judge import judge, pooled
-from loop.researchers.constants import find
-from loop.researchers.ranges import Range, around
 from loop.researchers.researcher import Briefing, Proposal, Researcher
+from loop.researchers.tuning.constants import find
+from loop.researchers.tuning.ranges import Range, around
 from loop.study import Experiment, Run
 
 SOURCE = '''"""A script of the usual kind."""
