@@ -334,7 +334,7 @@ async def test_without_a_constant_it_says_how_to_make_one(source: str) -> None:
 
 
 async def test_it_can_work_on_our_own_training_script() -> None:
-    source = (Path(__file__).parents[2] / "train.py").read_text(encoding="utf-8")
+    source = (Path(__file__).parents[3] / "train.py").read_text(encoding="utf-8")
     proposal = await AutoML().propose(alone(source), Spoken())
     assert len(find(source)) >= 8
     changed = proposal.edits["train.py"].splitlines()
