@@ -42,6 +42,9 @@ class Everything:
     def places(self, briefing: Briefing) -> dict[str, float]:
         raise NotImplementedError
 
+    async def prepare(self, sink: Sink) -> None:
+        pass
+
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         values = {name: _RANGES[name].value(place) for name, place in self.places(briefing).items()}
         return Proposal("everything", "", {"train.py": replace(briefing.files["train.py"], values)}, notes=dict(values))

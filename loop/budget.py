@@ -1,8 +1,11 @@
-"""What is left: experiments, hours, money, failures in a row, disk. Pure."""
+"""What is left: experiments, hours, money, tokens, failures in a row, disk. Pure."""
 
 from dataclasses import dataclass
 
 from loop.study import Study
+
+PAID = frozenset({"usd", "tokens"})
+"""Limits of what thinking costs. What was paid for by then is still run and judged."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ def limits(study: Study, now: float | None = None, disk_used: int | None = None)
         ("experiments", study.judged(), given.experiments),
         ("hours", study.hours(now), given.hours),
         ("usd", study.usd, given.usd),
+        ("tokens", study.tokens, given.tokens),
         ("failures", study.failures_in_a_row(), given.failures),
         ("disk", disk_used, given.disk),
     ]
@@ -40,6 +44,7 @@ _SENTENCES = {
     "experiments": "{used:.0f} of {limit:.0f} experiments have a verdict",
     "hours": "{used:.1f} of {limit:g} hours are used",
     "usd": "${used:.2f} of ${limit:g} are spent",
+    "tokens": "{used:,.0f} of {limit:,.0f} tokens are used",
     "failures": "{used:.0f} experiments in a row ended without a number",
     "disk": "{used:,.0f} of {limit:,.0f} bytes of disk are used",
 }

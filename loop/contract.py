@@ -57,7 +57,9 @@ class Limits(_Strict):
     hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Hours under supervision; time while stopped does not count."""
     usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """US dollars of model calls."""
+    """US dollars of model calls; calls whose price is not known do not count, and the screen says so."""
+    tokens: int | None = Field(default=None, ge=1)
+    """Tokens of model calls, read and written."""
     failures: int | None = Field(default=20, ge=1)
     """Experiments in a row that ended without a number."""
     memory: ByteSize | None = None
@@ -86,6 +88,8 @@ class Contract(_Strict):
     limits: Limits = Limits()
     review: Literal["auto", "all", "flagged"] = "auto"
     """Which proposals wait for a person."""
+    researcher: str | None = None
+    """Who proposes: `automl`, `llm`, or the command line of a coding agent; None: what the person's settings say."""
 
     @field_validator("edit", mode="before")
     @classmethod
@@ -109,7 +113,7 @@ class Contract(_Strict):
                 raise ValueError(f"{path!r} belongs to {'git' if parts[0] == '.git' else 'looptop'} itself")
         return paths
 
-    @field_validator("run", "verify")
+    @field_validator("run", "verify", "researcher")
     @classmethod
     def _not_blank(cls, command: str | None) -> str | None:
         if command is not None and not command.strip():

@@ -81,6 +81,27 @@ class Fault(Fact):
     kind: Literal["fault"] = "fault"
     where: str
     message: str
+    next_at: float | None = None
+    """When it is tried again, in Unix seconds; None where nothing is waited for."""
+
+
+class Recovered(Fact):
+    """What a fault at `where` stood in the way of works again."""
+
+    kind: Literal["recovered"] = "recovered"
+    where: str
+
+
+class CheckoutChanged(Fact):
+    """A person has edited files that a proposal may change, in their own checkout; `looptop submit` would take that."""
+
+    kind: Literal["checkout_changed"] = "checkout_changed"
+    files: tuple[str, ...] = ()
+    """Those that differ from the experiment they build on; empty when none does any more."""
+    parent: int = 0
+    """The experiment they build on."""
+    lines_added: int = 0
+    lines_removed: int = 0
 
 
 class GpuGauge(BaseModel):
@@ -145,12 +166,30 @@ class NoteWritten(Fact):
     text: str
 
 
+class NotebookRewritten(Fact):
+    """The notebook had outgrown its share of a briefing; `text` stands for all of it from here on."""
+
+    kind: Literal["notebook_rewritten"] = "notebook_rewritten"
+    researcher: str
+    text: str
+
+
 class Spent(Fact):
+    """What one call of a model took. Tokens as the endpoint counted them."""
+
     kind: Literal["spent"] = "spent"
     researcher: str
     tokens: int
+    """All of them: read and written."""
     usd: float | None = None
     """None: the price is not known, which is not zero."""
+    model: str = ""
+    read: int = 0
+    """Tokens of the prompt, those from a cache included."""
+    cached: int = 0
+    written: int = 0
+    """Tokens of the answer, those of its reasoning included."""
+    reasoning: int = 0
 
 
 # --- experiments -----------------------------------------------------------------------------------------------
@@ -170,6 +209,8 @@ class ExperimentProposed(Fact):
     """Equal for two experiments whose editable files differ in comments and layout only; see `guards`."""
     notes: dict[str, Any] = {}
     """The researcher's own bookkeeping, such as the parameters an optimiser chose."""
+    submitted: bool = False
+    """A person made it and asked for it to be run, so it waits for nobody's approval."""
 
 
 class EditsRecorded(Fact):
@@ -299,6 +340,31 @@ class Steered(Wish):
     interrupt: bool = False
 
 
+class Pinned(Wish):
+    """Guidance that stands in every briefing until it is taken back."""
+
+    kind: Literal["pinned"] = "pinned"
+    text: str
+
+
+class Unpinned(Wish):
+    kind: Literal["unpinned"] = "unpinned"
+    pin: int | None = None
+    """Number of the pin; None takes all of them back."""
+
+
+class Submitted(Wish):
+    """A person's own experiment: it passes the same guards, runs and judge as any other."""
+
+    kind: Literal["submitted"] = "submitted"
+    title: str
+    hypothesis: str = ""
+    parent: int
+    """Experiment that the edits were made on."""
+    edits: dict[str, str]
+    """New full text of each changed file, by path."""
+
+
 class Approved(Wish):
     kind: Literal["approved"] = "approved"
 
@@ -346,11 +412,14 @@ Body = Annotated[
     | SupervisorStopped
     | LimitReached
     | Fault
+    | Recovered
+    | CheckoutChanged
     | GaugeRead
     | ResearcherJoined
     | Thought
     | ToolCalled
     | NoteWritten
+    | NotebookRewritten
     | Spent
     | ExperimentProposed
     | EditsRecorded
@@ -365,6 +434,9 @@ Body = Annotated[
     | Paused
     | Resumed
     | Steered
+    | Pinned
+    | Unpinned
+    | Submitted
     | Approved
     | Rejected
     | Killed

@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Mapping
 
 from loop import events as e
-from loop import guards
+from loop import guards, schedule
 from loop.journal import Journal
 from loop.lineage import ExperimentMessage, Lineage, LineageError, MergeConflict
 from loop.recorder import Recorder
-from loop.researchers.researcher import Briefing, Proposal
+from loop.researchers.researcher import Proposal
 from loop.study import Experiment, Study
 from loop.verdicts import Verdicts
 
@@ -44,22 +44,31 @@ class Intake:
             self._read = {key: texts}  # only the champion's are asked for again and again: 4 ms of git each time
         return self._read[key]
 
-    def accept(self, briefing: Briefing, proposal: Proposal, researcher: str) -> None:
+    def accept(
+        self, number: int, parent: int, proposal: Proposal, researcher: str, granted: e.WishGranted | None = None
+    ) -> None:
         """Record a proposal, whole, before anything is done with it.
 
-        Its parent is the champion it was thought about, whoever is champion by now; `renew` moves it on.
+        Args:
+            parent: the experiment it was made on, whoever is champion by now; `renew` moves it on.
+            granted: the wish that this grants, in the same transaction.
         """
-        number, edits = briefing.next_id, dict(proposal.edits)
+        edits = dict(proposal.edits)
         proposed = e.ExperimentProposed(
             researcher=researcher,
             title=proposal.title,
             hypothesis=proposal.hypothesis,
             expected=proposal.expected,
-            parent=briefing.champion.id,
-            fingerprint=guards.fingerprint({**briefing.files, **edits}),
+            parent=parent,
+            fingerprint=guards.fingerprint({**self._files(self._commit_of(parent)), **edits}),
             notes=dict(proposal.notes),
+            submitted=proposal.submitted,
         )
-        self._recorder.record_all([(proposed, number, None), (e.EditsRecorded(edits=edits), number, None)])
+        facts: list[tuple[e.Body, int | None, int | None]] = [
+            (proposed, number, None),
+            (e.EditsRecorded(edits=edits), number, None),
+        ]
+        self._recorder.record_all(facts if granted is None else [*facts, (granted, None, None)])
 
     async def commit(self, experiment: Experiment) -> None:
         """Make a proposal a commit on top of its parent, and queue it; or reject it.
@@ -75,9 +84,9 @@ class Intake:
             parent_commit = self._study.base
         else:
             parent_commit = self._commit_of(experiment.parent)
-            if reason := self._refusal(experiment, edits):
+            if reason := self._refusal(parent_commit, edits, experiment.id):
                 then = _rejected(reason)
-            elif self._study.contract.review == "all":
+            elif self._study.contract.review == "all" and not experiment.submitted:
                 then = e.ApprovalAsked(reason="the program says `review: all`")
         try:
             await self._queue(experiment, experiment.parent, parent_commit, edits, then)
@@ -91,15 +100,18 @@ class Intake:
         if isinstance(then, e.ExperimentJudged):
             await self._verdicts.carry_out(experiment)
 
-    def _refusal(self, experiment: Experiment, edits: Mapping[str, str]) -> str | None:
-        before = self._files(self._commit_of(experiment.parent))
+    def refusal_on_champion(self, edits: Mapping[str, str]) -> str | None:
+        """Why a proposal of these edits on the champion would be turned down, or None."""
+        return self._refusal(self._commit_of(schedule.reference(self._study)), edits, None)
+
+    def _refusal(self, parent_commit: str, edits: Mapping[str, str], number: int | None) -> str | None:
+        before = self._files(parent_commit)
         reason = guards.refusal(self._study.contract, before, edits)
         if reason is not None:
             return reason
-        first = self._study.fingerprints.get(guards.fingerprint(before | dict(edits)), experiment.id)
-        if first != experiment.id:
-            earlier = self._study.experiments[first]
-            return f"it is the same as experiment {first} ({earlier.title}): {earlier.verdict or earlier.phase}"
+        first = self._study.fingerprints.get(guards.fingerprint(before | dict(edits)), number)
+        if first is not None and first != number:
+            return f"it is the same as experiment {first}, {_result(self._study.experiments[first])}"
         return None
 
     def edits(self, experiment: Experiment) -> dict[str, str]:
@@ -172,6 +184,14 @@ class Intake:
             return False
         await self._queue(experiment, champion.id, champion.commit, texts)
         return True
+
+
+def _result(experiment: Experiment) -> str:
+    """What came of an experiment, in a few words."""
+    said = (experiment.verdict or experiment.phase).replace("_", " ")
+    number = "" if experiment.metric is None else f" at {experiment.metric:.6g}"
+    why = "" if experiment.verdict in (None, "kept", "discarded") else f": {experiment.reason:.200}"
+    return f"“{experiment.title}” ({said}{number}{why})"
 
 
 def _rejected(reason: str) -> e.ExperimentJudged:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from loop import events as e
 from loop import program as programs
+from loop import settings as personal
 from loop.contract import Contract
 from loop.flights import Slot
 from loop.intake import PERSON, Intake
@@ -23,7 +24,7 @@ from loop.lineage import Lineage, find_root, free_tag
 from loop.options import Options
 from loop.program import Program
 from loop.recorder import Recorder
-from loop.researchers import engage
+from loop.researchers import choose, engage
 from loop.researchers.researcher import Researcher
 from loop.runs.leftovers import sweep_leftovers
 from loop.study import Experiment, Study, fold
@@ -73,8 +74,9 @@ def prepare(start: Path, flags: Options) -> Prepared:
     wanted = options.tag or datetime.date.today().strftime("%b%d").lower()
     lineage = Lineage(workspace.root, study.tag or free_tag(workspace.root, wanted))
     lineage.prepare()
-    researchers = (engage(options.researcher),)
-    return Prepared(workspace, lineage, program, options, researchers)
+    settings = options.over_settings(personal.read())
+    name = options.researcher or program.contract.researcher or settings.researcher or choose(settings)
+    return Prepared(workspace, lineage, program, options, (engage(name, settings),))
 
 
 def _check_disk(root: Path) -> None:

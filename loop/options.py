@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from loop.contract import Contract, Seconds
+from loop.settings import Address, Settings
 
 
 class Options(BaseModel):
@@ -17,7 +18,11 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     researcher: str | None = None
-    """Who proposes."""
+    """Who proposes: a name, or the command line of a coding agent."""
+    model: str | None = None
+    """Name of the language model, as its endpoint calls it."""
+    base_url: Address | None = None
+    """Where the endpoint is; never with a key in it."""
     budget: Seconds | None = None
     """Seconds of training in one run, instead of the program's."""
     experiments: int | None = None
@@ -29,6 +34,11 @@ class Options(BaseModel):
     def over(self, earlier: dict[str, Any]) -> "Options":
         """These flags, and where one was not given what `earlier` flags said."""
         return Options.model_validate({**earlier, **self.model_dump(exclude_none=True)})
+
+    def over_settings(self, settings: Settings) -> Settings:
+        """A person's settings with the flags in force."""
+        given = {name: value for name in ("model", "base_url") if (value := getattr(self, name)) is not None}
+        return settings.model_copy(update=given)
 
     def applied(self, contract: Contract) -> Contract:
         """`contract` with the flags in force. A flag can only tighten a limit, never widen it."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Container
 from typing import Literal, cast
 
+from loop.budget import PAID
 from loop.judge import pooled
 from loop.study import Experiment, Study
 
@@ -45,7 +46,7 @@ def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | 
     An experiment that has run already and needs another run goes before one that has not: a verdict near is worth
     more than a start.
     """
-    if study.paused or study.stopping != "no" or study.limit is not None:
+    if study.paused or study.stopping != "no" or (study.limit is not None and study.limit.limit not in PAID):
         return None
     if lacks_reference(study):
         first = study.experiments.get(reference(study))

@@ -17,10 +17,11 @@ from loop.opening import CannotStart, prepare
 from loop.options import Options
 from loop.program import ProgramError
 from loop.researchers import UnknownResearcher
+from loop.settings import SettingsError
 from loop.supervisor import End, Supervisor
 from loop.workspace import AlreadySupervised, Workspace, supervise, supervisor_alive
 
-SENTENCES = (CannotStart, AlreadySupervised, LineageError, ProgramError, JournalError, UnknownResearcher)
+SENTENCES = (CannotStart, AlreadySupervised, LineageError, ProgramError, JournalError, UnknownResearcher, SettingsError)
 """Everything that can keep a loop from starting; each message is a sentence for a person."""
 
 LONGEST_START = 15.0

@@ -2,10 +2,17 @@
 
 Nothing here belongs to a study: what the numbers mean is in `program.md`. The file is read, never written, and a
 file that is not there is no error. It is read with the standard library alone, because the cockpit reads it before
-its first paint.
+its first paint. `OPENAI_API_KEY` and `OPENAI_BASE_URL` count where our own `LOOPTOP_API_KEY` and `LOOPTOP_BASE_URL`
+are not set.
 
     theme = "light"
     notify = "bell"
+    model = "qwen3-coder"
+    base_url = "http://localhost:8000/v1"
+
+    [prices]                      # US dollars per million tokens, for a model that no price list knows
+    read = 0.25
+    written = 2.0
 
     [keymap]
     kill = "ctrl+k"
@@ -14,9 +21,11 @@ its first paint.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from loop.contract import Seconds
 
 THEMES = ("dark", "light", "contrast", "ansi", "mono")
 """Names of the cockpit's colours."""
@@ -24,6 +33,29 @@ THEMES = ("dark", "light", "contrast", "ansi", "mono")
 
 class SettingsError(Exception):
     """The settings cannot be used; the message is a sentence that names the file or the variable."""
+
+
+class Prices(BaseModel):
+    """US dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    read: float = Field(ge=0)
+    written: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+    """Tokens read from a cache; None: as much as `read`."""
+
+
+def _address(value: Any) -> Any:
+    """A base URL; one with a name or a key in it is refused, because it is shown and recorded."""
+    if isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]:
+        raise ValueError("it must not hold a name or a key; the key goes into OPENAI_API_KEY")
+    if isinstance(value, str) and not value.startswith(("http://", "https://")):
+        raise ValueError("it must begin with http:// or https://")
+    return value
+
+
+Address = Annotated[str, BeforeValidator(_address)]
 
 
 class Settings(BaseModel):
@@ -37,8 +69,35 @@ class Settings(BaseModel):
     """Draw with plain ASCII characters."""
     notify: Literal["off", "bell", "desktop", "both"] = "off"
     """On a new champion, a wait for approval, a fault and the end: ring the bell, send OSC 9, or both."""
+    researcher: str | None = None
+    """Who proposes: `automl`, `llm`, or the command line of a coding agent. None: `llm` where a model or an endpoint is
+    set, else `automl`."""
+    model: str | None = None
+    """Name of the language model, as its endpoint calls it; may be left out where the endpoint has just one."""
+    base_url: Address | None = None
+    """An OpenAI-compatible endpoint, such as http://localhost:8000/v1; None is OpenAI's own."""
+    api_key: SecretStr | None = None
+    """The endpoint's key. A server on this machine usually wants none."""
+    dialect: Literal["auto", "chat", "responses"] = "auto"
+    """How to speak to it: Chat Completions, which every compatible server has, or Responses, which OpenAI's own has."""
+    effort: str | None = None
+    """Reasoning effort to ask for, such as "low" or "high"; None leaves it to the model."""
+    briefing: int = Field(default=32_000, ge=4_000)
+    """Tokens that a briefing may have."""
+    silence: Seconds = 300.0
+    """Seconds without a single byte after which a call counts as hung and is made again."""
+    thinking: Seconds = 1800.0
+    """Seconds that a coding agent's command may take for one proposal."""
+    web: bool = False
+    """Let the model search arXiv and read public web pages."""
+    prices: Prices | None = None
+    """What the model costs, where no price list knows or you pay something else."""
     keymap: dict[str, str] = {}
     """Ids of keys to the keys wanted instead, with commas between; `looptop` names the ids in its help."""
+
+
+_ALSO = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
+"""Variables of the openai package, for who has them set already; our own go over them."""
 
 
 def config_file(environ: Mapping[str, str]) -> Path:
@@ -56,9 +115,11 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     path = config_file(environ)
     values = _table(path)
     sources = dict.fromkeys(values, str(path))
-    for name in ("theme", "ascii", "notify"):
-        if (value := environ.get(f"LOOPTOP_{name.upper()}")) is not None:
-            values[name], sources[name] = value, f"LOOPTOP_{name.upper()}"
+    for name in Settings.model_fields.keys() - {"keymap", "prices"}:
+        for variable in (f"LOOPTOP_{name.upper()}", _ALSO.get(name, "")):
+            if value := environ.get(variable):
+                values[name], sources[name] = value, variable
+                break
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -68,8 +129,9 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         if first["type"] == "extra_forbidden":
             known = ", ".join(Settings.model_fields)
             raise SettingsError(f"{where}: {name} is not a setting; known are {known}") from None
-        said = first["msg"].replace("Input should be", "it must be")
-        raise SettingsError(f"{where}: {name} = {first['input']!r} is not understood; {said}") from None
+        said = first["msg"].replace("Input should be", "it must be").removeprefix("Value error, ")
+        given = "" if name in ("api_key", "base_url") else f" = {first['input']!r}"  # there may be a key in either
+        raise SettingsError(f"{where}: {name}{given} is not understood; {said}") from None
 
 
 def _table(path: Path) -> dict[str, Any]:

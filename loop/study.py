@@ -82,6 +82,8 @@ class Experiment:
     """The experiment it was measured against."""
     judged_by: str = ""
     judged_at: float | None = None
+    submitted: bool = False
+    """A person made it, and asked for it to be run."""
     waits_for: str = ""
     """Why a person is asked, while `phase` is "waiting"."""
 
@@ -119,6 +121,17 @@ class Supervisor:
     stopped_at: float | None = None
     reason: str = ""
     failed: bool = False
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What somebody has been up against for a while, and is still."""
+
+    since: float
+    message: str
+    next_at: float | None
+    """When it is tried again; None where nothing is waited for."""
+    tries: int = 1
 
 
 @dataclass(slots=True)
@@ -168,10 +181,18 @@ class Study:
     options: dict[str, object] = field(default_factory=dict)
     """Flags of the last supervisor."""
     faults: list[tuple[float, e.Fault]] = field(default_factory=list)
+    troubles: dict[str, Trouble] = field(default_factory=dict)
+    """What is being waited for now, by who waits."""
+    pins: dict[int, str] = field(default_factory=dict)
+    """Standing guidance of the person, by number."""
+    checkout: e.CheckoutChanged | None = None
+    """The person's own edit that could be submitted, if there is one."""
     tokens: int = 0
     usd: float = 0.0
     usd_unknown: bool = False
     """Some spending has no known price, so `usd` is a lower bound."""
+    _pinned: int = 0
+    """Number of the newest pin."""
 
     # --- what readers ask --------------------------------------------------------------------------------------
 
@@ -290,6 +311,7 @@ class Study:
                 self.supervisor = Supervisor(body.pid, body.host, body.version, body.slots, event.at)
                 self.stopping, self.limit = "no", None
                 self.options = body.options
+                self.troubles.clear()
             case e.SupervisorStopped():
                 self._close_supervision(event.at)
                 if self.supervisor is not None:
@@ -300,10 +322,17 @@ class Study:
             case e.Fault():
                 self.faults.append((event.at, body))
                 del self.faults[:-_FAULTS_SHOWN]
+                self._trouble(event.at, body)
+            case e.Recovered():
+                self.troubles.pop(body.where, None)
+            case e.CheckoutChanged():
+                self.checkout = body if body.files else None
             case e.ResearcherJoined():
                 self.researchers[body.name] = body.about
             case e.NoteWritten():
                 self.notebook.append(body.text)
+            case e.NotebookRewritten():
+                self.notebook = [body.text]
             case e.Spent():
                 self.tokens += body.tokens
                 self.usd += body.usd or 0.0
@@ -336,8 +365,22 @@ class Study:
                 self.paused = False
             case e.Stopped():
                 self.stopping = "now" if body.now else "after run"
+            case e.Pinned():
+                self.pins[self._pinned + 1] = body.text
+                self._pinned += 1
+            case e.Unpinned():
+                for number in [body.pin] if body.pin is not None else list(self.pins):
+                    self.pins.pop(number, None)
             case _:
                 pass
+
+    def _trouble(self, at: float, fault: e.Fault) -> None:
+        """A fault that something waits for is a trouble until it is told to be over."""
+        if fault.next_at is None:
+            return
+        known = self.troubles.get(fault.where)
+        since, tries = (known.since, known.tries + 1) if known is not None else (at, 1)
+        self.troubles[fault.where] = Trouble(since, fault.message, fault.next_at, tries)
 
     def _proposed(self, event: e.Event, body: e.ExperimentProposed) -> None:
         if event.experiment is None:
@@ -354,6 +397,7 @@ class Study:
             parent=body.parent,
             notes=body.notes,
             proposed_at=event.at,
+            submitted=body.submitted,
         )
         if before is not None:
             experiment.runs, experiment.since_run = before.runs, max(before.runs, default=0)

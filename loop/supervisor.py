@@ -18,26 +18,26 @@ from typing import Any
 
 from loop import budget, schedule
 from loop import events as e
+from loop.archive import StudyArchive
+from loop.asking import Asking
 from loop.flights import Flights, Slot
 from loop.gauges import Gauges
-from loop.intake import Intake
+from loop.intake import PERSON, Intake
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError
 from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
 from loop.recorder import Recorder
-from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Researcher
+from loop.researchers.researcher import Proposal
 from loop.study import Experiment, Study, Wish
 from loop.verdicts import Verdicts
 from loop.wishes import Wishes
+from loop.workshop import TreeWorkshop
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_BUSY, HEARTBEAT_IDLE = 2.0, 5.0
 """Seconds between two readings of the gauges with and without a run in flight: 250 bytes each, 10 MB a day at most."""
-
-PATIENCE = (1.0, 60.0)
-"""First and longest wait in seconds after a researcher failed; the wait doubles from one to the other."""
 
 DISK_INTERVAL = 30.0
 """Seconds between two walks through `.looptop/`; one takes about 1 ms per 100 files."""
@@ -72,10 +72,16 @@ class Supervisor:
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
         self._flights = Flights(workspace, lineage, self._recorder)
         self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
+        self._asking = Asking(
+            self._recorder,
+            self._intake,
+            self._verdicts,
+            StudyArchive(workspace, lineage, self._recorder, self._intake, journal),
+            TreeWorkshop(workspace, lineage, self._recorder),
+            len(self._slots),
+            self._limit_reached,
+        )
         self._claimed: set[int] = set()
-        self._thinking: dict[int, asyncio.Task[Proposal]] = {}
-        self._interrupting: set[int] = set()
-        self._exhausted = 0
         self._disk_used: int | None = None
         self._signal: str | None = None
         self._closing = False
@@ -113,7 +119,7 @@ class Supervisor:
             self._beat(),
             self._follow_program(),
             self._grant_wishes(),
-            *(self._research(researcher) for researcher in self._prepared.researchers),
+            *(self._asking.research(researcher) for researcher in self._prepared.researchers),
             *(self._serve(slot) for slot in self._slots),
         ]
 
@@ -132,11 +138,21 @@ class Supervisor:
             return None
         if study.stopping == "after run":
             return End("a person stopped it")
-        if study.limit is not None:
+        if study.limit is not None and not self._owed():
             return End(f"limit reached: {study.limit.reason}")
-        if not study.open and self._exhausted == len(self._prepared.researchers):
-            return End("no researcher has anything left to propose")
+        if self._asking.gone() == len(self._prepared.researchers):
+            if self._asking.broken and (not study.open or study.champion is None):
+                return End(self._asking.broken, failed=True)
+            if not study.open:
+                return End("no researcher has anything left to propose")
         return None
+
+    def _owed(self) -> bool:
+        """Whether something that was paid for is still to be thought to its end, run or judged."""
+        study = self.study
+        if study.limit is None or study.limit.limit not in budget.PAID:
+            return False
+        return self._asking.busy or any(x.phase in ("proposed", "queued", "running") for x in study.open_experiments())
 
     async def _close(self, tasks: Sequence[asyncio.Task[None]], end: End) -> None:
         """End the runs in flight (they are run again), then everything else, and say why."""
@@ -162,8 +178,8 @@ class Supervisor:
         """Run, verify and judge one experiment after another in `slot`."""
         while True:
             await self._recorder.until(lambda: self._claimable() is not None)
-            experiment = self._claimable()
-            if experiment is None or (self._unverified(experiment) is None and self._limit_reached()):
+            self._limit_reached()
+            if (experiment := self._claimable()) is None:
                 continue
             self._claimed.add(experiment.id)
             try:
@@ -204,81 +220,13 @@ class Supervisor:
             self._recorder.record(e.LimitReached(limit=found[0], reason=found[1]))
         return self.study.limit is not None
 
-    async def _research(self, researcher: Researcher) -> None:
-        """Ask one researcher for a proposal whenever there is room for one."""
-        wait = PATIENCE[0]
-        while True:
-            await self._recorder.until(lambda: self._wants_proposal(researcher))
-            if self._limit_reached():
-                continue
-            try:
-                await self._ask(researcher)
-                wait = PATIENCE[0]
-            except NothingLeft as nothing:
-                self._recorder.record(e.Fault(where=researcher.name, message=str(nothing)))
-                self._exhausted += 1
-                self._recorder.wake()
-                await asyncio.Future()  # until the loop ends: others may have something left
-            except (LineageError, JournalError, End):
-                raise
-            except Exception as error:
-                log.exception("the researcher %s failed", researcher.name)
-                message = f"{type(error).__name__}: {error}; asked again in {wait:.0f} s"
-                self._recorder.record(e.Fault(where=researcher.name, message=message))
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, PATIENCE[1])
-
-    async def _ask(self, researcher: Researcher) -> None:
-        """Have a researcher think, and take in what it proposes. Returns early when a person interrupts it."""
-        number = self._next_number()
-        words = [wish for wish in self.study.open_wishes() if wish.kind == "steered"]
-        sink = _Sink(self._recorder, researcher, number)
-        briefing = self._briefing(number, words)
-        task = asyncio.create_task(researcher.propose(briefing, sink))
-        self._thinking[number] = task
-        heard = [
-            (e.WishGranted(wish=wish.seq, outcome=f"heard before experiment {number}"), None, None) for wish in words
-        ]
-        if heard:
-            self._recorder.record_all([*heard])
-        try:
-            await asyncio.wait([task])
-        finally:
-            task.cancel()
-            del self._thinking[number]
-        if task.cancelled():
-            sink.think("\n(interrupted)\n")
-            return
-        self._intake.accept(briefing, task.result(), researcher.name)
-        await self._intake.commit(self.study.experiments[number])
-
-    def _wants_proposal(self, researcher: Researcher) -> bool:
-        return schedule.wants_proposal(self.study, len(self._slots), researcher.ahead, len(self._thinking))
-
-    def _next_number(self) -> int:
-        return max([*self.study.experiments, *self._thinking], default=0) + 1
-
-    def _briefing(self, number: int, words: Sequence[Wish]) -> Briefing:
-        study = self.study
-        assert study.best is not None
-        return Briefing(
-            contract=study.contract,
-            program=study.program,
-            champion=study.best,
-            files=self._intake.champion_files(),
-            experiments=tuple(study.experiments.values()),
-            noise=noise.sd if (noise := self._verdicts.noise()) is not None else None,
-            notebook=tuple(study.notebook),
-            words=tuple(wish.body.text for wish in words if isinstance(wish.body, e.Steered)),
-            next_id=number,
-        )
-
     async def _beat(self) -> None:
         """Read the gauges: what the person sees of the machine, and the sign that the supervisor is alive."""
         walked = -DISK_INTERVAL
         while True:
             reading = await asyncio.to_thread(self._gauges.read)
             self._flights.saw(reading)
+            self._asking.saw(reading)
             self._recorder.stream(reading.event(self._flights.memory()))
             if self.study.contract.limits.disk is not None and time.monotonic() - walked > DISK_INTERVAL:
                 self._disk_used = await asyncio.to_thread(self._prepared.workspace.disk_used)
@@ -312,8 +260,10 @@ class Supervisor:
                 return not self.study.paused or not self.study.running()
             case e.Stopped():
                 return False  # granted by the end itself
-            case e.Steered(interrupt=interrupt):  # granted by `_ask`, which passes the words on
-                return interrupt and bool(self._thinking) and wish.seq not in self._interrupting
+            case e.Steered():  # granted by whoever hears the words
+                return self._asking.interrupts(wish)
+            case e.Submitted():  # there is nothing to compare it with before the baseline is a commit
+                return self.study.baseline is not None and self.study.baseline.commit is not None
             case _:
                 return True
 
@@ -325,9 +275,14 @@ class Supervisor:
             case e.Resumed():
                 return "resumed"
             case e.Steered():
-                self._interrupting.add(wish.seq)
-                for task in self._thinking.values():
-                    task.cancel()  # and is asked again at once, with the words
+                self._asking.interrupt(wish)
+                return None
+            case e.Pinned(text=text):
+                return f"pinned: every briefing from now on says “{text:.60}”"
+            case e.Unpinned():
+                return "unpinned"
+            case e.Submitted():
+                await self._submit(wish, wish.body)
                 return None
             case _:
                 experiment = self.study.experiments.get(-1 if wish.experiment is None else wish.experiment)
@@ -338,22 +293,14 @@ class Supervisor:
                 except LineageError as error:
                     return str(error)
 
-
-class _Sink:
-    """Takes a researcher's thoughts into the journal."""
-
-    def __init__(self, recorder: Recorder, researcher: Researcher, number: int) -> None:
-        self._recorder, self._name, self._number = recorder, researcher.name, number
-
-    def think(self, text: str) -> None:
-        self._recorder.stream(e.Thought(researcher=self._name, text=text), self._number)
-
-    def tool(self, intent: str, result: str, seconds: float) -> None:
-        body = e.ToolCalled(researcher=self._name, intent=intent, result=result, seconds=seconds)
-        self._recorder.record(body, self._number)
-
-    def note(self, text: str) -> None:
-        self._recorder.record(e.NoteWritten(researcher=self._name, text=text), self._number)
+    async def _submit(self, wish: Wish, body: e.Submitted) -> None:
+        """Take in a person's own experiment; the wish is granted in the same transaction, so it is taken in once."""
+        number = self._asking.next_number()
+        parent = body.parent if body.parent in self.study.experiments else schedule.reference(self.study)
+        proposal = Proposal(body.title, body.hypothesis, body.edits, submitted=True)
+        granted = e.WishGranted(wish=wish.seq, outcome=f"it is experiment {number}")
+        self._intake.accept(number, parent, proposal, wish.who or PERSON, granted)
+        await self._intake.commit(self.study.experiments[number])
 
 
 def _ending(task: asyncio.Task[None]) -> End:

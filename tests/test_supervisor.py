@@ -31,6 +31,9 @@ class Scripted:
         self.steps = list(steps)
         self.heard: list[Sequence[str]] = []
 
+    async def prepare(self, sink: Sink) -> None:
+        pass
+
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         self.heard.append(briefing.words)
         if not self.steps:
@@ -138,7 +141,7 @@ async def test_what_a_guard_refuses_never_runs_and_is_kept_all_the_same(house: H
     assert verdicts[2][0] == "rejected" and "../other.txt" in verdicts[2][1]
     assert verdicts[3] == ("rejected", "it changes nothing")
     assert verdicts[4][0] == "discarded"
-    assert verdicts[5] == ("rejected", "it is the same as experiment 4 (A=5 to A=9): discarded")
+    assert verdicts[5] == ("rejected", "it is the same as experiment 4, “A=5 to A=9” (discarded at 19.5)")
     assert all(study.experiments[number].runs == {} for number in (1, 2, 3, 5))
     edits = {event.experiment: event.body.edits for event in house.events("edits_recorded")}  # type: ignore[union-attr]
     assert edits[2] == {"../other.txt": "edited\n"}, "git cannot hold it, the journal does"
@@ -147,11 +150,11 @@ async def test_what_a_guard_refuses_never_runs_and_is_kept_all_the_same(house: H
 
 
 async def test_a_researcher_that_fails_is_asked_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loop.supervisor.PATIENCE", (0.01, 0.02))
+    monkeypatch.setattr("loop.asking.PATIENCE", (0.01, 0.02))
     failing = Scripted(ValueError("no idea"), TimeoutError("slow"), change("A=5", "A=9"))
     study = await house.work(failing)
     messages = [fault.message for _, fault in study.faults]
-    assert messages[0].startswith("ValueError: no idea; asked again in")
+    assert messages[0].startswith("ValueError: no idea")
     assert messages[1].startswith("TimeoutError: slow")
     assert study.experiments[1].verdict == "discarded"
     assert list(study.experiments) == [0, 1], "a failed thought uses up no number"

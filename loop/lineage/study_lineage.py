@@ -95,6 +95,15 @@ class Lineage:
         """The contents of a file in a commit, None where there is no such file."""
         return self._git.blobs([f"{commit}:{checked_path(path)}"])[0]
 
+    def paths(self, commit: str) -> list[str]:
+        """Every file of a commit, by its path from the root; links and submodules are left out."""
+        found = []
+        for entry in self._git.run("ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
+            described, _, path = entry.partition(b"\t")
+            if described.startswith(b"100"):
+                found.append(path.decode("utf-8", "surrogateescape"))
+        return found
+
     # Experiments.
 
     def commit(

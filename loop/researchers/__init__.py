@@ -1,23 +1,65 @@
-"""Who proposes. One researcher a module; `engage` knows them by name."""
+"""Who proposes. One researcher a module or a room; `engage` knows them by name."""
+
+import shlex
+import shutil
+from pathlib import Path
 
 from loop.researchers.researcher import Researcher
+from loop.settings import Settings
 
-KNOWN = ("automl",)
-"""Names that `--researcher` takes."""
+KNOWN = ("automl", "llm")
+"""Names that stand for a researcher; anything else is the command line of a coding agent."""
 
 
 class UnknownResearcher(Exception):
     """Nobody of that name; the message is a sentence."""
 
 
-def engage(name: str | None) -> Researcher:
-    """The researcher called `name`; None is the one that needs no key.
+def choose(settings: Settings) -> str:
+    """Who proposes when nobody was named: the language model where one is set up, else the one that needs no key."""
+    return "llm" if settings.model or settings.base_url else "automl"
+
+
+def engage(name: str, settings: Settings) -> Researcher:
+    """The researcher called `name`, or the one that the command line `name` starts.
+
+    Imports happen here: optuna takes 0.2 s and openai 0.4 s, and only the loop needs them.
 
     Raises:
-        UnknownResearcher: there is no such researcher.
+        UnknownResearcher: there is no such researcher, and no such command.
     """
-    if name in (None, "automl"):
-        from loop.researchers.tuning.automl import AutoML  # optuna takes 0.2 s to import, and only the loop needs it
+    if name == "automl":
+        from loop.researchers.tuning.automl import AutoML
 
         return AutoML()
-    raise UnknownResearcher(f"there is no researcher called {name!r}; known: {', '.join(KNOWN)}")
+    if name == "llm":
+        from loop.researchers.llm.researcher import LanguageModel
+
+        return LanguageModel(settings)
+    check_command(name)
+    from loop.researchers.command import Command
+
+    return Command(name, settings.thinking)
+
+
+def check(name: str) -> None:
+    """Refuse a name that no researcher and no command has.
+
+    Raises:
+        UnknownResearcher: with a sentence.
+    """
+    if name not in KNOWN:
+        check_command(name)
+
+
+def check_command(command: str) -> None:
+    """Refuse a command line whose first word cannot be started."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UnknownResearcher(f"the researcher {command!r} cannot be read as a command: {error}") from None
+    if not words or (shutil.which(words[0]) is None and not Path(words[0]).is_file()):
+        raise UnknownResearcher(
+            f"there is no researcher or command called {words[0] if words else command!r}; known: {', '.join(KNOWN)}, "
+            "or the command line of a coding agent"
+        )

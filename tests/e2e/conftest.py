@@ -152,7 +152,8 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     root = tmp_path / "a project"
     root.mkdir()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("LOOPTOP", "GIT_", "TERM"))}
+    theirs = ("LOOPTOP", "OPENAI", "GIT_", "TERM")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(theirs)}
     made = Bench(root, environment | {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")})
     made.write("train.py", TRAIN)
     made.program()

@@ -43,6 +43,9 @@ class AutoML:
         """What `_tpe` was made for."""
         self._lock = threading.Lock()
 
+    async def prepare(self, sink: Sink) -> None:
+        """See `Researcher`. It needs nothing but the constants, and those it finds with each briefing."""
+
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         """See `Researcher`. The same briefing gives the same proposal, before a restart and after."""
         sites = _sites(briefing.files)

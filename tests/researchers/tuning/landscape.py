@@ -7,7 +7,6 @@ real judge, with the runs it asks for.
 
 import math
 import random
-from dataclasses import dataclass, field
 
 from loop.contract import Contract
 from loop.judge import judge, pooled
@@ -15,6 +14,7 @@ from loop.researchers.researcher import Briefing, Proposal, Researcher
 from loop.researchers.tuning.constants import find
 from loop.researchers.tuning.ranges import Range, around
 from loop.study import Experiment, Run
+from tests.researchers.spoken import Closed, Shelf, Spoken
 
 SOURCE = '''"""A script of the usual kind."""
 
@@ -90,23 +90,6 @@ def _values(source: str) -> list[float]:
     return [constant.value for constant in find(source)]
 
 
-@dataclass
-class Spoken:
-    """A sink that keeps what it is told."""
-
-    thoughts: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def think(self, text: str) -> None:
-        self.thoughts.append(text)
-
-    def tool(self, intent: str, result: str, seconds: float) -> None:
-        raise AssertionError("no tool here")
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
 class Desk:
     """Plays the supervisor: one slot, no process, the real judge."""
 
@@ -154,6 +137,8 @@ class Desk:
             notebook=tuple(self.notebook),
             words=words,
             next_id=len(self.experiments),
+            archive=Shelf({"train.py": self.files[self.champion]}),
+            workshop=Closed(),
         )
 
     async def ask(self, researcher: Researcher, *words: str) -> Experiment:

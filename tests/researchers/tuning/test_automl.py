@@ -16,7 +16,8 @@ from loop.researchers.tuning.ranges import around
 from loop.researchers.tuning.tpe import Tpe
 from loop.researchers.tuning.trials import Trial, importance, read
 from loop.study import Experiment
-from tests.researchers.tuning.landscape import SOURCE, Desk, Landscape, Spoken
+from tests.researchers.spoken import Spoken
+from tests.researchers.tuning.landscape import SOURCE, Desk, Landscape
 
 
 def desk(noise: float = 0.02, seed: int = 3) -> Desk:
