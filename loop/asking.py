@@ -199,14 +199,14 @@ class Line:
     def hear(self) -> Sequence[str]:
         return self.pass_on("while it thought about")
 
-    def pass_on(self, when: str) -> list[str]:
+    def pass_on(self, when: str) -> tuple[str, ...]:
         """What the person said and nobody has heard yet; it is recorded as heard `when` experiment N."""
         self._recorder.catch_up()
         said = [wish for wish in self._recorder.study.open_wishes() if isinstance(wish.body, e.Steered)]
         if said:
             heard = f"heard {when} experiment {self._number}"
             self._recorder.record_all([(e.WishGranted(wish=wish.seq, outcome=heard), None, None) for wish in said])
-        return [wish.body.text for wish in said if isinstance(wish.body, e.Steered)]
+        return tuple(wish.body.text for wish in said if isinstance(wish.body, e.Steered))
 
     def spend(self, spent: e.Spent) -> None:
         self._recorder.record(spent.model_copy(update={"researcher": self._name}), self._number)

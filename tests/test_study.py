@@ -124,6 +124,26 @@ def test_money_of_unknown_price_is_not_zero() -> None:
     assert (study.tokens, study.usd, study.usd_unknown) == (15, 0.5, True)
 
 
+def test_what_is_waited_for_is_known_until_it_is_over() -> None:
+    story = Story().tell(e.Fault(where="llm", message="429", next_at=1010.0))
+    story.tell(e.Fault(where="llm", message="503", next_at=1020.0))
+    trouble = story.study().troubles["llm"]
+    assert (trouble.since, trouble.message, trouble.next_at, trouble.tries) == (1003.0, "503", 1020.0, 2)
+    assert story.tell(e.Fault(where="git", message="nothing waits for it")).study().troubles.keys() == {"llm"}
+    assert story.tell(e.Recovered(where="llm")).study().troubles == {}
+
+
+def test_pins_keep_their_numbers_until_they_are_taken_back() -> None:
+    story = Story().tell(e.Pinned(text="a")).tell(e.Pinned(text="b")).tell(e.Unpinned(pin=1)).tell(e.Pinned(text="c"))
+    assert story.study().pins == {2: "b", 3: "c"}
+    assert story.tell(e.Unpinned()).study().pins == {}
+
+
+def test_a_rewritten_notebook_stands_for_all_before_it() -> None:
+    story = Story().tell(e.NoteWritten(researcher="r", text="a")).tell(e.NotebookRewritten(researcher="r", text="b"))
+    assert story.tell(e.NoteWritten(researcher="r", text="c")).study().notebook == ["b", "c"]
+
+
 @given(st.lists(st.sampled_from(sorted(FOLDED)), max_size=30), st.randoms(use_true_random=False))
 def test_no_order_of_events_breaks_the_fold(kinds: list[str], chance: object) -> None:
     """A reader may meet a journal that another version wrote, or that was rebuilt with gaps."""
@@ -145,6 +165,12 @@ def _one_of_each() -> list[e.Event]:
         e.ResearcherJoined(name="r", about="x"),
         e.NoteWritten(researcher="r", text="x"),
         e.Spent(researcher="r", tokens=1),
+        e.NotebookRewritten(researcher="r", text="x"),
+        e.Recovered(where="x"),
+        e.CheckoutChanged(files=("train.py",)),
+        e.Pinned(text="x"),
+        e.Unpinned(),
+        e.Submitted(title="x", parent=0, edits={}),
         e.ApprovalAsked(reason="x"),
         e.Verified(metric=1.0),
         e.Paused(),

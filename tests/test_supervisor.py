@@ -141,7 +141,7 @@ async def test_what_a_guard_refuses_never_runs_and_is_kept_all_the_same(house: H
     assert verdicts[2][0] == "rejected" and "../other.txt" in verdicts[2][1]
     assert verdicts[3] == ("rejected", "it changes nothing")
     assert verdicts[4][0] == "discarded"
-    assert verdicts[5] == ("rejected", "it is the same as experiment 4, “A=5 to A=9” (discarded at 19.5)")
+    assert verdicts[5] == ("rejected", "it is the same as experiment 4, “A=5 to A=9” (discarded at 19.1)")
     assert all(study.experiments[number].runs == {} for number in (1, 2, 3, 5))
     edits = {event.experiment: event.body.edits for event in house.events("edits_recorded")}  # type: ignore[union-attr]
     assert edits[2] == {"../other.txt": "edited\n"}, "git cannot hold it, the journal does"
