@@ -3,9 +3,13 @@
 import shlex
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loop.researchers.researcher import Researcher
 from loop.settings import Settings
+
+if TYPE_CHECKING:
+    from loop.researchers.tools import Web
 
 KNOWN = ("automl", "llm")
 """Names that stand for a researcher; anything else is the command line of a coding agent."""
@@ -35,11 +39,17 @@ def engage(name: str, settings: Settings) -> Researcher:
     if name == "llm":
         from loop.researchers.llm.researcher import LanguageModel
 
-        return LanguageModel(settings)
+        return LanguageModel(settings, _web() if settings.web else None)
     check_command(name)
     from loop.researchers.command import Command
 
     return Command(name, settings.thinking)
+
+
+def _web() -> "Web":
+    from loop.researchers.web import Web
+
+    return Web()
 
 
 def check(name: str) -> None:
