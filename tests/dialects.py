@@ -1,7 +1,7 @@
 """An answer of a language model as bytes' worth of JSON: Chat Completions and Responses, streamed or whole. Pure.
 
 Everything here is a function of an answer and of the request's body; sockets, clocks and faults are in `endpoint`.
-A streamed answer is pairs (a new word begins here, the event), so that whoever sends it can pace it and cut it by words.
+A streamed answer is pairs (a new word begins here, the event), so that whoever sends it can pace and cut it by words.
 """
 
 import base64
@@ -126,7 +126,7 @@ def plain(content: Any) -> str:
 
 
 def unanswerable(body: Body) -> dict[str, Any] | None:
-    """The error of a conversation whose tool calls and their results do not pair, in OpenAI's words; None if they do."""
+    """The error, in OpenAI's words, of a conversation whose tool calls and results do not pair; None if they do."""
     chat = "messages" in body
     waiting: list[str] = []
     for message in [*conversation(body), {"role": "end"}]:
@@ -145,7 +145,7 @@ def unanswerable(body: Body) -> dict[str, Any] | None:
                 f"'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(waiting)}"
             )
             return error(why, status=400, param="messages")
-        elif waiting:
+        elif waiting and message["role"] == "end":
             return error(f"No tool output found for function call {waiting[0]}.", status=400, param="input")
         waiting.extend(call["id"] for call in message.get("tool_calls") or ())
     return None

@@ -4,8 +4,8 @@
         client = AsyncOpenAI(base_url=endpoint.url, api_key="any")
 
 It speaks HTTP/1.1 and server-sent events on 127.0.0.1: POST chat/completions and responses, GET models. It checks what
-such servers check (the key, the model, the context's size, that tool calls and results pair) and answers in their words;
-it knows no language and never looks at what it is asked beyond that.
+such servers check (the key, the model, the context's size, that tool calls and results pair) and says so in their
+words; it knows no language and never looks at what it is asked beyond that.
 """
 
 import json
@@ -262,6 +262,8 @@ class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
+    number = 0
+    """Of the request under way, if it is a POST."""
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -285,6 +287,7 @@ class _Connection(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         request = self.server.endpoint.take(self.path, self._lowered(), body)
+        self.number = request.number
         try:
             self._play(request)
         except (_Gone, ConnectionError):
@@ -314,7 +317,7 @@ class _Connection(BaseHTTPRequestHandler):
             self._whole(fault.status, dialects.error(why, fault.code, fault.status), fault.headers)
         elif fault.refuse and fault.cut_after is None:
             self._reset()
-        elif fault.hang and not fault.pulse:
+        elif fault.hang and not (fault.pulse and request.body.get("stream")):
             self._hang()
         elif request.body.get("stream"):
             self._stream(request, fault)
@@ -333,7 +336,8 @@ class _Connection(BaseHTTPRequestHandler):
     ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("x-request-id", f"req_{len(self.server.endpoint.requests)}")
+        if self.number:
+            self.send_header("x-request-id", f"req_{self.number}")
         if length is None:
             self.send_header("Transfer-Encoding", "chunked")
         else:
@@ -418,7 +422,8 @@ class _Connection(BaseHTTPRequestHandler):
     def _hang(self, pulse: float = 0) -> None:
         while True:
             self._wait(pulse or None)
-            self._chunks(b": keep-alive\n\n")
+            if pulse:
+                self._chunks(b": keep-alive\n\n")
 
     def _wait(self, seconds: float | None) -> None:
         """Waits that long, None for ever; raises at once when the other end has gone."""
