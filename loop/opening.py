@@ -24,7 +24,7 @@ from loop.lineage import Lineage, find_root, free_tag
 from loop.options import Options
 from loop.program import Program
 from loop.recorder import Recorder
-from loop.researchers import choose, engage
+from loop.researchers import engage, named
 from loop.researchers.researcher import Researcher
 from loop.runs.leftovers import sweep_leftovers
 from loop.study import Experiment, Study, fold
@@ -75,8 +75,8 @@ def prepare(start: Path, flags: Options) -> Prepared:
     lineage = Lineage(workspace.root, study.tag or free_tag(workspace.root, wanted))
     lineage.prepare()
     settings = options.over_settings(personal.read())
-    name = options.researcher or program.contract.researcher or settings.researcher or choose(settings)
-    return Prepared(workspace, lineage, program, options, (engage(name, settings),))
+    researcher = engage(named(options, program.contract, settings), settings)
+    return Prepared(workspace, lineage, program, options, (researcher,))
 
 
 def _check_disk(root: Path) -> None:

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from loop import guards
 from loop.researchers import patching
-from loop.researchers.briefing import fenced, outcome
+from loop.researchers.briefing import outcome
+from loop.researchers.excerpt import fenced
 from loop.researchers.researcher import Briefing, Proposal, Sink
 from loop.study import Experiment
 

@@ -73,8 +73,10 @@ class _Answer:
         self._finish: str | None = None
         self._field = ""
         self._usage: Usage | None = None
+        self._any = False
 
     def take(self, chunk: Any) -> None:
+        self._any = True
         if getattr(chunk, "usage", None) is not None:
             self._usage = _usage(chunk.usage)
         for choice in chunk.choices or ():
@@ -112,7 +114,7 @@ class _Answer:
         for kind, piece in self._splitter.finish():
             self._say(kind, piece)
         if self._finish is None:
-            raise Cut
+            raise Cut(self._any)
         finish = _FINISHES.get(self._finish, "refused" if self._refusal else "stop")
         calls = [
             Call(call["id"] or f"call_{index}", call["name"], call["arguments"])

@@ -1,7 +1,7 @@
 """What `looptop doctor` asks an endpoint: reachable, key accepted, model there, streams, calls tools.
 
-It makes two short calls, which a paid endpoint charges a few hundred tokens for. Nothing is retried: the answer is how it
-is now.
+It makes two short calls, which a paid endpoint charges a few hundred tokens for. Nothing is retried: the answer is
+how it is now.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from loop.settings import Settings
 PATIENCE_S = 60.0
 """Seconds that one answer may take here; a server that first loads its model takes that long."""
 
-_TOOL = {
+_TOOL: dict[str, object] = {
     "name": "report",
     "description": "Report a number.",
     "parameters": {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]},

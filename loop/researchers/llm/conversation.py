@@ -132,4 +132,12 @@ Hear = Callable[[str, str], None]
 
 
 class Cut(Exception):
-    """The stream ended before the answer did."""
+    """The stream ended before the answer did.
+
+    Args:
+        anything: something of an answer had come; a stream without was no answer from the start, such as a page.
+    """
+
+    def __init__(self, anything: bool) -> None:
+        super().__init__()
+        self.anything = anything

@@ -73,7 +73,9 @@ def explain(error: Exception, where: str, model: str, now: float | None = None) 
         now: Unix seconds, for a Retry-After that is a date.
     """
     if isinstance(error, Cut):
-        return Passing(f"{where} broke off in the middle of an answer")
+        if error.anything:
+            return Passing(f"{where} broke off in the middle of an answer")
+        return Passing(f"{where} sent a page or nothing for an answer; if it stays so, check the base URL (--base-url)")
     if isinstance(error, openai.APITimeoutError | TimeoutError):
         return Passing(f"{where} has sent nothing for too long")
     if isinstance(error, openai.APIConnectionError):
@@ -158,8 +160,7 @@ def _said(error: Exception) -> str:
         text = (
             body.get("message") or (inner.get("message") if isinstance(inner, Mapping) else inner) or body.get("detail")
         )
-        if text:
-            return one_line(str(text))
+        return one_line(str(text or getattr(error, "message", "") or "no reason given"))
     if isinstance(body, str) and "<" in body:
         title = re.search(r"<title>(.*?)</title>", body, re.IGNORECASE | re.DOTALL)
         return one_line(title[1]) if title else "a page and no answer"

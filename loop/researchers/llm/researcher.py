@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from loop.events import Spent
-from loop.researchers.briefing import fenced, for_model, notebook_share, repair, tokens
+from loop.researchers.briefing import for_model, notebook_share, repair
+from loop.researchers.excerpt import fenced, tokens
 from loop.researchers.llm import faults, verbs
 from loop.researchers.llm.conversation import Call, Conversation, Reply, Request
 from loop.researchers.llm.endpoint import Endpoint
@@ -95,7 +96,7 @@ class LanguageModel:
         self._endpoint = Endpoint(settings)
         self._settings, self._web = settings, web
         self.about = f"{settings.model or 'the model'} at {self._endpoint.where}"
-        self._model = ""
+        self._model = settings.model or ""
         self._most = settings.briefing
         self._in_text: bool | None = None
         """The model calls no tools, so they are blocks in its text; None until earlier experiments were asked."""

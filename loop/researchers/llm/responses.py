@@ -49,8 +49,10 @@ async def ask(client: AsyncOpenAI, request: Request, hear: Hear) -> Reply:
     last: Any = None
     items: list[Any] = []
     parts = 0
+    anything = False
     try:
         async for event in stream:
+            anything = True
             match event.type:
                 case kind if kind in _THINKING:
                     hear("thinking", event.delta)
@@ -69,7 +71,7 @@ async def ask(client: AsyncOpenAI, request: Request, hear: Hear) -> Reply:
     finally:
         await stream.close()
     if last is None:
-        raise Cut
+        raise Cut(anything)
     if last.status == "failed":
         error = last.error
         said = (error.message, error.code) if error is not None else ("the endpoint could not answer", None)

@@ -98,7 +98,13 @@ def test_a_page_instead_of_an_answer_is_told_by_its_title() -> None:
 
 
 def test_silence_and_breaks_pass() -> None:
-    for error in (Cut(), openai.APITimeoutError(REQUEST), TimeoutError(), openai.APIConnectionError(request=REQUEST)):
+    for error in (
+        Cut(True),
+        Cut(False),
+        openai.APITimeoutError(REQUEST),
+        TimeoutError(),
+        openai.APIConnectionError(request=REQUEST),
+    ):
         assert isinstance(explain(error, WHERE, "m"), Passing)
 
 
