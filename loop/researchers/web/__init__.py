@@ -1,7 +1,8 @@
 """What a language model may look up: papers on arXiv, and public web pages, as text.
 
 What comes back is data from a stranger, stripped of control characters and of characters that nobody sees; whoever
-puts it before a model fences it and says so. Where it may come from is `addresses`, how it is had is `download`, and
+puts it before a model fences it and says so. A `WebError` is our own sentence, in which at most an address, cut to 200
+characters, is a stranger's. Where it may come from is `addresses`, how it is had is `download`, and
 how bytes become text is `reading`, in a process of its own. Nothing here is ever written to disk, and nothing of this
 machine goes out but the address or the query itself.
 """
@@ -20,7 +21,7 @@ from typing import IO, Any
 
 from loop.researchers.web import reading
 from loop.researchers.web.addresses import LONGEST_URL, WEB_PORTS, Address, WebError, globally_routable
-from loop.researchers.web.download import MOST_TEXT, Downloaded, Downloader
+from loop.researchers.web.download import MOST_TEXT, Downloaded, Downloader, short
 
 __all__ = ["Web", "WebError"]
 
@@ -113,8 +114,8 @@ class Web:
         """Where a text came from, and the text."""
         text = clean(await text_of(got, self.patience))
         if not text:
-            raise WebError(f"{got.url} has no text: try another source")
-        return got.url + (f" (its first {MOST_TEXT // 1_000_000} MB)" if got.cut else ""), text
+            raise WebError(f"{short(got.url)} has no text: try another source")
+        return short(got.url) + (f" (its first {MOST_TEXT // 1_000_000} MB)" if got.cut else ""), text
 
     def _search(self, query: str, most: int, loop: asyncio.AbstractEventLoop) -> list[Any]:
         """Papers as `arxiv.Result`; blocks, in a thread. The library keeps arXiv's three seconds between calls and
@@ -167,10 +168,10 @@ async def text_of(got: Downloaded, patience: float) -> str:
     if status == 0:
         return text
     if status == reading.SENTENCE:
-        raise WebError(f"{got.url} {clean(text)}")
+        raise WebError(f"{short(got.url)} {clean(text)}")
     if status is None:
-        raise WebError(f"{got.url} takes more than {patience:g} seconds to read: try another source")
-    raise WebError(f"{got.url} cannot be read as {got.kind.upper()}: try another source")
+        raise WebError(f"{short(got.url)} takes more than {patience:g} seconds to read: try another source")
+    raise WebError(f"{short(got.url)} cannot be read as {got.kind.upper()}: try another source")
 
 
 async def _run(command: list[str], given: IO[bytes], said: IO[bytes], patience: float) -> int | None:

@@ -72,12 +72,12 @@ def check(text: str, ports: Container[int] = WEB_PORTS) -> httpx2.URL:
         raise WebError(f"{text[:200]!r} is no web address: {error}") from None
     if url.scheme not in ("http", "https"):
         raise WebError(f"only http:// and https:// pages can be read, not {text[:200]!r}")
+    if not url.host or "%" in url.host or len(url.host) > 253:
+        raise WebError(f"{text[:200]!r} names no host that can be asked")
     if url.userinfo:
         raise WebError(f"an address with a user name or a password in it is not read: leave it out ({url.host})")
     if port_of(url) not in ports:
         raise WebError(f"port {port_of(url)} of {url.host} is not read: only pages on the ports 80 and 443 are")
-    if not url.host or "%" in url.host:
-        raise WebError(f"{text[:200]!r} names no host that can be asked")
     if ":" not in url.host and not url.host[-1].isdigit() and _local(url.host):
         raise WebError(f"{url.host} is a name of a private network: only public web pages can be read")
     return url
@@ -85,7 +85,7 @@ def check(text: str, ports: Container[int] = WEB_PORTS) -> httpx2.URL:
 
 def port_of(url: httpx2.URL) -> int:
     """The port that a request for `url` goes to."""
-    return url.port or (443 if url.scheme == "https" else 80)
+    return url.port if url.port is not None else 443 if url.scheme == "https" else 80
 
 
 def _local(name: str) -> bool:

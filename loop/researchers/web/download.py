@@ -18,11 +18,13 @@ It never writes a file and never looks into what it read.
 import asyncio
 import contextlib
 import ipaddress
+import re
 import socket
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Container
 from dataclasses import dataclass
 from functools import cached_property
+from http import HTTPStatus
 from ssl import SSLContext
 from typing import Literal
 
@@ -54,7 +56,7 @@ Kind = Literal["html", "pdf", "text"]
 
 _PDF = b"%PDF-"
 
-_TEXTS = ("json", "xml", "tex", "latex", "yaml", "toml", "markdown", "javascript", "x-sh", "x-python", "x-bibtex")
+_TEXTS = ("json", "xml", "tex", "latex", "yaml", "toml", "markdown", "javascript", "sh", "python", "bibtex")
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class Downloader:
                     raise WebError(busy.sentence) from None
         except TimeoutError:
             raise WebError(
-                f"{_short(address)} did not answer in full within {self.patience:g} seconds: try another source"
+                f"{short(address)} did not answer in full within {self.patience:g} seconds: try another source"
             ) from None
 
     async def _follow(self, address: str) -> Downloaded:
@@ -129,24 +131,26 @@ class Downloader:
                 try:
                     target = str(url.join(moved.to))
                 except (httpx2.InvalidURL, ValueError):
-                    raise WebError(f"{_short(url)} redirects to {moved.to[:200]!r}, which is no address") from None
+                    raise WebError(f"{short(url)} redirects to {moved.to[:200]!r}, which is no address") from None
                 try:
                     url = check(target, self.ports)
                 except WebError as error:
-                    raise WebError(f"{_short(url)} redirects to where nothing is read: {error}") from None
-        raise WebError(f"{_short(address)} redirects more than {MOST_REDIRECTS} times: try another source")
+                    raise WebError(f"{short(url)} redirects to where nothing is read: {error}") from None
+        raise WebError(f"{short(address)} redirects more than {MOST_REDIRECTS} times: try another source")
 
     async def _ask(self, url: httpx2.URL) -> Downloaded:
         try:
             async with self._answer(url) as response:
                 return await self._read(url, response)
         except httpx2.DecodingError:
-            raise WebError(f"{_short(url)} is packed in a way that cannot be unpacked: try another source") from None
+            raise WebError(f"{short(url)} is packed in a way that cannot be unpacked: try another source") from None
+        except httpx2.RemoteProtocolError:
+            raise WebError(f"{short(url)} does not answer as a web server does: try another source") from None
         except httpx2.ProxyError as error:
-            raise WebError(f"the proxy refused {_short(url)}: {error}") from None
+            raise WebError(f"the proxy refused {short(url)}: {error}") from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             why = str(error) or type(error).__name__
-            raise WebError(f"{_short(url)} cannot be reached: {why[:300]}") from None
+            raise WebError(f"{short(url)} cannot be reached: {why[:300]}") from None
 
     @contextlib.asynccontextmanager
     async def _answer(self, url: httpx2.URL) -> AsyncIterator[httpx2.Response]:
@@ -211,7 +215,7 @@ class Downloader:
         kind, charset = _kind(url, response.headers.get("Content-Type", ""))
         packing = response.headers.get("Content-Encoding", "identity").strip().lower()
         if packing not in ("", "identity", "gzip", "x-gzip", "deflate"):
-            raise WebError(f"{_short(url)} is packed as {packing[:40]}, which cannot be unpacked: try another source")
+            raise WebError(f"{short(url)} is packed as {packing[:20]!r}, which cannot be unpacked: try another source")
         body = bytearray()
         async for piece in response.aiter_bytes():  # unpacked a mebibyte at a time: a bomb stops at the next line
             body += piece
@@ -222,7 +226,7 @@ class Downloader:
         kind = kind or _sniffed(url, response, body)
         most = MOST_PDF if kind == "pdf" else MOST_TEXT
         if kind == "pdf" and len(body) > most:
-            raise WebError(f"{_short(url)} is a PDF of more than {most // 1_000_000} MB: try its HTML or its abstract")
+            raise WebError(f"{short(url)} is a PDF of more than {most // 1_000_000} MB: try its HTML or its abstract")
         return Downloaded(str(url), kind, charset, bytes(body[:most]), cut=len(body) > most)
 
 
@@ -230,7 +234,8 @@ def _check_status(url: httpx2.URL, response: httpx2.Response) -> None:
     status = response.status_code
     if status in (301, 302, 303, 307, 308) and "Location" in response.headers:
         raise _Moved(response.headers["Location"])
-    said = f"{_short(url)} answered {status} {response.reason_phrase}".rstrip()
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""  # not the server's own words
+    said = f"{short(url)} answered {status} {phrase}".rstrip()
     if status in (429, 503):
         wait = response.headers.get("Retry-After", "")
         raise _Busy(f"{said}: the server is busy; try it later, or another source", _seconds(wait))
@@ -277,7 +282,8 @@ def _sniffed(url: httpx2.URL, response: httpx2.Response, body: bytearray) -> Kin
 
 
 def _refused(url: httpx2.URL, name: str) -> str:
-    return f"{_short(url)} is {name[:80]}: only HTML, PDF and text can be read"
+    name = name if re.fullmatch(r"[\w.+-]{1,40}/[\w.+-]{1,80}", name) else "of a kind without a proper name"
+    return f"{short(url)} is {name}: only HTML, PDF and text can be read"
 
 
 def _proxy(url: httpx2.URL) -> str | None:
@@ -294,6 +300,7 @@ def _host_header(url: httpx2.URL) -> str:
     return host if url.port is None else f"{host}:{url.port}"
 
 
-def _short(url: httpx2.URL | str) -> str:
+def short(url: httpx2.URL | str) -> str:
+    """An address for a sentence: a stranger's may be of any length."""
     text = str(url)
     return text if len(text) <= 200 else text[:199] + "…"

@@ -83,8 +83,8 @@ def text_of_pdf(data: bytes, charset: str) -> str:
                 break
     except DependencyError:
         raise Unreadable("is a PDF that is encrypted: try another source") from None
-    except (PyPdfError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise Unreadable(f"is a broken PDF ({str(error)[:100]}): try another source") from None
+    except (PyPdfError, ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
+        raise Unreadable("is a broken PDF: try another source") from None
     if unread == len(pages):
         raise Unreadable("is a broken PDF (no page can be read): try another source")
     if not any(pages):
