@@ -134,18 +134,22 @@ class Supervisor:
             return End(f"ended by {self._signal}")
         if study.stopping == "now":
             return End("a person stopped it")
+        if self._asking.broken and study.champion is None and self._alone():
+            return End(self._asking.broken, failed=True)  # before hours of baseline for nobody
         if study.running() or self._claimed:
             return None
         if study.stopping == "after run":
             return End("a person stopped it")
         if study.limit is not None and not self._owed():
             return End(f"limit reached: {study.limit.reason}")
-        if self._asking.gone() == len(self._prepared.researchers):
-            if self._asking.broken and (not study.open or study.champion is None):
-                return End(self._asking.broken, failed=True)
-            if not study.open:
-                return End("no researcher has anything left to propose")
+        if self._alone() and not study.open:
+            broken = self._asking.broken
+            return End(broken or "no researcher has anything left to propose", failed=bool(broken))
         return None
+
+    def _alone(self) -> bool:
+        """Whether no researcher will propose anything more."""
+        return self._asking.gone() == len(self._prepared.researchers)
 
     def _owed(self) -> bool:
         """Whether something that was paid for is still to be thought to its end, run or judged."""

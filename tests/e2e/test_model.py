@@ -16,9 +16,9 @@ RATE = re.compile(r"^LEARNING_RATE = ([\d.]+)", re.MULTILINE)
 
 
 def better(request: Request) -> Answer:
-    """Proposes a rate nearer to the best, whatever the champion's is; goes on from its own draft after a crash."""
+    """Proposes a rate nearer to the best, whatever the champion's is, and another one each time."""
     now = RATE.findall(request.text)[-1]
-    new = f"{float(now) * 0.6:.5f}"
+    new = f"{float(now) * (0.6 - 0.01 * (request.number - 1)):.5f}"
     edit = {"path": "train.py", "search": f"LEARNING_RATE = {now}", "replace": f"LEARNING_RATE = {new}"}
     title = {"title": f"LEARNING_RATE {now} → {new}", "hypothesis": "Smaller is calmer.", "expected_gain": 0.01}
     return Answer(reasoning=f"The rate {now} looks high.", calls=(("edit_file", edit), ("propose", title)))
@@ -102,7 +102,7 @@ def test_pinned_words_stand_in_every_briefing_until_they_are_taken_back(bench: B
 
 
 def test_a_rejected_proposal_comes_back_with_the_reason(bench: Bench) -> None:
-    bench.program(limits={"experiments": 2}, review="all", keep={"baseline_runs": 2, "max_runs": 2})
+    bench.program(limits={"experiments": 9}, review="all", keep={"baseline_runs": 2, "max_runs": 2})
     with Endpoint(better) as endpoint:
         bench.looptop(*with_model(bench, endpoint))
         bench.until(lambda: bench.study().experiments.get(1) and bench.study().experiments[1].phase == "waiting")

@@ -31,8 +31,8 @@ class AutoML:
 
     name = "automl"
     about = (
-        "Optuna's TPE over the ALL-CAPS constants; needs no key. For a language model: --model NAME, with OPENAI_API_KEY "
-        "or --base-url URL"
+        "Optuna's TPE over the ALL-CAPS constants; needs no key. For a language model: --model NAME, with "
+        "OPENAI_API_KEY or --base-url URL"
     )
     ahead = 0
 
