@@ -8,7 +8,7 @@ import asyncio
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -66,14 +66,13 @@ class Flights:
         self._fresh_folder(experiment.id, number)
         name = f"{experiment.id}.{number}"
         spec = self._spec(contract.run, name, experiment.id, number, seed, slot, contract.deadline)
-        tree = asyncio.to_thread(self._lineage.add_tree, name, experiment.commit)
 
         def sampled(samples: list[Sample]) -> None:
             for sample in samples:
                 body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
                 self._recorder.stream(body, experiment.id, number)
 
-        run = await LocalRun.start(spec, on_samples=sampled, after=tree)
+        run = await self._start(spec, name, experiment.commit, sampled)
         started = e.RunStarted(
             seed=seed,
             slot=slot.index,
@@ -97,8 +96,7 @@ class Flights:
         name = f"{experiment.id}.{number}.verify"
         left = max(SHORTEST_VERIFICATION, contract.deadline - run.seconds)
         spec = self._spec(contract.verify, name, experiment.id, number, run.seed, slot, left, log="verify")
-        tree = asyncio.to_thread(self._lineage.add_tree, name, experiment.commit)
-        checking = await LocalRun.start(spec, after=tree)
+        checking = await self._start(spec, name, experiment.commit)
         with self._in_flight(experiment, checking, slot) as flight:
             result = await checking.wait()
         if not flight.lost:  # else it is verified after the next start
@@ -106,6 +104,18 @@ class Flights:
             body = e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
             self._recorder.record(body, experiment.id, number)
         await asyncio.to_thread(self._lineage.remove_tree, name)
+
+    async def _start(
+        self, spec: RunSpec, tree: str, commit: str, on_samples: Callable[[list[Sample]], None] = lambda _: None
+    ) -> LocalRun:
+        """Start a run in a worktree of its own; who is cancelled meanwhile leaves neither of them behind."""
+        made = asyncio.create_task(asyncio.to_thread(self._lineage.add_tree, tree, commit))
+        try:
+            return await LocalRun.start(spec, on_samples=on_samples, after=asyncio.shield(made))
+        except BaseException:
+            await asyncio.wait([made])  # git cannot be interrupted
+            await asyncio.to_thread(self._lineage.remove_tree, tree)
+            raise
 
     def kill(self, experiment: int, who: str, *, lost: bool = False) -> bool:
         """End the run or verification in flight of `experiment`.
