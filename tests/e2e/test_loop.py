@@ -67,7 +67,7 @@ def test_what_scripts_are_told(bench: Bench) -> None:
 
 
 def test_started_in_the_background_it_outlives_its_starter_and_stops_when_asked(bench: Bench) -> None:
-    bench.program(budget="5s")
+    bench.program(budget="20s")
     said = bench.looptop().stdout
     pid = bench.pid
     assert pid is not None and str(pid) in said and "looptop status" in said
@@ -75,7 +75,7 @@ def test_started_in_the_background_it_outlives_its_starter_and_stops_when_asked(
     bench.until(lambda: bench.study().running())
     status = bench.json("status")
     assert (status["state"], status["supervisor"]["pid"]) == ("baseline", pid)
-    assert status["running"][0] == status["running"][0] | {"id": 0, "run": 1, "budget": 5}
+    assert status["running"][0] == status["running"][0] | {"id": 0, "run": 1, "budget": 20}
     again = bench.looptop("--budget", "9s")
     assert "already" in again.stderr and bench.pid == pid
     assert "stopped" in bench.looptop("stop", "--now").stdout
