@@ -71,7 +71,7 @@ class Asking:
 
     def saw(self, reading: Reading) -> None:
         """Take note of the machine, for the briefings."""
-        self._gauge = reading.event(None)
+        self._gauge = reading.event()
 
     # --- asking ------------------------------------------------------------------------------------------------
 

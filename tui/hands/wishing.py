@@ -4,7 +4,7 @@ from typing import Literal
 
 from loop import events as e
 from loop.study import Experiment
-from tui import overruling
+from tui import overruling, submitting
 from tui.frame import Frame, who
 from tui.screens.confirm import Choice
 from tui.text import clock, cut, one_line
@@ -35,6 +35,39 @@ class Wishing(Frame, inherit_bindings=False):
         if text:
             said = "sent; it interrupts the thought" if interrupt else "sent; it is read with the next thought"
             self.wish(e.Steered(who=who(), text=text, interrupt=interrupt), said)
+
+    def pin(self, text: str) -> None:
+        """Have guidance stand in every briefing."""
+        said = "pinned: it stands in every briefing; P shows it, :unpin takes it back"
+        self.wish(e.Pinned(who=who(), text=text), said)
+
+    def unpin(self, pin: int | None) -> None:
+        """Take one pin back, or all of them."""
+        self.wish(e.Unpinned(who=who(), pin=pin), "took all pins back" if pin is None else f"took pin {pin} back")
+
+    def action_submit(self) -> None:
+        if not self.may():
+            return
+        found = submitting.look(self.root, self.known.study)
+        if isinstance(found, str):
+            self.say(found, "warn")
+            return
+        hint = f"{found.words} on experiment {found.wish.parent}: what is it? enter runs it, esc leaves"
+        self.ask("submit", hint, lambda title: self._submit(found, title))
+
+    def submit(self, title: str) -> None:
+        """Hand the person's own edit to the loop under `title`; asks for one where it is empty."""
+        if not title:
+            self.action_submit()
+            return
+        found = submitting.look(self.root, self.known.study)
+        if isinstance(found, str):
+            self.say(found, "warn")
+        else:
+            self._submit(found, title)
+
+    def _submit(self, edit: submitting.Edit, title: str) -> None:
+        self.wish(edit.called(title, who()), f"submitted {edit.words}: guarded, run and judged like any other")
 
     # --- runs --------------------------------------------------------------------------------------------------
 
@@ -182,3 +215,20 @@ class Wishing(Frame, inherit_bindings=False):
             self.wish(e.Requeued(who=who()), f"asked to run {number} again", number)
 
         self.confirm(f"Run {number} again?", words, [("y", "y", f"queue experiment {number}")], answer)
+
+    def action_branch(self) -> None:
+        if (chosen := self._at()) is not None:
+            self.branch(chosen)
+
+    def branch(self, experiment: Experiment) -> None:
+        """Ask whether the search is to go on from an experiment that was kept earlier."""
+        number = experiment.id
+        possible, words = overruling.branching(self.known.study, experiment)
+        if not possible:
+            self.say(words, "warn")
+            return
+
+        def answer(_: str) -> None:
+            self.wish(e.Branched(who=who()), f"asked to go on from {number}", number)
+
+        self.confirm(f"Branch from {number}?", words, [("y", "y", f"go on from experiment {number}")], answer)
