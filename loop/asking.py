@@ -115,6 +115,7 @@ class Asking:
             await asyncio.wait([task])
         finally:
             task.cancel()
+            await asyncio.wait([task])  # whatever it had started, such as a coding agent, has ended from here on
             del self._thinking[number]
         if task.cancelled():
             line.think("\n(interrupted)\n")

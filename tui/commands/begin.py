@@ -177,10 +177,13 @@ def _flags(
     from pydantic import ValidationError
 
     from loop.options import Options
-    from loop.researchers import KNOWN
+    from loop.researchers import UnknownResearcher, check
 
-    if researcher is not None and researcher not in KNOWN:
-        raise Refused(f"there is no researcher called {researcher!r}; known: {', '.join(KNOWN)}", 2)
+    try:
+        if researcher is not None:
+            check(researcher)
+    except UnknownResearcher as error:
+        raise Refused(str(error), 2) from None
     try:
         return Options.model_validate(
             {"researcher": researcher, "budget": budget, "experiments": experiments, "hours": hours, "tag": tag}
