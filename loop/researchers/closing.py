@@ -14,7 +14,8 @@ MOST_NOTES = 8
 
 # Bullets, quotes and headings before the key, bold or code around it.
 _LINE = re.compile(
-    r"[\s>*\-+•#`_\d.)]{0,12}(?P<key>title|hypothesis|expected(?: effect)?|notes?)[*_`]{0,3}\s?:[*_`]{0,3}\s*(?P<text>.+)",
+    r"[\s>*\-+•#`_\d.)]{0,12}(?P<key>title|hypothesis|expected(?: effect)?|notes?)"
+    r"[*_`]{0,3}\s?:[*_`]{0,3}\s*(?P<text>.+)",
     re.IGNORECASE,
 )
 _BLANK = re.compile(r"[\W_]*|<[^>]*>|\[[^\]]*\]")
