@@ -85,7 +85,9 @@ class Command:
 
     def _proposal(self, briefing: Briefing, work: Work, final: str, sink: Sink) -> Proposal:
         editable = ", ".join(briefing.contract.edit)
-        reason = work.reason.partition(": {")[0]  # behind it is the last line, of JSON for all we know
+        reason = work.reason
+        if work.outcome == "crashed":
+            reason = reason.partition(": ")[0]  # behind it is the last line of output, of JSON for all we know
         last = " ".join(final.split())[-LAST_WORDS:] or "none"
         if work.outcome in ("timed_out", "killed"):
             raise NoProposal(f"it was {reason or work.outcome}; its last words: {last}")
