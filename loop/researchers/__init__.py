@@ -1,5 +1,6 @@
 """Who proposes. One researcher a module or a room; `engage` knows them by name."""
 
+import os
 import re
 import shlex
 import shutil
@@ -61,7 +62,9 @@ def check_command(command: str) -> None:
         word = first_word(shlex.split(command))
     except ValueError as error:
         raise UnknownResearcher(f"the researcher {command!r} cannot be read as a command: {error}") from None
-    if not word or not (shutil.which(word) or Path(word).is_file() or _of_the_shell(word)):
+    here = os.path.expanduser(word)  # noqa: PTH111 - pathlib's raises where there is no such user
+    known = "$" in word or shutil.which(word) or Path(here).is_file()  # a variable may be set only where it is run
+    if not word or not (known or _of_the_shell(word)):
         raise UnknownResearcher(
             f"there is no researcher or command called {word or command!r}; known: {', '.join(KNOWN)}, "
             "or the command line of a coding agent"

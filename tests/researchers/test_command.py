@@ -296,9 +296,13 @@ async def test_prepare_says_when_the_command_is_not_there_any_more(tmp_path: Pat
         await command.prepare(Spoken())
 
 
-def test_any_command_line_of_the_shell_can_be_a_researcher() -> None:
+def test_any_command_line_of_the_shell_can_be_a_researcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for command in ("automl", "llm", "sh -c 'exit 1'", "FOO=1 sh x.sh", "cd sub && sh x.sh", "if true; then sh x; fi"):
         check(command)
+    check('"$LOOPTOP_WORKSPACE/agent.sh" -p')
+    (tmp_path / "tool").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    check("~/tool -p")
     assert first_word(["A=1", "B=2", "claude", "-p"]) == "claude"
     for command in ("nobody", "A=1", "sh 'unfinished", "", "no/such/file -p"):
         with pytest.raises(UnknownResearcher):
