@@ -162,6 +162,8 @@ class GaugeRead(Fact):
     kind: Literal["gauge_read"] = "gauge_read"
     cpu: float
     """Per cent of all processors."""
+    cpus: int | None = None
+    """Processors that a run may use."""
     ram_used: int
     ram_total: int
     disk_free: int

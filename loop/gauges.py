@@ -27,6 +27,14 @@ _FIRST_PIDS = "pid:[4026531836]"  # PROC_PID_INIT_INO of Linux: the process tabl
 _LONGEST_COMMAND = 60
 
 
+def processors() -> int | None:
+    """Processors that this process and what it starts may use; None where nobody knows."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count()
+
+
 @dataclass(frozen=True)
 class Reading:
     """The machine at one moment. Sizes in bytes."""
@@ -55,6 +63,7 @@ class Reading:
         """The reading as a fact for the journal, with what the runs in flight hold."""
         return GaugeRead(
             cpu=self.cpu,
+            cpus=processors(),
             ram_used=self.ram_used,
             ram_total=self.ram_total,
             disk_free=self.disk_free,

@@ -1,11 +1,24 @@
-"""A person's own edit, taken from their checkout as it stands: what `submit` hands to the loop.
+"""A person's own edit, in their checkout as it stands: what `submit` hands to the loop, and when there is one to offer.
 
 Only looks. The checkout, its index and its branch are not touched.
 """
 
+import asyncio
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from watchfiles import Change, awatch
+
 from loop import events as e
+from loop import guards
 from loop.lineage import Lineage, LineageError
+from loop.recorder import Recorder
+from loop.researchers import patching
 from loop.study import Study
+
+LOOK_MS = 5000
+"""Milliseconds between two looks while nothing is saved: whether the files to watch are still the same."""
 
 
 def look(lineage: Lineage, study: Study) -> e.Submitted | str:
@@ -21,19 +34,74 @@ def look(lineage: Lineage, study: Study) -> e.Submitted | str:
         head = lineage.head()
         parent = next((x for x in study.experiments.values() if x.commit == head), baseline)
         assert parent.commit is not None
-        edits: dict[str, str] = {}
-        copy = lineage.working_copy(study.contract.edit)
-        for path in study.contract.edit:
-            before = lineage.read(parent.commit, path)
-            if path not in copy:
-                if before is not None:
-                    return f"{path} is not in your checkout; put it back: git checkout {parent.commit[:10]} -- {path}"
-            elif copy[path] != before:
-                edits[path] = copy[path].decode("utf-8")
+        before = _texts(lineage, parent.commit, study)
+        copy = {path: content.decode() for path, content in lineage.working_copy(study.contract.edit).items()}
     except LineageError as error:
         return str(error)
     except UnicodeDecodeError:
-        return f"{path} is no UTF-8 text, so it cannot be submitted"
+        return f"{files} in your checkout is no UTF-8 text, so it cannot be submitted"
+    if missing := [path for path in before if path not in copy]:
+        back = f"git checkout {parent.commit[:10]} -- {missing[0]}"
+        return f"{missing[0]} is not in your checkout; put it back: {back}"
+    edits = {path: text for path, text in copy.items() if before.get(path) != text}
     if not edits:
         return f"{files} in your checkout is as in experiment {parent.id}; edit it first"
+    if (known := study.fingerprints.get(guards.fingerprint({**before, **edits}))) is not None:
+        found = study.experiments[known]
+        return f"that edit is experiment {known} already ({(found.verdict or found.phase).replace('_', ' ')})"
     return e.Submitted(title="", parent=parent.id, edits=edits)
+
+
+def _texts(lineage: Lineage, commit: str, study: Study) -> dict[str, str]:
+    contents = {path: lineage.read(commit, path) for path in study.contract.edit}
+    return {path: content.decode("utf-8", "replace") for path, content in contents.items() if content is not None}
+
+
+async def follow(lineage: Lineage, recorder: Recorder) -> None:
+    """Record each edit of the person's that could be submitted, and when there is none any more. For ever.
+
+    Folders are watched, not files: editors replace a file by renaming another over it.
+    """
+    while True:
+        edit = recorder.study.contract.edit
+        await _tell(lineage, recorder)
+        ours = {os.fspath(lineage.root / path) for path in edit}
+        folders = {Path(path).parent for path in ours if Path(path).parent.is_dir()}
+        if not folders:
+            await asyncio.sleep(LOOK_MS / 1000)
+            continue
+
+        def saved(_: Change, changed: str, ours: set[str] = ours) -> bool:
+            return changed in ours
+
+        async for changes in awatch(
+            *folders,
+            watch_filter=saved,
+            recursive=False,
+            debounce=200,
+            step=50,
+            rust_timeout=LOOK_MS,
+            yield_on_timeout=True,
+        ):
+            if changes or recorder.study.checkout is not None:  # what is offered may have been submitted meanwhile
+                await _tell(lineage, recorder)
+            if recorder.study.contract.edit != edit:
+                break
+
+
+async def _tell(lineage: Lineage, recorder: Recorder) -> None:
+    study = recorder.study
+    # The thread must not see the study grow under it.
+    still = replace(study, experiments=dict(study.experiments), fingerprints=dict(study.fingerprints))
+    found = await asyncio.to_thread(look, lineage, still)
+    told = e.CheckoutChanged()
+    if isinstance(found, e.Submitted):
+        commit = study.experiments[found.parent].commit or study.base
+        before = await asyncio.to_thread(_texts, lineage, commit, still)
+        diffs = [patching.diff(before.get(path, ""), text, path) for path, text in found.edits.items()]
+        added, removed = (sum(lines) for lines in zip(*map(patching.counts, diffs), strict=True))
+        told = e.CheckoutChanged(
+            files=tuple(found.edits), parent=found.parent, lines_added=added, lines_removed=removed
+        )
+    if (study.checkout or e.CheckoutChanged()) != told:
+        recorder.record(told)

@@ -16,7 +16,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loop import budget, schedule
+from loop import budget, schedule, submission
 from loop import events as e
 from loop.archive import StudyArchive
 from loop.asking import Asking
@@ -118,6 +118,7 @@ class Supervisor:
             self._recorder.keep_up(),
             self._beat(),
             self._follow_program(),
+            submission.follow(self._prepared.lineage, self._recorder),
             self._grant_wishes(),
             *(self._asking.research(researcher) for researcher in self._prepared.researchers),
             *(self._serve(slot) for slot in self._slots),

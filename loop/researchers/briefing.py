@@ -6,13 +6,16 @@ most comes last, so that an endpoint's cache of prompts holds as long as it can.
 written stands on single lines or between fences, and counts as data.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
+from statistics import fmean
 
 from loop.researchers.excerpt import enclosed, fenced, one_line, tokens, visible, within
 from loop.researchers.instructions import COMMAND_END, direction, for_checkout, for_conversation
 from loop.researchers.researcher import Briefing
-from loop.researchers.standing import standing
+from loop.researchers.standing import reading, standing
 from loop.researchers.table import comparable, effect, figure, rejected_by, table
 from loop.study import Experiment
 
@@ -20,6 +23,9 @@ __all__ = ["Parts", "fenced", "for_command", "for_model", "notebook_share", "out
 
 COMMAND_MOST = 32_000
 """Tokens of the text for a coding agent, which has a conversation of its own to fill."""
+
+REPORTED = 6
+"""Numbers that a run printed of itself which are told beside the champion's."""
 
 RESULTS_SHOWN = 12
 """Results since the last proposal that are told in full."""
@@ -60,6 +66,10 @@ _PROGRAM = "# The program: the person's instructions"
 
 Section = Callable[[int], str]
 """A section of the page in at most so many tokens; empty where it has nothing to say, or no room to say it."""
+
+
+_MARKS = re.compile(r"^[ \t]*(?:(?:#+|[*>-])[ \t]+)*")
+"""What makes a line of a note a heading, a list or a quotation; `#7` is an experiment."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +123,44 @@ def outcome(experiment: Experiment, briefing: Briefing) -> str:
             parts.append(f"{told} than #{experiment.champion}" if experiment.champion is not None else told)
         if experiment.confidence is not None:
             parts.append(f"{experiment.confidence:.0%} sure that it is better")
-        parts.append(f"{len(experiment.counted())} runs" if len(experiment.counted()) != 1 else "1 run")
+        values = [figure(run.metric) for run in experiment.counted() if run.metric is not None]
+        parts.append(f"{len(values)} runs ({', '.join(values)})" if len(values) > 1 else "1 run")
         lines.append(f"  measured: {', '.join(parts)}")
+        if told := _reported(experiment, briefing):
+            lines.append(f"  reported: {told}")
         if not comparable(experiment, briefing.contract.measure):
             lines[-1] += "; under an earlier program, so not to be compared with today's numbers"
     elif experiment.verdict is not None:
         lines.append("  measured: nothing, there is no number")
     return "\n".join(lines)
+
+
+def _reported(experiment: Experiment, briefing: Briefing) -> str:
+    """What its runs said of themselves that is not as the champion's runs said it: the mechanism, more often than not.
+
+    Means over the runs; the largest differences first, none below 2%.
+    """
+    number = experiment.champion if experiment.champion is not None else briefing.champion.id
+    against = next((x for x in briefing.experiments if x.id == number), briefing.champion)
+    own, theirs = _means(experiment), _means(against)
+    off = {
+        name: abs(own[name] - theirs[name]) / max(abs(own[name]), abs(theirs[name]))
+        for name in own.keys() & theirs.keys() - {briefing.contract.metric}
+        if own[name] != theirs[name] and isfinite(own[name]) and isfinite(theirs[name])
+    }
+    if against.id == experiment.id or not off:
+        return ""
+    told = sorted((name for name in off if off[name] >= 0.02), key=lambda name: (-off[name], name))[:REPORTED]
+    return ", ".join(
+        f"{one_line(name, 40)} {reading(own[name])} (#{against.id}: {reading(theirs[name])})" for name in told
+    )
+
+
+def _means(experiment: Experiment) -> dict[str, float]:
+    """Mean of each number that all of its counted runs printed at their end."""
+    runs = [run.metrics for run in experiment.counted() if run.metrics]
+    names = set.intersection(*(set(metrics) for metrics in runs)) if runs else set()
+    return {name: fmean(metrics[name] for metrics in runs) for name in names}
 
 
 def repair(experiment: Experiment, log: str, left: int) -> str:
@@ -260,7 +301,7 @@ def _notebook(notes: Sequence[str], most: int) -> str:
     for note in notes:
         bullet = "- "
         for line in visible(note).splitlines():
-            if text := one_line(line.lstrip(" \t#*>-"), 600):
+            if text := one_line(_MARKS.sub("", line), 600):
                 lines.append(bullet + text)
                 bullet = "  "
     if not lines:

@@ -25,6 +25,7 @@ MOST_WORDS = 200_000
 MOST_TOOLS = 1000
 """Tools of one proposal that are told, at a write to the disk each."""
 LAST_WORDS = 300
+_NEVER_STARTED = ("exit code 126", "exit code 127")  # by POSIX, what a shell cannot execute or cannot find
 
 
 class NoProposal(Exception):
@@ -104,7 +105,7 @@ class Command:
         if not work.edits:
             strays = f" (it made {_some(work.strays)})" if work.strays else ""
             why = f" ({reason})" if reason else ""
-            failed = work.outcome == "crashed"
+            failed = work.outcome == "crashed" and reason not in _NEVER_STARTED
             raise NoProposal(f"it ended without changing {editable}{strays}{why}; its last words: {last}", failed)
         if work.strays:
             sink.think(f"\n(no part of the proposal: {_some(work.strays)})\n")

@@ -15,6 +15,9 @@ from loop.study import Experiment
 PLATEAU = 12
 """Experiments in a row without a new champion from which on another kind of idea is asked for."""
 
+UNSURE = 5.0
+"""Sigmas that the judge's bar may have before it says more of how little is known than of what is worth aiming for."""
+
 STUMBLES = 3
 """Failures in a row from which on something simpler is asked for."""
 
@@ -57,7 +60,14 @@ def _noise(briefing: Briefing) -> str:
     pool = pooled(groups)
     if pool is None or pool.sd == 0 or not champion:
         return f"{text}. Aim for several times that."
+    repeated = sum(len(group) for group in groups if len(group) > 1)
+    text += f", as far as {repeated} repeated runs tell"
     once = bar(contract.keep, len(champion), 1, pool)
+    if once > UNSURE * pool.sd:
+        return (
+            f"{text}. So few say little of it, and the judge asks for much today ({once:.2g} better after a single "
+            f"run); with every repetition it asks for less. Aim for 3 sigma, {3 * pool.sd:.2g}, and more."
+        )
     often = bar(contract.keep, len(champion), contract.keep.max_runs, pool)
     return (
         f"{text}. Better by {once:.2g} is kept after a single run; less than {often:.2g} cannot be told from nothing, "
@@ -81,14 +91,13 @@ def _vitals(briefing: Briefing) -> list[str]:
             f"{in_bytes(run.peak_memory)} of main memory{gpu} at its peak."
         )
     if briefing.vitals:
-        said = ", ".join(
-            f"{one_line(name, 40)} {_reading(value)}" for name, value in list(briefing.vitals.items())[:24]
-        )
+        said = ", ".join(f"{one_line(name, 40)} {reading(value)}" for name, value in list(briefing.vitals.items())[:24])
         lines.append(f"What it reported of itself: {said}.")
     return lines
 
 
-def _reading(value: float) -> str:
+def reading(value: float) -> str:
+    """A number that a run printed, as a person reads it."""
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.6g}"
 
 
@@ -101,7 +110,9 @@ def _machine(briefing: Briefing) -> list[str]:
         for gpu in gauge.gpus[:16]
     ]
     counted = [f"{gpus.count(name)} x {name}" for name in dict.fromkeys(gpus)]
-    return [f"The machine: {', '.join(counted) or 'no GPU'}; {in_bytes(gauge.ram_total)} of main memory."]
+    processors = f"{gauge.cpus} processors, " if gauge.cpus else ""
+    memory = f"{in_bytes(gauge.ram_total)} of main memory"
+    return [f"The machine: {', '.join(counted) or 'no GPU'}; {processors}{memory}."]
 
 
 def _limit(name: str, used: float, limit: float) -> str:

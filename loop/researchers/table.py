@@ -222,9 +222,10 @@ def _called_out(rows: Sequence[Row]) -> list[Row]:
 
 def _head(judged: Sequence[Experiment], contract: Contract) -> str:
     counts = Counter((x.verdict or "").replace("_", " ") for x in judged if x.id)
-    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "none yet"
+    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    so_far = f"{sum(counts.values())} have a verdict besides the baseline: {told}" if counts else "Only the baseline"
     return (
-        f"# All experiments so far\n{sum(counts.values())} have a verdict besides the baseline: {told}. Each is given "
+        f"# All experiments so far\n{so_far}. Each is given "
         f"as number, title | {contract.metric}, effect against the champion of its time (1 sigma: the noise of one "
         "run), lines."
     )

@@ -182,6 +182,13 @@ async def test_what_can_be_no_proposal_is_said_and_after_five_times_the_loop_end
     assert study.supervisor is not None and study.supervisor.failed
 
 
+async def test_one_that_fails_by_itself_is_asked_again_for_as_long_as_it_takes(agents: Agents) -> None:
+    turns = f'echo >> "{agents.folder}/turns"; [ $(wc -l < "{agents.folder}/turns") -ge 9 ] || exit 1\n'
+    study = await agents.work_with(turns + IMPROVE + "\n")
+    assert len(agents.faults()) == 8, "a limit of its account may pass overnight"
+    assert study.experiments[1].verdict == "kept"
+
+
 async def test_a_proposal_in_between_starts_the_count_anew(agents: Agents) -> None:
     turns = f'echo >> "{agents.folder}/turns"; [ $(($(wc -l < "{agents.folder}/turns") % 4)) = 0 ] || exit 1\n'
     study = await agents.work_with(turns + IMPROVE)
