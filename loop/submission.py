@@ -5,7 +5,7 @@ Only looks. The checkout, its index and its branch are not touched.
 
 import asyncio
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -15,14 +15,44 @@ from loop import guards
 from loop.lineage import Lineage, LineageError
 from loop.recorder import Recorder
 from loop.researchers import patching
+from loop.researchers.closing import title_of
 from loop.study import Study
 
 LOOK_MS = 5000
 """Milliseconds between two looks while nothing is saved: whether the files to watch are still the same."""
 
 
-def look(lineage: Lineage, study: Study) -> e.Submitted | str:
-    """The wish that submits the person's working copy, without who and title; a sentence where there is none to submit.
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An edit that can be submitted."""
+
+    wish: e.Submitted
+    """Without a person's name; its title is the change's own first line."""
+    added: int
+    removed: int
+    """Lines against the experiment that it was made on."""
+
+    @property
+    def words(self) -> str:
+        """The files and the size of the change."""
+        return f"{', '.join(self.wish.edits)} (+{self.added} -{self.removed})"
+
+    def called(self, title: str, who: str) -> e.Submitted:
+        """The wish, ready to be asked by `who`; with a title of its own where none is given."""
+        name = " ".join(title.split()) or self.wish.title
+        return self.wish.model_copy(update={"title": name, "who": who})
+
+
+def look_in(root: Path, study: Study) -> Edit | str:
+    """The edit in the checkout at `root`, or a sentence why there is nothing to submit."""
+    try:
+        return look(Lineage(root, study.tag), study)
+    except LineageError as error:
+        return str(error)
+
+
+def look(lineage: Lineage, study: Study) -> Edit | str:
+    """The edit in the person's working copy, or a sentence why there is nothing to submit.
 
     The editable files are compared with the experiment whose commit the checkout stands on, else with the baseline.
     """
@@ -49,7 +79,9 @@ def look(lineage: Lineage, study: Study) -> e.Submitted | str:
     if (known := study.fingerprints.get(guards.fingerprint({**before, **edits}))) is not None:
         found = study.experiments[known]
         return f"that edit is experiment {known} already ({(found.verdict or found.phase).replace('_', ' ')})"
-    return e.Submitted(title="", parent=parent.id, edits=edits)
+    counts = [patching.counts(patching.diff(before.get(path, ""), text, path)) for path, text in edits.items()]
+    wish = e.Submitted(title=title_of(before, edits), parent=parent.id, edits=edits)
+    return Edit(wish, sum(added for added, _ in counts), sum(removed for _, removed in counts))
 
 
 def _texts(lineage: Lineage, commit: str, study: Study) -> dict[str, str]:
@@ -95,13 +127,10 @@ async def _tell(lineage: Lineage, recorder: Recorder) -> None:
     still = replace(study, experiments=dict(study.experiments), fingerprints=dict(study.fingerprints))
     found = await asyncio.to_thread(look, lineage, still)
     told = e.CheckoutChanged()
-    if isinstance(found, e.Submitted):
-        commit = study.experiments[found.parent].commit or study.base
-        before = await asyncio.to_thread(_texts, lineage, commit, still)
-        diffs = [patching.diff(before.get(path, ""), text, path) for path, text in found.edits.items()]
-        added, removed = (sum(lines) for lines in zip(*map(patching.counts, diffs), strict=True))
+    if isinstance(found, Edit):
+        wish = found.wish
         told = e.CheckoutChanged(
-            files=tuple(found.edits), parent=found.parent, lines_added=added, lines_removed=removed
+            files=tuple(wish.edits), parent=wish.parent, lines_added=found.added, lines_removed=found.removed
         )
     if (study.checkout or e.CheckoutChanged()) != told:
         recorder.record(told)

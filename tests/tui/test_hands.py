@@ -197,7 +197,7 @@ async def test_a_person_runs_their_own_edit_from_the_screen(checkout: Path) -> N
     assert isinstance(first, e.Submitted) and isinstance(second, e.Submitted)
     assert (first.title, first.parent) == ("a wider head", 0) and first.who
     assert first.edits == {"train.py": "WIDTH = 9\nDEPTH = 8\nHEADS = 2\n"}
-    assert second.title.endswith("edit of train.py (+2 -1)"), "a name is made up where none was given"
+    assert second.title == "WIDTH = 9", "it is called by its change where no name was given"
     assert git(checkout, "status", "--porcelain", "-uno") == " M train.py", "the checkout is as it was"
 
 

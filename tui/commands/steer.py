@@ -141,11 +141,11 @@ def submit(
 
     Example: looptop submit -m "a wider head"
     """
-    from tui import submitting
+    from loop import submission
 
     root = find_root(context.obj)
     with open_journal(root) as journal:
-        found = submitting.look(root, folded(journal))
+        found = submission.look_in(root, folded(journal))
     if isinstance(found, str):
         raise Refused(found)
     typer.echo(f"{found.words} on experiment {found.wish.parent}")

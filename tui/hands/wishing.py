@@ -1,13 +1,16 @@
 """Keys that ask the loop for something. What cannot be taken back is asked about first, in words that name it."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from loop import events as e
 from loop.study import Experiment
-from tui import overruling, submitting
+from tui import overruling
 from tui.frame import Frame, who
 from tui.screens.confirm import Choice
 from tui.text import clock, cut, one_line
+
+if TYPE_CHECKING:
+    from loop.submission import Edit
 
 
 class Wishing(Frame, inherit_bindings=False):
@@ -48,9 +51,7 @@ class Wishing(Frame, inherit_bindings=False):
     def action_submit(self) -> None:
         if not self.may():
             return
-        found = submitting.look(self.root, self.known.study)
-        if isinstance(found, str):
-            self.say(found, "warn")
+        if (found := self._edit()) is None:
             return
         hint = f"{found.words} on experiment {found.wish.parent}: what is it? enter runs it, esc leaves"
         self.ask("submit", hint, lambda title: self._submit(found, title))
@@ -60,13 +61,20 @@ class Wishing(Frame, inherit_bindings=False):
         if not title:
             self.action_submit()
             return
-        found = submitting.look(self.root, self.known.study)
-        if isinstance(found, str):
-            self.say(found, "warn")
-        else:
+        if (found := self._edit()) is not None:
             self._submit(found, title)
 
-    def _submit(self, edit: submitting.Edit, title: str) -> None:
+    def _edit(self) -> "Edit | None":
+        """The person's own edit; says so where there is none."""
+        from loop.submission import look_in  # GitPython and watchfiles, which the first paint does not wait for
+
+        found = look_in(self.root, self.known.study)
+        if isinstance(found, str):
+            self.say(found, "warn")
+            return None
+        return found
+
+    def _submit(self, edit: "Edit", title: str) -> None:
         self.wish(edit.called(title, who()), f"submitted {edit.words}: guarded, run and judged like any other")
 
     # --- runs --------------------------------------------------------------------------------------------------
