@@ -121,8 +121,6 @@ def outcome(experiment: Experiment, briefing: Briefing) -> str:
         parts = [f"{briefing.contract.metric} {figure(experiment.metric)}"]
         if told := effect(experiment):
             parts.append(f"{told} than #{experiment.champion}" if experiment.champion is not None else told)
-        if experiment.confidence is not None:
-            parts.append(f"{experiment.confidence:.0%} sure that it is better")
         values = [figure(run.metric) for run in experiment.counted() if run.metric is not None]
         parts.append(f"{len(values)} runs ({', '.join(values)})" if len(values) > 1 else "1 run")
         lines.append(f"  measured: {', '.join(parts)}")

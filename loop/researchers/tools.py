@@ -211,7 +211,7 @@ class Toolbox:
         self.sink.think("\n```\n" + "\n".join(line.replace("```", "'''") for line in shown) + "\n```\n")
         added, removed = patching.counts(diff)
         problem = guards.syntax(path, after)
-        return f"{path}: +{added} -{removed} lines" + (f"; but it does not parse now: {problem}" if problem else "")
+        return f"+{added} -{removed} lines" + (f"; but it does not parse now: {problem}" if problem else "")
 
     async def _no_such_file(self, path: str) -> str:
         paths = list(await self.briefing.archive.paths())

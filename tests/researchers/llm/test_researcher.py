@@ -333,6 +333,16 @@ async def test_a_context_that_is_too_small_halves_the_briefing_until_it_fits() -
     assert any("context is too small" in message for message, _ in sink.troubles)
 
 
+async def test_an_endpoint_that_cuts_the_briefing_without_a_word_is_found_out() -> None:
+    many = [experiment(n, "discarded", 4.0 + n, title=f"idea number {n}: " + "word " * 12) for n in range(1, 300)]
+    with Endpoint(Answer(calls=PROPOSED.calls, usage={"input": 2050})) as endpoint:
+        sink, researcher = Spoken(), model(endpoint.url)
+        await researcher.propose(briefing(*many), sink)
+        await researcher.propose(briefing(*many), sink)
+    ((told, wait),) = sink.troubles
+    assert "read 2,050 tokens of about" in told and wait is None and "briefing = 3000" in told
+
+
 async def test_a_context_that_holds_no_briefing_calls_a_person() -> None:
     with Endpoint(PROPOSED, context=50) as endpoint, pytest.raises(Unusable, match="larger context"):
         await model(endpoint.url).propose(briefing(), Spoken())
