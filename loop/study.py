@@ -46,6 +46,7 @@ class Run:
     metrics: dict[str, float] = field(default_factory=dict)
     verified: bool = False
     """A verification has looked at it, whatever it found."""
+    verify_seconds: float = 0.0
     metric: float | None = None
     """The number that counts: the verified one, or the run's own where the program names no verification."""
     check: str | None = None
@@ -459,6 +460,7 @@ class Study:
     def _of_run(self, experiment: Experiment, run: Run, body: e.RunFinished | e.Verified) -> None:
         if isinstance(body, e.Verified):
             run.verified, run.metric, run.check = True, body.metric, body.check
+            run.verify_seconds = body.seconds
             if body.check is not None:
                 run.reason = body.reason
             experiment.leave_run()

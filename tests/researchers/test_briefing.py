@@ -1,7 +1,6 @@
 """What a model reads before it proposes: bounded, stable at its head, and safe from what strangers wrote."""
 
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -309,7 +308,7 @@ def test_a_repair_shows_the_traceback_and_what_is_left() -> None:
     )
     text = repair(x, log, 2)
     assert text.startswith(f"Experiment #{x.id} ({x.title}) has no number: it crashed: {x.reason}")
-    assert "NameError: q\n```" in text and "step 1" not in text and "2 repairs of it are left" in text
-    assert "last repair" in repair(x, log, 1)
+    assert "NameError: q\n```" in text and "step 1" not in text and "It can be repaired 2 times" in text
+    assert "It can be repaired once more" in repair(x, log, 1)
     assert "No repair of it is left" in repair(x, log, 0)
     assert len(repair(x, "x" * 10**6, 1)) < 8000
