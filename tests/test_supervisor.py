@@ -34,6 +34,9 @@ class Scripted:
     async def prepare(self, sink: Sink) -> None:
         pass
 
+    async def close(self) -> None:
+        pass
+
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         self.heard.append(briefing.words)
         if not self.steps:

@@ -111,6 +111,10 @@ class LanguageModel:
         """See `Researcher`."""
         self._model = await self._endpoint.model(sink)
 
+    async def close(self) -> None:
+        """See `Researcher`."""
+        await self._endpoint.close()
+
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         """See `Researcher`."""
         if self._in_text is None:
