@@ -19,7 +19,7 @@ class Ending:
     """What the warden says at the end; as it stands when the warden could not."""
 
     why: str = ""
-    """exited, deadline, kill, memory, orphaned or terminated."""
+    """exited, deadline, memory, processes, file, disk, kill, orphaned or terminated."""
     code: int | None = None
     """Exit code of the command itself; negative: the signal that ended it."""
     seconds: float = 0.0
@@ -57,6 +57,8 @@ def cannot_start(program: str, folder: Path, what: str, number: int) -> str:
     """
     if what == "fork":
         return f"cannot start the process that guards the run: {os.strerror(number)}"
+    if what in ("confine", "limit"):
+        return f"the run could not be confined ({os.strerror(number)}), so it was not started; see `looptop doctor`"
     if what == "enter":
         return f"cannot start the run in {folder}: {os.strerror(number)}"
     if number == errno.ENOENT and "/" in program and (folder / program).exists():
