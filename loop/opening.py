@@ -27,6 +27,8 @@ from loop.recorder import Recorder
 from loop.researchers import choose, engage
 from loop.researchers.researcher import Researcher
 from loop.runs.leftovers import sweep_leftovers
+from loop.runs.sandbox import NoSandbox, Sandbox
+from loop.runs.sandbox import choose as choose_sandbox
 from loop.study import Experiment, Study, fold
 from loop.verdicts import Verdicts
 from loop.version import VERSION
@@ -49,6 +51,7 @@ class Prepared:
     program: Program
     options: Options
     researchers: tuple[Researcher, ...]
+    sandbox: Sandbox
 
 
 def prepare(start: Path, flags: Options) -> Prepared:
@@ -76,7 +79,11 @@ def prepare(start: Path, flags: Options) -> Prepared:
     lineage.prepare()
     settings = options.over_settings(personal.read())
     name = options.researcher or program.contract.researcher or settings.researcher or choose(settings)
-    return Prepared(workspace, lineage, program, options, (engage(name, settings),))
+    try:
+        sandbox = choose_sandbox(settings.sandbox)
+    except NoSandbox as error:
+        raise CannotStart(str(error)) from None
+    return Prepared(workspace, lineage, program, options, (engage(name, settings),), sandbox)
 
 
 def _check_disk(root: Path) -> None:
@@ -138,10 +145,13 @@ class Opening:
             version=VERSION,
             slots=tuple(slot.name for slot in slots),
             options=self._prepared.options.model_dump(exclude_none=True),
+            sandbox=self._prepared.sandbox.kind,
         )
         lost = e.RunFinished(outcome="lost", reason="its supervisor ended; it is run again")
         in_flight = [(lost, experiment.id, run.number) for experiment, run in self._study.running()]
         self._recorder.record_all([*in_flight, (started, None, None)])
+        if self._prepared.sandbox.kind == "off":
+            self._recorder.record(e.Fault(where="sandbox", message=self._prepared.sandbox.sentence()))
         for researcher in self._prepared.researchers:
             self._recorder.record(e.ResearcherJoined(name=researcher.name, about=researcher.about))
 

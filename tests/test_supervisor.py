@@ -15,6 +15,7 @@ from loop.opening import Prepared
 from loop.options import Options
 from loop.program import load
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Researcher, Sink
+from loop.runs.sandbox import choose
 from loop.service import find_slots
 from loop.study import FOLDED, Study, fold
 from loop.supervisor import Supervisor
@@ -71,7 +72,7 @@ class House:
     def supervisor(self, journal: Journal, *researchers: Researcher) -> Supervisor:
         lineage = Lineage(self.root, "test")
         lineage.prepare()
-        prepared = Prepared(Workspace(self.root), lineage, load(self.root), Options(), researchers)
+        prepared = Prepared(Workspace(self.root), lineage, load(self.root), Options(), researchers, choose("auto"))
         gauges = FakeGauges(0)
         return Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
 
