@@ -45,14 +45,17 @@ def refusal(contract: Contract, before: Mapping[str, str], edits: Mapping[str, s
             return f"{path} would be larger than {LARGEST // 1000} kB"
         if "\0" in text:
             return f"{path} would no longer be a text file"
-        if path.endswith(".py") and (problem := _syntax(text)):
+        if (problem := syntax(path, text)) is not None:
             return f"{path} does not parse: {problem}"
     if all(before.get(path) == text for path, text in edits.items()):
         return "it changes nothing"
     return None
 
 
-def _syntax(text: str) -> str | None:
+def syntax(path: str, text: str) -> str | None:
+    """Why a Python file does not parse; None where it does, or is none."""
+    if not path.endswith(".py"):
+        return None
     try:
         ast.parse(text)
     except SyntaxError as error:

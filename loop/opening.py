@@ -24,11 +24,10 @@ from loop.lineage import Lineage, find_root, free_tag
 from loop.options import Options
 from loop.program import Program
 from loop.recorder import Recorder
-from loop.researchers import choose, engage
+from loop.researchers import engage, named
 from loop.researchers.researcher import Researcher
 from loop.runs.leftovers import sweep_leftovers
-from loop.runs.sandbox import NoSandbox, Sandbox
-from loop.runs.sandbox import choose as choose_sandbox
+from loop.runs.sandbox import NoSandbox, Sandbox, choose
 from loop.study import Experiment, Study, fold
 from loop.verdicts import Verdicts
 from loop.version import VERSION
@@ -78,12 +77,12 @@ def prepare(start: Path, flags: Options) -> Prepared:
     lineage = Lineage(workspace.root, study.tag or free_tag(workspace.root, wanted))
     lineage.prepare()
     settings = options.over_settings(personal.read())
-    name = options.researcher or program.contract.researcher or settings.researcher or choose(settings)
+    researcher = engage(named(options, program.contract, settings), settings)
     try:
-        sandbox = choose_sandbox(settings.sandbox)
+        sandbox = choose(settings.sandbox)
     except NoSandbox as error:
         raise CannotStart(str(error)) from None
-    return Prepared(workspace, lineage, program, options, (engage(name, settings),), sandbox)
+    return Prepared(workspace, lineage, program, options, (researcher,), sandbox)
 
 
 def _check_disk(root: Path) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from loop.contract import Contract, Seconds
-from loop.runs.sandbox import Wanted
-from loop.settings import Address, Settings
+from loop.settings import Address, Sandboxes, Settings
 
 
 class Options(BaseModel):
@@ -24,7 +23,7 @@ class Options(BaseModel):
     """Name of the language model, as its endpoint calls it."""
     base_url: Address | None = None
     """Where the endpoint is; never with a key in it."""
-    sandbox: Wanted | None = None
+    sandbox: Sandboxes | None = None
     """What confines the runs, instead of what the person's settings say."""
     budget: Seconds | None = None
     """Seconds of training in one run, instead of the program's."""

@@ -26,7 +26,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from loop.contract import Seconds
-from loop.runs.sandbox import Wanted
+
+Sandboxes = Literal["auto", "bubblewrap", "landlock", "off"]
 
 THEMES = ("dark", "light", "contrast", "ansi", "mono")
 """Names of the cockpit's colours."""
@@ -70,7 +71,7 @@ class Settings(BaseModel):
     """Draw with plain ASCII characters."""
     notify: Literal["off", "bell", "desktop", "both"] = "off"
     """On a new champion, a wait for approval, a fault and the end: ring the bell, send OSC 9, or both."""
-    sandbox: Wanted = "auto"
+    sandbox: Sandboxes = "auto"
     """What confines the runs: `auto` takes bubblewrap where it works, else Landlock, else nothing and says so."""
     researcher: str | None = None
     """Who proposes: `automl`, `llm`, or the command line of a coding agent. None: `llm` where a model or an endpoint is

@@ -3,9 +3,15 @@
 import shlex
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from loop.contract import Contract
+from loop.options import Options
 from loop.researchers.researcher import Researcher
 from loop.settings import Settings
+
+if TYPE_CHECKING:
+    from loop.researchers.tools import Web
 
 KNOWN = ("automl", "llm")
 """Names that stand for a researcher; anything else is the command line of a coding agent."""
@@ -15,9 +21,13 @@ class UnknownResearcher(Exception):
     """Nobody of that name; the message is a sentence."""
 
 
-def choose(settings: Settings) -> str:
-    """Who proposes when nobody was named: the language model where one is set up, else the one that needs no key."""
-    return "llm" if settings.model or settings.base_url else "automl"
+def named(options: Options, contract: Contract | None, settings: Settings) -> str:
+    """Who proposes: who a flag, the program or the settings name, in this order.
+
+    Where nobody is named: the language model where one is set up, else the one that needs no key.
+    """
+    asked = options.researcher or (contract.researcher if contract is not None else None) or settings.researcher
+    return asked or ("llm" if settings.model or settings.base_url else "automl")
 
 
 def engage(name: str, settings: Settings) -> Researcher:
@@ -35,11 +45,17 @@ def engage(name: str, settings: Settings) -> Researcher:
     if name == "llm":
         from loop.researchers.llm.researcher import LanguageModel
 
-        return LanguageModel(settings)
+        return LanguageModel(settings, _web() if settings.web else None)
     check_command(name)
     from loop.researchers.command import Command
 
     return Command(name, settings.thinking)
+
+
+def _web() -> "Web":
+    from loop.researchers.web import Web
+
+    return Web()
 
 
 def check(name: str) -> None:

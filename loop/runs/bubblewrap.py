@@ -42,8 +42,8 @@ def command(confinement: Confinement, argv: list[str], cwd: str) -> list[str]:
     mounts = _needed(mounts)
     mounts |= {"/proc": ["--proc", "/proc"], "/dev": ["--dev", "/dev"]}
     mounts["/tmp"] = ["--bind", tmp, "/tmp"] if tmp else ["--tmpfs", "/tmp"]
-    if confinement.etc:
-        mounts["/etc"] = ["--ro-bind", confinement.etc, "/etc"]
+    for path, source in confinement.shown:
+        mounts[path] = ["--ro-bind", source, path]
     words = [confinement.bwrap, *NAMESPACES]
     for path in sorted(mounts, key=lambda path: path.split("/")):
         words += mounts[path]

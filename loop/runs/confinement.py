@@ -28,8 +28,8 @@ class Confinement:
     """Files and folders that stay out of reach although a folder above them is named; what is named below them does
     not."""
     devices: tuple[str, ...] = ()
-    etc: str = ""
-    """The folder that bubblewrap shows as /etc."""
+    shown: tuple[tuple[str, str], ...] = ()
+    """Places, and the folders that bubblewrap shows there instead of what is there."""
     tmp: str = ""
     """The folder that bubblewrap shows as /tmp; empty: one in memory, gone with the run."""
     bwrap: str = ""

@@ -62,7 +62,8 @@ class Reach:
         tree: Path,
         *,
         read: Iterable[Path | str] = (),
-        hidden: Iterable[Path | str] = (),
+        hidden: Iterable[Path] = (),
+        shown: Iterable[tuple[Path, Path]] = (),
         write: Iterable[Path] = (),
         tmp: Path,
         shared_memory: bool,
@@ -72,6 +73,7 @@ class Reach:
         Args:
             read: files and folders, absolute.
             hidden: what stays out of reach inside all these.
+            shown: where bubblewrap shows a folder in another's place.
             write: folders.
             tmp: its private temporary folder.
             shared_memory: whether it may use /dev/shm, which Landlock cannot make private.
@@ -87,7 +89,8 @@ class Reach:
         writes = [str(path) for path in write]
         if self.sandbox.kind == "bubblewrap":
             return Confinement(
-                "bubblewrap", tuple(reads), tuple(writes), hides, tuple(gpus), self._shown_etc(), str(tmp),
+                "bubblewrap", tuple(reads), tuple(writes), hides, tuple(gpus),
+                (("/etc", self._shown_etc()), *((str(place), str(source)) for place, source in shown)), str(tmp),
                 self.sandbox.bwrap,
             )  # fmt: skip
         reads += ["/proc", *(f"/etc/{name}" for name in ETC)]

@@ -1,5 +1,6 @@
 """The loop's side of a researcher, for tests without a loop: keeps what it is told, and answers from plain data."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -50,6 +51,11 @@ class Spoken:
 
     def recovered(self) -> None:
         self.recoveries += 1
+
+    async def until(self, text: str) -> None:
+        """Wait until `text` has been said."""
+        while text not in self.said:  # noqa: ASYNC110 - plain data has nobody who could say that it changed
+            await asyncio.sleep(0.01)
 
     @property
     def said(self) -> str:

@@ -8,11 +8,14 @@ import typer
 from tui.commands.shared import (
     Ascii,
     AsJson,
+    BaseUrl,
     Budget,
     Experiments,
     Hours,
+    Model,
     Refused,
     Researcher,
+    Sandbox,
     Tag,
     Theme,
     Workspace,
@@ -29,6 +32,9 @@ def start(
     context: typer.Context,
     workspace: Workspace = Path(),
     researcher: Researcher = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    sandbox: Sandbox = None,
     budget: Budget = None,
     experiments: Experiments = None,
     hours: Hours = None,
@@ -44,6 +50,8 @@ def start(
     detaches; the loop goes on.
 
     Example: looptop --researcher automl --budget 20s --experiments 30
+
+    Example: looptop --model qwen3-coder --base-url http://localhost:8000/v1
     """
     if version:
         from loop.version import VERSION
@@ -57,7 +65,16 @@ def start(
     from loop.workspace import supervisor_alive
     from tui import cockpit
 
-    flags = _flags(researcher, budget, experiments, hours, tag)
+    flags = _flags(
+        researcher=researcher,
+        model=model,
+        base_url=base_url,
+        sandbox=sandbox,
+        budget=budget,
+        experiments=experiments,
+        hours=hours,
+        tag=tag,
+    )
     root = find_root(workspace)
     _check_settings(theme)
     if (pid := supervisor_alive(root)) is not None:
@@ -94,6 +111,9 @@ def run(
     context: typer.Context,
     headless: Annotated[bool, typer.Option("--headless", help="No screen: one plain line for each event.")] = False,
     researcher: Researcher = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    sandbox: Sandbox = None,
     budget: Budget = None,
     experiments: Experiments = None,
     hours: Hours = None,
@@ -112,7 +132,20 @@ def run(
     from loop.service import work
     from tui.commands.headless import print_events
 
-    end = work(find_root(context.obj), _flags(researcher, budget, experiments, hours, tag), print_events)
+    end = work(
+        find_root(context.obj),
+        _flags(
+            researcher=researcher,
+            model=model,
+            base_url=base_url,
+            sandbox=sandbox,
+            budget=budget,
+            experiments=experiments,
+            hours=hours,
+            tag=tag,
+        ),
+        print_events,
+    )
     raise typer.Exit(1 if end.failed else 0)
 
 
@@ -171,20 +204,21 @@ def _check_settings(theme: str | None) -> None:
         raise Refused(str(error), 2) from None
 
 
-def _flags(
-    researcher: str | None, budget: str | None, experiments: int | None, hours: float | None, tag: str | None
-) -> "Options":
+def _flags(**given: object) -> "Options":
     from pydantic import ValidationError
 
     from loop.options import Options
-    from loop.researchers import KNOWN
+    from loop.researchers import UnknownResearcher, check
 
-    if researcher is not None and researcher not in KNOWN:
-        raise Refused(f"there is no researcher called {researcher!r}; known: {', '.join(KNOWN)}", 2)
     try:
-        return Options.model_validate(
-            {"researcher": researcher, "budget": budget, "experiments": experiments, "hours": hours, "tag": tag}
-        )
+        if given["researcher"] is not None:
+            check(str(given["researcher"]))
+        if given["researcher"] is None and (given["model"] or given["base_url"]):
+            given["researcher"] = "llm"
+        return Options.model_validate(given)
+    except UnknownResearcher as error:
+        raise Refused(str(error), 2) from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise Refused(f"--{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}", 2) from None
+        name = str(first["loc"][0]).replace("_", "-")
+        raise Refused(f"--{name}: {first['msg'].removeprefix('Value error, ')}", 2) from None

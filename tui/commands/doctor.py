@@ -1,5 +1,6 @@
 """`looptop doctor`: what is here, what is missing, and how to get it. Looks only."""
 
+import asyncio
 import json
 import os
 import platform
@@ -11,12 +12,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from loop import researchers
+from loop import settings as personal
 from loop.gauges import open_gauges
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, find_root
 from loop.opening import LEAST_DISK
+from loop.options import Options
 from loop.program import ProgramError, load
 from loop.runs.environment import resolve_command
+from loop.runs.sandbox import NoSandbox, choose
+from loop.study import fold
 from loop.workspace import Workspace, supervisor_alive
 
 _TORCH = """
@@ -49,7 +55,7 @@ class Finding:
 
 def examine(folder: Path) -> list[Finding]:
     """Everything worth looking at around `folder`."""
-    return [*_machine(folder), *_workspace(folder)]
+    return [*_machine(folder), *_workspace(folder), *_researcher(folder)]
 
 
 def _machine(folder: Path) -> Iterator[Finding]:
@@ -68,16 +74,23 @@ def _machine(folder: Path) -> Iterator[Finding]:
     yield Finding(
         "disk", enough, f"{free / 1e9:.1f} GB free", f"a study needs {LEAST_DISK >> 20} MB to start", needed=True
     )
-    yield Finding(
-        "sandbox", False, "runs are not confined: they can read what you can read, and use the network",
-        "run looptop as a user who owns nothing else worth reading",
-    )  # fmt: skip
-    key = any(os.environ.get(name) for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"))
-    yield Finding("endpoint", True, ("set, and not used: " if key else "") + "the automl researcher needs none")
+    yield _sandbox(folder)
     multiplexer = next((name for name in ("TMUX", "STY", "ZELLIJ") if os.environ.get(name)), None)
     yield Finding(
         "terminal", True, f"TERM={os.environ.get('TERM', '')}" + (f", in {multiplexer}" if multiplexer else "")
     )
+
+
+def _sandbox(folder: Path) -> Finding:
+    """What would confine the runs here, and what it leaves open."""
+    try:
+        found = choose(_options(_root(folder)).over_settings(personal.read()).sandbox)
+    except NoSandbox as error:
+        return Finding("sandbox", False, str(error), needed=True)
+    except (personal.SettingsError, JournalError):
+        return Finding("sandbox", True, choose("auto").sentence())  # what is wrong there is said below
+    remedy = "install bubblewrap, or run looptop as a user who owns nothing else worth reading"
+    return Finding("sandbox", found.kind != "off", found.sentence(), remedy)
 
 
 def _torch(folder: Path) -> Finding:
@@ -109,6 +122,40 @@ def _workspace(folder: Path) -> Iterator[Finding]:
     except ProgramError as error:
         yield Finding("program.md", False, str(error), needed=True)
     yield _study(root)
+
+
+def _researcher(folder: Path) -> Iterator[Finding]:
+    """Who would propose here, and whether they could."""
+    try:
+        settings = personal.read()
+        root = _root(folder)
+        options = _options(root)
+        settings = options.over_settings(settings)
+        name = researchers.named(options, load(root).contract if root is not None else None, settings)
+        researchers.check(name)
+    except (personal.SettingsError, researchers.UnknownResearcher) as error:
+        yield Finding("researcher", False, str(error), needed=True)
+        return
+    except (ProgramError, JournalError):
+        return  # said already
+    if name != "llm":
+        how = "" if name != "automl" else "; for a language model: --model NAME, and --base-url URL or OPENAI_API_KEY"
+        yield Finding("researcher", True, name + how)
+        return
+    yield Finding("researcher", True, f"llm: {settings.model or 'the only model'}")
+    from loop.researchers.llm.checkup import examine as ask
+
+    for answer in asyncio.run(ask(settings)):
+        needed = answer.question != "tools"
+        yield Finding(answer.question, answer.good, answer.said, answer.remedy, needed)
+
+
+def _options(root: Path | None) -> Options:
+    """Flags that stay in force here."""
+    if root is None or not Workspace(root).journal.exists():
+        return Options()
+    with Journal(Workspace(root).journal) as journal:
+        return Options.model_validate(fold(journal.read(kinds={"supervisor_started"})).options)
 
 
 def _study(root: Path) -> Finding:

@@ -30,6 +30,16 @@ Workspace = Annotated[
 Researcher = Annotated[
     str | None, typer.Option("--researcher", help="Who proposes: automl (Optuna's TPE over the constants; no key).")
 ]
+Model = Annotated[
+    str | None, typer.Option("--model", help="The language model, as its endpoint calls it. See docs/models.md.")
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", help="An OpenAI-compatible endpoint: http://localhost:8000/v1. Keys: OPENAI_API_KEY."),
+]
+Sandbox = Annotated[
+    str | None, typer.Option("--sandbox", help="What confines the runs: auto, bubblewrap, landlock, off.")
+]
 Budget = Annotated[
     str | None, typer.Option("--budget", help="Training time of one run instead of the program's: 20s, 5m.")
 ]

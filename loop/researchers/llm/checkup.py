@@ -1,0 +1,100 @@
+"""What `looptop doctor` asks an endpoint: reachable, key accepted, model there, streams, calls tools.
+
+It makes two short calls, which a paid endpoint charges a few hundred tokens for. Nothing is retried: the answer is
+how it is now.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loop.researchers.llm import faults
+from loop.researchers.llm.conversation import Conversation, Request
+from loop.researchers.llm.endpoint import Endpoint
+from loop.researchers.researcher import Unusable
+from loop.settings import Settings
+
+PATIENCE_S = 60.0
+"""Seconds that one answer may take here; a server that first loads its model takes that long."""
+
+_TOOL: dict[str, object] = {
+    "name": "report",
+    "description": "Report a number.",
+    "parameters": {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]},
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found about one question."""
+
+    question: str
+    good: bool
+    said: str
+    remedy: str = ""
+
+
+async def examine(settings: Settings) -> list[Answer]:
+    """Ask the endpoint of `settings` one question after another, as far as they make sense."""
+    endpoint = Endpoint(settings.model_copy(update={"silence": min(settings.silence, PATIENCE_S)}))
+    found: list[Answer] = []
+    try:
+        model = await _model(endpoint, settings, found.append)
+        if model:
+            await _speaks(endpoint, model, settings, found.append)
+    finally:
+        await endpoint.close()
+    return found
+
+
+async def _model(endpoint: Endpoint, settings: Settings, tell: Callable[[Answer], None]) -> str:
+    """Name of the model, or "" where there is none to ask."""
+    where = f"{endpoint.where} ({endpoint.dialect})"
+    try:
+        listed = await endpoint.models()
+    except Unusable as error:
+        tell(Answer("endpoint", False, str(error)))
+        return ""
+    except (faults.Passing, faults.Declined) as error:
+        tell(Answer("endpoint", False, str(error), "start the server, or check --base-url"))
+        return ""
+    tell(Answer("endpoint", True, f"{where} answers" + (f", {len(listed)} models" if listed else "")))
+    model = settings.model or (listed[0] if len(listed) == 1 else "")
+    if not model:
+        names = ", ".join(listed[:8]) or "it lists none"
+        tell(Answer("model", False, f"none is named, and the endpoint has not just one: {names}", "name it: --model"))
+    return model
+
+
+async def _speaks(endpoint: Endpoint, model: str, settings: Settings, tell: Callable[[Answer], None]) -> None:
+    conversation = Conversation("You are a connection test.")
+    conversation.say("Call the tool `report` with the number 7.")
+    pieces: list[str] = []
+
+    async def ask(tools: tuple[dict[str, object], ...]) -> tuple[bool, str]:
+        request = Request(model, conversation, tools, settings.effort, frozenset(endpoint.without))
+        async with asyncio.timeout(PATIENCE_S):
+            reply = await endpoint.ask(request, lambda kind, piece: pieces.append(piece))
+        thinks = "; its reasoning streams too" if reply.reasoning else ""
+        return bool(reply.calls), thinks
+
+    tools: tuple[dict[str, object], ...] = (_TOOL,)
+    for _ in range(6):  # one more than there are parameters that it may do without
+        try:
+            called, thinks = await ask(tools)
+            break
+        except faults.NotTaken as error:
+            tools = () if error.parameter == "tools" else tools
+            endpoint.without.add(error.parameter)
+        except TimeoutError:
+            tell(Answer("model", False, f"{model} said nothing for {PATIENCE_S:g} s", "try again when it has loaded"))
+            return
+        except (Unusable, faults.Passing, faults.Declined, faults.TooLong) as error:
+            tell(Answer("model", False, str(error)))
+            return
+    else:
+        tell(Answer("model", False, f"{endpoint.where} takes none of our requests"))
+        return
+    tell(Answer("model", True, f"{model} answers and streams{thinks}"))
+    said = "it calls tools" if called else "it calls no tools; it is asked to write them as blocks of text"
+    tell(Answer("tools", called, said))

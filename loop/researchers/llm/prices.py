@@ -1,0 +1,35 @@
+"""What a call costs: the person's own prices first, then the price list of genai-prices, else not known.
+
+Pure. Not known is not zero: such calls are counted in tokens, and the screen says that the sum is a lower bound.
+"""
+
+from loop.researchers.llm.conversation import Usage
+from loop.settings import Prices
+
+MILLION = 1_000_000
+
+
+def cost(usage: Usage, model: str, base_url: str | None, prices: Prices | None) -> float | None:
+    """US dollars of one call, or None where nobody knows.
+
+    Args:
+        base_url: the endpoint; None is OpenAI's own. A price list counts only for the provider it is of: the same
+        model on
+            a machine of your own costs something else.
+        prices: what the person says it costs.
+    """
+    if prices is not None:
+        cached = prices.read if prices.cached is None else prices.cached
+        fresh = max(0, usage.read - usage.cached)
+        return (fresh * prices.read + usage.cached * cached + usage.written * prices.written) / MILLION
+    import genai_prices  # 0.16 s
+
+    counted = genai_prices.Usage(input_tokens=usage.read, cache_read_tokens=usage.cached, output_tokens=usage.written)
+    try:
+        if base_url is None:
+            found = genai_prices.calc_price(counted, model, provider_id="openai")
+        else:
+            found = genai_prices.calc_price(counted, model, provider_api_url=base_url)
+    except (LookupError, ValueError):
+        return None
+    return float(found.total_price)

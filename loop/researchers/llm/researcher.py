@@ -1,0 +1,390 @@
+"""The language model as a researcher: a fresh, bounded conversation for each experiment, from briefing to proposal.
+
+The model reads, edits a draft and proposes, all through tools; its words stream into the sink as they come. A
+person's words join the conversation before the next call; an interrupted conversation goes on where it was. What
+crashed goes back to its own conversation, twice at most. A model that does not come to a proposal is told so, and its
+turns are bounded.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from loop.events import Spent
+from loop.researchers.briefing import for_model, notebook_share, repair
+from loop.researchers.excerpt import fenced, tokens
+from loop.researchers.llm import faults, verbs
+from loop.researchers.llm.conversation import Call, Conversation, Reply, Request
+from loop.researchers.llm.endpoint import Endpoint
+from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Sink, Unusable
+from loop.researchers.tools import GivenUp, Toolbox, Web
+from loop.settings import Settings
+from loop.study import Experiment
+
+TURNS = 32
+"""Calls of the model for one proposal. Reading two files, a look at three experiments and some edits take about ten."""
+
+IDLE = 5
+"""Answers in a row that use no tool, after which a conversation is over."""
+
+REPAIRS = 2
+"""Times that a crash goes back to the conversation it came from."""
+
+FRUITLESS = 4
+"""Conversations in a row without a proposal, after which a person has to look."""
+
+SMALLEST = 3000
+"""Tokens of a briefing below which nothing useful can be said."""
+
+GROWN = 2
+"""Briefings that a conversation may be long before the results of older calls are left out of it."""
+
+_EMPTY = "Your answer was empty. Look at what you need with the tools, change the draft, and call propose."
+_NO_TOOL = "You used no tool, so nothing has happened. Change the draft with edit_file, then call propose."
+_CUT = "Your answer was cut off at its limit of tokens, so what came last did not arrive. Say less at once."
+_REFUSED = (
+    "You declined. This is ordinary engineering on a training script: propose a change that you are at ease with."
+)
+_NEARLY = "You have {left} answers left for this experiment. Finish the draft and call propose."
+_LAST = (
+    "This is the last answer that is paid for: {reason}. If your draft is worth a run, finish it and call propose "
+    "in this "
+    "answer; what is not proposed now is lost."
+)
+_WORDS = "The person who runs this study says:\n\n{words}\n\nTake it to heart; it goes over what was said before."
+_INTERRUPTED = "(You were interrupted in the middle of an answer. The end of what you had thought: {end})"
+_REWRITE = (
+    "The notebook of this study has outgrown its place. Rewrite it in under {words} words: what was learnt about "
+    "this script "
+    "and this budget, what failed and why, what is still worth trying. Drop what no longer matters, keep every "
+    "number that "
+    "does. Answer with the new notebook alone, a line for each lesson."
+)
+
+
+class Fruitless(Exception):
+    """A conversation ended without a proposal; the message says how."""
+
+
+@dataclass
+class _Talk:
+    """One conversation about one proposal."""
+
+    number: int
+    champion: int
+    conversation: Conversation
+    toolbox: Toolbox
+    turns: int = 0
+    idle: int = 0
+    refusals: int = 0
+    repaired: list[int] = field(default_factory=list)
+    """Experiments of this conversation that crashed, in order."""
+
+
+class LanguageModel:
+    """Proposes what a language model thinks of.
+
+    Args:
+        settings: the endpoint, the model and the bounds.
+        web: what reads the web for it, where the person allows that.
+    """
+
+    name = "llm"
+    ahead = 0
+
+    def __init__(self, settings: Settings, web: Web | None = None) -> None:
+        self._endpoint = Endpoint(settings)
+        self._settings, self._web = settings, web
+        self.about = f"{settings.model or 'the model'} at {self._endpoint.where}"
+        self._model = settings.model or ""
+        self._most = settings.briefing
+        self._in_text: bool | None = None
+        """The model calls no tools, so they are blocks in its text; None until earlier experiments were asked."""
+        self._interrupted: _Talk | None = None
+        self._awaiting: dict[int, _Talk] = {}
+        """Conversations whose proposal has no result yet, by its number."""
+        self._fruitless = 0
+
+    async def prepare(self, sink: Sink) -> None:
+        """See `Researcher`."""
+        self._model = await self._endpoint.model(sink)
+
+    async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
+        """See `Researcher`."""
+        if self._in_text is None:
+            self._in_text = self._remembers_text(briefing.experiments)
+        try:
+            proposal, talk = await self._proposed(briefing, sink)
+        except (Fruitless, faults.Declined) as fruitless:
+            self._fruitless += 1
+            if self._fruitless >= FRUITLESS:
+                raise Unusable(
+                    f"{self._model} came to no proposal in {FRUITLESS} conversations in a row ({fruitless}); read its "
+                    "thoughts, change program.md or name another model, and start `looptop` again"
+                ) from None
+            raise
+        self._fruitless = 0
+        self._awaiting[talk.number] = talk
+        return self._signed(proposal, talk)
+
+    async def _proposed(self, briefing: Briefing, sink: Sink) -> tuple[Proposal, _Talk]:
+        talk = await self._resumed(briefing, sink)
+        while True:
+            if talk is None:
+                talk = await self._fresh(briefing, sink)
+            try:
+                return await self._converse(talk, sink), talk
+            except GivenUp:
+                talk = None
+            except faults.TooLong as error:
+                talk = await self._shorter(talk, briefing, sink, str(error))
+            except asyncio.CancelledError:  # whoever asks again for this number goes on from here
+                self._interrupted = talk
+                raise
+
+    def _remembers_text(self, experiments: Sequence[Experiment]) -> bool:
+        """Whether this model was found to have no tool calls, in this study, before a restart."""
+        own = (x for x in reversed(experiments) if x.researcher == self.name and x.notes.get("model") == self._model)
+        newest = next(own, None)
+        return newest is not None and newest.notes.get("tools") == "text"
+
+    def _signed(self, proposal: Proposal, talk: _Talk) -> Proposal:
+        """With our bookkeeping: which model, how it was asked, and what it repairs."""
+        notes: dict[str, object] = {"model": self._model, "turns": talk.turns}
+        notes["tools"] = "text" if self._in_text else "calls"
+        if not talk.repaired:
+            return replace(proposal, notes=notes)
+        crashed = talk.repaired[-1]
+        title = f"{proposal.title[:100]} (repair of {crashed})"
+        return replace(proposal, title=title, notes={**notes, "repairs": crashed})
+
+    # --- which conversation ------------------------------------------------------------------------------------
+
+    async def _resumed(self, briefing: Briefing, sink: Sink) -> _Talk | None:
+        """A conversation to go on with: one that was interrupted, or one whose experiment has crashed."""
+        talk, self._interrupted = self._interrupted, None
+        if talk is not None and (talk.number, talk.champion) == (briefing.next_id, briefing.champion.id):
+            talk.conversation.complete()
+            for words in briefing.words:
+                talk.conversation.say(_WORDS.format(words=words))
+            return talk
+        ended = {x.id: x for x in briefing.experiments if x.verdict is not None}
+        known = [(ended[number], self._awaiting.pop(number)) for number in sorted(self._awaiting.keys() & ended.keys())]
+        mendable = [
+            (experiment, talk)
+            for experiment, talk in known
+            if experiment.verdict == "crashed"
+            and len(talk.repaired) < REPAIRS
+            and talk.champion == briefing.champion.id
+        ]
+        return await self._repairing(*mendable[-1], briefing, sink) if mendable else None
+
+    async def _repairing(self, crashed: Experiment, talk: _Talk, briefing: Briefing, sink: Sink) -> _Talk:
+        """The conversation that a crashed experiment came from, told of the crash."""
+        talk.repaired.append(crashed.id)
+        talk.toolbox = self._toolbox(briefing, sink, talk.toolbox, repairs=True)
+        talk.number, talk.turns, talk.idle = briefing.next_id, 0, 0
+        log = await briefing.archive.log(crashed.id)
+        talk.conversation.say(repair(crashed, log, REPAIRS - len(talk.repaired)))
+        for words in briefing.words:
+            talk.conversation.say(_WORDS.format(words=words))
+        sink.think(f"Experiment {crashed.id} crashed ({crashed.reason}). Back to its conversation.\n")
+        return talk
+
+    async def _fresh(self, briefing: Briefing, sink: Sink, draft: Toolbox | None = None) -> _Talk:
+        """A new conversation, with a briefing of today."""
+        if tokens("\n".join(briefing.notebook)) > notebook_share(self._most):
+            briefing = replace(briefing, notebook=await self._rewritten(briefing, sink))
+        parts = for_model(briefing, self._most, self.name)
+        conversation = Conversation(parts.stable)
+        conversation.say(parts.page)
+        return _Talk(
+            briefing.next_id, briefing.champion.id, conversation, self._toolbox(briefing, sink, draft, repairs=False)
+        )
+
+    def _toolbox(self, briefing: Briefing, sink: Sink, before: Toolbox | None, *, repairs: bool) -> Toolbox:
+        draft = before.edits() if before is not None else None
+        return Toolbox(briefing, sink, self._web, draft, repairs=repairs)
+
+    async def _shorter(self, talk: _Talk, briefing: Briefing, sink: Sink, said: str) -> _Talk:
+        """A conversation that fits: without old results, or else a new one with half the briefing, same draft."""
+        if talk.conversation.shrink():
+            return talk
+        if self._most // 2 < SMALLEST:
+            raise Unusable(
+                f"the context of {self._model} is too small for a briefing of {self._most} tokens ({said}); serve "
+                "it with a "
+                "larger context, or name another model, and start `looptop` again"
+            )
+        self._most //= 2
+        sink.trouble(f"the model's context is too small ({said}); briefings have {self._most} tokens from now on")
+        return await self._fresh(briefing, sink, talk.toolbox)
+
+    async def _rewritten(self, briefing: Briefing, sink: Sink) -> Sequence[str]:
+        """The notebook in fewer words, by the model itself; as it was where that does not work out."""
+        words = notebook_share(self._most) // 3
+        conversation = Conversation("You keep the notebook of a study that improves a training script by experiments.")
+        conversation.say(
+            _REWRITE.format(words=words) + "\n\n" + fenced("notebook", "\n".join(briefing.notebook), 60_000)
+        )
+        try:
+            reply = await self._call(conversation, (), sink)
+        except (faults.Declined, faults.TooLong):
+            return briefing.notebook
+        text = reply.text.strip()
+        if not text or tokens(text) > notebook_share(self._most):
+            return briefing.notebook
+        sink.rewrite(text)
+        return (text,)
+
+    # --- conversing --------------------------------------------------------------------------------------------
+
+    async def _converse(self, talk: _Talk, sink: Sink) -> Proposal:
+        """Call the model until it has proposed.
+
+        Raises:
+            Fruitless: it does not come to a proposal.
+            NothingLeft: nothing more may be paid for.
+            GivenUp, faults.TooLong, faults.Declined, Unusable.
+        """
+        while talk.turns < TURNS:
+            if (reason := sink.last_call()) is not None:
+                if not talk.toolbox.edits():
+                    raise NothingLeft(reason)
+                talk.conversation.say(_LAST.format(reason=reason))
+            elif TURNS - talk.turns == 4:
+                talk.conversation.say(_NEARLY.format(left=4))
+            reply = await self._call(talk.conversation, talk.toolbox.schemas(), sink)
+            talk.turns += 1
+            await self._act(talk, reply)
+            if (proposal := talk.toolbox.proposal) is not None:
+                return proposal
+            if reason is not None:
+                raise NothingLeft(reason)
+            if talk.idle > IDLE:
+                raise Fruitless(f"{IDLE} answers in a row used no tool")
+            if self._size(talk) > GROWN * self._most:
+                talk.conversation.shrink(keep=4)
+        raise Fruitless(f"no proposal in {TURNS} answers")
+
+    def _size(self, talk: _Talk) -> int:
+        return sum(tokens(message.text) for message in talk.conversation.messages)
+
+    async def _act(self, talk: _Talk, reply: Reply) -> None:
+        """Do what the answer asks for, and put what came of it into the conversation."""
+        conversation, toolbox = talk.conversation, talk.toolbox
+        calls, in_text = reply.calls, False
+        if not calls:
+            calls = verbs.calls(reply.text, list(toolbox.tools), len(conversation.messages))
+            in_text = bool(calls)
+            if in_text and not conversation.has_calls():
+                self._in_text = True
+        conversation.add(reply)
+        results: list[str] = []
+        for call in calls:
+            answer = await self._carried_out(toolbox, call)
+            if in_text:
+                results.append(f"Result of {call.name}:\n{answer}")
+            else:
+                conversation.answer(call, answer)
+        talk.idle = 0 if calls else talk.idle + 1
+        for text in [*results, *self._remarks(talk, reply, bool(calls))]:
+            conversation.say(text)
+
+    async def _carried_out(self, toolbox: Toolbox, call: Call) -> str:
+        if toolbox.proposal is not None:
+            return "not carried out: the proposal before it ended your turn"
+        return await toolbox.use(call.name, call.arguments)
+
+    def _remarks(self, talk: _Talk, reply: Reply, acted: bool) -> list[str]:
+        """What is to be said to an answer that was not as it should be."""
+        if reply.finish == "length":
+            return [_CUT]
+        if acted:
+            return []
+        if reply.finish == "refused":
+            talk.refusals += 1
+            if talk.refusals > 1:
+                raise Fruitless(
+                    f"the model declined: {faults.one_line(reply.refusal or reply.text) or 'no reason given'}"
+                )
+            return [_REFUSED]
+        return [_NO_TOOL if reply.text.strip() else _EMPTY]
+
+    # --- calling -----------------------------------------------------------------------------------------------
+
+    async def _call(self, conversation: Conversation, tools: Sequence[dict[str, object]], sink: Sink) -> Reply:
+        """One answer, however long the endpoint has to be waited for. What the person says meanwhile goes along."""
+
+        async def attempt() -> Reply:
+            for words in sink.hear():
+                conversation.say(_WORDS.format(words=words))
+            while True:
+                request = self._request(conversation, tools)
+                speech = _Speech(sink)
+                try:
+                    reply = await self._endpoint.ask(request, speech.hear)
+                except faults.NotTaken as error:
+                    self._do_without(error)
+                    continue
+                except faults.Passing:
+                    if speech.said:  # it was paid for, and how much is not known
+                        sink.spend(self._estimated(request, speech.said))
+                        speech.end("\n(the answer broke off; asked again)")
+                    raise
+                except asyncio.CancelledError:
+                    if speech.said:
+                        sink.spend(self._estimated(request, speech.said))
+                        conversation.say(_INTERRUPTED.format(end=speech.said[-1500:]))
+                    raise
+                speech.end()
+                usage = reply.usage
+                said = reply.reasoning + reply.text + "".join(call.arguments for call in reply.calls)
+                sink.spend(
+                    self._estimated(request, said) if usage is None else self._endpoint.spent(usage, self._model)
+                )
+                return reply
+
+        return await self._endpoint.patiently(attempt, sink)
+
+    def _request(self, conversation: Conversation, tools: Sequence[dict[str, object]]) -> Request:
+        if self._in_text and tools:
+            spoken = Conversation(f"{conversation.system}\n\n{verbs.manual(tools)}", conversation.messages)
+            return Request(self._model, spoken, (), self._settings.effort, frozenset(self._endpoint.without))
+        return Request(self._model, conversation, tools, self._settings.effort, frozenset(self._endpoint.without))
+
+    def _do_without(self, error: faults.NotTaken) -> None:
+        """Leave out what this endpoint does not take, from now on."""
+        if error.parameter == "tools" and not self._in_text:
+            self._in_text = True
+        elif error.parameter not in self._endpoint.without:
+            self._endpoint.without.add(error.parameter)
+        else:
+            raise faults.Declined(str(error))
+
+    def _estimated(self, request: Request, said: str) -> Spent:
+        """What a call took that nobody counted: the tokens are an estimate, the price is not known."""
+        asked = request.conversation.system + "".join(message.text for message in request.conversation.messages)
+        read, written = tokens(asked), tokens(said)
+        return Spent(researcher="", tokens=read + written, usd=None, model=self._model, read=read, written=written)
+
+
+class _Speech:
+    """Puts the pieces of one answer into the stream, thinking and text apart."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._kind = ""
+        self.said = ""
+
+    def hear(self, kind: str, piece: str) -> None:
+        if self._kind and kind != self._kind and not self.said.endswith("\n\n"):
+            self._sink.think("\n" if self.said.endswith("\n") else "\n\n")
+        self._kind = kind
+        self.said += piece
+        self._sink.think(piece)
+
+    def end(self, remark: str = "") -> None:
+        """The answer is over."""
+        if self.said:
+            self._sink.think(remark + ("\n" if remark or not self.said.endswith("\n") else ""))
