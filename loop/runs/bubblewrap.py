@@ -59,7 +59,7 @@ def _needed(mounts: dict[str, list[str]]) -> dict[str, list[str]]:
     needed: dict[str, list[str]] = {}
     for path in sorted(mounts, key=lambda path: path.split("/")):
         over = max((other for other in needed if above(other, path)), key=len, default=None)
-        if over is None or needed[over][0] != mounts[path][0]:
+        if over is None or mounts[path] != [needed[over][0], path, path] or needed[over][1:] != [over, over]:
             needed[path] = mounts[path]
     return needed
 

@@ -65,6 +65,8 @@ def cannot_start(program: str, folder: Path, what: str, number: int) -> str:
         return f"cannot start {program!r}: the interpreter that its first line names is not there"
     if number == errno.ENOENT:
         return f"cannot start {program!r}: no such program; check `run:` in program.md, and PATH"
+    if number == errno.EACCES and "/" in program and os.access(folder / program, os.X_OK):
+        return f"cannot start {program!r}: its sandbox does not let it be read; name it under `read:` in program.md"
     if number == errno.EACCES:
         return f"cannot start {program!r}: it is not executable; `chmod +x` it, or name its interpreter in `run:`"
     if number == errno.ENOEXEC:

@@ -102,6 +102,8 @@ def become_command(order: Order, answer: int) -> None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(2, 1)
         os.chdir(order.cwd)
+        what = "start"
+        program = find_program(order.argv[0])  # from outside: in its sandbox a folder of PATH may not be readable
         what = "limit"
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if order.file:
@@ -113,11 +115,22 @@ def become_command(order: Order, answer: int) -> None:
 
             landlock.confine(order.rules)
         what = "start"
-        os.execvp(order.argv[0], order.argv)
-    except OSError as error:
-        os.write(answer, f"{what} {error.errno}".encode())
+        os.execv(program, order.argv)
+    except BaseException as error:  # whatever it was: nothing starts without its sandbox
+        os.write(answer, f"{what} {getattr(error, 'errno', None) or 0}".encode())
     finally:
         os._exit(127)
+
+
+def find_program(name: str) -> str:
+    """What a shell would start by that name. FileNotFoundError where there is nothing of it on PATH."""
+    if "/" in name:
+        return name
+    paths = [f"{folder or '.'}/{name}" for folder in os.environ.get("PATH", os.defpath).split(":")]
+    there = [path for path in paths if os.access(path, os.F_OK)]
+    if not there:
+        raise FileNotFoundError(2, "no such program")
+    return next((path for path in there if os.access(path, os.X_OK)), there[0])
 
 
 def _prefer_to_end_this() -> None:
