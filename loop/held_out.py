@@ -40,7 +40,7 @@ class Library:
     folder: Path
     corpus: Path
     hidden: tuple[Path, ...]
-    """Files of the validation text that Python can do without."""
+    """Files and folders of the validation text that Python can do without."""
     veiled: Path | None
     """The library without the text of those; None where there is no room for it."""
 
@@ -68,10 +68,11 @@ class HeldOut:
 
     def libraries(self, pythons: Iterable[str]) -> list[Library]:
         """The libraries of those of `pythons` that have the harness; one that has not needs no text."""
+        found = []
         for python in pythons:
             if python not in self._libraries:
                 self._libraries[python] = self._build(python)
-        found = [self._libraries[python] for python in dict.fromkeys(pythons)]
+            found.append(self._libraries[python])
         return list({library.folder: library for library in found if library is not None}.values())
 
     def others(self, libraries: Iterable[Library]) -> list[Path]:

@@ -7,7 +7,7 @@ looks at folders and links, and changes nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 MOST_LINKS = 40
@@ -43,31 +43,31 @@ def above(path: str, inner: str) -> bool:
 
 def rules(confinement: Confinement) -> list[tuple[str, str]]:
     """The rules of `landlock.confine` that grant what `confinement` names."""
-    granted = [rule for path in confinement.read for rule in split(path, real(confinement.hidden))]
+    hidden = real(confinement.hidden)
+    granted = [rule for path in real(confinement.read) for rule in split(path, hidden)]
     granted += [("write", path) for path in confinement.write]
     granted += [("device", path) for path in confinement.devices]
     return list(dict.fromkeys(granted))
 
 
-def split(path: str, hidden: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Rules to read `path` but for what is hidden below it.
+def split(path: str, hidden: Iterable[str]) -> list[tuple[str, str]]:
+    """Rules to read `path` but for what is hidden below it; neither may have links in it.
 
     Names can be listed there all the same: a rule cannot let a folder be listed and not the folders in it.
     """
-    path = os.path.realpath(path)
     inside = [place for place in hidden if above(path, place)]
     if not inside:
-        yield "read", path
-        return
-    yield "list", path
+        return [("read", path)]
+    found = [("list", path)]
     try:
-        names = sorted(os.listdir(path))
+        with os.scandir(path) as entries:
+            for entry in entries:
+                # What a link leads to is granted under its own name.
+                if entry.path not in inside and not entry.is_symlink():
+                    found += split(entry.path, inside)
     except OSError:
-        return  # not ours to look into, so not the run's either
-    for name in names:
-        inner = os.path.join(path, name)
-        if inner not in inside and not os.path.islink(inner):  # what a link leads to is granted under its own name
-            yield from split(inner, inside)
+        pass  # not ours to look into, so not the run's either
+    return found
 
 
 def real(paths: Iterable[str]) -> list[str]:

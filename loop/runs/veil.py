@@ -21,13 +21,21 @@ TESTS = frozenset({"test", "tests", "idle_test"})
 
 
 def hideable(library: Path, names: Collection[str]) -> list[Path]:
-    """Those of the library's files that Python can do without: the tests, and what it runs from compiled files.
+    """What of the library Python can do without: whole folders of tests, and files that it runs from compiled ones.
 
     Args:
         library: the folder of the standard library.
         names: files in it, relative, with forward slashes.
     """
-    return [library / name for name in names if not TESTS.isdisjoint(name.split("/")) or _compiled(library / name)]
+    found: dict[Path, None] = {}
+    for name in names:
+        parts = name.split("/")
+        tests = next((place for place, part in enumerate(parts) if part in TESTS), None)
+        if tests is not None:
+            found[library.joinpath(*parts[: tests + 1])] = None
+        elif _compiled(library / name):
+            found[library / name] = None
+    return list(found)
 
 
 def draw(library: Path, hidden: Collection[Path], target: Path) -> None:
@@ -39,13 +47,15 @@ def draw(library: Path, hidden: Collection[Path], target: Path) -> None:
     unfinished = target.with_name(f"{target.name}-{os.getpid()}")
     shutil.rmtree(unfinished, ignore_errors=True)
     for folder, inner, files in os.walk(library):
-        inner[:] = [name for name in inner if name not in LEFT_OUT]
         here = unfinished / Path(folder).relative_to(library)
-        here.mkdir(parents=True)
-        tests = not TESTS.isdisjoint(here.relative_to(unfinished).parts)
+        here.mkdir(parents=True, exist_ok=True)
+        for name in LEFT_OUT.intersection(inner):
+            (here / name).mkdir()  # an empty one, to show them on
+        inner[:] = [name for name in inner if name not in LEFT_OUT]
+        blank = any(place in hidden for place in (Path(folder), *Path(folder).parents))
         for name in files:
             path = Path(folder, name)
-            if path in hidden or (tests and name.endswith((".py", ".pyc"))):
+            if blank or path in hidden:
                 _blank(path, here / name)
             else:
                 shutil.copy2(path, here / name)
