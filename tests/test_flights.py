@@ -196,6 +196,18 @@ async def test_a_file_of_the_checkout_is_read_where_the_program_says_so(house: H
     assert refused.runs[2].metrics == {"loss": 3.5}
 
 
+async def test_who_declares_the_whole_checkout_does_not_declare_what_looptop_keeps_in_it(house: House) -> None:
+    reads = "from pathlib import Path\nimport os\n"
+    reads += f"root = Path({str(house.workspace.root)!r})\nprint('loss:', len((root / 'check.py').read_text()))\n"
+    reads += "(root / '.looptop' / 'journal.db').read_bytes()\n"
+    declared = house.contract.model_copy(update={"read": (".",)})
+    house.recorder.record(e.ProgramChanged(contract=declared, text="", changed=("read",)))
+    experiment = house.experiment(train_py=reads)
+    await house.flights.run(experiment, Slot(0, "CPU"))
+    assert experiment.runs[1].metrics == {"loss": len(CHECK)}
+    assert experiment.runs[1].outcome == "crashed" and "journal.db" in experiment.runs[1].reason
+
+
 def test_the_folders_of_a_run_are_made_anew(tmp_path: Path) -> None:
     places = Places(tmp_path / "1.1", tmp_path / "cache", tmp_path / "1.1" / "cache")
     (tmp_path / "1.1" / "out").mkdir(parents=True)

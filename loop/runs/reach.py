@@ -52,7 +52,7 @@ class Reach:
         self._root, self._state = str(root), state
         self._path, self._home = environment.get("PATH", os.defpath), environment.get("HOME", "")
         self._own = (*_home(self._home), str(root))
-        self._hidden = (*self._own, str(cache), KERNEL)
+        self._hidden = (*self._own, str(state), str(cache), KERNEL)
         self._needs: dict[str, list[str]] = {}
         self._etc = ""
 
@@ -99,7 +99,8 @@ class Reach:
 
     def declared(self, paths: Iterable[str]) -> list[Path]:
         """The program's `read:`, absolute."""
-        return [Path(self._root, path.replace("~", self._home, 1) if path.startswith("~/") else path) for path in paths]
+        homely = (path.replace("~", self._home, 1) if path == "~" or path.startswith("~/") else path for path in paths)
+        return [Path(self._root, path) for path in homely]
 
     def tmp_inside(self, tmp: Path) -> Path:
         """How a run itself names its temporary folder."""
