@@ -24,7 +24,7 @@ from loop.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 
-PATIENCE = (1.0, 60.0)
+PATIENCE = (1.0, 300.0)
 """First and longest wait in seconds after a researcher failed; the wait doubles from one to the other."""
 
 
@@ -71,7 +71,7 @@ class Asking:
 
     def saw(self, reading: Reading) -> None:
         """Take note of the machine, for the briefings."""
-        self._gauge = reading.event(None)
+        self._gauge = reading.event()
 
     # --- asking ------------------------------------------------------------------------------------------------
 
@@ -115,6 +115,7 @@ class Asking:
             await asyncio.wait([task])
         finally:
             task.cancel()
+            await asyncio.wait([task])  # whatever it had started, such as a coding agent, has ended from here on
             del self._thinking[number]
         if task.cancelled():
             line.think("\n(interrupted)\n")

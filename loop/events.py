@@ -122,18 +122,61 @@ class GpuGauge(BaseModel):
     """Watts."""
 
 
+class GpuProcess(BaseModel):
+    """Somebody on a GPU."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    pid: int
+    """As the driver has it."""
+    memory: int | None = None
+    """Bytes on this GPU."""
+    user: str = ""
+    command: str = ""
+    """User and command are empty where they cannot be known."""
+    run: str = ""
+    """The run in flight that it is of, such as "12.1"; empty for somebody else's."""
+
+
+class GpuUse(BaseModel):
+    """Who is on one GPU."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    index: int
+    processes: tuple[GpuProcess, ...] | None = None
+    """None where the driver does not tell."""
+
+
+class RunGauge(BaseModel):
+    """What one run in flight holds, in bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    experiment: int
+    run: int
+    memory: int
+    """Main memory of its whole process tree."""
+    gpu_memory: int | None = None
+    """On all GPUs; None where the driver does not tell whose it is."""
+
+
 class GaugeRead(Fact):
     """The machine, and by its arrival the supervisor's heartbeat. Sizes in bytes."""
 
     kind: Literal["gauge_read"] = "gauge_read"
     cpu: float
     """Per cent of all processors."""
+    cpus: int | None = None
+    """Processors that a run may use."""
     ram_used: int
     ram_total: int
     disk_free: int
     gpus: tuple[GpuGauge, ...] = ()
     run_memory: int | None = None
     """Main memory of the runs in flight."""
+    runs: tuple[RunGauge, ...] = ()
+    gpu_use: tuple[GpuUse, ...] | None = None
+    """None in a reading that did not ask: process lists are asked for seldom, because they slow a training run."""
+    foreign_pids: bool = False
+    """The driver numbers processes as a host does and we are in a container, so nobody knows whose they are."""
 
 
 # --- researchers -----------------------------------------------------------------------------------------------
@@ -392,6 +435,12 @@ class Requeued(Wish):
     kind: Literal["requeued"] = "requeued"
 
 
+class Branched(Wish):
+    """Go on from the experiment in the envelope, which was kept: it is the champion again."""
+
+    kind: Literal["branched"] = "branched"
+
+
 class Stopped(Wish):
     kind: Literal["stopped"] = "stopped"
     now: bool = False
@@ -444,6 +493,7 @@ Body = Annotated[
     | Killed
     | Overruled
     | Requeued
+    | Branched
     | Stopped
     | WishGranted,
     Field(discriminator="kind"),

@@ -8,10 +8,13 @@ import asyncio
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+
+import psutil
 
 from loop import events as e
 from loop import schedule
@@ -53,6 +56,7 @@ class Slot:
 @dataclass
 class _Flight:
     run: LocalRun
+    number: int
     slot: Slot
     lost: bool = False
     """It is being ended and does not count."""
@@ -65,6 +69,8 @@ class Flights:
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
         self._confining = Confining(workspace, sandbox)
         self._flights: dict[int, _Flight] = {}
+        self._use: tuple[e.GpuUse, ...] | None = None
+        """Who was on the GPUs when somebody last asked; None where nobody can tell."""
 
     async def run(self, experiment: Experiment, slot: Slot) -> None:
         """Run an experiment once in `slot` and record how it ended."""
@@ -78,14 +84,14 @@ class Flights:
         tree = self._lineage.tree_path(name)
         confined = await asyncio.to_thread(self._confining.of_run, contract, argv, tree, places)
         spec = self._spec(argv, tree, seed, slot, contract.deadline, places, confined)
-        made = asyncio.to_thread(self._lineage.add_tree, name, experiment.commit)
+        making = partial(self._lineage.add_tree, name, experiment.commit)
 
         def sampled(samples: list[Sample]) -> None:
             for sample in samples:
                 body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
                 self._recorder.stream(body, experiment.id, number)
 
-        run = await LocalRun.start(spec, on_samples=sampled, after=made)
+        run = await self._start(spec, making, sampled)
         started = e.RunStarted(
             seed=seed,
             slot=slot.index,
@@ -95,7 +101,7 @@ class Flights:
             pid=run.pid,
             pid_started=run.created,
         )
-        with self._in_flight(experiment, run, slot) as flight:
+        with self._in_flight(experiment, run, number, slot) as flight:
             self._recorder.record(started, experiment.id, number)
             result = await run.wait()
         self._recorder.record(self._finished(flight, result), experiment.id, number)
@@ -115,9 +121,8 @@ class Flights:
         confined = await asyncio.to_thread(self._confining.of_verification, contract, argv, tree, places)
         left = max(SHORTEST_VERIFICATION, contract.deadline - run.seconds)
         spec = self._spec(argv, tree, run.seed, slot, left, places, confined)
-        made = asyncio.to_thread(self._examined_tree, name, experiment.commit)
-        checking = await LocalRun.start(spec, after=made)
-        with self._in_flight(experiment, checking, slot) as flight:
+        checking = await self._start(spec, partial(self._examined_tree, name, experiment.commit))
+        with self._in_flight(experiment, checking, number, slot) as flight:
             result = await checking.wait()
         if not flight.lost:  # else it is verified after the next start
             found = verification.read(result, contract.metric)
@@ -140,6 +145,21 @@ class Flights:
             else:
                 (tree / path).parent.mkdir(parents=True, exist_ok=True)
                 (tree / path).write_bytes(content)
+
+    async def _start(
+        self,
+        spec: RunSpec,
+        make_tree: Callable[[], object],
+        on_samples: Callable[[list[Sample]], None] = lambda _: None,
+    ) -> LocalRun:
+        """Start a run in a worktree of its own; who is cancelled meanwhile leaves neither of them behind."""
+        made = asyncio.create_task(asyncio.to_thread(make_tree))
+        try:
+            return await LocalRun.start(spec, on_samples=on_samples, after=asyncio.shield(made))
+        except BaseException:
+            await asyncio.wait([made])  # git cannot be interrupted
+            await asyncio.to_thread(self._lineage.remove_tree, spec.cwd.name)
+            raise
 
     def kill(self, experiment: int, who: str, *, lost: bool = False) -> bool:
         """End the run or verification in flight of `experiment`.
@@ -167,18 +187,37 @@ class Flights:
         """Whether a run or a verification is in flight."""
         return bool(self._flights)
 
-    def memory(self) -> int | None:
-        """Main memory that everything in flight holds, in bytes; None where nothing is."""
-        return sum(flight.run.memory for flight in self._flights.values()) if self._flights else None
-
-    def saw(self, reading: Reading) -> None:
-        """Take the GPU memory of a reading into the peaks of the runs in flight."""
+    def saw(self, reading: Reading) -> e.GaugeRead:
+        """The reading as a fact, with what each run in flight holds; GPU memory goes into the runs' peaks too."""
         for flight in self._flights.values():
             flight.run.note_gpu_memory(reading.gpu_memory(flight.slot.gpus))
+        if reading.gpu_use is not None:
+            self._use = None if reading.foreign_pids else tuple(map(self._claimed, reading.gpu_use))
+            reading = replace(reading, gpu_use=self._use or reading.gpu_use)
+        return reading.event([self._holds(experiment, flight) for experiment, flight in self._flights.items()])
+
+    def _claimed(self, use: e.GpuUse) -> e.GpuUse:
+        """Who is on a GPU, with the names of the runs in flight on their processes."""
+        if use.processes is None:
+            return use
+        runs = {flight.run.pid: f"{number}.{flight.number}" for number, flight in self._flights.items()}
+        processes = tuple(one.model_copy(update={"run": _run_of(one.pid, runs)}) for one in use.processes)
+        return use.model_copy(update={"processes": processes})
+
+    def _holds(self, experiment: int, flight: _Flight) -> e.RunGauge:
+        name = f"{experiment}.{flight.number}"
+        own = [one.memory for use in self._use or () for one in use.processes or () if one.run == name]
+        known = [memory for memory in own if memory is not None]
+        return e.RunGauge(
+            experiment=experiment,
+            run=flight.number,
+            memory=flight.run.memory,
+            gpu_memory=sum(known) if known else None,
+        )
 
     @contextmanager
-    def _in_flight(self, experiment: Experiment, run: LocalRun, slot: Slot) -> Iterator[_Flight]:
-        flight = self._flights[experiment.id] = _Flight(run, slot)
+    def _in_flight(self, experiment: Experiment, run: LocalRun, number: int, slot: Slot) -> Iterator[_Flight]:
+        flight = self._flights[experiment.id] = _Flight(run, number, slot)
         try:
             yield flight
         finally:
@@ -256,3 +295,11 @@ class Flights:
             metrics=result.metrics,
             tail="" if outcome == "finished" else result.tail[-LONGEST_TAIL:],
         )
+
+
+def _run_of(pid: int, runs: Mapping[int, str]) -> str:
+    """Name of the run that the process is of: the one whose keeper is among those that it came from."""
+    try:
+        return next((runs[parent.pid] for parent in psutil.Process(pid).parents() if parent.pid in runs), "")
+    except psutil.Error:
+        return ""

@@ -1,15 +1,15 @@
 """What the machine is doing: GPUs through NVML, processors, memory and disk through psutil.
 
-Readings only: it changes no device's settings and asks for no lists of processes, which hold the driver's lock for
-4.5 ms each and slow a training run. What a GPU said is remembered for seconds, so a caller may read as often as it
-likes. It never raises: what a device does not support, or no longer answers, is None.
+Readings only: it changes no device's settings. What a GPU said is remembered for seconds, so a caller may read as often
+as it likes; lists of processes, which hold the driver's lock for 4.5 ms each and slow a training run, are asked for
+every ten seconds at most. It never raises: what a device does not support, or no longer answers, is None.
 """
 
 import math
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,10 +17,22 @@ from typing import Any, Protocol
 import psutil
 import pynvml
 
-from loop.events import GaugeRead, GpuGauge
+from loop.events import GaugeRead, GpuGauge, GpuProcess, GpuUse, RunGauge
 
 QUICK_S = 1.0  # between two looks at a GPU's utilisation and memory
 SLOW_S = 3.0  # between two looks at its temperature and power
+USERS_S = 10.0  # between two looks at who is on the GPUs
+
+_FIRST_PIDS = "pid:[4026531836]"  # PROC_PID_INIT_INO of Linux: the process table of the machine itself
+_LONGEST_COMMAND = 60
+
+
+def processors() -> int | None:
+    """Processors that this process and what it starts may use; None where nobody knows."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count()
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,10 @@ class Reading:
     """Free for this user, on the disk of the workspace."""
     gpus: tuple[GpuGauge, ...] = ()
     """By NVML index, which is the order of the bus."""
+    gpu_use: tuple[GpuUse, ...] | None = None
+    """Who is on each GPU; None in a reading that did not ask."""
+    foreign_pids: bool = False
+    """The driver's process ids are those of a host, and ours are of a container."""
 
     def gpu_memory(self, devices: Iterable[int]) -> int | None:
         """Bytes in use on the GPUs with these indices, by whomever; None where none of them tells."""
@@ -43,15 +59,19 @@ class Reading:
         known = [gpu.memory_used for gpu in self.gpus if gpu.index in wanted and gpu.memory_used is not None]
         return sum(known) if known else None
 
-    def event(self, run_memory: int | None = None) -> GaugeRead:
-        """The reading as a fact for the journal, with the main memory that the runs in flight hold (bytes)."""
+    def event(self, runs: Sequence[RunGauge] = ()) -> GaugeRead:
+        """The reading as a fact for the journal, with what the runs in flight hold."""
         return GaugeRead(
             cpu=self.cpu,
+            cpus=processors(),
             ram_used=self.ram_used,
             ram_total=self.ram_total,
             disk_free=self.disk_free,
             gpus=self.gpus,
-            run_memory=run_memory,
+            run_memory=sum(run.memory for run in runs) if runs else None,
+            runs=tuple(runs),
+            gpu_use=self.gpu_use,
+            foreign_pids=self.foreign_pids,
         )
 
 
@@ -84,16 +104,25 @@ def open_gauges(folder: Path | None = None, environ: Mapping[str, str] = os.envi
 class MachineGauges:
     """The machine that this process runs on."""
 
-    def __init__(self, folder: Path, driver: Any = pynvml, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        driver: Any = pynvml,
+        clock: Callable[[], float] = time.monotonic,
+        foreign: bool | None = None,
+    ) -> None:
         """Look for GPUs once; without a driver there are none (0.2 ms).
 
         Args:
             folder: on the disk whose free space counts.
             driver: the NVML binding.
             clock: seconds that never go back.
+            foreign: whether the driver's process ids are those of another process table; looked up where not given.
         """
         self._folder, self._clock = folder, clock
         self._gpus = _find_gpus(driver, clock)
+        self._foreign = bool(self._gpus) and (in_container() if foreign is None else foreign)
+        self._users_at = -math.inf
         psutil.cpu_percent()  # the first call has nothing to compare with, and says 0
 
     def read(self) -> Reading:
@@ -109,7 +138,25 @@ class MachineGauges:
             ram_total=memory.total,
             disk_free=disk_free,
             gpus=tuple(gpu.read() for gpu in self._gpus),
+            gpu_use=self._use(),
+            foreign_pids=self._foreign,
         )
+
+    def _use(self) -> tuple[GpuUse, ...] | None:
+        """Who is on the GPUs, where it is time to ask."""
+        now = self._clock()
+        if not self._gpus or now - self._users_at < USERS_S:
+            return None
+        self._users_at = now
+        return tuple(gpu.use(known=not self._foreign) for gpu in self._gpus)
+
+
+def in_container(own: Path = Path("/proc/self/ns/pid")) -> bool:
+    """Whether our process ids are others than the machine's, which are those that its driver speaks of."""
+    try:
+        return str(own.readlink()) != _FIRST_PIDS
+    except OSError:
+        return False  # no Linux, so no such containers
 
 
 class _Gpu:
@@ -136,6 +183,27 @@ class _Gpu:
         if changed:
             self._reading = self._reading.model_copy(update=changed)
         return self._reading
+
+    def use(self, known: bool) -> GpuUse:
+        """Who is on it.
+
+        Args:
+            known: whether the driver's process ids are ours too, so that user and command can be looked up.
+        """
+        driver = self._driver
+        try:
+            handle = driver.nvmlDeviceGetHandleByIndex(self._index)
+            compute = self._ask(driver.nvmlDeviceGetComputeRunningProcesses, handle)
+            lists = [compute, self._ask(driver.nvmlDeviceGetGraphicsRunningProcesses, handle)]
+        except driver.NVMLError:
+            lists = [None, None]
+        if lists == [None, None]:
+            return GpuUse(index=self._index)
+        held = {found.pid: found.usedGpuMemory for processes in lists for found in processes or ()}
+        processes = (
+            _somebody(pid, None if memory is None else int(memory), known) for pid, memory in sorted(held.items())
+        )
+        return GpuUse(index=self._index, processes=tuple(processes))
 
     def _look_quickly(self, handle: Any) -> dict[str, Any]:
         driver = self._driver
@@ -169,6 +237,20 @@ class _Gpu:
             return None
 
 
+def _somebody(pid: int, memory: int | None, known: bool) -> GpuProcess:
+    """A process on a GPU, with the name of its user and the beginning of its command line where they can be known."""
+    user = command = ""
+    if known:
+        try:
+            process = psutil.Process(pid)
+            with process.oneshot():
+                words = process.cmdline() or [process.name()]
+                user, command = process.username(), " ".join([Path(words[0]).name, *words[1:]])[:_LONGEST_COMMAND]
+        except psutil.Error:
+            pass  # gone by now, or somebody's whose processes we may not look at
+    return GpuProcess(pid=pid, memory=memory, user=user, command=command)
+
+
 def _find_gpus(driver: Any, clock: Callable[[], float]) -> list[_Gpu]:
     try:
         driver.nvmlInit()
@@ -185,6 +267,7 @@ class FakeGauges:
 
     def __init__(self, gpus: int, seed: int = 0, clock: Callable[[], float] = time.time) -> None:
         self._count, self._seed, self._clock = gpus, seed, clock
+        self._users_at = -math.inf
 
     def read(self) -> Reading:
         """A machine that trains: busy GPUs that breathe a little, each in its own rhythm."""
@@ -196,7 +279,26 @@ class FakeGauges:
             ram_total=self.RAM,
             disk_free=412 << 30,
             gpus=tuple(self._gpu(index, now, chance) for index in range(self._count)),
+            gpu_use=self._use(now),
         )
+
+    def _use(self, now: int) -> tuple[GpuUse, ...] | None:
+        """A training script on every GPU, and somebody's notebook on the last of several."""
+        if not self._count or now - self._users_at < USERS_S:
+            return None
+        self._users_at = now
+        mine = [
+            GpuProcess(pid=4300 + index, memory=self._held(index), user="ada", command="python train.py")
+            for index in range(self._count)
+        ]
+        guest = GpuProcess(pid=977, memory=3 << 30, user="grace", command="python -m ipykernel_launcher")
+        return tuple(
+            GpuUse(index=one.pid - 4300, processes=(guest, one) if one is mine[-1] and len(mine) > 1 else (one,))
+            for one in mine
+        )
+
+    def _held(self, index: int) -> int:
+        return int(self.GPU_MEMORY * (0.56 + 0.004 * index))
 
     def _gpu(self, index: int, now: int, chance: random.Random) -> GpuGauge:
         load = 0.93 + 0.05 * math.sin(now / 5 + index) + 0.02 * chance.random()
@@ -204,7 +306,7 @@ class FakeGauges:
             index=index,
             name="NVIDIA H100 80GB HBM3",
             utilisation=round(100 * load),
-            memory_used=int(self.GPU_MEMORY * (0.56 + 0.004 * index)),
+            memory_used=self._held(index),
             memory_total=self.GPU_MEMORY,
             temperature=round(58 + 6 * load + index % 3),
             power=round(690 * load - 8 * index),

@@ -199,13 +199,25 @@ class Opening:
     async def _check_branch(self) -> str | None:
         champion = self._study.best
         tip = await asyncio.to_thread(self._lineage.branch_tip)
-        if champion is None or champion.commit is None or tip == champion.commit:
+        if champion is None or champion.commit is None or tip == champion.commit or tip in self._wished():
             return None
         branch, where = self._lineage.branch, "gone" if tip is None else f"at {tip[:12]}"
         return (
             f"the branch {branch} is {where}, and the champion (experiment {champion.id}) is {champion.commit[:12]}; "
             f"put it back with `git branch -f {branch} {champion.commit[:12]}`"
         )
+
+    def _wished(self) -> set[str | None]:
+        """Where the branch may be because the last supervisor died while it made a person's champion: done again."""
+        study = self._study
+        found: set[str | None] = set()
+        for wish in study.open_wishes():
+            experiment = study.experiments.get(-1 if wish.experiment is None else wish.experiment)
+            if experiment is None or not isinstance(wish.body, e.Overruled | e.Branched):
+                continue
+            back = isinstance(wish.body, e.Overruled) and wish.body.verdict == "discarded"
+            found.add(experiment.parent_commit if back else experiment.commit)
+        return found - {None}
 
 
 def adopt(recorder: Recorder, contract: Contract, text: str) -> None:

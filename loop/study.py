@@ -221,6 +221,15 @@ class Study:
         """The champion."""
         return None if self.champion is None else self.experiments[self.champion]
 
+    def built_on(self) -> list[int]:
+        """The champion, what it was built on, and so on down to the baseline: the branch, newest first."""
+        found: list[int] = []
+        at = self.champion
+        while at is not None and at not in found:
+            found.append(at)
+            at = self.experiments[at].parent
+        return found
+
     def hours(self, now: float | None = None) -> float:
         """Time under supervision so far, in hours.
 

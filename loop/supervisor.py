@@ -16,7 +16,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loop import budget, schedule
+from loop import budget, schedule, submission
 from loop import events as e
 from loop.archive import StudyArchive
 from loop.asking import Asking
@@ -37,7 +37,7 @@ from loop.workshop import TreeWorkshop
 log = logging.getLogger(__name__)
 
 HEARTBEAT_BUSY, HEARTBEAT_IDLE = 2.0, 5.0
-"""Seconds between two readings of the gauges with and without a run in flight: 250 bytes each, 10 MB a day at most."""
+"""Seconds between two readings of the gauges with and without a run in flight: 300 bytes each, 13 MB a day at most."""
 
 DISK_INTERVAL = 30.0
 """Seconds between two walks through `.looptop/`; one takes about 1 ms per 100 files."""
@@ -118,6 +118,7 @@ class Supervisor:
             self._recorder.keep_up(),
             self._beat(),
             self._follow_program(),
+            submission.follow(self._prepared.lineage, self._recorder),
             self._grant_wishes(),
             *(self._asking.research(researcher) for researcher in self._prepared.researchers),
             *(self._serve(slot) for slot in self._slots),
@@ -134,18 +135,22 @@ class Supervisor:
             return End(f"ended by {self._signal}")
         if study.stopping == "now":
             return End("a person stopped it")
+        if self._asking.broken and study.champion is None and self._alone():
+            return End(self._asking.broken, failed=True)  # before hours of baseline for nobody
         if study.running() or self._claimed:
             return None
         if study.stopping == "after run":
             return End("a person stopped it")
         if study.limit is not None and not self._owed():
             return End(f"limit reached: {study.limit.reason}")
-        if self._asking.gone() == len(self._prepared.researchers):
-            if self._asking.broken and (not study.open or study.champion is None):
-                return End(self._asking.broken, failed=True)
-            if not study.open:
-                return End("no researcher has anything left to propose")
+        if self._alone() and not study.open:
+            broken = self._asking.broken
+            return End(broken or "no researcher has anything left to propose", failed=bool(broken))
         return None
+
+    def _alone(self) -> bool:
+        """Whether no researcher will propose anything more."""
+        return self._asking.gone() == len(self._prepared.researchers)
 
     def _owed(self) -> bool:
         """Whether something that was paid for is still to be thought to its end, run or judged."""
@@ -225,9 +230,8 @@ class Supervisor:
         walked = -DISK_INTERVAL
         while True:
             reading = await asyncio.to_thread(self._gauges.read)
-            self._flights.saw(reading)
             self._asking.saw(reading)
-            self._recorder.stream(reading.event(self._flights.memory()))
+            self._recorder.stream(self._flights.saw(reading))
             if self.study.contract.limits.disk is not None and time.monotonic() - walked > DISK_INTERVAL:
                 self._disk_used = await asyncio.to_thread(self._prepared.workspace.disk_used)
                 walked = time.monotonic()

@@ -22,7 +22,8 @@ class Verdicts:
 
     def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder) -> None:
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
-        self._judging = asyncio.Lock()
+        self.judging = asyncio.Lock()
+        """Held by whoever may change the champion, from the look at it until it is changed."""
 
     @property
     def _study(self) -> Study:
@@ -38,7 +39,7 @@ class Verdicts:
         Returns:
             Why the study cannot go on, where the file that everything is measured against does not work; else None.
         """
-        async with self._judging:
+        async with self.judging:
             standing, reason = schedule.standing(self._study, experiment)
             if standing == "unfinished":
                 return None
@@ -116,6 +117,16 @@ class Verdicts:
             facts.append((changed, successor.id, None))
         self._recorder.record_all(facts)
         await self.carry_out(experiment)
+
+    async def enthrone(self, successor: Experiment) -> None:
+        """Make an experiment that was kept the champion again. No verdict changes: what was measured was measured.
+
+        Raises:
+            LineageError: the branch is not where the study left it; the champion stays then.
+        """
+        await self._move_branch(successor)
+        changed = e.ChampionChanged(commit=successor.commit or "", metric=successor.metric)
+        self._recorder.record(changed, successor.id)
 
     async def _move_branch(self, successor: Experiment) -> None:
         assert successor.commit

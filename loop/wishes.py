@@ -1,4 +1,4 @@
-"""What a person asks of one experiment: approve, reject, kill, overrule, requeue. Granted, or refused in a sentence.
+"""What a person asks of one experiment: approve, reject, kill, overrule, requeue, branch. Granted or refused, in words.
 
 Wishes about the loop as a whole (pause, resume, steer, stop) are the supervisor's.
 """
@@ -31,11 +31,16 @@ class Wishes:
             case e.Killed():
                 return await self._kill(experiment, who)
             case e.Overruled(verdict="kept", why=why):
-                return await self._keep(experiment, who, why)
+                async with self._verdicts.judging:
+                    return await self._keep(experiment, who, why)
             case e.Overruled(why=why):
-                return await self._discard(experiment, who, why)
+                async with self._verdicts.judging:
+                    return await self._discard(experiment, who, why)
             case e.Requeued():
                 return self._requeue(experiment)
+            case e.Branched():
+                async with self._verdicts.judging:
+                    return await self._branch(experiment)
             case _:
                 return "nothing is known about such a wish"
 
@@ -82,6 +87,8 @@ class Wishes:
             return f"experiment {number} was not kept"
         if number == 0:
             return "the baseline cannot be discarded"
+        if number not in study.built_on():
+            return f"today's champion does not build on experiment {number}, so there is nothing to take back"
         if number != study.champion:
             return f"later champions build on experiment {number}; discard those first, the newest first"
         before = study.experiments[experiment.parent or 0]
@@ -106,12 +113,21 @@ class Wishes:
         number = experiment.id
         if experiment.verdict is None:
             return f"experiment {number} is open already"
-        if experiment.verdict == "kept":
+        if number in self._recorder.study.built_on():
             return f"experiment {number} was kept; discard it first"
         if experiment.commit is None:
             return f"experiment {number} never became a commit, so there is nothing to run"
         self._queue_again(experiment)
         return f"experiment {number} is queued again"
+
+    async def _branch(self, experiment: Experiment) -> str:
+        number = experiment.id
+        if number == self._recorder.study.champion:
+            return f"experiment {number} is the champion already"
+        if experiment.verdict != "kept":
+            return f"experiment {number} was not kept, so nothing can go on from it; keep it first"
+        await self._verdicts.enthrone(experiment)
+        return f"experiment {number} is the champion again; what comes next builds on it"
 
     def _queue_again(self, experiment: Experiment) -> None:
         assert experiment.commit and experiment.parent_commit

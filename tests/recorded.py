@@ -105,19 +105,25 @@ class _Recording:
             yield from self.experiment(self.experiments + 1, in_flight=True)
             yield from self.musing(self.experiments + 2)
 
-    def gauge(self, busy: bool) -> Row:
+    def gauge(self, number: int, run: int) -> Row:
+        """The machine during a run: it is on the first GPU, and somebody else on the last of several."""
         r = self.random
         gpus = tuple(
             e.GpuGauge(
                 index=i,
                 name="NVIDIA H100 80GB HBM3",
-                utilisation=(r.uniform(84, 99) if busy else r.uniform(0, 3)) if i != 5 else None,
-                memory_used=int((45 + i + r.random() if busy else 1.2) * GB),
+                utilisation=r.uniform(84, 99) if i != 5 else None,
+                memory_used=int((45 + i + r.random()) * GB),
                 memory_total=80 * GB,
-                temperature=float(r.randint(58, 69) if busy else 36),
-                power=r.uniform(540, 690) if busy else 71.0,
+                temperature=float(r.randint(58, 69)),
+                power=r.uniform(540, 690),
             )
             for i in range(self.gpus)
+        )
+        held = (45 * GB, 7 * GB)
+        use = [e.GpuProcess(pid=50_000 + number, memory=held[0], user="ada", command="python", run=f"{number}.{run}")]
+        guest = e.GpuProcess(
+            pid=977, memory=held[1], user="grace", command="python -m ipykernel_launcher -f kernel.json"
         )
         return self.fact(
             e.GaugeRead(
@@ -126,7 +132,12 @@ class _Recording:
                 ram_total=128 * GB,
                 disk_free=812 * GB,
                 gpus=gpus,
-                run_memory=int(r.uniform(5.8, 6.2) * GB) if busy else None,
+                run_memory=(memory := int(r.uniform(5.8, 6.2) * GB)),
+                runs=(e.RunGauge(experiment=number, run=run, memory=memory, gpu_memory=held[0] if gpus else None),),
+                gpu_use=tuple(
+                    e.GpuUse(index=i, processes=(use if i == 0 else [guest] if i == self.gpus - 1 else []))  # type: ignore[arg-type]
+                    for i in range(self.gpus)
+                ),
             )
         )
 
@@ -207,9 +218,9 @@ class _Recording:
             sample = e.StepSampled(step=round(953 * progress), progress=progress, values=values)
             yield self.fact(sample, number, run, wait=budget * share / steps)
             if i % 10 == 0:
-                yield self.gauge(True)
+                yield self.gauge(number, run)
         if outcome == "flight":
-            yield self.gauge(True)
+            yield self.gauge(number, run)
             return
         reason, tail = "", ""
         if outcome == "crashed":

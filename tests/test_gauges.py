@@ -1,6 +1,7 @@
 """Gauges: this machine's, a driver that misbehaves, and the made-up machine."""
 
 import ctypes
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,8 @@ import psutil
 import pynvml
 import pytest
 
-from loop.gauges import FakeGauges, MachineGauges, open_gauges
+from loop.events import RunGauge
+from loop.gauges import FakeGauges, MachineGauges, in_container, open_gauges
 
 
 class Driver:
@@ -57,6 +59,13 @@ class Driver:
 
     def nvmlDeviceGetPowerUsage(self, handle: int) -> object:
         return self._answer("power", handle, 612_000)
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> object:
+        mine = SimpleNamespace(pid=os.getpid(), usedGpuMemory=5 << 30)
+        return self._answer("compute", handle, [mine, SimpleNamespace(pid=2**22 + 7, usedGpuMemory=None)])
+
+    def nvmlDeviceGetGraphicsRunningProcesses(self, handle: int) -> object:
+        return self._answer("graphics", handle, [])
 
 
 class Clock:
@@ -150,8 +159,50 @@ def test_memory_of_a_slot_is_the_sum_over_its_gpus(tmp_path: Path, clock: Clock)
 
 def test_a_reading_is_a_fact_for_the_journal(tmp_path: Path, clock: Clock):
     reading = MachineGauges(tmp_path, Driver(), clock).read()
-    event = reading.event(run_memory=5)
-    assert (event.cpu, event.gpus, event.run_memory) == (reading.cpu, reading.gpus, 5)
+    held = [RunGauge(experiment=3, run=1, memory=5), RunGauge(experiment=4, run=1, memory=2)]
+    event = reading.event(held)
+    assert (event.cpu, event.gpus, event.runs, event.run_memory) == (reading.cpu, reading.gpus, tuple(held), 7)
+    assert reading.event().run_memory is None
+
+
+def test_who_is_on_a_gpu_is_asked_every_ten_seconds_and_told_by_name(tmp_path: Path, clock: Clock):
+    driver = Driver()
+    gauges = MachineGauges(tmp_path, driver, clock, foreign=False)
+    told = []
+    for _ in range(61):  # twice a second for half a minute
+        told.append(gauges.read().gpu_use)
+        clock.now += 0.5
+    assert driver.asked.count("compute 0") == driver.asked.count("graphics 1") == 4
+    assert [index for index, use in enumerate(told) if use is not None] == [0, 20, 40, 60]
+    use = told[0]
+    assert use is not None and use[0].processes is not None
+    mine, gone = use[0].processes
+    assert (mine.pid, mine.memory) == (os.getpid(), 5 << 30) and mine.user and "python" in mine.command
+    assert (gone.memory, gone.user, gone.command) == (None, "", ""), "a process that is gone, and memory not told"
+
+
+def test_in_a_container_processes_have_no_names(tmp_path: Path, clock: Clock):
+    reading = MachineGauges(tmp_path, Driver(), clock, foreign=True).read()
+    assert reading.foreign_pids and reading.gpu_use is not None
+    assert all((one.user, one.command) == ("", "") for use in reading.gpu_use for one in use.processes or ())
+    own = tmp_path / "pid"
+    own.symlink_to("pid:[4026531836]")
+    assert not in_container(own), "the machine's own process table"
+    own.unlink()
+    own.symlink_to("pid:[4026532999]")
+    assert in_container(own)
+    assert not in_container(tmp_path / "none")
+
+
+def test_a_driver_that_does_not_tell_who_is_on_it_is_no_empty_gpu(tmp_path: Path, clock: Clock):
+    driver = Driver()
+    driver.unsupported, driver.lost = {"compute", "graphics"}, {1}
+    use = MachineGauges(tmp_path, driver, clock, foreign=False).read().gpu_use
+    assert use is not None and [one.processes for one in use] == [None, None]
+    driver.unsupported, driver.lost = {"graphics"}, set()
+    clock.now += 10
+    use = MachineGauges(tmp_path, driver, clock, foreign=False).read().gpu_use
+    assert use is not None and [len(one.processes or ()) for one in use] == [2, 2]
 
 
 @pytest.mark.parametrize("count", [1, 8])
@@ -161,6 +212,9 @@ def test_the_made_up_machine_is_the_same_at_the_same_time(count: int, clock: Clo
     assert earlier == two.read() and len(earlier.gpus) == count
     clock.now += 10
     assert one.read() != earlier
+    use = earlier.gpu_use
+    assert use is not None and [one.index for one in use] == list(range(count))
+    assert max(len(one.processes or ()) for one in use) == (2 if count > 1 else 1), "a guest on the last of several"
     for gpu in one.read().gpus:
         assert gpu.utilisation is not None and 0 <= gpu.utilisation <= 100
         assert gpu.memory_used is not None and gpu.memory_total is not None and gpu.memory_used < gpu.memory_total

@@ -244,3 +244,118 @@ def test_a_submodule_at_a_commit_that_is_not_here_is_one_sentence(tmp_path: Path
     with pytest.raises(LineageError, match="submodule vendor/inner lib cannot be checked out at 1111"):
         lineage.add_tree("1", lineage.head())
     assert lineage.trees() == []
+
+
+LARGEST = 10_000
+
+
+def test_a_tree_as_it_was_made_has_no_changes(lineage: Lineage) -> None:
+    head = lineage.head()
+    lineage.add_tree("1", head)
+    found = lineage.tree_changes("1", head, ["train.py", "new.py"], LARGEST)
+    assert (found.contents, found.lost, found.strays) == ({}, {}, [])
+
+
+def test_changes_are_found_whatever_was_done_with_git_in_the_tree(lineage: Lineage) -> None:
+    head = lineage.head()
+    tree = lineage.add_tree("1", head)
+    (tree / "train.py").write_text("LR = 1\n")
+    git(tree, "commit", "--quiet", "-am", "Mine")
+    (tree / "lib" / "data.py").write_text("ROWS = 1\n")
+    (tree / "added.py").write_text("x")
+    git(tree, "add", "lib/data.py", "added.py")
+    record = Path(git(tree, "rev-parse", "--absolute-git-dir"))
+    (record / "index.lock").touch()
+    found = lineage.tree_changes("1", head, ["train.py"], LARGEST)
+    assert found.contents == {"train.py": b"LR = 1\n", "lib/data.py": b"ROWS = 1\n"}
+    assert (found.lost, found.strays) == ({}, ["added.py"])
+    (tree / ".git").unlink()
+    git(tree, "init", "--quiet")
+    assert lineage.tree_changes("1", head, ["train.py"], LARGEST) == found
+    shutil.rmtree(tree / ".git")
+    (tree / ".git").write_text(f"gitdir: {lineage.root / '.git'}\n")  # as if it were the person's checkout
+    before = fingerprint(lineage.root)
+    assert lineage.tree_changes("1", head, ["train.py"], LARGEST) == found
+    assert fingerprint(lineage.root) == before
+
+
+def test_what_has_no_new_contents_says_what_became_of_it(lineage: Lineage, tmp_path: Path) -> None:
+    (lineage.root / "deep").mkdir()
+    for name in ("deep/one", "two", "three", "four"):
+        (lineage.root / name).write_text("text\n")
+    git(lineage.root, "add", ".")
+    git(lineage.root, "commit", "--quiet", "-m", "More")
+    head = lineage.head()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "one").write_text("secret\n")
+    tree = lineage.add_tree("1", head)
+    shutil.rmtree(tree / "deep")
+    (tree / "deep").symlink_to(tmp_path / "outside")
+    (tree / "two").unlink()
+    (tree / "two").mkdir()
+    (tree / "two" / "inner").write_text("x")
+    (tree / "three").unlink()
+    (tree / "three").symlink_to("four")
+    (tree / "four").write_text("x" * (LARGEST + 1))
+    (tree / "train.py").unlink()
+    os.mkfifo(tree / "go.sh.pipe")
+    found = lineage.tree_changes("1", head, ["train.py", "two"], LARGEST)
+    assert found.contents == {}
+    assert found.lost == {
+        "deep/one": "was deleted",
+        "two": "is no plain file any more",
+        "three": "is a symbolic link now",
+        "four": "is larger than 10 kB",
+        "train.py": "was deleted",
+    }
+    assert "secret" not in str(found)
+
+
+def test_odd_names_nested_repositories_and_ignored_files(lineage: Lineage) -> None:
+    odd = os.fsencode(lineage.root) + b"/odd \xff\n.txt"
+    Path(os.fsdecode(odd)).write_text("x")
+    (lineage.root / ".gitignore").write_text("out/\nmodels/\n")
+    git(lineage.root, "add", ".")
+    git(lineage.root, "commit", "--quiet", "-m", "Odd")
+    head = lineage.head()
+    tree = lineage.add_tree("1", head)
+    Path(os.fsdecode(os.fsencode(tree) + b"/odd \xff\n.txt")).write_text("y")
+    Path(os.fsdecode(os.fsencode(tree) + b"/new \xfe\n.txt")).write_text("y")
+    git(tree, "init", "--quiet", "lib")
+    (tree / "lib" / "data.py").write_text("ROWS = 2\n")
+    (tree / "nested").mkdir()
+    git(tree / "nested", "init", "--quiet")
+    (tree / "nested" / "file").write_text("x")
+    for name in ("out", "models", "many"):
+        (tree / name).mkdir()
+        (tree / name / "net.py").write_text("WIDTH = 1\n")
+    (tree / "go.sh").chmod(0o644)  # of a mode alone nothing can be proposed
+    found = lineage.tree_changes("1", head, ["models/net.py"], LARGEST)
+    assert found.contents == {"lib/data.py": b"ROWS = 2\n", "models/net.py": b"WIDTH = 1\n"}
+    assert found.lost == {"odd ��.txt": "has a name that is not plain text"}
+    assert found.strays == ["many/", "nested/", "new ��.txt"]
+
+
+def test_a_tree_that_is_gone_is_said_so(lineage: Lineage, tmp_path: Path) -> None:
+    head = lineage.head()
+    tree = lineage.add_tree("1", head)
+    shutil.rmtree(tree)
+    with pytest.raises(LineageError, match="no folder any more"):
+        lineage.tree_changes("1", head, (), LARGEST)
+    tree.symlink_to(lineage.root)
+    with pytest.raises(LineageError, match="no folder any more"):
+        lineage.tree_changes("1", head, (), LARGEST)
+    lineage.remove_tree("1")
+    assert (lineage.root / "train.py").exists()
+
+
+def test_line_ends_as_git_stores_them_are_no_change(lineage: Lineage) -> None:
+    (lineage.root / ".gitattributes").write_text("*.py text eol=crlf\n")
+    git(lineage.root, "add", ".")
+    git(lineage.root, "commit", "--quiet", "-m", "Windows")
+    head = lineage.head()
+    tree = lineage.add_tree("1", head)
+    assert b"\r\n" in (tree / "train.py").read_bytes()
+    assert lineage.tree_changes("1", head, ["train.py"], LARGEST).contents == {}
+    (tree / "train.py").write_bytes(b"LR = 3\r\n")
+    assert lineage.tree_changes("1", head, ["train.py"], LARGEST).contents == {"train.py": b"LR = 3\n"}

@@ -181,6 +181,7 @@ def _one_of_each() -> list[e.Event]:
         e.Killed(),
         e.Overruled(verdict="kept"),
         e.Requeued(),
+        e.Branched(),
         e.Stopped(),
         e.WishGranted(wish=3, outcome="x"),
     ):

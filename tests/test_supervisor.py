@@ -197,6 +197,65 @@ async def test_an_interrupt_cuts_the_thought_and_the_words_come_with_the_next(ho
     assert study.experiments[1].verdict == "discarded"
 
 
+async def test_the_search_goes_on_from_an_earlier_champion(house: House) -> None:
+    class Watched(Scripted):
+        """While it thinks about experiment 3, a person goes back to experiment 1."""
+
+        async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
+            if briefing.next_id == 3:
+                with Journal(Workspace(house.root).journal) as journal:
+                    journal.append(e.Branched(who="ada"), 1)
+                    async for events in journal.follow():
+                        if any(event.kind == "wish_granted" for event in events):
+                            break
+            return await super().propose(briefing, sink)
+
+    steps = [change("A=5", "A=1"), change("B=5", "B=1"), change("C=5", "C=1"), change("# the end", "# fin")]
+    study = await house.work(Watched(*steps))
+    assert [study.experiments[n].verdict for n in (1, 2, 3)] == ["kept", "kept", "kept"], "no verdict changes"
+    assert study.lineage == [0, 1, 2, 1, 3]
+    assert [study.experiments[n].parent for n in (2, 3, 4)] == [1, 1, 3], "3 was thought of on 2, and moved onto 1"
+    tip = Lineage(house.root, "test").read(study.branch, "run.sh")
+    assert tip == SCRIPT.replace("A=5", "A=1").replace("C=5", "C=1").encode()
+    (wish,) = study.wishes.values()
+    assert wish.outcome.startswith("experiment 1 is the champion again")
+    assert study.built_on() == [3, 1, 0]
+
+
+async def test_a_branch_that_was_moved_before_the_supervisor_died_is_no_obstacle(house: House) -> None:
+    study = await house.work(Scripted(change("A=5", "A=1"), change("B=5", "B=1")))
+    first, second = study.experiments[1], study.experiments[2]
+    assert first.commit and second.commit
+    Lineage(house.root, "test").advance(first.commit, second.commit)
+    with Journal(Workspace(house.root).journal) as journal:
+        journal.append(e.Branched(who="ada"), 1)
+    study = await house.work(Scripted(change("C=5", "C=1")))
+    assert study.lineage == [0, 1, 2, 1, 3]
+    assert study.experiments[3].parent == 1
+
+
+async def test_what_was_not_kept_is_nothing_to_go_on_from(house: House) -> None:
+    (house.root / ".looptop").mkdir()
+
+    class Asked(Scripted):
+        async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
+            if briefing.next_id == 2:
+                with Journal(Workspace(house.root).journal) as journal:
+                    for number in (1, 0):
+                        journal.append(e.Branched(who="ada"), number)
+                    async for _ in journal.follow():
+                        if len(journal.read(kinds={"wish_granted"})) == 2:
+                            break
+            return await super().propose(briefing, sink)
+
+    study = await house.work(Asked(change("A=5", "A=9")))
+    assert [wish.outcome for wish in study.wishes.values()] == [
+        "experiment 1 was not kept, so nothing can go on from it; keep it first",
+        "experiment 0 is the champion already",
+    ]
+    assert study.lineage == [0]
+
+
 async def test_failures_in_a_row_stop_the_loop_with_a_reason(tmp_path: Path) -> None:
     house = House(tmp_path, "limits: {failures: 2}\n")
     crash = [change("# the end", f"exit {code}") for code in (3, 4, 5)]

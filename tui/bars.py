@@ -34,6 +34,7 @@ class BottomBar(Drawn):
             return [((" " + cut(text, width - 2), role),)]
         cockpit = self.cockpit
         study = cockpit.known.study
+        edit = study.checkout
         line = keys.key_line(
             width,
             view=cockpit.panel.view,
@@ -41,6 +42,7 @@ class BottomBar(Drawn):
             waiting=cockpit.known.waiting() is not None,
             paused=study.paused,
             opens=bool(study.experiments),
+            edited="" if edit is None else f"+{edit.lines_added} {cockpit.glyphs.minus}{edit.lines_removed}",
             table=cockpit.keys,
         )
         return [line]

@@ -44,6 +44,10 @@ for command in (
     steer.keep,
     steer.discard,
     steer.requeue,
+    steer.branch,
+    steer.submit,
+    steer.pin,
+    steer.unpin,
     steer.stop,
     begin.doctor,
 ):

@@ -4,6 +4,7 @@ Importing this costs nothing: Textual comes in with `run`, after the environment
 """
 
 import os
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -11,8 +12,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from loop.settings import Settings
-
-COME_BACK = "looptop attach"
 
 
 def refusal() -> str | None:
@@ -88,16 +87,19 @@ def run(workspace: Path, *, read_only: bool = False, ascii: bool = False, theme:
         noise.note()
     if app.return_code:
         return app.return_code
-    print(farewell(app.known.study.tag, supervisor_alive(workspace), app.life.why))
+    print(farewell(app.known.study.tag, supervisor_alive(workspace), app.life.why, workspace, Path.cwd()))
     return 0
 
 
-def farewell(tag: str, pid: int | None, why: str) -> str:
-    """What to say on the restored screen: whether the loop goes on, and how to come back."""
+def farewell(tag: str, pid: int | None, why: str, workspace: Path, here: Path) -> str:
+    """What to say on the restored screen: whether the loop goes on, and the command to come back with from `here`."""
+    inside = here.resolve().is_relative_to(workspace.resolve())
+    command = "looptop" if inside else f"looptop -C {shlex.quote(str(workspace))}"
     if pid is not None:
-        return f"detached from {tag}; the loop goes on in the background (process {pid}). Come back with `{COME_BACK}`."
+        goes_on = f"the loop goes on in the background (process {pid})"
+        return f"detached from {tag}; {goes_on}. Come back with `{command} attach`."
     because = f" ({why})" if why else ""
-    return f"detached from {tag}; the loop is not running{because}. `looptop` starts it again."
+    return f"detached from {tag}; the loop is not running{because}. `{command}` starts it again."
 
 
 class _quiet_stderr:

@@ -41,7 +41,7 @@ _ON_A_SHEET = frozenset(
     {"back", "move", "page", "edge", "search", "again", "detach", "theme", "help", "mouse", "copy", "pager", "export"}
     | {"command"}
 )
-_ON_AN_EXPERIMENT = frozenset({"overrule", "requeue", "approve", "reject", "kill"})
+_ON_AN_EXPERIMENT = frozenset({"overrule", "requeue", "branch", "approve", "reject", "kill"})
 """Actions that mean something while a sheet, or that of an experiment, lies over the views."""
 
 

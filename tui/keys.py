@@ -40,6 +40,8 @@ KEYS = (
     Key("keep", "K", "K", "", "overrule('kept')", "overrule: keep this experiment (asks first)", "loop", True),
     Key("discard", "D", "D", "", "overrule('discarded')", "overrule: discard the champion (asks first)", "loop", True),
     Key("requeue", "R", "R", "", "requeue", "run this experiment again (asks first)", "loop", True),
+    Key("branch", "B", "B", "", "branch", "branch from here: go on from what was kept earlier (asks)", "loop", True),
+    Key("submit", "u", "u", "submit", "submit", "run your own edit of the checkout as an experiment", "loop", True),
     Key("stop", "X", "X", "stop", "stop", "stop the loop: after this run, or now (asks first)", "loop", True),
     Key("view-mind", "1", "1", "", "view('mind')", "mind: the reasoning as it streams", "views"),
     Key("view-tree", "2", "2", "", "view('tree')", "tree: what was tried, what was kept", "views"),
@@ -95,14 +97,21 @@ def key_line(
     waiting: bool,
     paused: bool,
     opens: bool,
+    edited: str = "",
     table: Sequence[Key] = KEYS,
 ) -> Line:
-    """The keys that mean something now, in one line; the last ones give way in a narrow terminal."""
+    """The keys that mean something now, in one line; the last ones give way in a narrow terminal.
+
+    Args:
+        edited: size of the person's own edit that could be submitted; empty where there is none.
+    """
     wanted = ["help", "open", "follow"]
     if not read_only:
         wanted = ["help", "steer", "pause", "kill", "stop", "open", "follow"]
         if waiting:
             wanted[1:1] = ["approve", "reject"]
+        if edited:
+            wanted[1:1] = ["submit"]
     line: list[Span] = []
     used = 0
     by_id = {key.id: key for key in table}
@@ -112,6 +121,8 @@ def key_line(
         if (key.id == "open" and not opens) or (key.views and view not in key.views):
             continue
         label = "resume" if key.id == "pause" and paused else key.label
+        if key.id == "submit":
+            label = f"run your edit ({edited})"
         size = len(f" {key.show} {label} ")
         if used + size > room:
             break

@@ -70,7 +70,7 @@ def layout(width: int, height: int, active: str = "mind", *, zoomed: bool = Fals
         ]
     else:
         left, right = width * 34 // 100, width * 31 // 100
-        machine = min(max(5 + min(gpus, 8), 7), room // 3)
+        machine = min(8 + min(gpus, 8) if gpus else 7, room // 3)
         rest = room - machine
         curve = max(8, rest * 55 // 100)
         columns = [

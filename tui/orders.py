@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from loop.settings import THEMES
 from loop.study import Experiment, Study
+from tui import overruling
 from tui.layout import VIEWS
 
 EXPORTS = ("svg", "text", "tsv", "csv", "json")
@@ -39,6 +40,10 @@ KINDS = (
     Kind("keep", "N [WHY]", "overrule: make N the champion", True, True),
     Kind("discard", "N [WHY]", "overrule: discard the champion", True, True),
     Kind("requeue", "N", "run N again", True, True),
+    Kind("branch", "N", "go on from N, which was kept earlier", True, True),
+    Kind("submit", "[TITLE]", "run your own edit of the checkout as an experiment", True),
+    Kind("pin", "TEXT", "guidance that stands in every briefing", True),
+    Kind("unpin", "[PIN]", "take a pin back, or all of them", True),
     Kind("stop", "", "stop the loop", True),
     Kind("show", "N", "open experiment N", number=True),
     Kind("view", "NAME", "show a view", words=VIEWS),
@@ -81,7 +86,9 @@ def parse(line: str, study: Study) -> Order:
         return _numbered(kind, rest, study)
     if kind.words and rest.partition(" ")[0] not in kind.words:
         raise OrderError(f"{kind.name} takes one of {', '.join(kind.words)}")
-    if kind.takes and not rest:
+    if kind.name == "unpin":
+        return Order(kind, _pin(rest, study), "")
+    if kind.takes and not kind.takes.startswith("[") and not rest:
         raise OrderError(f"{kind.name} takes {kind.takes}")
     if rest and not kind.takes:
         raise OrderError(f"{kind.name} takes nothing after it")
@@ -99,6 +106,17 @@ def _kind(name: str) -> Kind:
         raise OrderError(f"{name!r} could be {' or '.join(kind.name for kind in begun)}")
     near = get_close_matches(name, _BY_NAME, 1)
     raise OrderError(f"there is no command {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def _pin(rest: str, study: Study) -> int | None:
+    """The number of a pin; None for all of them."""
+    if not study.pins:
+        raise OrderError("nothing is pinned")
+    if not rest:
+        return None
+    if not rest.isdigit() or int(rest) not in study.pins:
+        raise OrderError(f"there is no pin {rest!r}; pinned are {', '.join(map(str, study.pins))}")
+    return int(rest)
 
 
 def _numbered(kind: Kind, rest: str, study: Study) -> Order:
@@ -125,7 +143,8 @@ _FITS: dict[str, Callable[[Study, Experiment], bool]] = {
     "reject": lambda study, x: x.phase == "waiting",
     "keep": lambda study, x: x.verdict == "discarded" and x.metric is not None and x.parent == study.champion,
     "discard": lambda study, x: x.id == study.champion and x.id != 0,
-    "requeue": lambda study, x: x.verdict not in (None, "kept") and x.commit is not None,
+    "requeue": lambda study, x: overruling.requeuing(study, x)[0],
+    "branch": lambda study, x: overruling.branching(study, x)[0],
 }
 """Experiments that a command makes sense for."""
 
@@ -144,7 +163,8 @@ def completions(line: str, study: Study, most: int = 12) -> list[str]:
         numbers = (key for key in newest if fits is None or fits(study, study.experiments[key]))
         found = [str(key) for key in numbers if str(key).startswith(rest)]
         return [f"{kind.name} {word}" for word in found[:most]]
-    return [f"{kind.name} {word}" for word in kind.words if word.startswith(rest)]
+    words = map(str, study.pins) if kind.name == "unpin" else kind.words
+    return [f"{kind.name} {word}" for word in words if word.startswith(rest)]
 
 
 def hint(line: str, study: Study) -> str:
@@ -156,6 +176,8 @@ def hint(line: str, study: Study) -> str:
     number, *_ = rest.split(" ")
     if kind.number and number.isdigit() and int(number) in study.experiments:
         return study.experiments[int(number)].title
+    if kind.name == "unpin" and number.isdigit():
+        return study.pins.get(int(number), "")
     if kind.words and space:
         return "  ".join(candidate.partition(" ")[2] for candidate in completions(line, study))
     return f"{'' if rest else kind.takes}  {kind.help}".strip()

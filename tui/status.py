@@ -11,6 +11,7 @@ from loop.study import Study
 from tui.glyphs import Glyphs
 from tui.layout import VIEWS
 from tui.text import Line, Span, clock, cut, fit, line_cells, number, one_line, size, spread
+from tui.troubles import trouble_words
 from tui.watch import Watch
 
 STALE = 15.0
@@ -120,13 +121,16 @@ def _best(study: Study) -> list[Span]:
 
 
 def _money(study: Study) -> list[Span]:
-    limit = study.contract.limits.usd
-    if not study.usd and not study.tokens and limit is None:
+    limits = study.contract.limits
+    if not study.usd and not study.tokens and limits.usd is None and limits.tokens is None:
         return []
-    if not study.usd and study.usd_unknown:
-        return [(f"{study.tokens / 1000:,.0f}k tokens", "dim")]
-    text = f"${study.usd:.2f}" + ("+" if study.usd_unknown else "") + (f"/{limit:g}" if limit is not None else "")
-    return [(text, "warn" if limit and study.usd > 0.9 * limit else "dim")]
+    if limits.tokens is not None or (not study.usd and study.usd_unknown):
+        most = "" if limits.tokens is None else f"/{limits.tokens / 1000:,.0f}k"
+        text, near = f"{study.tokens / 1000:,.0f}k{most} tokens", study.tokens > 0.9 * (limits.tokens or float("inf"))
+    else:
+        most = "" if limits.usd is None else f"/{limits.usd:g}"
+        text, near = f"${study.usd:.2f}{'+' * study.usd_unknown}{most}", study.usd > 0.9 * (limits.usd or float("inf"))
+    return [(text, "warn" if near else "dim")]
 
 
 def _left(study: Study) -> list[Span]:
@@ -160,7 +164,11 @@ def gauge_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyphs
         return spread([(" no reading of the machine yet", "faint")], [*run, (" ", "text")] if run else [], width)
     machine = _gpus(gauge.gpus, width, glyphs) if gauge.gpus else _processors(gauge, width, glyphs)
     ram = [("RAM ", "dim"), (f"{_pair(gauge.ram_used, gauge.ram_total)}", "text")]
-    return _squeeze([(0, machine), (2, ram)], [(1, run)] if run else [], width)
+    ends: list[tuple[int, Sequence[Span]]] = [(1, run)] if run else []
+    if (trouble := next(iter(watch.study.troubles.items()), None)) and alive.word in ("live", "stale"):
+        room = width - line_cells(machine) - line_cells(run) - 9
+        ends.insert(0, (0, [(trouble_words(*trouble, now, room), "warn")]))
+    return _squeeze([(0, machine), (2, ram)], ends, width)
 
 
 def _pair(used: int, total: int) -> str:

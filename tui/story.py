@@ -16,6 +16,7 @@ from tui.text import brief, clean, cut, number, one_line, sigmas
 MIND = frozenset(
     {"thought", "tool_called", "experiment_proposed", "experiment_judged", "champion_changed", "approval_asked"}
     | {"fault", "limit_reached", "supervisor_started", "supervisor_stopped", "program_changed", "wish_granted"}
+    | {"recovered", "checkout_changed", "researcher_joined", "note_written", "notebook_rewritten"}
     | e.WISHES
 )
 """Kinds that leave a line in the mind view."""
@@ -78,7 +79,22 @@ class Story:
         """What the loop says of itself."""
         match body:
             case e.Fault():
-                self._line("fault", f"{body.where}: {body.message}", "! ", now)
+                moment = None if body.next_at is None else time.localtime(body.next_at)
+                again = "" if moment is None else time.strftime(" (again at %H:%M:%S)", moment)
+                self._line("fault", f"{body.where}: {body.message}{again}", "! ", now)
+            case e.Recovered():
+                self._line("note", f"{body.where} works again", "  ", now)
+            case e.CheckoutChanged(files=files, parent=parent):
+                size = f"(+{body.lines_added} -{body.lines_removed} on experiment {parent})"
+                changed = f"{', '.join(files)} changed in your checkout {size}: :submit runs it"
+                self._line("note", changed if files else f"your checkout is as experiment {parent} again", "  ", now)
+            case e.ResearcherJoined():
+                self._line("note", f"{body.name} proposes: {body.about}", "  ", now)
+            case e.NoteWritten():
+                self._line("hypothesis", f"noted: {body.text}", "   ")
+            case e.NotebookRewritten():
+                words = f"{len(body.text.split()):,} words"
+                self._line("note", f"{body.researcher} rewrote the notebook in {words}", "  ", now)
             case e.LimitReached():
                 self._line("fault", f"limit reached: {body.reason}", "! ", now)
             case e.ProgramChanged():
@@ -104,6 +120,13 @@ class Story:
                     right = "" if index else "interrupts" if body.interrupt else now
                     self._line("you", text, " " * len(lead) if index else lead, right)
                 self._gap()
+            case e.Pinned():
+                self._line("you", body.text, f"{cut(one_line(body.who), 20) or 'you'} pins ▸ ", now)
+            case e.Unpinned():
+                what = "all pins" if body.pin is None else f"pin {body.pin}"
+                self._line("note", f"{body.who or 'you'}: took {what} back", "  ", now)
+            case e.Submitted():
+                self._line("note", f"{body.who or 'you'}: submitted “{body.title}”, made on {body.parent}", "  ", now)
             case _:
                 target = "" if event.experiment is None else f" {event.experiment}"
                 self._line("note", f"{body.who or 'you'}: {event.kind}{target}", "  ", now)

@@ -31,6 +31,8 @@ class Watch:
         self.gauge: e.GaugeRead | None = None
         self.heartbeat = 0.0
         """Time of the newest gauge."""
+        self.gpu_use: tuple[e.GpuUse, ...] | None = None
+        """Who was on the GPUs when that was last asked."""
         self.history: deque[e.GaugeRead] = deque(maxlen=240)
         self.samples: dict[tuple[int, int], list[Sample]] = {}
         """Of the runs somebody asked for: those in flight, the champion's, the one on screen."""
@@ -90,6 +92,7 @@ class Watch:
         """The machine's newest readings."""
         assert isinstance(event.body, e.GaugeRead)
         self.gauge, self.heartbeat = event.body, event.at
+        self.gpu_use = event.body.gpu_use or self.gpu_use
         self.history.append(event.body)
 
     def take_sample(self, event: e.Event) -> None:

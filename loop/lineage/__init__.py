@@ -12,6 +12,7 @@ from loop.lineage.message import ExperimentMessage, Judged
 from loop.lineage.plumbing import LineageError
 from loop.lineage.recovery import RecoveredExperiment
 from loop.lineage.study_lineage import BranchMoved, Committed, Lineage, free_tag, tags
+from loop.lineage.worktrees import TreeChanges
 
 __all__ = [
     "BranchMoved",
@@ -23,6 +24,7 @@ __all__ = [
     "LineageError",
     "MergeConflict",
     "RecoveredExperiment",
+    "TreeChanges",
     "find_root",
     "free_tag",
     "init_repository",

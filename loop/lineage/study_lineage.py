@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from loop.lineage import checkout, comparison, recovery
 from loop.lineage.message import ExperimentMessage, compose, compose_note
 from loop.lineage.plumbing import LineageError, Plumbing, checked_path, complaint
-from loop.lineage.worktrees import Worktrees
+from loop.lineage.worktrees import TreeChanges, Worktrees
 
 NOTES_LOCK_S = 10.0  # a note takes 3 ms; a lock held this long is held by something that hangs
 
@@ -194,6 +194,15 @@ class Lineage:
     def remove_tree(self, name: str) -> None:
         """Removes that tree, whatever a run has done to it; one that is not there is no error."""
         self._trees.remove(name)
+
+    def tree_changes(self, name: str, commit: str, wanted: Collection[str], largest: int) -> TreeChanges:
+        """How the files of a tree differ from `commit` by now, whatever was done there; nothing is changed.
+
+        Args:
+            wanted: paths whose files count even where they are new or ignored.
+            largest: bytes; a larger file is not read.
+        """
+        return self._trees.changes(name, commit, wanted, largest)
 
     def trees(self) -> list[str]:
         """The names of all trees, also half-made ones."""

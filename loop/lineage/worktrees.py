@@ -11,10 +11,23 @@ import shutil
 import stat
 import tempfile
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from loop.lineage.plumbing import LineageError, Plumbing
+
+
+@dataclass(frozen=True, slots=True)
+class TreeChanges:
+    """How the files of a tree differ from a commit."""
+
+    contents: Mapping[str, bytes]
+    """What changed files hold now, as git would store it, by path from the tree's top."""
+    lost: Mapping[str, str]
+    """Changed files that have no contents to speak of, and what became of each: "was deleted"."""
+    strays: Sequence[str]
+    """New files and folders (with a `/` behind) that nobody wanted and git does not ignore; names made printable."""
 
 
 class Worktrees:
@@ -61,6 +74,53 @@ class Worktrees:
             for record in self._records().get(tree.name, []):
                 _delete(record)
 
+    def changes(self, name: str, commit: str, wanted: Collection[str], largest: int) -> TreeChanges:
+        """Looks at how a tree differs from `commit`, whatever was done there; changes nothing.
+
+        Only the files count. What the tree's own git says (its `.git`, HEAD, index, locks, commits made there) may be
+        anything by now and is not asked: the person's repository is, with an index of ours. A change of mode alone is
+        no change, and a submodule is not looked into.
+
+        Args:
+            wanted: paths whose files count even where they are new or ignored.
+            largest: bytes; a larger file is not read.
+
+        Raises:
+            LineageError: the tree is no folder any more, or git could not look.
+        """
+        tree = self.path(name)
+        if tree.is_symlink() or not tree.is_dir():
+            raise LineageError(f"{tree} is no folder any more, so nothing in it can be compared")
+        with tempfile.TemporaryDirectory(prefix="looptop-") as scratch:
+            place = {"GIT_INDEX_FILE": f"{scratch}/index", "GIT_WORK_TREE": str(tree)}
+            self._git.run("read-tree", commit, env=place, cwd=tree)
+            how = ("--porcelain=v2", "--no-renames", "--untracked-files=normal", "--ignore-submodules=all", "-z")
+            listed = self._git.run("status", *how, env=place, cwd=tree).split(b"\0")
+            known = self._git.run("ls-files", "-z", "--", *wanted, env=place, cwd=tree).split(b"\0")
+            changed: dict[bytes, str] = {}  # path to the object that it was
+            new: list[bytes] = []
+            for entry in listed:
+                if entry.startswith(b"? "):
+                    new.append(entry[2:])
+                elif entry.startswith(b"1 "):
+                    fields = entry.split(b" ", 8)
+                    if fields[1][1:] != b".":  # the second letter: against the index, which is the commit
+                        changed[fields[8]] = fields[7].decode()
+            for path in map(os.fsencode, wanted):
+                if path not in known and os.path.lexists(os.fsencode(tree) + b"/" + path):
+                    changed[path] = ""
+            strays = [path for path in new if not any(want == path or want.startswith(path) for want in changed)]
+            lost = {shown(path): why for path in changed if (why := _no_contents(tree, path, largest))}
+            whole = {path.decode(): was for path, was in changed.items() if shown(path) not in lost}
+            asked = "".join(f"{path}\n" for path in whole).encode()
+            stored = self._git.run("hash-object", "-w", "--stdin-paths", stdin=asked, env=place, cwd=tree).split()
+            now = dict(zip(whole, map(bytes.decode, stored), strict=True))
+            differ = [path for path in whole if now[path] != whole[path]]
+            contents = zip(differ, self._git.blobs([now[path] for path in differ]), strict=True)
+        return TreeChanges(
+            {path: content for path, content in contents if content is not None}, lost, sorted(map(shown, strays))
+        )
+
     def names(self) -> list[str]:
         """The names of all trees, whole or half made, and of those that only git's records still know."""
         standing = {entry.name for entry in self.home.iterdir()} if self.home.is_dir() else set()
@@ -100,6 +160,30 @@ class Worktrees:
             if os.path.realpath(tree.parent) == home:
                 found.setdefault(tree.name, []).append(link.parent)
         return found
+
+
+def shown(path: bytes) -> str:
+    """A file's name as text that can be shown and recorded, whatever bytes it has."""
+    text = path.decode("utf-8", "replace")
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _no_contents(tree: Path, path: bytes, largest: int) -> str:
+    """Why a changed file of a tree has nothing that could be read as its new contents; empty where it has."""
+    if path.decode("utf-8", "replace").encode() != path or b"\n" in path:
+        return "has a name that is not plain text"
+    place = tree
+    for part in path.decode().split("/"):
+        place /= part
+        if place.is_symlink():
+            return "is a symbolic link now" if place == tree / path.decode() else "was deleted"
+    try:
+        found = place.stat()
+    except OSError:
+        return "was deleted"
+    if not stat.S_ISREG(found.st_mode):
+        return "is no plain file any more"
+    return f"is larger than {largest // 1000} kB" if found.st_size > largest else ""
 
 
 def _fill_submodules(source: Plumbing, commit: str, tree: Path) -> None:

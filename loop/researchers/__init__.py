@@ -1,7 +1,11 @@
 """Who proposes. One researcher a module or a room; `engage` knows them by name."""
 
+import os
+import re
 import shlex
 import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,13 +73,26 @@ def check(name: str) -> None:
 
 
 def check_command(command: str) -> None:
-    """Refuse a command line whose first word cannot be started."""
+    """Refuse a command line whose first word the shell could not start."""
     try:
-        words = shlex.split(command)
+        word = first_word(shlex.split(command))
     except ValueError as error:
         raise UnknownResearcher(f"the researcher {command!r} cannot be read as a command: {error}") from None
-    if not words or (shutil.which(words[0]) is None and not Path(words[0]).is_file()):
+    here = os.path.expanduser(word)  # noqa: PTH111 - pathlib's raises where there is no such user
+    known = "$" in word or shutil.which(word) or Path(here).is_file()  # a variable may be set only where it is run
+    if not word or not (known or _of_the_shell(word)):
         raise UnknownResearcher(
-            f"there is no researcher or command called {words[0] if words else command!r}; known: {', '.join(KNOWN)}, "
+            f"there is no researcher or command called {word or command!r}; known: {', '.join(KNOWN)}, "
             "or the command line of a coding agent"
         )
+
+
+def first_word(words: Sequence[str]) -> str:
+    """The program that a command line starts, behind variables that are set for it; empty where there is none."""
+    return next((word for word in words if not re.match(r"[A-Za-z_]\w*=", word)), "")
+
+
+def _of_the_shell(word: str) -> bool:
+    """Whether the shell itself knows the word, as it does `cd` and `if`."""
+    known = subprocess.run(["sh", "-c", 'command -v -- "$1"', "sh", word], capture_output=True, check=False)
+    return known.returncode == 0

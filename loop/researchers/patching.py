@@ -71,7 +71,9 @@ def _nearest(text: str, search: str) -> str:
             best, place = score, start
     if best < NEAR:
         return "Nothing like it does either; read the file and copy the lines exactly."
-    return f"Nearest are lines {place + 1} to {place + len(want)}:\n" + _numbered(have, place, len(want))
+    last = place + len(want)
+    which = f"is line {last}" if len(want) == 1 else f"are lines {place + 1} to {last}"
+    return f"Nearest {which}:\n" + _numbered(have, place, len(want))
 
 
 def _numbered(lines: Sequence[str], start: int, count: int) -> str:

@@ -26,8 +26,9 @@ from loop.runs.confinement import Confinement
 from loop.runs.ending import Ending, Outcome, cannot_start, exited
 from loop.runs.leftovers import sweep_orphans
 from loop.runs.log import CappedLog
+from loop.runs.order import Order
 from loop.runs.output import SAMPLE_EVERY_S, OutputReader, Sample
-from loop.runs.warden import GRACE_S, STUCK_S, Order
+from loop.runs.warden import GRACE_S, STUCK_S
 
 # One turn of the event loop takes this much of a run's output, and no longer than this...
 TURN_BYTES = 64 * 1024
@@ -115,7 +116,9 @@ class RunResult:
 class LocalRun:
     """A run in flight. Make one with `start`; all of it happens in the event loop that called it."""
 
-    def __init__(self, spec: RunSpec, on_samples: Callable[[list[Sample]], None]) -> None:
+    def __init__(
+        self, spec: RunSpec, on_samples: Callable[[list[Sample]], None], on_output: Callable[[bytes], None]
+    ) -> None:
         self.spec = spec
         self.memory = 0
         """Bytes that the tree held when the warden last looked (twice a second)."""
@@ -124,7 +127,7 @@ class LocalRun:
         """Process id of the warden's keeper, which ends when all of the run has; 0 when it could not be started."""
         self.created = 0.0
         """When that was created, in epoch seconds as psutil has it: the two together name one process for ever."""
-        self._on_samples = on_samples
+        self._on_samples, self._on_output = on_samples, on_output
         self._reader = OutputReader()
         self._log = CappedLog(spec.log_dir)
         self._loop = asyncio.get_running_loop()
@@ -147,6 +150,7 @@ class LocalRun:
         spec: RunSpec,
         on_samples: Callable[[list[Sample]], None] = lambda _: None,
         after: Awaitable[object] | None = None,
+        on_output: Callable[[bytes], None] = lambda _: None,
     ) -> LocalRun:
         """Start a run. What cannot be started is a run all the same, which `wait` says has crashed, and why.
 
@@ -157,9 +161,11 @@ class LocalRun:
             on_samples: called in the event loop with each batch of samples, at most twice a second.
             after: what must be done before the command starts, such as making `spec.cwd`; the warden starts meanwhile,
                 which takes as long (10 ms). When it fails nothing has run, and its exception is raised here.
+            on_output: called in the event loop with each piece of output as it is read, cut anywhere. The time it takes
+                is part of a turn, so a flood waits for it too; the last piece has been given before `wait` returns.
         """
         tree.become_subreaper()
-        run = cls(spec, on_samples)
+        run = cls(spec, on_samples, on_output)
         try:
             run._launch()
         except OSError as error:
@@ -311,6 +317,7 @@ class LocalRun:
             return -1
         if data:
             self._log.write(data)
+            self._on_output(data)
             self._hand_on(self._reader.feed(data, time.monotonic()))
         return len(data)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from loop.runs.output import plain
+from loop.plain import plain
 
 HEAD_BYTES = 1 << 20
 PART_BYTES = 1 << 20

@@ -18,6 +18,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from loop.plain import plain
+
 SAMPLE_EVERY_S = 0.5
 LINE_BYTES = 4096  # the rest of a longer line is not read
 LINE_KEYS = 32  # pairs of one sample
@@ -46,15 +48,6 @@ _STEP = re.compile(
 _PROGRESS = re.compile(r"\((?P<percent>\d{1,3}(?:\.\d{1,6})?)\s?%\)")
 _STEP_KEYS = ("step", "global_step", "iter", "iteration")
 
-# CSI and the other string and two-byte sequences in their 7-bit and 8-bit forms, then every control character left over
-# and the marks that reorder text on screen (bidirectional overrides) or have no width.
-_CONTROL = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]?"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*+(?:\x07|\x1b\\|\x9c)?"
-    r"|\x1b[ -/]*+[0-~]?"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
-)
-
 
 @dataclass(frozen=True)
 class Sample:
@@ -68,14 +61,6 @@ class Sample:
     """Share of the run that is done, 0 to 1, where the line says."""
     values: dict[str, float] = field(default_factory=dict)
     """Everything else, as printed. NaN and infinity included: they are news."""
-
-
-def plain(text: str) -> str:
-    """`text` without control sequences: nothing left in it moves a cursor, sets a title or reorders a line.
-
-    `\\n` stays, a tab becomes a space, and `\\r` goes: whoever wants lines splits on it first.
-    """
-    return _CONTROL.sub("", text).replace("\t", " ")
 
 
 def decode(line: bytes) -> str:

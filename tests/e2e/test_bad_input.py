@@ -105,7 +105,9 @@ def test_wrong_use_is_exit_code_2(bench: Bench) -> None:
     bench.looptop("show", "one", code=2)
     bench.looptop("run", "--headless", "--experiments", "0", code=2)
     assert "--budget" in sentence(bench, "run", "--headless", "--budget", "soon", code=2)
-    assert "no researcher called 'oracle'" in sentence(bench, "run", "--headless", "--researcher", "oracle", code=2)
+    assert "no researcher or command called 'oracle'" in sentence(
+        bench, "run", "--headless", "--researcher", "oracle", code=2
+    )
     assert "--headless" in sentence(bench, "run", code=2)
     assert "--goal" in sentence(bench, "init", "--goal", "sideways", code=2)
 

@@ -67,7 +67,7 @@ def test_what_scripts_are_told(bench: Bench) -> None:
 
 
 def test_started_in_the_background_it_outlives_its_starter_and_stops_when_asked(bench: Bench) -> None:
-    bench.program(budget="5s")
+    bench.program(budget="20s")
     said = bench.looptop().stdout
     pid = bench.pid
     assert pid is not None and str(pid) in said and "looptop status" in said
@@ -75,7 +75,7 @@ def test_started_in_the_background_it_outlives_its_starter_and_stops_when_asked(
     bench.until(lambda: bench.study().running())
     status = bench.json("status")
     assert (status["state"], status["supervisor"]["pid"]) == ("baseline", pid)
-    assert status["running"][0] == status["running"][0] | {"id": 0, "run": 1, "budget": 5}
+    assert status["running"][0] == status["running"][0] | {"id": 0, "run": 1, "budget": 20}
     again = bench.looptop("--budget", "9s")
     assert "already" in again.stderr and bench.pid == pid
     assert "stopped" in bench.looptop("stop", "--now").stdout
@@ -238,6 +238,54 @@ def test_a_person_overrules_the_judge_both_ways(bench: Bench) -> None:
     bench.looptop("stop", "--now")
     study = bench.consistent()
     assert "overruled" in [x.body.reason for x in bench.events("experiment_judged") if x.experiment == 1][1]  # type: ignore[union-attr]
+
+
+def test_a_person_s_own_edit_is_run_and_their_guidance_pinned(bench: Bench) -> None:
+    bench.program(limits={"experiments": 1}, keep={"baseline_runs": 2, "max_runs": 1})
+    bench.looptop("run", "--headless")
+    bench.program(limits={"experiments": 9}, keep={"baseline_runs": 2, "max_runs": 1})
+    bench.wish(e.Paused())
+    bench.looptop()
+    assert "is as in experiment 0; edit it first" in bench.looptop("submit", code=1).stderr
+    bench.write("train.py", TRAIN.replace("DEPTH = 4", "DEPTH = 8"))
+    before = fingerprint(bench.root)
+    said = bench.looptop("submit", "-m", "twice as deep").stdout
+    assert said.startswith("train.py (+1 -1) on experiment 0\nit is experiment ")
+    assert fingerprint(bench.root) == before
+    number = int(said.split()[-1])
+    submitted = bench.study().experiments[number]
+    assert (submitted.title, submitted.submitted, submitted.parent) == ("twice as deep", True, 0)
+    assert "DEPTH = 8" in bench.git("show", f"{submitted.commit}:train.py")
+
+    assert bench.looptop("pin").stdout == "nothing is pinned\n"
+    bench.looptop("pin", "leave the data alone")
+    bench.looptop("pin", "think big")
+    assert bench.looptop("pin").stdout.splitlines() == ["  pinned 1: leave the data alone", "  pinned 2: think big"]
+    assert "no pin 7; pinned are 1, 2" in bench.looptop("unpin", "7", code=2).stderr
+    bench.looptop("unpin", "1")
+    assert bench.json("status")["pins"] == {"2": "think big"}
+    bench.looptop("stop", "--now")
+    assert bench.study().pins == {2: "think big"}
+
+
+def test_a_person_goes_back_to_an_earlier_champion(bench: Bench) -> None:
+    bench.program(limits={"experiments": 1}, keep={"baseline_runs": 2, "max_runs": 1})
+    bench.looptop("run", "--headless")
+    bench.program(limits={"experiments": 9}, keep={"baseline_runs": 2, "max_runs": 1})
+    bench.wish(e.Paused())
+    bench.looptop()
+    if bench.study().champion == 0:
+        bench.looptop("keep", "1")
+    bench.until(lambda: bench.study().champion == 1)
+    assert "experiment 0 is the champion again" in bench.looptop("branch", "0").stdout
+    study = bench.study()
+    assert bench.git("rev-parse", study.branch) == study.experiments[0].commit
+    assert study.experiments[1].verdict == "kept", "no verdict changes"
+    assert "does not build on experiment 1" in bench.looptop("discard", "1").stdout
+    assert "experiment 1 is the champion again" in bench.looptop("branch", "1").stdout
+    bench.looptop("stop", "--now")
+    study = bench.consistent()
+    assert (study.champion, study.lineage) == (1, [0, 1, 0, 1])
 
 
 def test_the_program_can_be_edited_while_it_runs(bench: Bench) -> None:

@@ -227,3 +227,21 @@ async def test_the_warden_starts_with_next_to_nothing_imported():
     )
     modules = (await process.communicate())[0].decode().split()
     assert "loop.runs.warden" in modules and heavy.isdisjoint(modules)
+
+
+async def test_output_is_handed_on_as_it_is_read_to_the_last_byte_also_of_a_flood(place: Place):
+    heard: list[bytes] = []
+    run = await LocalRun.start(place.spec("floods.py", "20000"), on_output=heard.append)
+    await run.wait()
+    whole = b"".join(heard)
+    assert whole == b"".join(b"%098d.\n" % number for number in range(20_000)) + b"val_bpb: 0.5\n"
+    assert max(map(len, heard)) <= local.READ_BYTES
+
+
+async def test_output_comes_while_the_run_goes_on(place: Place):
+    heard: list[bytes] = []
+    run = await LocalRun.start(place.spec("stubborn.py"), on_output=heard.append)
+    await place.until(lambda: b"ready" in b"".join(heard[:1]))
+    assert place.alive()
+    run.kill()
+    assert (await run.wait()).outcome == "killed"

@@ -17,8 +17,8 @@ from loop.runs import landlock, local, seccomp
 from loop.runs.confinement import Confinement, links_on_the_way, rules
 from loop.runs.ending import cannot_start
 from loop.runs.local import LocalRun
+from loop.runs.order import Order
 from loop.runs.sandbox import NoSandbox, Sandbox, choose, missing
-from loop.runs.warden import Order
 from tests.runs.cells import KINDS, SOMEBODY, Cell, found, python_of
 
 

@@ -389,8 +389,11 @@ def test_a_dumb_terminal_is_refused_with_what_to_use_instead(monkeypatch: pytest
 
 
 def test_leaving_says_whether_the_loop_goes_on_and_how_to_come_back() -> None:
-    assert "goes on" in farewell("h100-a", 4242, "") and "looptop attach" in farewell("h100-a", 4242, "")
-    assert "not running (limit reached)" in farewell("h100-a", None, "limit reached")
+    home = Path("/home/ada/my project")
+    inside = farewell("h100-a", 4242, "", home, home / "src")
+    assert "goes on" in inside and "`looptop attach`" in inside
+    assert "`looptop -C '/home/ada/my project' attach`" in farewell("h100-a", 4242, "", home, Path("/home/ada"))
+    assert "not running (limit reached)" in farewell("h100-a", None, "limit reached", home, home)
 
 
 async def test_a_picture_is_the_screen_as_svg(workspace: Path) -> None:

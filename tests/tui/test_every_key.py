@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from loop import events as e
 from loop.study import Study
 from tests.recorded import record
+from tests.repositories import git
 from tests.tui.cockpits import journal_of, opened, screen
 from tui import keys
 from tui.app import Cockpit
@@ -61,6 +62,8 @@ WALKS = {
     "keep": Walk(asked("Keep "), opens=lambda study: nearly(study)),
     "discard": Walk(asked("Discard "), opens=lambda study: study.champion or 0),
     "requeue": Walk(asked("Run "), opens=lambda study: nearly(study)),
+    "branch": Walk(asked("Branch from 0?"), opens=lambda study: 0),
+    "submit": Walk(lambda app: app.prompt is not None and app.prompt.label == "submit"),
     "stop": Walk(asked("Stop the loop?")),
     **{f"view-{name}": view(name) for name in ("mind", "tree", "curve", "progress", "machine", "log")},
     "program": Walk(sheet(ProgramSheet)),
@@ -100,6 +103,9 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with journal_of(tmp_path) as journal:
         journal.append(e.ExperimentProposed(researcher="llm", title="bold", parent=0), 22)
         journal.append(e.ApprovalAsked(reason="review: all"), 22)
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "start")
+    (tmp_path / "train.py").write_text("WIDTH = 9\n")
     return tmp_path
 
 

@@ -7,12 +7,15 @@ import pytest
 
 from loop import events as e
 from loop.contract import Contract
+from loop.journal import Journal
 from loop.study import Study
 from tests.recorded import record
+from tests.repositories import git
 from tests.tui.cockpits import journal_of, opened, screen, settle, wishes
 from tui import clipboard, herald
 from tui.glyphs import UNICODE
 from tui.panels.progress import optimiser_steps
+from tui.screens.experiment import second_study
 
 
 @pytest.fixture
@@ -75,7 +78,18 @@ async def test_commands_ask_where_their_keys_ask(workspace: Path) -> None:
 async def test_a_read_only_cockpit_takes_no_command_that_asks_for_something(workspace: Path) -> None:
     before = len(wishes(workspace))
     async with opened(workspace, read_only=True) as (app, pilot):
-        for line in ("steer hello", "pause", "resume", "kill", "stop", "keep 3", "requeue 3"):
+        for line in (
+            "steer hello",
+            "pause",
+            "resume",
+            "kill",
+            "stop",
+            "keep 3",
+            "requeue 3",
+            "branch 0",
+            "submit x",
+            "pin x",
+        ):
             await pilot.press("colon", *line, "enter")
             await pilot.pause(0.02)
             assert "only watches" in screen(app)[-1], line
@@ -117,6 +131,111 @@ async def test_overruling_names_what_will_happen_and_takes_a_reason(workspace: P
     assert keep.experiment == number
     assert isinstance(discard.body, e.Overruled) and discard.body.verdict == "discarded"
     assert discard.experiment == best
+
+
+async def test_going_back_to_an_earlier_champion_names_who_leaves_the_branch(workspace: Path) -> None:
+    async with opened(workspace, (100, 30)) as (app, pilot):
+        line = app.known.study.built_on()
+        app.open_experiment(0)
+        await pilot.pause(0.03)
+        assert "B branch from here" in screen(app)[-1]
+        await pilot.press("B")
+        await pilot.pause(0.03)
+        asked = " ".join(text_of(app).replace("│", " ").split())
+        assert "Branch from 0?" in asked and f"instead of {line[0]}" in asked
+        assert f"{line[-2]} to {line[0]} ({len(line) - 1} champions) leave the branch" in asked
+        await pilot.press("y")
+        await settle(app, pilot)
+        await pilot.press("escape", "colon", *f"branch {nearly(app.known.study)}", "enter")
+        await pilot.pause(0.03)
+        assert "was not kept" in screen(app)[-1]
+    assert (wishes(workspace)[-1].kind, wishes(workspace)[-1].experiment) == ("branched", 0)
+
+
+# --- a person's own edit, and what is pinned -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout whose study stands on a real commit of train.py."""
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "train.py").write_text("WIDTH = 4\nDEPTH = 8\n")
+    git(tmp_path, "add", "train.py")
+    git(tmp_path, "commit", "--quiet", "-m", "start")
+    (tmp_path / ".looptop").mkdir()
+    with Journal(tmp_path / ".looptop" / "journal.db", create=True) as journal:
+        head = git(tmp_path, "rev-parse", "HEAD")
+        journal.append(e.StudyStarted(tag="a", branch="looptop/a", base=head, contract=Contract()))
+        journal.append(e.SupervisorStarted(pid=1, host="h", version="1"))
+        journal.append(e.ExperimentProposed(researcher="you", title="baseline"), 0)
+        journal.append(e.ExperimentQueued(commit=head, parent=None, parent_commit=head), 0)
+    return tmp_path
+
+
+async def test_a_person_runs_their_own_edit_from_the_screen(checkout: Path) -> None:
+    async with opened(checkout, (100, 30)) as (app, pilot):
+        await pilot.press("u")
+        await pilot.pause(0.03)
+        assert "is as in experiment 0; edit it first" in screen(app)[-1]
+        (checkout / "train.py").write_text("WIDTH = 9\nDEPTH = 8\nHEADS = 2\n")
+        with journal_of(checkout) as journal:
+            journal.append(e.CheckoutChanged(files=("train.py",), lines_added=2, lines_removed=1))
+        await settle(app, pilot)
+        assert "train.py changed in your checkout (+2 -1" in text_of(app)
+        await pilot.press("escape")
+        await pilot.pause(0.03)
+        assert "u run your edit (+2 −1)" in screen(app)[-1]
+        await pilot.press("u")
+        await pilot.pause(0.03)
+        assert "train.py (+2 -1) on experiment 0" in screen(app)[-1]
+        await pilot.press(*"a wider head", "enter")
+        await settle(app, pilot)
+        assert any("submitted “a wider head”" in line for line in screen(app))
+        await pilot.press("colon", *"submit", "enter", "enter")
+        await settle(app, pilot)
+    first, second = (event.body for event in wishes(checkout))
+    assert isinstance(first, e.Submitted) and isinstance(second, e.Submitted)
+    assert (first.title, first.parent) == ("a wider head", 0) and first.who
+    assert first.edits == {"train.py": "WIDTH = 9\nDEPTH = 8\nHEADS = 2\n"}
+    assert second.title == "WIDTH = 9", "it is called by its change where no name was given"
+    assert git(checkout, "status", "--porcelain", "-uno") == " M train.py", "the checkout is as it was"
+
+
+async def test_pins_are_shown_where_the_program_is_and_taken_back_by_number(checkout: Path) -> None:
+    async with opened(checkout, (100, 30)) as (app, pilot):
+        await pilot.press("colon", *"pin leave the tokenizer alone", "enter")
+        await pilot.press("colon", *"pin think big", "enter")
+        await settle(app, pilot)
+        await pilot.press("P")
+        await pilot.pause(0.03)
+        assert "1  leave the tokenizer alone" in text_of(app) and "2  think big" in text_of(app)
+        await pilot.press("escape", "colon", *"unpin 3", "enter")
+        await pilot.pause(0.03)
+        assert "no pin '3'; pinned are 1, 2" in screen(app)[-1]
+        await pilot.press("colon", *"unpin 1", "enter")
+        await settle(app, pilot)
+        assert app.known.study.pins == {2: "think big"}
+        await pilot.press("colon", *"unpin", "enter")
+        await settle(app, pilot)
+        assert app.known.study.pins == {}
+
+
+async def test_a_researcher_that_waits_is_counted_down_and_heard_of_when_it_is_over(checkout: Path) -> None:
+    with journal_of(checkout) as journal:
+        journal.append(e.GaugeRead(cpu=7, ram_used=1, ram_total=2, disk_free=3))
+        at = journal.read(journal.last_seq() - 1)[-1].at
+        fault = e.Fault(where="llm", message="the endpoint answered 529", next_at=at + 41)
+        journal.append(fault, at=at)
+    async with opened(checkout, (100, 30)) as (app, pilot):
+        assert screen(app)[1].rstrip().endswith("next in 40 s") and "llm waits since " in screen(app)[1]
+        app.now = lambda: at + 31.5
+        app.tick()
+        await pilot.pause(0.03)
+        assert screen(app)[1].rstrip().endswith("next in 10 s")
+        with journal_of(checkout) as journal:
+            journal.append(e.Recovered(where="llm"))
+        await settle(app, pilot)
+        assert "waits" not in screen(app)[1] and "llm works again" in text_of(app)
 
 
 async def test_what_cannot_be_overruled_says_why_and_asks_for_nothing(workspace: Path) -> None:
@@ -182,7 +301,27 @@ async def test_copying_from_an_experiment_offers_hash_branch_and_diff(
             await pilot.pause(0.03)
         commit = app.known.study.experiments[3].commit
     texts = [base64.b64decode(text.split(";")[2][:-1]).decode() for text in sent if text.startswith("\x1b]52;")]
-    assert texts == [commit, f"git switch -c h100-a-3 {(commit or '')[:12]}"]
+    there = workspace.parent / f"{workspace.name}-h100-a-from-3"
+    tree = f"git -C {workspace} worktree add --detach {there} {(commit or '')[:12]}"
+    assert texts == [commit, f"{tree} && looptop -C {there} --tag h100-a-from-3"]
+
+
+def test_a_second_study_takes_along_what_no_commit_has(tmp_path: Path) -> None:
+    study, root = Study(tag="a"), tmp_path / "my project"
+    (root / ".venv").mkdir(parents=True)
+    (root / "program.md").write_text("")
+    study.options = {"researcher": "aider --yes", "budget": 20.0, "experiments": 9, "tag": "a"}
+    proposed = e.ExperimentProposed(researcher="r", title="t")
+    study.apply(e.Event(1, 0.0, 4, None, proposed))
+    study.experiments[4].commit = "c" * 40
+    steps = second_study(study, study.experiments[4], root).split(" && ")
+    here, there = f"'{root}'", f"'{root}-a-from-4'"
+    assert steps == [
+        f"git -C {here} worktree add --detach {there} cccccccccccc",
+        f"cp {here}/program.md {there}",
+        f"ln -sfn {here}/.venv {there}/.venv",
+        f"looptop -C {there} --tag a-from-4 --researcher 'aider --yes' --budget 20s",
+    ]
 
 
 def test_what_is_too_long_for_osc_52_goes_into_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,11 @@
 
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,72 +16,18 @@ from loop import events as e
 from loop.journal import Journal
 from loop.workspace import supervise
 from tests.recorded import record
+from tests.terminals import PATIENCE, ROOT, Tmux, gone, needs_tmux, whole
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+pytestmark = needs_tmux
 
 PROGRAM = "import sys; from pathlib import Path; from tui.cockpit import run; sys.exit(run(Path(sys.argv[1])))"
-ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0
-"""Seconds after which something that did not happen never will, also on a busy machine."""
-
-
-class Tmux:
-    """One tmux server with one window that runs a shell, of our own and gone after the test."""
-
-    def __init__(self, folder: Path) -> None:
-        self.socket = folder / "t"
-        self.environ = {
-            **{k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR", "COLORTERM")},
-            "TERM": "xterm-256color",
-            "LC_ALL": "C.UTF-8",
-            "PYTHONPATH": str(ROOT),
-            "PS1": "$ ",
-        }
-
-    def __call__(self, *words: str) -> str:
-        command = ["tmux", "-S", str(self.socket), "-f", "/dev/null", *words]
-        return subprocess.run(command, env=self.environ, capture_output=True, text=True, check=True, timeout=20).stdout
-
-    def start(self, width: int, height: int, term: str = "") -> None:
-        self("new-session", "-d", "-x", str(width), "-y", str(height), "sh")
-        self("set", "-g", "window-size", "manual")
-        if term:
-            self("set", "-g", "default-terminal", term)
-
-    def type(self, *keys: str) -> None:
-        self("send-keys", *keys)
-
-    def line(self, text: str) -> None:
-        self("send-keys", "-l", text)
-        self("send-keys", "Enter")
-
-    def screen(self) -> str:
-        return self("capture-pane", "-p")
-
-    def wait(self, what: str | Callable[[str], bool]) -> str:
-        """Until the screen shows something."""
-        shows = what if callable(what) else lambda text: what in text
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            text = self.screen()
-            if shows(text):
-                return text
-            time.sleep(0.05)
-        raise AssertionError(f"never shown: {what!r}\n{text}")
-
-    def flags(self) -> str:
-        """Alternate screen, mouse reports and cursor, as tmux sees them."""
-        return self("display-message", "-p", "#{alternate_on}#{mouse_any_flag}#{cursor_flag}").strip()
-
-    def resize(self, width: int, height: int) -> None:
-        self("resize-window", "-x", str(width), "-y", str(height))
 
 
 @pytest.fixture
 def tmux(tmp_path: Path) -> Iterator[Tmux]:
     server = Tmux(tmp_path)
     yield server
-    subprocess.run(["tmux", "-S", str(server.socket), "kill-server"], capture_output=True, check=False)
+    server.close()
 
 
 @pytest.fixture
@@ -101,22 +46,6 @@ def start(tmux: Tmux, workspace: Path, size: tuple[int, int] = (80, 24), before:
     tmux.wait("exp 12")
     tmux.wait("best 0.9")
     return psutil.Process(int(pid_file.read_text()))
-
-
-def gone(process: psutil.Process) -> bool:
-    try:
-        process.wait(PATIENCE)
-    except psutil.TimeoutExpired:
-        return False
-    return True
-
-
-def whole(tmux: Tmux) -> bool:
-    """The terminal is as a shell wants it: main screen, cursor, no mouse, echo and line editing on."""
-    tmux.type("C-u")
-    tmux.line("stty -a | tr ';' '\\n' | tr ' ' '\\n' | grep -c -x -e icanon -e echo -e icrnl; echo whole=$?")
-    text = tmux.wait("whole=0")
-    return tmux.flags() == "001" and "\n3\n" in text
 
 
 def test_80x24_shows_follows_grows_and_shrinks(tmux: Tmux, workspace: Path) -> None:
@@ -146,7 +75,7 @@ def test_200x50_shows_everything_and_q_leaves_the_terminal_whole(tmux: Tmux, wor
         assert tmux.flags() == "100", "the alternate screen, no cursor, and the mouse left to the terminal"
         tmux.type("q")
         tmux.wait("the loop goes on in the background")
-        assert "looptop attach" in tmux.screen()
+        assert "looptop -C" in tmux.screen(), "the command that works from where the person is"
     assert gone(process)
     assert "rc=0" in tmux.screen()
     assert whole(tmux)

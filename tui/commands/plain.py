@@ -36,6 +36,12 @@ def _text(event: e.Event, study: Study) -> str | None:
             return f"limit reached: {reason}"
         case e.Fault(where=where, message=message):
             return f"! {where}: {message}"
+        case e.Recovered(where=where):
+            return f"{where} works again"
+        case e.ResearcherJoined(name=name, about=about):
+            return f"{name} proposes: {about}"
+        case e.CheckoutChanged(files=files, lines_added=added, lines_removed=removed) if files:
+            return f"{', '.join(files)} changed in your checkout (+{added} -{removed}): looptop submit runs it"
         case e.ExperimentProposed(title=title, researcher=researcher):
             return f"experiment {number} by {researcher}: {title}"
         case e.ApprovalAsked(reason=reason):
@@ -71,6 +77,10 @@ def _finished(run: e.RunFinished, name: str) -> str:
 
 
 def _wish(wish: e.Wish, number: int | None) -> str:
-    words = f": {wish.text}" if isinstance(wish, e.Steered) else ""
+    words = ""
+    if isinstance(wish, e.Steered | e.Pinned):
+        words = f": {wish.text}"
+    elif isinstance(wish, e.Submitted):
+        words = f": {wish.title}"
     about = "" if number is None else f" experiment {number}"
     return f"{wish.who or 'a person'} asked: {type(wish).__name__.lower()}{about}{words}"

@@ -6,7 +6,8 @@ from typing import Any
 from loop import budget
 from loop.study import Experiment, Run, Study
 from tui.glyphs import UNICODE
-from tui.text import clock
+from tui.text import clock, one_line
+from tui.troubles import trouble_words
 
 
 def word(verdict: str | None) -> str:
@@ -74,6 +75,12 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
             left.name: {"used": left.used, "limit": left.limit, "left": left.left}
             for left in budget.limits(study, now if pid is not None else None)
         },
+        "troubles": {
+            name: {"since": one.since, "next_at": one.next_at, "tries": one.tries, "message": one.message}
+            for name, one in study.troubles.items()
+        },
+        "pins": {str(number): text for number, text in study.pins.items()},
+        "edited": [] if study.checkout is None else list(study.checkout.files),
         "spent": {"tokens": study.tokens, "usd": None if study.usd_unknown else study.usd},
     }
 
@@ -109,10 +116,37 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
     ]
     lines += [f"  verifying {name}" for name in told["verifying"]]
     lines += [f"  waits for your approval: {number}" for number in told["waiting"]]
-    lines += [f"  limit {name}: {left['used']:.4g} of {left['limit']:g}" for name, left in told["limits"].items()]
+    if pid is not None:
+        lines += [f"  {one_line(trouble_words(*one, now))}: {one[1].message}" for one in study.troubles.items()]
+    if (edit := study.checkout) is not None:
+        changed = f"{', '.join(edit.files)} changed in your checkout (+{edit.lines_added} -{edit.lines_removed})"
+        lines.append(f"  {changed}: `looptop submit` runs it")
+    lines += pin_lines(study)
+    lines += [
+        f"  limit {name}: {_amount(left['used'])} of {_amount(left['limit'])}" for name, left in told["limits"].items()
+    ]
+    if study.tokens or study.usd:
+        lines.append(f"  spent {spent_words(study)}")
     if study.contract.verify is None and study.tag:
         lines.append("  the metric is self-reported: program.md names no `verify:`")
     return lines
+
+
+def pin_lines(study: Study) -> list[str]:
+    """The person's standing guidance, a line each."""
+    return [f"  pinned {number}: {one_line(text)}" for number, text in study.pins.items()]
+
+
+def spent_words(study: Study) -> str:
+    """What the calls of models have cost so far; a price that is not known is not zero."""
+    tokens = f"{study.tokens:,} tokens"
+    if not study.usd:
+        return tokens + (" (price not known)" if study.usd_unknown else "")
+    return f"${study.usd:.2f}{' or more' if study.usd_unknown else ''}, {tokens}"
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def experiment(study: Study, found: Experiment) -> dict[str, Any]:

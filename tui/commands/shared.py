@@ -28,7 +28,11 @@ Workspace = Annotated[
     Path, typer.Option("-C", "--workspace", help="A folder of the checkout to work in.", show_default="here")
 ]
 Researcher = Annotated[
-    str | None, typer.Option("--researcher", help="Who proposes: automl (Optuna's TPE over the constants; no key).")
+    str | None,
+    typer.Option(
+        "--researcher",
+        help="Who proposes: automl (no key), llm (a language model), or the command line of a coding agent.",
+    ),
 ]
 Model = Annotated[
     str | None, typer.Option("--model", help="The language model, as its endpoint calls it. See docs/models.md.")

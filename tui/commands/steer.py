@@ -117,6 +117,79 @@ def requeue(context: typer.Context, number: Number) -> None:
     _wish(context, e.Requeued(who=who()), number)
 
 
+def branch(context: typer.Context, number: Number) -> None:
+    """Go on from experiment N, which was kept earlier.
+
+    It is the champion again: the branch moves to it, and what comes next builds on it. No verdict changes, and the
+    champions after it stay where they are. `looptop keep` is for one that the judge discarded.
+
+    Example: looptop branch 12
+    """
+    from loop import events as e
+
+    _wish(context, e.Branched(who=who()), number)
+
+
+def submit(
+    context: typer.Context,
+    title: Annotated[str, typer.Option("-m", "--title", help="What it is, in a few words.")] = "",
+) -> None:
+    """Run your own edit of the checkout as an experiment.
+
+    What differs from the experiment that your checkout stands on, else from the baseline. It passes the same guards,
+    runs and judge as any other; your checkout stays as it is.
+
+    Example: looptop submit -m "a wider head"
+    """
+    from loop import submission
+
+    root = find_root(context.obj)
+    with open_journal(root) as journal:
+        found = submission.look_in(root, folded(journal))
+    if isinstance(found, str):
+        raise Refused(found)
+    typer.echo(f"{found.words} on experiment {found.wish.parent}")
+    _wish(context, found.called(title, who()))
+
+
+def pin(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="[TEXT]", help="The guidance.", show_default=False)] = "",
+) -> None:
+    """Pin guidance that stands in every briefing.
+
+    Until `looptop unpin` takes it back. Without TEXT, list what is pinned.
+
+    Example: looptop pin "leave the tokenizer alone"
+    """
+    from loop import events as e
+    from tui.commands.reports import pin_lines
+
+    if text.strip():
+        _wish(context, e.Pinned(who=who(), text=text.strip()))
+        return
+    with open_journal(find_root(context.obj)) as journal:
+        typer.echo("\n".join(pin_lines(folded(journal)) or ["nothing is pinned"]))
+
+
+def unpin(
+    context: typer.Context,
+    number: Annotated[
+        int | None, typer.Argument(metavar="[N]", help="Number of the pin; all without it.", show_default=False)
+    ] = None,
+) -> None:
+    """Take pinned guidance back."""
+    from loop import events as e
+
+    with open_journal(find_root(context.obj)) as journal:
+        pins = folded(journal).pins
+    if not pins:
+        raise Refused("nothing is pinned")
+    if number is not None and number not in pins:
+        raise Refused(f"there is no pin {number}; pinned are {', '.join(map(str, pins))}", 2)
+    _wish(context, e.Unpinned(who=who(), pin=number))
+
+
 def stop(
     context: typer.Context,
     now: Annotated[bool, typer.Option("--now", help="End the run in flight; it is run again after a start.")] = False,

@@ -60,13 +60,13 @@ class Taking(Frame, inherit_bindings=False):
         if experiment.commit:
             choices[:0] = [
                 ("h", "h", f"the hash of its commit, {experiment.commit[:10]}"),
-                ("b", "b", "the command that branches from here"),
+                ("b", "b", "a command that begins a second study here, in a worktree of its own"),
                 ("d", "d", "its diff"),
             ]
 
         def answer(key: str) -> None:
             commit = experiment.commit or ""
-            texts = {"h": lambda: commit, "b": lambda: sheet.branching(), "d": sheet.diff, "a": sheet.copied}
+            texts = {"h": lambda: commit, "b": sheet.second_study, "d": sheet.diff, "a": sheet.copied}
             self.copy(texts[key]())
 
         self.confirm("Copy what?", f"Of experiment {experiment.id}:", choices, answer)

@@ -1,6 +1,6 @@
 """Keys that ask the loop for something. What cannot be taken back is asked about first, in words that name it."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from loop import events as e
 from loop.study import Experiment
@@ -8,6 +8,9 @@ from tui import overruling
 from tui.frame import Frame, who
 from tui.screens.confirm import Choice
 from tui.text import clock, cut, one_line
+
+if TYPE_CHECKING:
+    from loop.submission import Edit
 
 
 class Wishing(Frame, inherit_bindings=False):
@@ -35,6 +38,44 @@ class Wishing(Frame, inherit_bindings=False):
         if text:
             said = "sent; it interrupts the thought" if interrupt else "sent; it is read with the next thought"
             self.wish(e.Steered(who=who(), text=text, interrupt=interrupt), said)
+
+    def pin(self, text: str) -> None:
+        """Have guidance stand in every briefing."""
+        said = "pinned: it stands in every briefing; P shows it, :unpin takes it back"
+        self.wish(e.Pinned(who=who(), text=text), said)
+
+    def unpin(self, pin: int | None) -> None:
+        """Take one pin back, or all of them."""
+        self.wish(e.Unpinned(who=who(), pin=pin), "took all pins back" if pin is None else f"took pin {pin} back")
+
+    def action_submit(self) -> None:
+        if not self.may():
+            return
+        if (found := self._edit()) is None:
+            return
+        hint = f"{found.words} on experiment {found.wish.parent}: what is it? enter runs it, esc leaves"
+        self.ask("submit", hint, lambda title: self._submit(found, title))
+
+    def submit(self, title: str) -> None:
+        """Hand the person's own edit to the loop under `title`; asks for one where it is empty."""
+        if not title:
+            self.action_submit()
+            return
+        if (found := self._edit()) is not None:
+            self._submit(found, title)
+
+    def _edit(self) -> "Edit | None":
+        """The person's own edit; says so where there is none."""
+        from loop.submission import look_in  # GitPython and watchfiles, which the first paint does not wait for
+
+        found = look_in(self.root, self.known.study)
+        if isinstance(found, str):
+            self.say(found, "warn")
+            return None
+        return found
+
+    def _submit(self, edit: "Edit", title: str) -> None:
+        self.wish(edit.called(title, who()), f"submitted {edit.words}: guarded, run and judged like any other")
 
     # --- runs --------------------------------------------------------------------------------------------------
 
@@ -182,3 +223,20 @@ class Wishing(Frame, inherit_bindings=False):
             self.wish(e.Requeued(who=who()), f"asked to run {number} again", number)
 
         self.confirm(f"Run {number} again?", words, [("y", "y", f"queue experiment {number}")], answer)
+
+    def action_branch(self) -> None:
+        if (chosen := self._at()) is not None:
+            self.branch(chosen)
+
+    def branch(self, experiment: Experiment) -> None:
+        """Ask whether the search is to go on from an experiment that was kept earlier."""
+        number = experiment.id
+        possible, words = overruling.branching(self.known.study, experiment)
+        if not possible:
+            self.say(words, "warn")
+            return
+
+        def answer(_: str) -> None:
+            self.wish(e.Branched(who=who()), f"asked to go on from {number}", number)
+
+        self.confirm(f"Branch from {number}?", words, [("y", "y", f"go on from experiment {number}")], answer)

@@ -1,33 +1,78 @@
-"""machine: each GPU, the processors, memory and disk, and what the run in flight reports of itself."""
+"""machine: each GPU and who is on it, the processors, memory and disk, and what the runs in flight hold and report."""
 
 from collections.abc import Sequence
 
-from loop.events import GaugeRead, GpuGauge
+from loop.events import GaugeRead, GpuGauge, GpuProcess, GpuUse, RunGauge
 from tui.glyphs import Glyphs
 from tui.panels.panel import Panel, centred
 from tui.status import bar, heights
-from tui.text import Line, Span, cells, number, one_line, pad, size
+from tui.text import Line, Span, cells, cut, number, one_line, pad, size
 from tui.watch import Sample
 
 
 def machine_lines(
-    gauge: GaugeRead, history: Sequence[GaugeRead], samples: Sequence[Sample], width: int, glyphs: Glyphs
+    gauge: GaugeRead,
+    history: Sequence[GaugeRead],
+    use: Sequence[GpuUse] | None,
+    samples: Sequence[Sample],
+    width: int,
+    glyphs: Glyphs,
 ) -> list[Line]:
-    """All readings, a line each. Where there is no GPU there is no line for one."""
+    """All readings, a line each. Where there is no GPU there is no line for one, and nobody is on it."""
     wide = max(6, min(24, width - 46))
     past = max(0, min(30, width - 44 - wide))
     lines = [gpu_line(gpu, history, wide, past, glyphs) for gpu in gauge.gpus]
     cpu = [(pad("CPU", 7), "dim"), *bar(gauge.cpu / 100, wide, glyphs), (f" {gauge.cpu:4.0f}%", "text")]
     ram = gauge.ram_used / max(1, gauge.ram_total)
     memory = f"  {size(gauge.ram_used)} of {size(gauge.ram_total)}"
-    if gauge.run_memory:
-        memory += f", the run {size(gauge.run_memory)}"
     recent = [("  ", "text"), *heights([past.cpu for past in history[-past:]], glyphs)] if past > 5 else []
     lines.append((*cpu, *recent))
     lines.append(((pad("RAM", 7), "dim"), *bar(ram, wide, glyphs, 0.95), (f" {ram:5.0%}", "text"), (memory, "dim")))
     lines.append(((pad("disk", 7), "dim"), (f"{size(gauge.disk_free)} free", "text")))
+    lines += [run_line(run, bool(gauge.gpus)) for run in gauge.runs]
+    if gauge.gpus and use is not None:
+        lines += use_lines(use, gauge.foreign_pids, width)
     if samples:
-        lines += [(), *reported(samples, width)]
+        lines += reported(samples, width)
+    return lines
+
+
+def run_line(run: RunGauge, gpus: bool) -> Line:
+    """What one run in flight holds."""
+    spans: list[Span] = [(pad("run", 7), "dim"), (f"{run.experiment}.{run.run}", "running")]
+    spans.append((f"  holds {size(run.memory)} of RAM", "text"))
+    if gpus:
+        text = "on the GPU n/a" if run.gpu_memory is None else f"{size(run.gpu_memory)} on the GPU"
+        spans.append((f", {text}", "faint" if run.gpu_memory is None else "text"))
+    return tuple(spans)
+
+
+def others(use: Sequence[GpuUse]) -> list[tuple[int, GpuProcess]]:
+    """Processes that are of no run in flight, with the GPU they are on; the largest first."""
+    found = [(one.index, process) for one in use for process in one.processes or () if not process.run]
+    return sorted(found, key=lambda pair: -(pair[1].memory or 0))
+
+
+def use_lines(use: Sequence[GpuUse], foreign: bool, width: int) -> list[Line]:
+    """Who else is on the GPUs, or why that cannot be said."""
+    head = pad("others", 7)
+    silent = [f"GPU {one.index}" for one in use if one.processes is None]
+    lines: list[Line] = []
+    if foreign:
+        words = "in this container nobody can tell whose a process is; the driver counts"
+        count = ", ".join(f"{len(one.processes)} on GPU {one.index}" for one in use if one.processes is not None)
+        lines.append(((head, "dim"), (cut(f"{words} {count or 'none'}", width - 7), "faint")))
+    else:
+        for index, one in others(use):
+            held = "memory n/a" if one.memory is None else size(one.memory)
+            name = f"{one.user or 'somebody'}: {one.command or 'unknown'}"
+            text = f"GPU {index}  {held}  {one_line(name)} ({one.pid})"
+            lines.append(((head if not lines else " " * 7, "dim"), (cut(text, width - 7), "warn")))
+        if not lines and len(silent) < len(use):
+            lines.append(((head, "dim"), ("nobody else is on the GPUs", "dim")))
+    if silent:
+        text = f"{', '.join(silent)}: the driver does not tell who is on it"
+        lines.append(((head if not lines else " " * 7, "dim"), (cut(text, width - 7), "faint")))
     return lines
 
 
@@ -52,7 +97,7 @@ def gpu_line(gpu: GpuGauge, history: Sequence[GaugeRead], wide: int, past: int, 
 def reported(samples: Sequence[Sample], width: int) -> list[Line]:
     """What the run says of itself, newest values, as many to a line as fit."""
     lines: list[Line] = []
-    line: list[Span] = [(pad("run", 7), "dim")]
+    line: list[Span] = [(pad("says", 7), "dim")]
     used = 7
     for name, value in samples[-1][1].items():
         name = one_line(name)
@@ -82,7 +127,7 @@ class MachinePanel(Panel):
             return centred("no reading of the machine yet: the supervisor takes one every few seconds", width, height)
         pair = watch.in_flight()
         samples = watch.samples.get((pair[0].id, pair[1].number), []) if pair else []
-        lines = machine_lines(watch.gauge, list(watch.history), samples, width, self.cockpit.glyphs)
+        lines = machine_lines(watch.gauge, list(watch.history), watch.gpu_use, samples, width, self.cockpit.glyphs)
         self.top = max(0, min(self.top, len(lines) - height))
         return lines[self.top : self.top + height]
 
@@ -97,4 +142,9 @@ class MachinePanel(Panel):
         supervisor = self.cockpit.known.study.supervisor
         names = {gpu.name for gpu in self.cockpit.known.gauge.gpus} if self.cockpit.known.gauge else set()
         parts = [supervisor.host] if supervisor else []
-        return [(one_line("  ".join(parts + sorted(names))), "faint")]
+        spans: list[Span] = []
+        known = self.cockpit.known
+        if known.gauge and not known.gauge.foreign_pids and (strangers := others(known.gpu_use or ())):
+            on = sorted({index for index, _ in strangers})
+            spans.append((f"others on GPU {', '.join(map(str, on))}  ", "warn"))
+        return [*spans, (one_line("  ".join(parts + sorted(names))), "faint")]

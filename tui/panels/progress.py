@@ -75,12 +75,16 @@ def progress_lines(study: Study, width: int, height: int, glyphs: Glyphs) -> lis
 
 
 def best_so_far(study: Study, measured: Sequence[Experiment]) -> list[Point]:
-    """The champion's metric over the experiments: each champion from its own number on."""
-    champions = [study.experiments[key] for key in study.lineage if study.experiments[key].metric is not None]
-    points = [(float(x.id), x.metric) for x in champions if x.metric is not None]
-    if not points:
-        points = [(float(measured[0].id), measured[0].metric or 0.0)]
-    return sorted(points)
+    """The champion's metric over the experiments: each champion from its own number on.
+
+    One that a person went back to stands right after those it took over from again.
+    """
+    points: list[Point] = []
+    for experiment in (study.experiments[key] for key in study.lineage):
+        if experiment.metric is not None:
+            last = points[-1][0] if points else -1.0
+            points.append((max(float(experiment.id), last + 0.5), experiment.metric))
+    return points or [(float(measured[0].id), measured[0].metric or 0.0)]
 
 
 def optimiser_steps(study: Study) -> list[Point]:

@@ -1,5 +1,6 @@
 """One experiment: what was believed, what was measured, what was changed, and the verdict with its sentence."""
 
+import shlex
 from pathlib import Path
 
 from loop.journal import Journal
@@ -106,6 +107,26 @@ def rule(title: str, width: int, glyphs: Glyphs, more: str = "") -> Line:
     return ((text, "title"), (glyphs.rule * max(0, width - len(text) - len(right)), "border"), (right, "faint"))
 
 
+def second_study(study: Study, experiment: Experiment, root: Path) -> str:
+    """The command that begins a study of its own at an experiment's commit, under the same program and flags.
+
+    A worktree has what is committed and no more, so the program as it stands and the environment go along.
+    """
+    tag = f"{study.tag}-from-{experiment.id}"
+    here, there = shlex.quote(str(root)), shlex.quote(str(root.parent / f"{root.name}-{tag}"))
+    steps = [f"git -C {here} worktree add --detach {there} {(experiment.commit or '')[:12]}"]
+    if (root / "program.md").exists():
+        steps.append(f"cp {here}/program.md {there}")
+    if (root / ".venv").exists():
+        steps.append(f"ln -sfn {here}/.venv {there}/.venv")
+    flags = [
+        f" --{name} {shlex.quote(f'{value:g}s' if name == 'budget' else str(value))}"
+        for name, value in study.options.items()
+        if name in ("researcher", "budget")
+    ]
+    return " && ".join([*steps, f"looptop -C {there} --tag {shlex.quote(tag)}{''.join(flags)}"])
+
+
 class ExperimentSheet(Sheet):
     """All that is known of one experiment. Reads the diff from git and the log from the run's folder, once each."""
 
@@ -155,6 +176,8 @@ class ExperimentSheet(Sheet):
             possible.append(("discard", "discard"))
         if overruling.requeuing(study, found)[0]:
             possible.append(("requeue", "run again"))
+        if overruling.branching(study, found)[0]:
+            possible.append(("branch", "branch from here"))
         return possible
 
     def write(self, width: int) -> list[Line]:
@@ -183,10 +206,9 @@ class ExperimentSheet(Sheet):
         changes = f"+{experiment.lines_added} {glyphs.minus}{experiment.lines_removed}"
         return [rule("diff", width, glyphs, changes), *diff_lines(self.diff(), width), ()]
 
-    def branching(self) -> str:
-        """The command that starts a branch of the person's own at this experiment's commit."""
-        study = self.cockpit.known.study
-        return f"git switch -c {study.tag}-{self.experiment} {(self.found.commit or '')[:12]}"
+    def second_study(self) -> str:
+        """One line for a shell: a second study that begins at this experiment, in a worktree beside this one."""
+        return second_study(self.cockpit.known.study, self.found, self.root)
 
     def transcript(self, journal: Journal) -> str:
         """All that was thought for it, with the calls of tools and what was proposed."""

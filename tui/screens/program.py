@@ -1,4 +1,4 @@
-"""program: the contract in force, its instructions, and what became of each change to `program.md`.
+"""program: the contract in force, its instructions, what is pinned and noted, and each change to `program.md`.
 
 Shows the version that the loop goes by, which is not the file where the file is broken. Changes nothing: a person
 edits `program.md` in any editor, and the supervisor takes it over or says why not.
@@ -16,6 +16,9 @@ from tui.text import Line, Span, brief, clean, cut, one_line, pad, size, wrap
 _CHANGES = 12
 """Notices of changes that are shown, the newest first."""
 
+_NOTES = 12
+"""Notes of the notebook that are shown, the newest ones."""
+
 
 def contract_lines(contract: Contract, width: int) -> list[Line]:
     """The front matter in force, defaults included, a line a key."""
@@ -24,6 +27,7 @@ def contract_lines(contract: Contract, width: int) -> list[Line]:
         "experiments": limits.experiments,
         "hours": limits.hours,
         "usd": limits.usd,
+        "tokens": limits.tokens,
         "failures": limits.failures,
         "memory": None if limits.memory is None else size(limits.memory),
         "disk": None if limits.disk is None else size(limits.disk),
@@ -37,7 +41,7 @@ def contract_lines(contract: Contract, width: int) -> list[Line]:
         "verify": contract.verify or "none: the run's own number counts",
         "keep": f"confidence {keep.confidence:g}, {keep.baseline_runs} runs of the baseline, at most {keep.max_runs} "
         f"of an experiment, simpler {'wins' if keep.simpler_wins else 'does not win'}",
-        "limits": ", ".join(f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        "limits": ", ".join(f"{name} {value if isinstance(value, str) else f'{value:,.10g}'}"
                             for name, value in bounds.items() if value is not None) or "none",
         "review": contract.review,
     }  # fmt: skip
@@ -62,6 +66,16 @@ def instruction_lines(text: str, width: int) -> list[Line]:
         indent = len(raw) - len(raw.lstrip()) + (2 if raw.lstrip()[:2] in ("- ", "* ") else 0)
         for index, (a, b) in enumerate(wrap(raw, width if not indent else max(20, width - indent))):
             lines.append(((" " * (indent if index else 0) + raw[a:b], role),))
+    return lines
+
+
+def words_lines(number: int | None, text: str, width: int) -> list[Line]:
+    """Words of their own, after their number or a dash."""
+    lead = f"{'-' if number is None else number:>3}  "
+    lines: list[Line] = []
+    for index, piece in enumerate(clean(text).strip("\n").split("\n")):
+        for row, (a, b) in enumerate(wrap(piece, max(20, min(width, 110) - len(lead)))):
+            lines.append(((" " * len(lead) if index or row else lead, "dim"), (piece[a:b], "text")))
     return lines
 
 
@@ -103,6 +117,15 @@ class ProgramSheet(Sheet):
     def write(self, width: int) -> list[Line]:
         study = self.cockpit.known.study
         lines: list[Line] = [(("contract", "title"),), *contract_lines(study.contract, width), ()]
+        if study.pins:
+            lines.append((("pinned", "title"), ("  stands in every briefing; :unpin N takes one back", "faint")))
+            lines += [line for number, text in study.pins.items() for line in words_lines(number, text, width)]
+            lines.append(())
+        if study.notebook:
+            lines.append((("notebook", "title"), ("  what the researchers have learnt, the newest last", "faint")))
+            for note in study.notebook[-_NOTES:]:
+                lines += words_lines(None, note, width)
+            lines.append(())
         if found := self._notices():
             lines.append((("changes", "title"),))
             for at, text, role in found:

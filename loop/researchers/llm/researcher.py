@@ -185,7 +185,7 @@ class LanguageModel:
         talk.toolbox = self._toolbox(briefing, sink, talk.toolbox, repairs=True)
         talk.number, talk.turns, talk.idle = briefing.next_id, 0, 0
         log = await briefing.archive.log(crashed.id)
-        talk.conversation.say(repair(crashed, log, REPAIRS - len(talk.repaired)))
+        talk.conversation.say(repair(crashed, log, REPAIRS - len(talk.repaired) + 1))
         for words in briefing.words:
             talk.conversation.say(_WORDS.format(words=words))
         sink.think(f"Experiment {crashed.id} crashed ({crashed.reason}). Back to its conversation.\n")

@@ -30,7 +30,10 @@ class AutoML:
     """Proposes new values for the champion's constants, one experiment at a time."""
 
     name = "automl"
-    about = "Optuna's TPE over the ALL-CAPS constants; needs no key"
+    about = (
+        "Optuna's TPE over the ALL-CAPS constants; needs no key. For a language model: --model NAME, with "
+        "OPENAI_API_KEY or --base-url URL"
+    )
     ahead = 0
 
     def __init__(self, seed: int = 0) -> None:

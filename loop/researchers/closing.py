@@ -1,0 +1,76 @@
+"""How a coding agent hands over: the lines that its last message ends with, and a title where it gives none. Pure."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+LAST_LINES = 60
+"""Lines from the end in which they are looked for: further up an agent may repeat what it was told."""
+LONGEST_TITLE = 100
+"""Characters."""
+LONGEST_TEXT = 2000
+MOST_NOTES = 8
+
+# Bullets, quotes and headings before the key, bold or code around it.
+_LINE = re.compile(
+    r"[\s>*\-+•#`_\d.)]{0,12}(?P<key>title|hypothesis|expected(?: effect)?|notes?)"
+    r"[*_`]{0,3}\s?:[*_`]{0,3}\s*(?P<text>.+)",
+    re.IGNORECASE,
+)
+_BLANK = re.compile(r"[\W_]*|<[^>]*>|\[[^\]]*\]")
+"""A text that says nothing: dots, or the place for one in the briefing that an agent has echoed."""
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What an agent says of its change; empty where it does not."""
+
+    title: str = ""
+    hypothesis: str = ""
+    expected: str = ""
+    notes: Sequence[str] = ()
+
+
+def closing(text: str) -> Closing:
+    """What the end of an agent's last message says of its change.
+
+    A line each, `title: ...`, `hypothesis: ...`, `expected: ...` and any number of `note: ...`, in any order, however
+    they are marked up. Of a key that comes more than once the last counts.
+    """
+    said: dict[str, str] = {}
+    notes: list[str] = []
+    for line in text.splitlines()[-LAST_LINES:]:
+        found = _LINE.fullmatch(line.strip())
+        if found is None:
+            continue
+        words = found["text"].strip().strip("*_`").strip()
+        if _BLANK.fullmatch(words):
+            continue
+        key = found["key"].lower().split()[0]
+        if key.startswith("note"):
+            notes.append(words[:LONGEST_TEXT])
+        else:
+            said[key] = words[: LONGEST_TITLE if key == "title" else LONGEST_TEXT]
+    return Closing(
+        title=said.get("title", ""),
+        hypothesis=said.get("hypothesis", ""),
+        expected=said.get("expected", ""),
+        notes=tuple(dict.fromkeys(notes))[-MOST_NOTES:],
+    )
+
+
+def title_of(before: Mapping[str, str], edits: Mapping[str, str]) -> str:
+    """A title from the change itself: its first new line, or its first line that is gone.
+
+    Args:
+        before: text of the files as they were, by path.
+        edits: new full text by path.
+    """
+    for path, text in edits.items():
+        lines = difflib.unified_diff(before.get(path, "").splitlines(), text.splitlines(), lineterm="", n=0)
+        changed = [line for line in list(lines)[2:] if line[0] in "+-" and line[1:].strip()]
+        for sign, lead in (("+", ""), ("-", "without ")):
+            if first := next((line[1:].strip() for line in changed if line[0] == sign), ""):
+                return (lead + first)[:LONGEST_TITLE]
+    return f"change {', '.join(edits)}"[:LONGEST_TITLE]
