@@ -4,7 +4,7 @@ It starts the command in a new session, watches memory and the deadline, and end
 command ends, at the deadline, when it is asked to, and when the supervisor is gone, however that died. It keeps its own
 time, so a supervisor that hangs does not make a run longer. `local` starts it and speaks to it over three pipes:
 
-- fd 0: the order (see `encode_order`), then `kill`; the end of file means that the supervisor is gone.
+- fd 0: the order (see `Order`), then `kill`; the end of file means that the supervisor is gone.
 - fd 1: its reports, a line each: `warden PID`, `cannot WHAT ERRNO`, `memory NOW`, `ended ...` (see `Warden.report`).
 - fd 2: the run's output, which it hands on and never reads.
 
