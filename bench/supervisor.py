@@ -24,6 +24,7 @@ from loop.opening import Prepared
 from loop.options import Options
 from loop.program import load
 from loop.researchers.researcher import Briefing, Proposal, Sink
+from loop.runs.sandbox import choose
 from loop.service import find_slots
 from loop.study import FOLDED, fold
 from loop.supervisor import Supervisor
@@ -51,7 +52,7 @@ def prepare(root: Path, count: int) -> Prepared:
     init_repository(root, [root / "run.sh", root / "program.md"])
     lineage = Lineage(root, "bench")
     lineage.prepare()
-    return Prepared(Workspace(root), lineage, load(root), Options(), (Instant(),))
+    return Prepared(Workspace(root), lineage, load(root), Options(), (Instant(),), choose("auto"))
 
 
 def bare_ms(root: Path, count: int = 50) -> float:

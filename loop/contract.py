@@ -64,6 +64,12 @@ class Limits(_Strict):
     """Experiments in a row that ended without a number."""
     memory: ByteSize | None = None
     """Bytes of main memory that one run's process tree may hold."""
+    processes: int | None = Field(default=1024, ge=1)
+    """Processes that a run may have at once."""
+    file: ByteSize | None = None
+    """Bytes of one file that a run writes."""
+    run_disk: ByteSize | None = ByteSize(20_000_000_000)
+    """Bytes that a run may leave on the disk, its temporary files included."""
     disk: ByteSize | None = None
     """Bytes that `.looptop/` may hold."""
 
@@ -82,6 +88,9 @@ class Contract(_Strict):
     """Training time of one run; the script gets it as LOOPTOP_BUDGET_S."""
     deadline: Seconds = 600.0
     """Start-up, training and scoring together; past it the run is ended."""
+    read: tuple[str, ...] = ()
+    """Files and folders outside the repository's commits that a run may read, such as its data: absolute, below the
+    home (`~/`), or relative to the checkout."""
     verify: str | None = None
     """Command that measures the metric anew where the proposal cannot reach; None: self-reported."""
     keep: Keep = Keep()
@@ -91,7 +100,7 @@ class Contract(_Strict):
     researcher: str | None = None
     """Who proposes: `automl`, `llm`, or the command line of a coding agent; None: what the person's settings say."""
 
-    @field_validator("edit", mode="before")
+    @field_validator("edit", "read", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -111,6 +120,14 @@ class Contract(_Strict):
                 raise ValueError(f"{path!r} is outside the repository")
             if parts[0] in (".git", ".looptop"):
                 raise ValueError(f"{path!r} belongs to {'git' if parts[0] == '.git' else 'looptop'} itself")
+        return paths
+
+    @field_validator("read")
+    @classmethod
+    def _not_looptops_own(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        for path in paths:
+            if not path.strip() or ".looptop" in path.split("/"):
+                raise ValueError(f"{path!r} is nothing that a run may read: name a file or a folder of yours")
         return paths
 
     @field_validator("run", "verify", "researcher")

@@ -60,6 +60,8 @@ class SupervisorStarted(Fact):
     """What each slot is, such as "GPU 0" or "CPU"."""
     options: dict[str, Any] = {}
     """Flags it was started with, in force until others are given."""
+    sandbox: str = ""
+    """What confines the runs: `bubblewrap`, `landlock` or `off`; empty from before there was any."""
 
 
 class SupervisorStopped(Fact):

@@ -11,18 +11,23 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import psutil
 
 from loop import events as e
 from loop import schedule
+from loop.confining import Confining, Places
 from loop.gauges import Reading
 from loop.lineage import Lineage
 from loop.recorder import Recorder
 from loop.runs import verification
+from loop.runs.confinement import Confinement
 from loop.runs.environment import child_environment, resolve_command
 from loop.runs.local import LocalRun, RunResult, RunSpec
 from loop.runs.output import Sample
+from loop.runs.sandbox import Sandbox
 from loop.study import Experiment
 from loop.workspace import Workspace
 
@@ -31,6 +36,9 @@ LONGEST_TAIL = 4000
 
 SHORTEST_VERIFICATION = 60.0
 """Seconds a verification gets at least, however much of the deadline the run has used up."""
+
+RESERVE = 256 << 20
+"""Bytes of the disk that no run may take: the journal of the loop has to go on."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,9 @@ class _Flight:
 class Flights:
     """Everything of one supervisor that is running now."""
 
-    def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder) -> None:
+    def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder, sandbox: Sandbox) -> None:
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
+        self._confining = Confining(workspace, sandbox)
         self._flights: dict[int, _Flight] = {}
         self._use: tuple[e.GpuUse, ...] | None = None
         """Who was on the GPUs when somebody last asked; None where nobody can tell."""
@@ -68,16 +77,21 @@ class Flights:
         number, seed = schedule.next_run(experiment)
         contract = self._recorder.study.contract
         assert experiment.commit
-        self._fresh_folder(experiment.id, number)
+        places = self._places(experiment, number)
+        await asyncio.to_thread(places.prepare)
         name = f"{experiment.id}.{number}"
-        spec = self._spec(contract.run, name, experiment.id, number, seed, slot, contract.deadline)
+        argv = resolve_command(contract.run, self._workspace.root)
+        tree = self._lineage.tree_path(name)
+        confined = await asyncio.to_thread(self._confining.of_run, contract, argv, tree, places)
+        spec = self._spec(argv, tree, seed, slot, contract.deadline, places, confined)
+        making = partial(self._lineage.add_tree, name, experiment.commit)
 
         def sampled(samples: list[Sample]) -> None:
             for sample in samples:
                 body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
                 self._recorder.stream(body, experiment.id, number)
 
-        run = await self._start(spec, name, experiment.commit, sampled)
+        run = await self._start(spec, making, sampled)
         started = e.RunStarted(
             seed=seed,
             slot=slot.index,
@@ -91,6 +105,7 @@ class Flights:
             self._recorder.record(started, experiment.id, number)
             result = await run.wait()
         self._recorder.record(self._finished(flight, result), experiment.id, number)
+        await asyncio.to_thread(places.clear)
         await asyncio.to_thread(self._lineage.remove_tree, name)
 
     async def verify(self, experiment: Experiment, number: int, slot: Slot) -> None:
@@ -99,27 +114,51 @@ class Flights:
         run = experiment.runs[number]
         assert contract.verify and experiment.commit
         name = f"{experiment.id}.{number}.verify"
+        places = self._places(experiment, number).of_verification()
+        await asyncio.to_thread(places.prepare)
+        argv = resolve_command(contract.verify, self._workspace.root)
+        tree = self._lineage.tree_path(name)
+        confined = await asyncio.to_thread(self._confining.of_verification, contract, argv, tree, places)
         left = max(SHORTEST_VERIFICATION, contract.deadline - run.seconds)
-        spec = self._spec(contract.verify, name, experiment.id, number, run.seed, slot, left, log="verify")
-        checking = await self._start(spec, name, experiment.commit)
+        spec = self._spec(argv, tree, run.seed, slot, left, places, confined)
+        checking = await self._start(spec, partial(self._examined_tree, name, experiment.commit))
         with self._in_flight(experiment, checking, number, slot) as flight:
             result = await checking.wait()
         if not flight.lost:  # else it is verified after the next start
             found = verification.read(result, contract.metric)
             body = e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
             self._recorder.record(body, experiment.id, number)
+        await asyncio.to_thread(places.clear)
         await asyncio.to_thread(self._lineage.remove_tree, name)
 
+    def _examined_tree(self, name: str, commit: str) -> None:
+        """The study's first commit, with nothing of the experiment in it but the editable files.
+
+        So whatever an experiment's commit may hold besides, the harness that measures it is the one of the beginning.
+        """
+        study = self._recorder.study
+        tree = self._lineage.add_tree(name, study.base)
+        for path in study.contract.edit:
+            content = self._lineage.read(commit, path)
+            if content is None:
+                (tree / path).unlink(missing_ok=True)
+            else:
+                (tree / path).parent.mkdir(parents=True, exist_ok=True)
+                (tree / path).write_bytes(content)
+
     async def _start(
-        self, spec: RunSpec, tree: str, commit: str, on_samples: Callable[[list[Sample]], None] = lambda _: None
+        self,
+        spec: RunSpec,
+        make_tree: Callable[[], object],
+        on_samples: Callable[[list[Sample]], None] = lambda _: None,
     ) -> LocalRun:
         """Start a run in a worktree of its own; who is cancelled meanwhile leaves neither of them behind."""
-        made = asyncio.create_task(asyncio.to_thread(self._lineage.add_tree, tree, commit))
+        made = asyncio.create_task(asyncio.to_thread(make_tree))
         try:
             return await LocalRun.start(spec, on_samples=on_samples, after=asyncio.shield(made))
         except BaseException:
             await asyncio.wait([made])  # git cannot be interrupted
-            await asyncio.to_thread(self._lineage.remove_tree, tree)
+            await asyncio.to_thread(self._lineage.remove_tree, spec.cwd.name)
             raise
 
     def kill(self, experiment: int, who: str, *, lost: bool = False) -> bool:
@@ -184,43 +223,50 @@ class Flights:
         finally:
             del self._flights[experiment.id]
 
-    def _fresh_folder(self, experiment: int, number: int) -> None:
-        folder = self._workspace.run_folder(experiment, number)
-        if folder.exists():  # left by a supervisor that ended between making it and recording the run
-            shutil.rmtree(folder)
-        for part in ("out", "tmp"):
-            (folder / part).mkdir(parents=True)
+    def _places(self, experiment: Experiment, number: int) -> Places:
+        """The baseline is the person's own file: what it compiles may serve all later runs."""
+        shared = self._workspace.folder / "cache"
+        folder = self._workspace.run_folder(experiment.id, number)
+        return Places(folder, shared, None if experiment.id == 0 else folder / "cache")
 
     def _spec(
         self,
-        command: str,
-        tree: str,
-        experiment: int,
-        number: int,
+        argv: list[str],
+        tree: Path,
         seed: int,
         slot: Slot,
         deadline: float,
-        log: str = "",
+        places: Places,
+        confined: Confinement | None,
     ) -> RunSpec:
-        folder = self._workspace.run_folder(experiment, number)
         contract = self._recorder.study.contract
+        limits = contract.limits
+        tmp = self._confining.tmp_inside(places.tmp)
         environment = child_environment(
             os.environ,
             budget_s=contract.budget,
             seed=seed,
-            run_dir=folder / "out",
-            tmp_dir=folder / "tmp",
-            cache_dir=self._workspace.folder / "cache",
+            run_dir=places.out,
+            tmp_dir=tmp,
+            cache_dir=places.cache,
             devices=slot.devices,
             workspace=self._workspace.root,
+            home=tmp / "home" if confined is not None else None,
+            texts=self._confining.texts,
         )
+        free = shutil.disk_usage(places.folder).free - RESERVE
         return RunSpec(
-            argv=resolve_command(command, self._workspace.root),
-            cwd=self._lineage.tree_path(tree),
+            argv=argv,
+            cwd=tree,
             env=environment,
-            log_dir=folder / log,
+            log_dir=places.log,
             deadline_s=deadline,
-            memory_cap=int(contract.limits.memory or 0),
+            memory_cap=int(limits.memory or 0),
+            process_cap=limits.processes or 0,
+            file_cap=int(limits.file or 0),
+            disk_cap=max(1, min(free, int(limits.run_disk or free))),
+            folders=places.written,
+            confinement=confined,
         )
 
     def _finished(self, flight: _Flight, result: RunResult) -> e.RunFinished:

@@ -27,6 +27,7 @@ from loop.recorder import Recorder
 from loop.researchers import engage, named
 from loop.researchers.researcher import Researcher
 from loop.runs.leftovers import sweep_leftovers
+from loop.runs.sandbox import NoSandbox, Sandbox, choose
 from loop.study import Experiment, Study, fold
 from loop.verdicts import Verdicts
 from loop.version import VERSION
@@ -49,6 +50,7 @@ class Prepared:
     program: Program
     options: Options
     researchers: tuple[Researcher, ...]
+    sandbox: Sandbox
 
 
 def prepare(start: Path, flags: Options) -> Prepared:
@@ -76,7 +78,11 @@ def prepare(start: Path, flags: Options) -> Prepared:
     lineage.prepare()
     settings = options.over_settings(personal.read())
     researcher = engage(named(options, program.contract, settings), settings)
-    return Prepared(workspace, lineage, program, options, (researcher,))
+    try:
+        sandbox = choose(settings.sandbox)
+    except NoSandbox as error:
+        raise CannotStart(str(error)) from None
+    return Prepared(workspace, lineage, program, options, (researcher,), sandbox)
 
 
 def _check_disk(root: Path) -> None:
@@ -138,10 +144,13 @@ class Opening:
             version=VERSION,
             slots=tuple(slot.name for slot in slots),
             options=self._prepared.options.model_dump(exclude_none=True),
+            sandbox=self._prepared.sandbox.kind,
         )
         lost = e.RunFinished(outcome="lost", reason="its supervisor ended; it is run again")
         in_flight = [(lost, experiment.id, run.number) for experiment, run in self._study.running()]
         self._recorder.record_all([*in_flight, (started, None, None)])
+        if self._prepared.sandbox.kind == "off":
+            self._recorder.record(e.Fault(where="sandbox", message=self._prepared.sandbox.sentence()))
         for researcher in self._prepared.researchers:
             self._recorder.record(e.ResearcherJoined(name=researcher.name, about=researcher.about))
 

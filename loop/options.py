@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from loop.contract import Contract, Seconds
-from loop.settings import Address, Settings
+from loop.settings import Address, Sandboxes, Settings
 
 
 class Options(BaseModel):
@@ -23,6 +23,8 @@ class Options(BaseModel):
     """Name of the language model, as its endpoint calls it."""
     base_url: Address | None = None
     """Where the endpoint is; never with a key in it."""
+    sandbox: Sandboxes | None = None
+    """What confines the runs, instead of what the person's settings say."""
     budget: Seconds | None = None
     """Seconds of training in one run, instead of the program's."""
     experiments: int | None = None
@@ -37,7 +39,7 @@ class Options(BaseModel):
 
     def over_settings(self, settings: Settings) -> Settings:
         """A person's settings with the flags in force."""
-        given = {name: value for name in ("model", "base_url") if (value := getattr(self, name)) is not None}
+        given = {name: value for name in ("model", "base_url", "sandbox") if (value := getattr(self, name)) is not None}
         return settings.model_copy(update=given)
 
     def applied(self, contract: Contract) -> Contract:

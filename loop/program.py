@@ -97,6 +97,11 @@ def check_files(contract: Contract, root: Path, source: str = "") -> None:
             raise ProgramError(f"{where}: {name} is not a text file; proposals are edits of text") from None
         except OSError as error:
             raise ProgramError(f"{where}: {name} cannot be read: {error.strerror}") from None
+    line = next((n for n, text in enumerate(source.splitlines(), 1) if text.startswith("read")), 0)
+    where = f"{NAME}:{line}: read" if line else f"{NAME}: read"
+    for name in contract.read:
+        if not (root / Path(name).expanduser()).exists():
+            raise ProgramError(f"{where}: {name} does not exist, so no run could read it")
 
 
 async def watch(root: Path) -> AsyncIterator[Program | ProgramError]:

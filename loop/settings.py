@@ -27,6 +27,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from loop.contract import Seconds
 
+Sandboxes = Literal["auto", "bubblewrap", "landlock", "off"]
+
 THEMES = ("dark", "light", "contrast", "ansi", "mono")
 """Names of the cockpit's colours."""
 
@@ -69,6 +71,8 @@ class Settings(BaseModel):
     """Draw with plain ASCII characters."""
     notify: Literal["off", "bell", "desktop", "both"] = "off"
     """On a new champion, a wait for approval, a fault and the end: ring the bell, send OSC 9, or both."""
+    sandbox: Sandboxes = "auto"
+    """What confines the runs: `auto` takes bubblewrap where it works, else Landlock, else nothing and says so."""
     researcher: str | None = None
     """Who proposes: `automl`, `llm`, or the command line of a coding agent. None: `llm` where a model or an endpoint is
     set, else `automl`."""

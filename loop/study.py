@@ -122,6 +122,8 @@ class Supervisor:
     stopped_at: float | None = None
     reason: str = ""
     failed: bool = False
+    sandbox: str = ""
+    """What confines the runs: `bubblewrap`, `landlock` or `off`."""
 
 
 @dataclass(slots=True)
@@ -318,7 +320,9 @@ class Study:
                 self.contract, self.program = body.contract, body.text
             case e.SupervisorStarted():
                 self._close_supervision(previous)
-                self.supervisor = Supervisor(body.pid, body.host, body.version, body.slots, event.at)
+                self.supervisor = Supervisor(
+                    body.pid, body.host, body.version, body.slots, event.at, sandbox=body.sandbox
+                )
                 self.stopping, self.limit = "no", None
                 self.options = body.options
                 self.troubles.clear()

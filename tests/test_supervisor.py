@@ -15,6 +15,7 @@ from loop.opening import Prepared
 from loop.options import Options
 from loop.program import load
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Researcher, Sink
+from loop.runs.sandbox import choose
 from loop.service import find_slots
 from loop.study import FOLDED, Study, fold
 from loop.supervisor import Supervisor
@@ -74,7 +75,7 @@ class House:
     def supervisor(self, journal: Journal, *researchers: Researcher) -> Supervisor:
         lineage = Lineage(self.root, "test")
         lineage.prepare()
-        prepared = Prepared(Workspace(self.root), lineage, load(self.root), Options(), researchers)
+        prepared = Prepared(Workspace(self.root), lineage, load(self.root), Options(), researchers, choose("auto"))
         gauges = FakeGauges(0)
         return Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
 
@@ -108,6 +109,28 @@ async def test_a_better_change_is_kept_and_the_next_builds_on_it(house: House) -
     assert study.supervisor is not None
     assert study.supervisor.reason == "no researcher has anything left to propose"
     assert study.lineage == [0, 1, 3]
+
+
+TOO_MUCH = {
+    "had more than its 20 processes at once": "for n in $(seq 30); do sleep 60 & done; sleep 60",
+    "wrote a file of more than its 0.001 GB": 'head -c 3000000 /dev/zero > "$LOOPTOP_RUN_DIR/x"; sleep 60',
+    "wrote more than its 0.005 GB into its folders": "for n in 1 2 3 4 5 6 7 8; do "
+    'head -c 900000 /dev/urandom > "$LOOPTOP_RUN_DIR/$n"; done; sleep 60',
+    "used more than its 0.2 GB of memory": "(head -c 400000000 /dev/zero; sleep 60) | tail -n 1 > /dev/null",
+}
+"""What a run does to go over each limit, by what its verdict says then."""
+
+
+async def test_each_limit_ends_a_run_with_its_own_sentence_and_the_loop_goes_on(tmp_path: Path) -> None:
+    limits = "limits: {processes: 20, file: 1MB, run_disk: 5MB, memory: 200MB}\n"
+    house = House(tmp_path, front=limits)
+    steps = [change("A=5", f"A=5; {what}") for what in TOO_MUCH.values()]
+    study = await house.work(Scripted(*steps, change("A=5", "A=1")))
+    experiments = [study.experiments[number] for number in range(1, 6)]
+    assert [experiment.verdict for experiment in experiments] == ["crashed"] * 4 + ["kept"]
+    for experiment, said in zip(experiments, TOO_MUCH, strict=False):
+        assert said in experiment.reason
+    assert study.supervisor is not None and study.supervisor.reason == "no researcher has anything left to propose"
 
 
 async def test_a_proposal_made_on_an_older_champion_is_moved_onto_the_new_one(house: House) -> None:

@@ -19,7 +19,7 @@ class Ending:
     """What the warden says at the end; as it stands when the warden could not."""
 
     why: str = ""
-    """exited, deadline, kill, memory, orphaned or terminated."""
+    """exited, deadline, memory, processes, file, disk, kill, orphaned or terminated."""
     code: int | None = None
     """Exit code of the command itself; negative: the signal that ended it."""
     seconds: float = 0.0
@@ -57,12 +57,16 @@ def cannot_start(program: str, folder: Path, what: str, number: int) -> str:
     """
     if what == "fork":
         return f"cannot start the process that guards the run: {os.strerror(number)}"
+    if what in ("confine", "limit"):
+        return f"the run could not be confined ({os.strerror(number)}), so it was not started; see `looptop doctor`"
     if what == "enter":
         return f"cannot start the run in {folder}: {os.strerror(number)}"
     if number == errno.ENOENT and "/" in program and (folder / program).exists():
         return f"cannot start {program!r}: the interpreter that its first line names is not there"
     if number == errno.ENOENT:
         return f"cannot start {program!r}: no such program; check `run:` in program.md, and PATH"
+    if number == errno.EACCES and "/" in program and os.access(folder / program, os.X_OK):
+        return f"cannot start {program!r}: its sandbox does not let it be read; name it under `read:` in program.md"
     if number == errno.EACCES:
         return f"cannot start {program!r}: it is not executable; `chmod +x` it, or name its interpreter in `run:`"
     if number == errno.ENOEXEC:

@@ -45,6 +45,8 @@ def child_environment(
     cache_dir: Path,
     devices: str | None = None,
     workspace: Path | None = None,
+    home: Path | None = None,
+    texts: Path | None = None,
 ) -> dict[str, str]:
     """The whole environment of one run.
 
@@ -57,6 +59,8 @@ def child_environment(
         cache_dir: shared by all runs: what torch.compile and Triton built once is not built again.
         devices: the slot's GPUs as CUDA_VISIBLE_DEVICES (`0`, `0,1`, a UUID; empty: none). None leaves the parent's.
         workspace: where it has a `.venv`, `uv run` uses that one, as it is, instead of making one in each worktree.
+        home: a folder of the run's own, where the person's home is out of its reach.
+        texts: looptop's cache, which a run of another home would look for elsewhere.
     """
     child = {name: value for name, value in parent.items() if _allowed(name)}
     child |= {
@@ -73,6 +77,14 @@ def child_environment(
     if devices is not None:
         # CUDA counts the fastest first unless told otherwise; NVML, and so our gauges, count by bus.
         child |= {"CUDA_VISIBLE_DEVICES": devices, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    if home is not None:
+        # Python looks below it for what `pip install --user` has put there; the two caches would be out of reach.
+        child["PYTHONUSERBASE"] = str(Path(parent.get("HOME", "/"), ".local"))
+        child["HOME"] = str(home)
+        for elsewhere in ("XDG_CACHE_HOME", "UV_CACHE_DIR"):
+            child.pop(elsewhere, None)
+    if texts is not None:
+        child["LOOPTOP_CACHE"] = str(texts)
     if workspace is not None and (workspace / ".venv").is_dir():
         child |= {"UV_PROJECT_ENVIRONMENT": str(workspace / ".venv"), "UV_NO_SYNC": "1"}
     return child

@@ -8,7 +8,9 @@ run that printed no metric and ended with exit code 0 is `finished` here.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import re
 import subprocess
 import sys
 import time
@@ -18,12 +20,15 @@ from pathlib import Path
 
 import psutil
 
-from loop.runs import tree
+from loop.runs import sandbox, tree
+from loop.runs.bubblewrap import SIGNALLED
+from loop.runs.confinement import Confinement
 from loop.runs.ending import Ending, Outcome, cannot_start, exited
 from loop.runs.leftovers import sweep_orphans
 from loop.runs.log import CappedLog
+from loop.runs.order import Order
 from loop.runs.output import SAMPLE_EVERY_S, OutputReader, Sample
-from loop.runs.warden import GRACE_S, STUCK_S, encode_order
+from loop.runs.warden import GRACE_S, STUCK_S
 
 # One turn of the event loop takes this much of a run's output, and no longer than this...
 TURN_BYTES = 64 * 1024
@@ -45,6 +50,10 @@ if not tree.LISTS_CHILDREN:
 _WARDEN = [sys.executable, "-I", "-S", "-c"]
 _WARDEN += ["import sys; sys.path += sys.argv[1:]; from loop.runs.warden import main; main()", *_ROOTS]
 
+# How bubblewrap says that the system does not start the command; its own exit code is 1 then.
+_NOT_STARTED = re.compile(r"^bwrap: execvp .*: (.+)$\s*\Z", re.MULTILINE)
+_ERRORS = {os.strerror(number): number for number in (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR)}
+
 
 @dataclass(frozen=True)
 class RunSpec:
@@ -61,7 +70,17 @@ class RunSpec:
     deadline_s: float
     """Seconds from the start until everything is ended."""
     memory_cap: int = 0
-    """Bytes that the whole tree may hold; 0 is no limit."""
+    """Bytes that the whole tree may hold; 0 is no limit, here and below."""
+    process_cap: int = 0
+    """Processes that there may be at once."""
+    file_cap: int = 0
+    """Bytes that a file may have."""
+    disk_cap: int = 0
+    """Bytes that `folders` may hold together."""
+    folders: tuple[Path, ...] = ()
+    """Where the run can write."""
+    confinement: Confinement | None = None
+    """What it may reach; None: everything that its user can."""
 
 
 @dataclass(frozen=True)
@@ -156,11 +175,12 @@ class LocalRun:
         try:
             if after is not None:
                 await after
+            order = await asyncio.to_thread(run._order)
         except BaseException:
             run._end_unstarted()
             await run.wait()
             raise
-        run._begin()
+        run._begin(order)
         return run
 
     async def wait(self) -> RunResult:
@@ -205,12 +225,33 @@ class LocalRun:
         self._loop.add_reader(self._warden.stdout.fileno(), self._take_reports)
         self._loop.add_reader(self._warden.stderr.fileno(), self._take_output)
 
-    def _begin(self) -> None:
+    def _order(self) -> Order:
+        """What the warden is to do. It looks at links and folders, so it waits until they are there."""
+        spec = self.spec
+        argv, rules = sandbox.confine(spec.confinement, spec.argv, str(spec.cwd))
+        return Order(
+            argv,
+            str(spec.cwd),
+            spec.deadline_s,
+            memory=spec.memory_cap,
+            processes=spec.process_cap,
+            file=spec.file_cap,
+            disk=spec.disk_cap,
+            folders=tuple(map(str, spec.folders)),
+            rules=tuple(rules),
+            inner=2 if self._wrapped else 0,
+        )
+
+    @property
+    def _wrapped(self) -> bool:
+        """Whether two processes of bubblewrap's stand above the command."""
+        return self.spec.confinement is not None and self.spec.confinement.kind == "bubblewrap"
+
+    def _begin(self, order: Order) -> None:
         """Give the order; the deadline counts from here."""
-        order = encode_order([*self.spec.argv], str(self.spec.cwd), self.spec.deadline_s, self.spec.memory_cap)
         if self._warden and self._warden.stdin:
             try:
-                self._warden.stdin.write(order)
+                self._warden.stdin.write(order.encode())
             except OSError:
                 pass  # it has ended already, and the result will say so
 
@@ -247,6 +288,8 @@ class LocalRun:
                 self._cannot = (what, int(number))
             case ["ended", why, status, wall, cpu, peak, leftovers, stuck]:
                 code = None if status == "-" else os.waitstatus_to_exitcode(int(status))
+                if self._wrapped and code is not None and code > SIGNALLED:
+                    code = SIGNALLED - code
                 self._ending = Ending(why, code, float(wall), float(cpu), int(peak), int(leftovers), int(stuck))
 
     def _take_output(self) -> None:
@@ -352,15 +395,27 @@ class LocalRun:
 
     def _verdict(self, ending: Ending, tail: str) -> tuple[Outcome, str]:
         spec = self.spec
+        if self._wrapped and ending.code == 1 and (said := _NOT_STARTED.search(tail)):
+            self._cannot = ("start", _ERRORS.get(said[1], errno.EIO))
         if self._cannot:
             return "crashed", cannot_start(spec.argv[0], spec.cwd, *self._cannot)
         if ending.why in ("exited", "terminated"):
             return exited(ending, tail)
-        if ending.why == "memory":
-            return "crashed", f"used more than its {spec.memory_cap / 1e9:g} GB of memory, and was ended"
+        if ending.why in (sentences := _over(spec)):
+            return "crashed", f"{sentences[ending.why]}, and was ended"
         if ending.why == "deadline" or (self._overdue and not self._killed_by):
             force = " by force" if self._overdue else ""
             return "timed_out", f"not done after its deadline of {spec.deadline_s:g} s, and ended{force}"
         if self._killed_by:
             return "killed", self._killed_by
         return "crashed", "the process that guards the run was killed, by the run or by the kernel; all of it was ended"
+
+
+def _over(spec: RunSpec) -> dict[str, str]:
+    """What a run did that went over each of its limits."""
+    return {
+        "memory": f"used more than its {spec.memory_cap / 1e9:g} GB of memory",
+        "processes": f"had more than its {spec.process_cap} processes at once",
+        "file": f"wrote a file of more than its {spec.file_cap / 1e9:g} GB",
+        "disk": f"wrote more than its {spec.disk_cap / 1e9:g} GB into its folders",
+    }

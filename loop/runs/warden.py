@@ -4,12 +4,14 @@ It starts the command in a new session, watches memory and the deadline, and end
 command ends, at the deadline, when it is asked to, and when the supervisor is gone, however that died. It keeps its own
 time, so a supervisor that hangs does not make a run longer. `local` starts it and speaks to it over three pipes:
 
-- fd 0: the order (see `encode_order`), then `kill`; the end of file means that the supervisor is gone.
+- fd 0: the order (see `Order`), then `kill`; the end of file means that the supervisor is gone.
 - fd 1: its reports, a line each: `warden PID`, `cannot WHAT ERRNO`, `memory NOW`, `ended ...` (see `Warden.report`).
 - fd 2: the run's output, which it hands on and never reads.
 
-It never reads the run's output, writes no file and decides nothing about the result. It starts with every run, so it
-imports only what costs next to nothing: all of it, ctypes included, is ready 12 ms after the fork.
+It stays outside of the run's sandbox, which it starts: bubblewrap is its child like any command, and Landlock it
+applies between fork and exec. It never reads the run's output, writes no file and decides nothing about the result. It
+starts with every run, so it imports only what costs next to nothing: all of it, ctypes included, is ready 12 ms after
+the fork.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import sys
 import time
 
 from loop.runs import tree
+from loop.runs.order import Order, become_command
 
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
 ORPHANED_GRACE_S = 1.0  # the same once nobody will read what the run still saves: its supervisor is gone
@@ -31,32 +34,6 @@ LOOK_S = 0.5  # between two looks at the tree's memory
 LOOK_SHARE = 100  # a look never takes more than one part in this many of a core
 
 NEVER = float("inf")
-
-
-def encode_order(argv: list[str], cwd: str, deadline_s: float, memory_cap: int) -> bytes:
-    """The order for one run: what to start, where, for how long (seconds) and with how much memory (bytes, 0: any).
-
-    It travels over the pipe, not in the warden's own command line, where a `pkill -f train.py` would find it.
-    """
-    body = b"\0".join(os.fsencode(field) for field in (repr(float(deadline_s)), str(memory_cap), cwd, *argv))
-    return b"%08d" % len(body) + body
-
-
-def read_order(descriptor: int) -> tuple[list[str], str, float, int]:
-    """The inverse of `encode_order`, read from a pipe. EOFError when the pipe ends first."""
-    size = int(_read_exactly(descriptor, 8))
-    deadline, memory_cap, cwd, *argv = _read_exactly(descriptor, size).split(b"\0")
-    return [os.fsdecode(field) for field in argv], os.fsdecode(cwd), float(deadline), int(memory_cap)
-
-
-def _read_exactly(descriptor: int, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        part = os.read(descriptor, size - len(data))
-        if not part:
-            raise EOFError("the order ended early")
-        data += part
-    return data
 
 
 def _kill_group(leader: int) -> None:
@@ -70,10 +47,10 @@ def _kill_group(leader: int) -> None:
 class Warden:
     """One run, from its first process to its last."""
 
-    def __init__(self, argv: list[str], cwd: str, deadline_s: float, memory_cap: int, inherits: bool) -> None:
-        self.argv, self.cwd, self.memory_cap, self.inherits = argv, cwd, memory_cap, inherits
+    def __init__(self, order: Order, inherits: bool) -> None:
+        self.order, self.inherits = order, inherits
         self.started = time.monotonic()
-        self.deadline = self.started + deadline_s
+        self.deadline = self.started + order.deadline_s
         self.next_look = self.started
         self.ended = NEVER  # when the command itself ended
         self.status: int | None = None  # its wait status, as from waitpid
@@ -104,30 +81,20 @@ class Warden:
     def start(self) -> bool:
         """Start the command; False, with a report that says why, when the system refuses."""
         self.say(f"warden {os.getpid()}")
-        what = "enter"
-        try:
-            os.chdir(self.cwd)
-            what = "start"
-            self.main = os.posix_spawnp(
-                self.argv[0],
-                self.argv,
-                os.environ,
-                file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, 2, 1)],
-                setsid=True,
-                # Ignored signals stay ignored across exec: these are the ones that we and Python ignore.
-                setsigdef=[_signal.SIGINT, _signal.SIGHUP, _signal.SIGQUIT, _signal.SIGPIPE, _signal.SIGXFSZ],
-            )
-        except OSError as error:
-            self.say(f"cannot {what} {error.errno}")
-            return False
+        if self.order.rules:
+            from loop.runs import landlock  # noqa: F401 - 2 ms, before the fork: the child has it then
+        answers, answer = os.pipe()
+        self.main = os.fork()
+        if self.main == 0:
+            become_command(self.order, answer)
+        os.close(answer)
         self.started = time.monotonic()
-        try:
-            # When memory runs out the kernel picks by this score: the run goes, the supervisor stays.
-            with open(f"/proc/{self.main}/oom_score_adj", "w") as score:  # noqa: PTH123 - pathlib takes 8 ms to import
-                score.write("500")
-        except OSError:
-            pass
-        return True
+        said = os.read(answers, 100)  # nothing, as soon as the command has replaced the child
+        os.close(answers)
+        if said:
+            os.waitpid(self.main, 0)
+            self.say(f"cannot {said.decode()}")
+        return not said
 
     def say(self, line: str) -> None:
         """Report a line, or drop it when nobody reads: a supervisor that hangs must not stop the clock here."""
@@ -163,29 +130,45 @@ class Warden:
             if pid == self.main:
                 self.status, self.ended = status, time.monotonic()
 
-    def look(self, now: float) -> bool:
-        """Measure the tree's memory. True when it is over the cap."""
+    def look(self, now: float) -> str:
+        """Measure the tree and what it has written. Returns the name of the limit it is over, or nothing."""
         pids = tree.descendants(os.getpid())
-        memory = tree.resident_memory(pids)
+        shared = tree.private_shared_memory(pids) if self.order.inner else 0
+        memory = tree.resident_memory(pids) + shared
         self.peak = max(self.peak, memory)
         self.say(f"memory {memory}")
-        over = 0 < self.memory_cap < memory and self.memory_cap < tree.proportional_memory(pids)
+        over = ""
+        if 0 < self.order.memory < memory and self.order.memory < tree.proportional_memory(pids) + shared:
+            over = "memory"
+        elif 0 < self.order.processes < len(pids) - self.order.inner:
+            over = "processes"
+        else:
+            over = self.written()
         self.next_look = now + max(LOOK_S, LOOK_SHARE * (time.monotonic() - now))
         return over
 
+    def written(self) -> str:
+        """Whether the run has written too much: "file", "disk" or nothing. A file stops growing at its limit."""
+        if not (self.order.file or self.order.disk):
+            return ""
+        largest, together = tree.written(self.order.folders)
+        if 0 < self.order.file <= largest:
+            return "file"
+        return "disk" if 0 < self.order.disk < together else ""
+
     def watch(self) -> str:
-        """Wait until the command ends or must end. Returns why: exited, deadline, memory, or what it was told."""
+        """Wait until the command ends or must end. Returns why: exited, deadline, a limit, or what it was told."""
         while True:
             self.reap()
             now = time.monotonic()
             if self.status is not None:
-                return "exited"
+                return (self.status and self.written()) or "exited"
             if self.told:
                 return self.told
             if now >= self.deadline:
                 return "deadline"
-            if now >= self.next_look and self.look(now):
-                return "memory"
+            if now >= self.next_look and (limit := self.look(now)):
+                return limit
             self.pause(min(self.deadline, self.next_look) - now)
 
     def end(self, grace: float) -> int:
@@ -194,7 +177,9 @@ class Warden:
         Returns:
             How many processes could not be killed.
         """
-        tree.ask_to_end(tree.descendants(os.getpid()))
+        # The sandbox's own first process would take the rest along at once, and with it what they have not saved yet.
+        sandbox = {self.main} if self.order.inner else set()
+        tree.ask_to_end([pid for pid in tree.descendants(os.getpid()) if pid not in sandbox])
         self.linger(grace)
         until = time.monotonic() + STUCK_S
         while self.reap() and time.monotonic() < until:
@@ -274,7 +259,7 @@ def guard() -> None:
     """One run: read the order, start, watch, end, report."""
     inherits = tree.become_subreaper()
     try:
-        warden = Warden(*read_order(0), inherits)
+        warden = Warden(Order.read(0), inherits)
         warden.listen()
         if warden.start():
             warden.finish(warden.watch())

@@ -162,3 +162,27 @@ def test_output_into_a_closed_pipe_is_no_error(bench: Bench) -> None:
         ["bash", "-o", "pipefail", "-c", command], cwd=bench.root, env=bench.environment, capture_output=True, text=True
     )
     assert (done.stdout, done.stderr) == ("[", "")
+
+
+def test_an_unconfined_loop_says_so_for_as_long_as_it_is(bench: Bench) -> None:
+    said = bench.looptop("run", "--headless", "--sandbox", "off", "--experiments", "1").stdout
+    assert "runs are not confined (switched off)" in said
+    supervisor = bench.study().supervisor
+    assert supervisor is not None and supervisor.sandbox == "off"
+    assert "– sandbox     runs are not confined" in bench.looptop("doctor").stdout  # the flag stays in force
+
+
+def test_a_sandbox_that_is_not_known_or_not_there(bench: Bench) -> None:
+    assert "--sandbox: " in sentence(bench, "run", "--headless", "--sandbox", "chroot", code=2)
+    (bench.root.parent / "bin").mkdir()
+    git = shutil.which("git")
+    assert git is not None
+    (bench.root.parent / "bin" / "git").symlink_to(git)
+    bench.environment["PATH"] = str(bench.root.parent / "bin")
+    assert "bubblewrap is not installed" in sentence(bench, "run", "--headless", "--sandbox", "bubblewrap")
+    assert not (bench.root / ".looptop" / "journal.db").exists()
+
+
+def test_data_that_is_not_there(bench: Bench) -> None:
+    bench.program(read=["data/tokens.bin"])
+    assert "read: data/tokens.bin does not exist" in sentence(bench, "run", "--headless")

@@ -21,6 +21,7 @@ from loop.opening import LEAST_DISK
 from loop.options import Options
 from loop.program import ProgramError, load
 from loop.runs.environment import resolve_command
+from loop.runs.sandbox import NoSandbox, choose
 from loop.study import fold
 from loop.workspace import Workspace, supervisor_alive
 
@@ -73,14 +74,23 @@ def _machine(folder: Path) -> Iterator[Finding]:
     yield Finding(
         "disk", enough, f"{free / 1e9:.1f} GB free", f"a study needs {LEAST_DISK >> 20} MB to start", needed=True
     )
-    yield Finding(
-        "sandbox", False, "runs are not confined: they can read what you can read, and use the network",
-        "run looptop as a user who owns nothing else worth reading",
-    )  # fmt: skip
+    yield _sandbox(folder)
     multiplexer = next((name for name in ("TMUX", "STY", "ZELLIJ") if os.environ.get(name)), None)
     yield Finding(
         "terminal", True, f"TERM={os.environ.get('TERM', '')}" + (f", in {multiplexer}" if multiplexer else "")
     )
+
+
+def _sandbox(folder: Path) -> Finding:
+    """What would confine the runs here, and what it leaves open."""
+    try:
+        found = choose(_options(_root(folder)).over_settings(personal.read()).sandbox)
+    except NoSandbox as error:
+        return Finding("sandbox", False, str(error), needed=True)
+    except (personal.SettingsError, JournalError):
+        return Finding("sandbox", True, choose("auto").sentence())  # what is wrong there is said below
+    remedy = "install bubblewrap, or run looptop as a user who owns nothing else worth reading"
+    return Finding("sandbox", found.kind != "off", found.sentence(), remedy)
 
 
 def _torch(folder: Path) -> Finding:

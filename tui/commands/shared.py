@@ -41,6 +41,9 @@ BaseUrl = Annotated[
     str | None,
     typer.Option("--base-url", help="An OpenAI-compatible endpoint: http://localhost:8000/v1. Keys: OPENAI_API_KEY."),
 ]
+Sandbox = Annotated[
+    str | None, typer.Option("--sandbox", help="What confines the runs: auto, bubblewrap, landlock, off.")
+]
 Budget = Annotated[
     str | None, typer.Option("--budget", help="Training time of one run instead of the program's: 20s, 5m.")
 ]
