@@ -58,11 +58,11 @@ def change(old: str, new: str) -> Callable[[Briefing], Proposal]:
 class House:
     """A workspace whose supervisor runs in this process."""
 
-    def __init__(self, root: Path, front: str = "") -> None:
+    def __init__(self, root: Path, front: str = "", max_runs: int = 3) -> None:
         self.root = root
         (root / "run.sh").write_text(SCRIPT)
         (root / "other.txt").write_text("not to be edited\n")
-        keep = "keep: {baseline_runs: 2, max_runs: 3, confidence: 0.9}\n"
+        keep = f"keep: {{baseline_runs: 2, max_runs: {max_runs}, confidence: 0.9}}\n"
         (root / "program.md").write_text(
             f"---\nedit: run.sh\nrun: sh run.sh\nmetric: loss\nbudget: 1s\n{keep}{front}---\nGo down.\n"
         )
@@ -105,6 +105,47 @@ async def test_a_better_change_is_kept_and_the_next_builds_on_it(house: House) -
     assert study.supervisor is not None
     assert study.supervisor.reason == "no researcher has anything left to propose"
     assert study.lineage == [0, 1, 3]
+
+
+async def test_a_near_win_has_the_champion_measured_anew_before_it_is_judged(tmp_path: Path) -> None:
+    house = House(tmp_path, max_runs=4)
+    study = await house.work(Scripted(change("echo loss: $((A + B + C)).$((LOOPTOP_SEED % 2))", "echo loss: 14.8")))
+    runs = [(event.experiment, event.run) for event in house.events("run_started")]
+    assert runs[:4] == [(0, 1), (0, 2), (1, 1), (0, 3)]
+    champion = study.experiments[0]
+    assert len({run.seed for run in champion.runs.values()}) == len(champion.runs) == 3
+    assert study.experiments[1].verdict == "kept", "15.0 and 15.1 by turns against 14.8: as clear as three runs make it"
+    assert study.lineage == [0, 1]
+
+
+async def test_a_gain_too_good_to_be_true_is_seen_twice_and_flagged(house: House) -> None:
+    study = await house.work(Scripted(change("A=5", "A=1")))
+    great = study.experiments[1]
+    assert (great.verdict, len(great.runs)) == ("kept", 2)
+    assert great.doubts == ("too good to be true? better by 4.00 is 57× the noise",)
+
+
+async def test_in_flagged_review_it_waits_for_a_person_before_it_is_champion(tmp_path: Path) -> None:
+    house = House(tmp_path, "review: flagged\n")
+    workspace = Workspace(house.root)
+
+    async def approve() -> None:
+        with Journal(workspace.journal) as journal:
+            async for events in journal.follow():
+                if any(event.kind == "approval_asked" for event in events):
+                    assert not journal.read(kinds={"experiment_judged"}, experiment=1)
+                    journal.append(e.Approved(who="ada"), 1)
+                    return
+
+    (house.root / ".looptop").mkdir()
+    with supervise(house.root), Journal(workspace.journal, create=True) as journal:
+        asking = asyncio.create_task(approve())
+        await asyncio.wait_for(house.supervisor(journal, Scripted(change("A=5", "A=1"))).run(), 60)
+        await asking
+    study = house.study()
+    assert study.experiments[1].waits_for.startswith("too good to be true?")
+    assert (study.champion, len(study.experiments[1].runs)) == (1, 2), "it did not run again for being approved"
+    assert "; ada has looked at it" in study.experiments[1].reason
 
 
 async def test_a_proposal_made_on_an_older_champion_is_moved_onto_the_new_one(house: House) -> None:

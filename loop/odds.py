@@ -1,0 +1,25 @@
+"""How many of a study's kept experiments are expected to be false. Pure arithmetic on what the judge has said.
+
+A confidence says how rarely a change without effect would look this good; it does not say how many such changes were
+tried. A study that has kept one in a hundred at 99% has to expect that luck was enough for about one of them.
+"""
+
+from collections.abc import Sequence
+
+
+def expected_false(confidences: Sequence[float], better: int) -> float:
+    """The number of false ones among the kept.
+
+    Half of all changes without effect measure better than the champion, and nearly all of those are discarded; so twice
+    the discarded ones that measured better is about how many changes without effect were tried. Each kept one was the
+    best of its share of them: what a confidence leaves open counts that often. `bench/judge.py` prints this number
+    beside the truth.
+
+    Args:
+        confidences: of the kept experiments, at the look that kept them.
+        better: discarded experiments whose mean was better than the champion's all the same.
+    """
+    if not confidences:
+        return 0.0
+    tried = max(1.0, 2 * better / len(confidences))
+    return sum(min(1.0, tried * (1 - confidence)) for confidence in confidences)
