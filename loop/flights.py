@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from loop import events as e
-from loop import schedule
+from loop import inspection, schedule
 from loop.gauges import Reading
 from loop.lineage import Lineage
 from loop.recorder import Recorder
@@ -68,8 +68,12 @@ class Flights:
         spec = self._spec(contract.run, name, experiment.id, number, seed, slot, contract.deadline)
         tree = asyncio.to_thread(self._lineage.add_tree, name, experiment.commit)
 
+        steps: list[float] = []
+
         def sampled(samples: list[Sample]) -> None:
             for sample in samples:
+                if sample.step is not None:
+                    steps.append(sample.at)
                 body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
                 self._recorder.stream(body, experiment.id, number)
 
@@ -86,7 +90,9 @@ class Flights:
         with self._in_flight(experiment, run, slot) as flight:
             self._recorder.record(started, experiment.id, number)
             result = await run.wait()
-        self._recorder.record(self._finished(flight, result), experiment.id, number)
+        touched = await asyncio.to_thread(self._lineage.touched, name, experiment.commit, contract.edit)
+        finished = self._finished(flight, result, experiment, (steps[-1] - steps[0]) if steps else 0.0, touched)
+        self._recorder.record(finished, experiment.id, number)
         await asyncio.to_thread(self._lineage.remove_tree, name)
 
     async def verify(self, experiment: Experiment, number: int, slot: Slot) -> None:
@@ -189,11 +195,15 @@ class Flights:
             memory_cap=int(contract.limits.memory or 0),
         )
 
-    def _finished(self, flight: _Flight, result: RunResult) -> e.RunFinished:
+    def _finished(
+        self, flight: _Flight, result: RunResult, experiment: Experiment, stepping: float, touched: tuple[str, ...]
+    ) -> e.RunFinished:
         """The run's end as a fact; a run without the metric it owes is a crash, whatever its exit code says."""
-        contract = self._recorder.study.contract
+        study = self._recorder.study
+        contract = study.contract
         outcome: e.Outcome = result.outcome
         reason = result.reason
+        failed: inspection.Failed | None = None
         if flight.lost:
             outcome, reason = "lost", "ended with the supervisor; it is run again"
         elif outcome == "finished" and contract.verify is None:
@@ -203,9 +213,16 @@ class Flights:
                 outcome, reason = "crashed", f"its output has no {contract.metric} (it has {others:.200})"
             elif not math.isfinite(value):
                 outcome, reason = "crashed", f"{contract.metric} is {value}"
+        if outcome == "finished" and experiment.verdict is None and experiment.id != 0:
+            course = inspection.Course(result.seconds, result.metrics.get(inspection.CLAIM), stepping, touched)
+            usual = [
+                inspection.Course(run.seconds, run.metrics.get(inspection.CLAIM), run.stepping, run.touched)
+                for run in study.usual()
+            ]
+            failed = inspection.inspect(course, usual, contract.budget)
         return e.RunFinished(
             outcome=outcome,
-            reason=reason,
+            reason=reason if failed is None else failed.reason,
             exit_code=result.exit_code,
             seconds=result.seconds,
             cpu_seconds=result.cpu_seconds,
@@ -214,4 +231,7 @@ class Flights:
             leftovers=result.leftovers,
             metrics=result.metrics,
             tail="" if outcome == "finished" else result.tail[-LONGEST_TAIL:],
+            stepping=stepping,
+            touched=touched,
+            check=None if failed is None else failed.check,
         )

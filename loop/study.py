@@ -305,6 +305,16 @@ class Study:
         kept = (self.experiments[number] for number in self.lineage if number)
         return max((x.effect for x in kept if x.effect and x.effect > 0 and x.measured(measure)), default=None)
 
+    def usual(self) -> list[Run]:
+        """What other runs are compared with in time and manners: the baseline's runs under the present measure, or those
+        of the first champion that was run under it."""
+        measure = self.contract.measure
+        for number in self.lineage:
+            runs = self.experiments[number].counted()
+            if found := [run for run in runs if run.measure == measure and run.outcome == "finished"]:
+                return found
+        return []
+
     def open_wishes(self) -> list[Wish]:
         """Wishes that have not taken effect yet, oldest first."""
         return [wish for wish in self.wishes.values() if wish.granted_at is None]

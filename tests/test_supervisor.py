@@ -148,6 +148,57 @@ async def test_in_flagged_review_it_waits_for_a_person_before_it_is_champion(tmp
     assert "; ada has looked at it" in study.experiments[1].reason
 
 
+async def test_in_flagged_review_a_flagged_proposal_waits_and_the_others_run(tmp_path: Path) -> None:
+    house = House(tmp_path, "review: flagged\n")
+    workspace = Workspace(house.root)
+    lucky = change("echo loss: $((A + B + C)).$((LOOPTOP_SEED % 2))", "LOOPTOP_SEED=8; echo loss: 15.0")
+
+    async def reject() -> None:
+        with Journal(workspace.journal) as journal:
+            async for events in journal.follow():
+                if any((event.kind, event.experiment) == ("experiment_judged", 2) for event in events):
+                    journal.append(e.Rejected(who="ada", why="a seed is no idea"), 1)
+                    return
+
+    (house.root / ".looptop").mkdir()
+    with supervise(house.root), Journal(workspace.journal, create=True) as journal:
+        rejecting = asyncio.create_task(reject())
+        researcher = Scripted(lucky, change("A=5", "A=9"))
+        await asyncio.wait_for(house.supervisor(journal, researcher).run(), 60)
+        await rejecting
+    study = house.study()
+    first, second = study.experiments[1], study.experiments[2]
+    assert first.flags == ("run.sh line 8 touches the seed: LOOPTOP_SEED=8; echo loss: 15.0",
+                           "run.sh line 8 touches the summary lines: LOOPTOP_SEED=8; echo loss: 15.0")  # fmt: skip
+    assert first.waits_for == f"{first.flags[0]} (and 1 more)"
+    assert (first.verdict, first.reason, first.runs) == ("rejected", "a seed is no idea", {})
+    assert (second.verdict, second.flags) == ("discarded", ())
+
+
+async def test_without_review_a_flag_is_a_mark_in_the_record(house: House) -> None:
+    study = await house.work(Scripted(change("# the end", "unset LOOPTOP_SEED; A=9")))
+    assert study.experiments[1].flags == ("run.sh line 7 touches the seed: unset LOOPTOP_SEED; A=9",)
+    assert study.experiments[1].verdict == "discarded"
+
+
+async def test_a_run_that_fails_the_inspection_is_rejected_with_the_figures(house: House) -> None:
+    longer = change("# the end", "echo training_seconds: 99.5; A=0")
+    meddling = change("# the end", "echo mine > other.txt; A=0")
+    study = await house.work(Scripted(longer, meddling))
+    assert [study.experiments[n].verdict for n in (1, 2)] == ["rejected", "rejected"]
+    assert study.experiments[1].reason == "it trained for 99.5 s by its own account, and its budget is 1 s"
+    assert study.experiments[2].reason == "it changed other.txt in its worktree, which no proposal may edit"
+    assert study.experiments[1].runs[1].check == "budget"
+
+
+async def test_what_the_baseline_does_already_is_no_reason_to_reject(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    (house.root / "run.sh").write_text(SCRIPT + "echo training_seconds: 99\ndate > other.txt\n")
+    study = await house.work(Scripted(change("A=5", "A=9"), change("A=5", "A=1")))
+    assert [study.experiments[n].verdict for n in (0, 1, 2)] == ["kept", "discarded", "kept"]
+    assert study.experiments[0].runs[1].touched == ("other.txt",)
+
+
 async def test_a_proposal_made_on_an_older_champion_is_moved_onto_the_new_one(house: House) -> None:
     study = await house.work(Scripted(change("A=5", "A=1"), change("C=5", "C=1"), ahead=1))
     second = study.experiments[2]

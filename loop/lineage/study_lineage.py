@@ -195,6 +195,10 @@ class Lineage:
         """Removes that tree, whatever a run has done to it; one that is not there is no error."""
         self._trees.remove(name)
 
+    def touched(self, name: str, commit: str, editable: Collection[str]) -> tuple[str, ...]:
+        """Files of `commit` that a run has changed in that tree, but for those that a proposal may change."""
+        return tuple(path for path in self._trees.touched(name, commit) if path not in editable)
+
     def trees(self) -> list[str]:
         """The names of all trees, also half-made ones."""
         return self._trees.names()
