@@ -90,10 +90,13 @@ class Flights:
         with self._in_flight(experiment, run, slot) as flight:
             self._recorder.record(started, experiment.id, number)
             result = await run.wait()
-        touched = await asyncio.to_thread(self._lineage.touched, name, experiment.commit, contract.edit)
-        finished = self._finished(flight, result, experiment, (steps[-1] - steps[0]) if steps else 0.0, touched)
-        self._recorder.record(finished, experiment.id, number)
-        await asyncio.to_thread(self._lineage.remove_tree, name)
+            touched: tuple[str, ...] = ()
+            if result.outcome == "finished" and not flight.lost:
+                touched = await asyncio.to_thread(self._lineage.touched, name, experiment.commit, contract.edit)
+            stepping = (steps[-1] - steps[0]) if steps else 0.0
+            finished = self._finished(flight, result, experiment, stepping, touched)
+            self._recorder.record(finished, experiment.id, number)
+            await asyncio.to_thread(self._lineage.remove_tree, name)  # in flight until then: an end of the loop waits
 
     async def verify(self, experiment: Experiment, number: int, slot: Slot) -> None:
         """Measure the metric of a finished run anew, in a fresh worktree that the run cannot have touched."""
@@ -107,11 +110,11 @@ class Flights:
         checking = await LocalRun.start(spec, after=tree)
         with self._in_flight(experiment, checking, slot) as flight:
             result = await checking.wait()
-        if not flight.lost:  # else it is verified after the next start
-            found = verification.read(result, contract.metric)
-            body = e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
-            self._recorder.record(body, experiment.id, number)
-        await asyncio.to_thread(self._lineage.remove_tree, name)
+            if not flight.lost:  # else it is verified after the next start
+                found = verification.read(result, contract.metric)
+                body = e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
+                self._recorder.record(body, experiment.id, number)
+            await asyncio.to_thread(self._lineage.remove_tree, name)
 
     def kill(self, experiment: int, who: str, *, lost: bool = False) -> bool:
         """End the run or verification in flight of `experiment`.

@@ -6,6 +6,9 @@ tried. A study that has kept one in a hundred at 99% has to expect that luck was
 
 from collections.abc import Sequence
 
+from loop.judge import FUTILE
+from loop.study import Study
+
 
 def expected_false(confidences: Sequence[float], better: int) -> float:
     """The number of false ones among the kept.
@@ -23,3 +26,14 @@ def expected_false(confidences: Sequence[float], better: int) -> float:
         return 0.0
     tried = max(1.0, 2 * better / len(confidences))
     return sum(min(1.0, tried * (1 - confidence)) for confidence in confidences)
+
+
+def of(study: Study) -> float | None:
+    """The number of false ones among what the judge has kept as better; None where it has kept nothing.
+
+    What a person decided, and what was kept for being simpler and no worse, claims nothing and is left out.
+    """
+    judged = [x for x in study.experiments.values() if x.judged_by == "judge" and x.confidence is not None]
+    kept = [x.confidence for x in judged if x.verdict == "kept" and x.confidence and x.confidence >= FUTILE]
+    better = sum(x.verdict == "discarded" and (x.effect or 0.0) > 0 for x in judged)
+    return expected_false(kept, better) if kept else None

@@ -306,8 +306,8 @@ class Study:
         return max((x.effect for x in kept if x.effect and x.effect > 0 and x.measured(measure)), default=None)
 
     def usual(self) -> list[Run]:
-        """What other runs are compared with in time and manners: the baseline's runs under the present measure, or those
-        of the first champion that was run under it."""
+        """What other runs are compared with in time and manners: those of the first champion that has any under the
+        present measure, which is the baseline where the measure never changed."""
         measure = self.contract.measure
         for number in self.lineage:
             runs = self.experiments[number].counted()
