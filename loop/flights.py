@@ -111,9 +111,7 @@ class Flights:
         with self._in_flight(experiment, checking, slot) as flight:
             result = await checking.wait()
             if not flight.lost:  # else it is verified after the next start
-                found = verification.read(result, contract.metric)
-                body = e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
-                self._recorder.record(body, experiment.id, number)
+                self._recorder.record(self._verified(experiment, result), experiment.id, number)
             await asyncio.to_thread(self._lineage.remove_tree, name)
 
     def kill(self, experiment: int, who: str, *, lost: bool = False) -> bool:
@@ -197,6 +195,16 @@ class Flights:
             deadline_s=deadline,
             memory_cap=int(contract.limits.memory or 0),
         )
+
+    def _verified(self, experiment: Experiment, result: RunResult) -> e.Verified:
+        """What a verification has found; a number that was too long in coming is none."""
+        study = self._recorder.study
+        found = verification.read(result, study.contract.metric)
+        if found.check is None and experiment.verdict is None and experiment.id != 0:
+            usual = [run.verify_seconds for run in study.usual()]
+            if failed := inspection.too_long_to_verify(result.seconds, usual, study.contract.budget):
+                found = verification.Verification(None, failed.check, failed.reason)
+        return e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
 
     def _finished(
         self, flight: _Flight, result: RunResult, experiment: Experiment, stepping: float, touched: tuple[str, ...]

@@ -7,6 +7,7 @@ Nothing here sees what happens inside a run. That a run trains longer than it ma
 says itself, how long its step lines went on, and how long all of it took.
 """
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,3 +81,19 @@ def _too_long(run: Course, usual: Sequence[Course], budget: float) -> Failed | N
             f"it took {run.seconds:.1f} s in all{claimed}, the baseline {middle:.1f} s, with a budget of {budget:g} s",
         )
     return None
+
+
+def too_long_to_verify(seconds: float, usual: Sequence[float], budget: float) -> Failed | None:
+    """Whether a verification took so long that the model may have been trained on in it, or None.
+
+    Args:
+        seconds: what it took.
+        usual: what those of the baseline's runs took; empty while there is none.
+        budget: seconds of training.
+    """
+    most = max(usual, default=math.inf) + AROUND_BUDGET * budget + AROUND_SECONDS
+    if seconds <= most:
+        return None
+    middle = statistics.median(usual)
+    reason = f"its verification took {seconds:.1f} s, the baseline's {middle:.1f} s, with a budget of {budget:g} s"
+    return Failed("budget", reason)

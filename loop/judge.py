@@ -17,6 +17,7 @@ What is too good to be true (`implausible`) is seen twice before it is kept, and
 """
 
 import math
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,12 @@ PROMISING = 0.5
 
 BEYOND_HISTORY, BEYOND_NOISE = 3.0, 20.0
 """An effect beyond so many times the study's largest kept one, and so many times the noise, is too good to be true."""
+
+SCATTERED = 4.0
+"""A candidate whose own runs have a standard deviation so many times the noise is judged by that instead.
+
+Honest runs do so once in 15,000 pairs. A change that is brilliant on one seed and ordinary on the next always does.
+"""
 
 _ROUNDING = 4 * sys.float_info.epsilon
 """Relative size of differences that are float arithmetic rather than measurement."""
@@ -186,9 +193,14 @@ def judge(
         return _without_noise(effect, last)
 
     rounding = _ROUNDING * max(map(abs, (*champion, *candidate)))
-    exact = noise.sd <= rounding
+    own = statistics.stdev(candidate) if runs > 1 else 0.0
+    scattered = own > max(rounding, SCATTERED * noise.sd)
+    exact = noise.sd <= rounding and not scattered
     threshold = needed(keep, runs)
-    if exact:
+    if scattered:
+        error = math.sqrt(own**2 / runs + noise.sd**2 / len(champion))
+        confidence = float(stdtr(runs - 1, effect / error))
+    elif exact:
         error = 0.0
         confidence = 0.5 if abs(effect) <= rounding else float(effect > 0)
     else:
@@ -199,7 +211,9 @@ def judge(
     def decide(action: Action, reason: str, flag: str = "") -> Decision:
         return Decision(action, effect, noise.sd, error, confidence, threshold, reason, flag)
 
-    size = _size(effect, noise.sd, exact)
+    size = _size(effect, own if scattered else noise.sd, exact)
+    if scattered:
+        size = f"its own runs scatter by {_figure(own, 2)}, so the noise of others says nothing: {size}"
     sure = f"{_percent(confidence)} sure after {_runs(runs)}"
     if confidence >= threshold:
         if odd and runs == 1 and not last:

@@ -54,6 +54,7 @@ class Run:
     """Seconds from the first step line to the last."""
     touched: tuple[str, ...] = ()
     """Tracked files that it changed and no proposal may change."""
+    verify_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -482,6 +483,7 @@ class Study:
     def _of_run(self, experiment: Experiment, run: Run, body: e.RunFinished | e.Verified) -> None:
         if isinstance(body, e.Verified):
             run.verified, run.metric, run.check = True, body.metric, body.check
+            run.verify_seconds = body.seconds
             if body.check is not None:
                 run.reason = body.reason
             experiment.leave_run()

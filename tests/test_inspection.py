@@ -1,6 +1,6 @@
 """What is looked at when a run has ended well, and by what it is measured."""
 
-from loop.inspection import Course, inspect
+from loop.inspection import Course, inspect, too_long_to_verify
 
 BASELINE = [Course(27.0, 20.1, 19.6), Course(26.0, 20.0, 19.5)]
 
@@ -49,3 +49,11 @@ def test_files_that_the_baseline_left_alone_are_not_to_be_changed() -> None:
     )
     writes = [Course(26.0, 20.0, 19.0, ("results.tsv",))]
     assert reason(Course(26.0, 20.0, 19.0, ("results.tsv",)), writes) is None
+
+
+def test_training_that_is_hidden_in_the_verification_shows_in_its_time() -> None:
+    assert too_long_to_verify(9.9, [2.0, 1.5, 3.0], 20) is None
+    assert too_long_to_verify(99.0, [], 20) is None, "there is nothing to compare with yet"
+    failed = too_long_to_verify(19.0, [2.0, 1.5, 3.0], 20)
+    assert failed is not None
+    assert failed.reason == "its verification took 19.0 s, the baseline's 2.0 s, with a budget of 20 s"

@@ -162,6 +162,17 @@ def test_the_history_of_the_study_bounds_what_is_believed_at_once() -> None:
     assert judge(Keep(max_runs=1), "min", [5.0] * 3, [1.0], exact, largest=1.0).flag.startswith("too good to be true?")
 
 
+def test_a_candidate_that_is_brilliant_on_one_seed_only_is_judged_by_its_own_scatter() -> None:
+    decision = judge(KEEP, "min", KNOWN, [0.95, 1.0], NOISE)
+    assert decision.action == "discard"
+    assert decision.reason.startswith(
+        "discarded: within the noise, its own runs scatter by 0.035, so the noise of others says nothing: better by 0.0"
+    )
+    assert judge(KEEP, "min", KNOWN, [0.95, 0.951], NOISE).action == "keep"
+    exact = pooled([[1.0, 1.0, 1.0]])
+    assert judge(KEEP, "min", [1.0] * 3, [0.5, 1.0], exact).action == "discard"
+
+
 # --- fewer lines -----------------------------------------------------------------------------------------------
 
 

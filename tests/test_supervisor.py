@@ -315,3 +315,13 @@ async def test_a_verification_decides_and_not_the_run(tmp_path: Path) -> None:
     assert "the verification failed: exit code 9" in study.experiments[2].reason
     assert study.experiments[3].verdict == "discarded", "8 less in its own words, and nothing in the verification's"
     assert all(run.verified for run in study.experiments[3].runs.values())
+
+
+async def test_a_verification_that_takes_too_long_is_no_measurement(tmp_path: Path) -> None:
+    house = House(tmp_path, "verify: sh other.txt\n")
+    (house.root / "other.txt").write_text("grep -q A=1 run.sh && sleep 6\necho loss: 7.$((LOOPTOP_SEED % 2))\n")
+    init = ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qam", "verify"]
+    subprocess.run(["git", *init], cwd=house.root, check=True)  # noqa: ASYNC221 - before the loop begins
+    study = await house.work(Scripted(change("A=5", "A=1")))
+    assert study.experiments[1].verdict == "rejected"
+    assert study.experiments[1].reason.startswith("its verification took 6.")
