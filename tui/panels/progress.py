@@ -136,6 +136,6 @@ class ProgressPanel(Panel):
             return []
         if best.id == 0:
             judged = study.judged()
-            return [(f"none of {judged} beats the noise yet", "dim")] if judged else []
+            return [(f"0 of {judged} beat the noise", "dim")] if judged else []
         gain = study.contract.better_by(best.metric, base.metric)
-        return [(f"{sigmas(gain, best.noise)} over the baseline", "kept")]
+        return [(f"{sigmas(gain, best.noise)} over baseline", "kept")]
