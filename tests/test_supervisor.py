@@ -1,14 +1,18 @@
 """The supervisor with researchers of every kind, in a real repository with real runs."""
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from loop import events as e
-from loop.gauges import FakeGauges
+from loop.events import GpuProcess, GpuUse
+from loop.gauges import FakeGauges, Gauges, Reading
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
 from loop.opening import Prepared
@@ -60,6 +64,7 @@ class House:
 
     def __init__(self, root: Path, front: str = "") -> None:
         self.root = root
+        self.gauges: Gauges = FakeGauges(0)
         (root / "run.sh").write_text(SCRIPT)
         (root / "other.txt").write_text("not to be edited\n")
         keep = "keep: {baseline_runs: 2, max_runs: 3, confidence: 0.9}\n"
@@ -72,8 +77,7 @@ class House:
         lineage = Lineage(self.root, "test")
         lineage.prepare()
         prepared = Prepared(Workspace(self.root), lineage, load(self.root), Options(), researchers)
-        gauges = FakeGauges(0)
-        return Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
+        return Supervisor(prepared, journal, find_slots(FakeGauges(0).read()), self.gauges)
 
     async def work(self, *researchers: Researcher) -> Study:
         """Run the loop until it ends by itself."""
@@ -253,6 +257,35 @@ async def test_what_was_not_kept_is_nothing_to_go_on_from(house: House) -> None:
         "experiment 0 is the champion already",
     ]
     assert study.lineage == [0]
+
+
+async def test_a_process_on_a_gpu_is_known_as_the_run_s_or_somebody_else_s(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Crowded(FakeGauges):
+        """A GPU on which every process of ours works, this one and those of the runs; as a driver would list them."""
+
+        def read(self) -> Reading:
+            here = psutil.Process()
+            pids = [here.pid, *(child.pid for child in here.children(recursive=True))]
+            use = GpuUse(index=0, processes=tuple(GpuProcess(pid=pid, memory=1 << 30) for pid in pids))
+            return replace(super().read(), gpu_use=(use,))
+
+    monkeypatch.setattr("loop.supervisor.HEARTBEAT_BUSY", 0.05)
+    monkeypatch.setattr("loop.supervisor.HEARTBEAT_IDLE", 0.05)
+    (house.root / "run.sh").write_text(SCRIPT + "sleep 0.3\n")
+    house.gauges = Crowded(1)
+    await house.work(Scripted())
+    told = [event.body for event in house.events("gauge_read")]
+    busy = [body for body in told if isinstance(body, e.GaugeRead) and body.runs and body.runs[0].gpu_memory]
+    assert busy, "a run was seen on the GPU while it was in flight"
+    for body in busy:
+        processes = [one for use in body.gpu_use or () for one in use.processes or ()]
+        mine = [one for one in processes if one.run]
+        assert {one.run for one in mine} == {f"0.{body.runs[0].run}"}
+        assert body.runs[0].gpu_memory == len(mine) << 30
+        assert body.runs[0].memory == body.run_memory
+        assert [one.run for one in processes if one.pid == os.getpid()] == [""], "the supervisor itself is no run"
 
 
 async def test_failures_in_a_row_stop_the_loop_with_a_reason(tmp_path: Path) -> None:
