@@ -112,7 +112,8 @@ class Story:
             case e.WishGranted():
                 wish = self.study.wishes.get(body.wish)
                 if wish is not None and body.outcome:
-                    self._line("note", f"{wish.kind}: {body.outcome}", "  ", now)
+                    said = body.outcome if body.outcome.startswith(wish.kind) else f"{wish.kind}: {body.outcome}"
+                    self._line("note", said, "  ", now)
             case e.Steered():
                 self._gap()
                 lead = f"{cut(one_line(body.who), 20) or 'you'} ▸ "

@@ -52,7 +52,7 @@ class Wishing(Frame, inherit_bindings=False):
         if isinstance(found, str):
             self.say(found, "warn")
             return
-        hint = f"{found.words} on experiment {found.wish.parent}: what is it? enter runs it, esc leaves"
+        hint = f"{found.words} on experiment {found.wish.parent}; a title, then enter, or esc"
         self.ask("submit", hint, lambda title: self._submit(found, title))
 
     def submit(self, title: str) -> None:
