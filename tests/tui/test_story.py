@@ -89,6 +89,19 @@ def test_what_others_say_and_do_leaves_a_line_each() -> None:
     ]
 
 
+def test_a_trouble_is_told_once_and_its_end_says_how_often_it_was_tried() -> None:
+    def fault(message: str) -> e.Fault:
+        return e.Fault(where="llm", message=message, next_at=1_000_060.0)
+
+    ring = tell(*[fault("no answer")] * 3, fault("no money"), fault("no money"), e.Recovered(where="llm"), fault("x"))
+    said = [paragraph.text.partition(" (")[0] for paragraph in ring.paragraphs if paragraph.kind != "gap"]
+    assert said == ["llm: no answer", "llm: no money", "llm works again after 5 failed tries", "llm: x"]
+    watch = Watch()
+    for seq in range(1, 5):
+        watch.apply([Event(seq, 1_000_000.0 + seq, None, None, fault("no answer"))])
+    assert watch.news == ["llm: no answer"], "nobody is woken every minute of a night"
+
+
 @pytest.mark.parametrize("text", ["a `b` c", "**b** and `c`", "`", "``", "** **", "# head", "a ** b ` c", "`a`b`c`"])
 def test_light_styling_takes_nothing_away(text: str) -> None:
     assert "".join(part for part, _ in thought_line(text)) == text
