@@ -1,21 +1,25 @@
 """The supervisor with researchers of every kind, in a real repository with real runs."""
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from loop import events as e
-from loop.gauges import FakeGauges
+from loop.events import GpuProcess, GpuUse
+from loop.gauges import FakeGauges, Gauges, Reading
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
 from loop.opening import Prepared
 from loop.options import Options
 from loop.program import load
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Researcher, Sink
-from loop.runs.sandbox import choose
+from loop.runs.sandbox import Wanted, choose
 from loop.service import find_slots
 from loop.study import FOLDED, Study, fold
 from loop.supervisor import Supervisor
@@ -62,8 +66,9 @@ def change(old: str, new: str) -> Callable[[Briefing], Proposal]:
 class House:
     """A workspace whose supervisor runs in this process."""
 
-    def __init__(self, root: Path, front: str = "", max_runs: int = 3) -> None:
-        self.root = root
+    def __init__(self, root: Path, front: str = "", max_runs: int = 3, sandbox: Wanted = "auto") -> None:
+        self.root, self.sandbox = root, sandbox
+        self.gauges: Gauges = FakeGauges(0)
         (root / "run.sh").write_text(SCRIPT)
         (root / "other.txt").write_text("not to be edited\n")
         keep = f"keep: {{baseline_runs: 2, max_runs: {max_runs}, confidence: 0.9}}\n"
@@ -75,9 +80,10 @@ class House:
     def supervisor(self, journal: Journal, *researchers: Researcher) -> Supervisor:
         lineage = Lineage(self.root, "test")
         lineage.prepare()
-        prepared = Prepared(Workspace(self.root), lineage, load(self.root), Options(), researchers, choose("auto"))
-        gauges = FakeGauges(0)
-        return Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
+        prepared = Prepared(
+            Workspace(self.root), lineage, load(self.root), Options(), researchers, choose(self.sandbox)
+        )
+        return Supervisor(prepared, journal, find_slots(FakeGauges(0).read()), self.gauges)
 
     async def work(self, *researchers: Researcher) -> Study:
         """Run the loop until it ends by itself."""
@@ -207,7 +213,8 @@ async def test_without_review_a_flag_is_a_mark_in_the_record(house: House) -> No
     assert study.experiments[1].verdict == "discarded"
 
 
-async def test_a_run_that_fails_the_inspection_is_rejected_with_the_figures(house: House) -> None:
+async def test_a_run_that_fails_the_inspection_is_rejected_with_the_figures(tmp_path: Path) -> None:
+    house = House(tmp_path, sandbox="off")  # in one it could not write there at all
     longer = change("# the end", "echo training_seconds: 99.5; A=0")
     meddling = change("# the end", "echo mine > other.txt; A=0")
     study = await house.work(Scripted(longer, meddling))
@@ -218,7 +225,7 @@ async def test_a_run_that_fails_the_inspection_is_rejected_with_the_figures(hous
 
 
 async def test_what_the_baseline_does_already_is_no_reason_to_reject(tmp_path: Path) -> None:
-    house = House(tmp_path)
+    house = House(tmp_path, sandbox="off")
     (house.root / "run.sh").write_text(SCRIPT + "echo training_seconds: 99\ndate > other.txt\n")
     study = await house.work(Scripted(change("A=5", "A=9"), change("A=5", "A=1")))
     assert [study.experiments[n].verdict for n in (0, 1, 2)] == ["kept", "discarded", "kept"]
@@ -371,6 +378,35 @@ async def test_what_was_not_kept_is_nothing_to_go_on_from(house: House) -> None:
         "experiment 0 is the champion already",
     ]
     assert study.lineage == [0]
+
+
+async def test_a_process_on_a_gpu_is_known_as_the_run_s_or_somebody_else_s(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Crowded(FakeGauges):
+        """A GPU on which every process of ours works, this one and those of the runs; as a driver would list them."""
+
+        def read(self) -> Reading:
+            here = psutil.Process()
+            pids = [here.pid, *(child.pid for child in here.children(recursive=True))]
+            use = GpuUse(index=0, processes=tuple(GpuProcess(pid=pid, memory=1 << 30) for pid in pids))
+            return replace(super().read(), gpu_use=(use,))
+
+    monkeypatch.setattr("loop.supervisor.HEARTBEAT_BUSY", 0.05)
+    monkeypatch.setattr("loop.supervisor.HEARTBEAT_IDLE", 0.05)
+    (house.root / "run.sh").write_text(SCRIPT + "sleep 0.3\n")
+    house.gauges = Crowded(1)
+    await house.work(Scripted())
+    told = [event.body for event in house.events("gauge_read")]
+    busy = [body for body in told if isinstance(body, e.GaugeRead) and body.runs and body.runs[0].gpu_memory]
+    assert busy, "a run was seen on the GPU while it was in flight"
+    for body in busy:
+        processes = [one for use in body.gpu_use or () for one in use.processes or ()]
+        mine = [one for one in processes if one.run]
+        assert {one.run for one in mine} == {f"0.{body.runs[0].run}"}
+        assert body.runs[0].gpu_memory == len(mine) << 30
+        assert body.runs[0].memory == body.run_memory
+        assert [one.run for one in processes if one.pid == os.getpid()] == [""], "the supervisor itself is no run"
 
 
 async def test_failures_in_a_row_stop_the_loop_with_a_reason(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from loop.opening import Prepared
 from loop.options import Options
 from loop.program import load
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Sink
+from loop.runs.sandbox import choose
 from loop.service import find_slots
 from loop.study import FOLDED, Study, fold
 from loop.supervisor import Supervisor
@@ -115,7 +116,7 @@ def study(root: Path) -> Study:
     workspace = Workspace(root)
     lineage = Lineage(root, "cheats")
     lineage.prepare()
-    prepared = Prepared(workspace, lineage, load(root), Options(), (Cheater(),))
+    prepared = Prepared(workspace, lineage, load(root), Options(), (Cheater(),), choose("off"))
     gauges = FakeGauges(0)
 
     async def work() -> None:
