@@ -92,6 +92,9 @@ class Cheater:
     async def prepare(self, sink: Sink) -> None:
         pass
 
+    async def close(self) -> None:
+        pass
+
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         if not self._names:
             raise NothingLeft("that was all")
