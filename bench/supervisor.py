@@ -39,6 +39,9 @@ class Instant:
 
     name, about, ahead = "instant", "proposes at once", 0
 
+    async def prepare(self, sink: Sink) -> None:
+        pass
+
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         sink.think(f"experiment {briefing.next_id}\n")
         return Proposal(f"comment {briefing.next_id}", "none", {"run.sh": RUN % briefing.next_id})

@@ -109,7 +109,9 @@ class AutoML:
                 continue
             sink.think(speech.outcome(experiment, trial, situation))
             lesson = speech.lesson(experiment, trial)
-            if lesson and lesson not in briefing.notebook:
+            # Not by the whole line: its figure moves a little when the champion that it is about is measured anew.
+            mark = f"(experiment {experiment.id})."
+            if lesson and not any(line.endswith(mark) for line in briefing.notebook):
                 sink.note(lesson)
         for piece in speech.overview(briefing, situation):
             sink.think(piece)
