@@ -72,8 +72,12 @@ class Flights:
         self._use: tuple[e.GpuUse, ...] | None = None
         """Who was on the GPUs when somebody last asked; None where nobody can tell."""
 
-    async def run(self, experiment: Experiment, slot: Slot) -> None:
-        """Run an experiment once in `slot` and record how it ended."""
+    async def run(self, experiment: Experiment, slot: Slot) -> str | None:
+        """Run an experiment once in `slot` and record how it ended.
+
+        Returns:
+            What of this machine kept it from running, where that is so; the run is lost then, and is run again.
+        """
         number, seed = schedule.next_run(experiment)
         contract = self._recorder.study.contract
         assert experiment.commit
@@ -116,6 +120,7 @@ class Flights:
             self._recorder.record(finished, experiment.id, number)
             await asyncio.to_thread(places.clear)
             await asyncio.to_thread(self._lineage.remove_tree, name)  # in flight until then: an end of the loop waits
+        return result.reason if result.machine else None
 
     async def verify(self, experiment: Experiment, number: int, slot: Slot) -> None:
         """Measure the metric of a finished run anew, in a fresh worktree that the run cannot have touched."""
@@ -297,6 +302,8 @@ class Flights:
         failed: inspection.Failed | None = None
         if flight.lost:
             outcome, reason = "lost", "ended with the supervisor; it is run again"
+        elif result.machine:
+            outcome, reason = "lost", f"{result.reason}; it is run again"
         elif outcome == "finished" and contract.verify is None:
             value = result.metrics.get(contract.metric)
             if value is None:

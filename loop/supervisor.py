@@ -42,6 +42,9 @@ HEARTBEAT_BUSY, HEARTBEAT_IDLE = 2.0, 5.0
 DISK_INTERVAL = 30.0
 """Seconds between two walks through `.looptop/`; one takes about 1 ms per 100 files."""
 
+MOST_TROUBLES, LONGEST_TROUBLE = 10, 60.0
+"""Runs in a row that may fail by this machine's doing before the loop ends, and seconds between two of them at most."""
+
 LONGEST_GOODBYE = 10.0
 """Seconds to wait for the runs in flight to end; a warden needs six at most."""
 
@@ -82,6 +85,8 @@ class Supervisor:
             self._limit_reached,
         )
         self._claimed: set[int] = set()
+        self._troubles = 0
+        """Runs in a row that this machine kept from starting."""
         self._disk_used: int | None = None
         self._signal: str | None = None
         self._closing = False
@@ -198,12 +203,30 @@ class Supervisor:
         if unverified is None:
             if not await self._intake.renew(experiment):
                 return
-            await self._flights.run(experiment, slot)
+            await self._bear(await self._flights.run(experiment, slot))
             unverified = self._unverified(experiment)
         if unverified is not None and not self._closing:
             await self._flights.verify(experiment, unverified, slot)
         if not self._closing and (failure := await self._verdicts.consider(experiment)):
             raise End(failure, failed=True)
+
+    async def _bear(self, trouble: str | None) -> None:
+        """Wait a while where this machine kept a run from starting, since that may pass; not for ever.
+
+        Raises:
+            End: it has happened many times in a row, and a person has to look.
+        """
+        if trouble is None:
+            if self._troubles:
+                self._troubles = 0
+                self._recorder.record(e.Recovered(where="runs"))
+            return
+        self._troubles += 1
+        if self._troubles >= MOST_TROUBLES:
+            raise End(f"no run can be started here, {self._troubles} times in a row: {trouble}", failed=True)
+        wait = min(2.0 ** (self._troubles - 1), LONGEST_TROUBLE)
+        self._recorder.record(e.Fault(where="runs", message=trouble, next_at=time.time() + wait))
+        await asyncio.sleep(wait)
 
     def _claimable(self) -> Experiment | None:
         """The experiment that a free slot should take now: one to verify, or else one to run."""

@@ -19,6 +19,7 @@ from loop.opening import Prepared
 from loop.options import Options
 from loop.program import load
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Researcher, Sink
+from loop.runs import local
 from loop.runs.sandbox import Wanted, choose
 from loop.service import find_slots
 from loop.study import FOLDED, Study, fold
@@ -446,3 +447,37 @@ async def test_a_verification_that_takes_too_long_is_no_measurement(tmp_path: Pa
     study = await house.work(Scripted(change("A=5", "A=1")))
     assert study.experiments[1].verdict == "rejected"
     assert study.experiments[1].reason.startswith("its verification took 6.")
+
+
+def broken_guard(monkeypatch: pytest.MonkeyPatch, folder: Path, times: int) -> None:
+    """Have the process that guards a run fail so many times, as a damaged installation has it."""
+    code = (
+        f"import os, sys; sys.path += sys.argv[1:]; open({str(folder / 'starts')!r}, 'a').write('x')\n"
+        f"from loop.runs import warden\n"
+        f"if os.path.getsize({str(folder / 'starts')!r}) <= {times}: warden.Warden.start = lambda self: 1 / 0\n"
+        "warden.main()"
+    )
+    monkeypatch.setattr("loop.runs.local._WARDEN", ["python3", "-I", "-S", "-c", code, *local._ROOTS])
+    monkeypatch.setattr("loop.supervisor.LONGEST_TROUBLE", 0.01)
+
+
+async def test_a_run_that_our_own_machinery_lost_is_no_fault_of_the_experiment(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_guard(monkeypatch, house.root, 3)
+    study = await house.work(Scripted(change("A=5", "A=1")))
+    assert [x.verdict for x in study.experiments.values()] == ["kept", "kept"]
+    lost = [run for run in study.experiments[0].runs.values() if run.outcome == "lost"]
+    assert len(lost) == 3 and "the process that guards the run failed (ZeroDivisionError)" in lost[0].reason
+    assert {run.seed for run in lost} == {study.experiments[0].counted()[0].seed}, "it is run again with its own seed"
+    assert house.events("recovered") and study.troubles == {}
+
+
+async def test_a_machine_on_which_no_run_starts_ends_the_loop_with_its_sentence(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_guard(monkeypatch, house.root, 1000)
+    study = await house.work(Scripted(change("A=5", "A=1")))
+    assert study.supervisor is not None and study.supervisor.failed
+    assert study.supervisor.reason.startswith("no run can be started here, 10 times in a row: the process that guards")
+    assert study.experiments[0].verdict is None, "and nothing is held against anybody"

@@ -13,6 +13,9 @@ Outcome = Literal["finished", "crashed", "timed_out", "killed"]
 
 REASON_CHARS = 300
 
+MACHINE = frozenset({"fork", "enter", "confine", "limit"})
+"""What may fail before a command starts that is no fault of the command's."""
+
 
 @dataclass(frozen=True)
 class Ending:

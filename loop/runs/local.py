@@ -23,7 +23,7 @@ import psutil
 from loop.runs import sandbox, tree
 from loop.runs.bubblewrap import SIGNALLED
 from loop.runs.confinement import Confinement
-from loop.runs.ending import Ending, Outcome, cannot_start, exited
+from loop.runs.ending import MACHINE, Ending, Outcome, cannot_start, exited
 from loop.runs.leftovers import sweep_orphans
 from loop.runs.log import CappedLog
 from loop.runs.order import Order
@@ -111,6 +111,8 @@ class RunResult:
     """The end of its output: at most 60 lines and 8,000 characters, safe to show."""
     log_fault: str | None = None
     """Why the log is not whole, where it is not."""
+    machine: bool = False
+    """It crashed by this machine's or our own doing, before or around the command; it says nothing of the command."""
 
 
 class LocalRun:
@@ -133,6 +135,7 @@ class LocalRun:
         self._loop = asyncio.get_running_loop()
         self._reports = b""
         self._cannot: tuple[str, int] | None = None
+        self._failed = ""
         self._ending: Ending | None = None
         self._guard = 0  # process id of the warden itself
         self._killed_by = ""
@@ -282,6 +285,8 @@ class LocalRun:
         match report:
             case ["warden", pid] if not self._guard:  # said before the run can say anything
                 self._guard = int(pid)
+            case ["failed", error]:
+                self._failed = error
             case ["memory", now]:
                 self.memory = int(now)
             case ["cannot", what, number]:
@@ -391,6 +396,7 @@ class LocalRun:
             metrics=self._reader.summary(),
             tail=tail,
             log_fault=self._log.fault,
+            machine=bool(self._failed) or (self._cannot is not None and self._cannot[0] in MACHINE),
         )
 
     def _verdict(self, ending: Ending, tail: str) -> tuple[Outcome, str]:
@@ -408,6 +414,8 @@ class LocalRun:
             return "timed_out", f"not done after its deadline of {spec.deadline_s:g} s, and ended{force}"
         if self._killed_by:
             return "killed", self._killed_by
+        if self._failed:
+            return "crashed", f"the process that guards the run failed ({self._failed}); its log says how"
         return "crashed", "the process that guards the run was killed, by the run or by the kernel; all of it was ended"
 
 

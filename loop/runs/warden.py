@@ -5,7 +5,8 @@ command ends, at the deadline, when it is asked to, and when the supervisor is g
 time, so a supervisor that hangs does not make a run longer. `local` starts it and speaks to it over three pipes:
 
 - fd 0: the order (see `Order`), then `kill`; the end of file means that the supervisor is gone.
-- fd 1: its reports, a line each: `warden PID`, `cannot WHAT ERRNO`, `memory NOW`, `ended ...` (see `Warden.report`).
+- fd 1: its reports, a line each: `warden PID`, `cannot WHAT ERRNO`, `memory NOW`, `ended ...` (see `Warden.report`),
+  `failed ERROR` where it could not do its work.
 - fd 2: the run's output, which it hands on and never reads.
 
 It stays outside of the run's sandbox, which it starts: bubblewrap is its child like any command, and Landlock it
@@ -267,5 +268,6 @@ def guard() -> None:
         tree.freeze_and_kill(lambda: tree.descendants(os.getpid()))
         try:
             os.write(2, f"looptop: the warden of this run failed: {error!r}\n".encode())
+            os.write(1, f"failed {type(error).__name__}\n".encode())
         except OSError:
             pass  # nobody is there to read it
