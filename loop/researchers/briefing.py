@@ -177,8 +177,6 @@ def repair(experiment: Experiment, log: str, left: int) -> str:
         "over "
         "the same idea again: your draft stands as you proposed it. If the idea is at fault, give it up and say so."
     )
-    if left <= 0:
-        advice = "No repair of it is left. What is to be learnt from it belongs into the notebook, in a line."
     return (
         f"Experiment #{experiment.id} ({one_line(experiment.title, 120)}) has no number: it {word}"
         f"{': ' + reason if (reason := one_line(experiment.reason, REASON)) else ''}.\n\n"

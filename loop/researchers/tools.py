@@ -113,6 +113,7 @@ class Toolbox:
             self.write_file,
             self.list_experiments,
             self.show_experiment,
+            self.take_experiment,
             self.note,
         ]
         if web is not None:
@@ -258,6 +259,25 @@ class Toolbox:
                     raise ToolError(f"experiment {number} changed no file")
                 return "\n\n".join(fenced(path, text, RESULT - 500) for path, text in edits.items())
 
+    async def take_experiment(self, number: int) -> str:
+        """Put the files of an earlier experiment into your draft, to go on from them instead of from the champion's."""
+        found = next((x for x in self.briefing.experiments if x.id == number), None)
+        champion = self.briefing.champion
+        if found is None:
+            raise ToolError(f"there is no experiment {number}; they go from 0 to {self.briefing.experiments[-1].id}")
+        if found.parent != champion.id:
+            raise ToolError(
+                f"experiment {number} was made on #{found.parent}, not on today's champion, #{champion.id}, so its "
+                "files lack "
+                "what was kept since; look at its diff and put the change into the draft with edit_file"
+            )
+        edits = await self.briefing.archive.edits(number)
+        editable = {path: text for path, text in edits.items() if path in self.briefing.contract.edit}
+        if not editable:
+            raise ToolError(f"experiment {number} changed no file that may be edited")
+        self.draft.update(editable)
+        return f"the draft is experiment {number} now ({', '.join(editable)}); change it further before you propose"
+
     async def note(self, text: Annotated[str, "One or two sentences."]) -> str:
         """Write into the notebook, which later briefings carry: what was learnt, so that nobody tries it again."""
         line = " ".join(text.split())
@@ -372,6 +392,8 @@ def _intent(name: str, values: Mapping[str, Any]) -> str:
             return f"look at the {values['part']} of experiment {values['number']}"
         case "list_experiments":
             return "list experiments" + ("" if values["which"] == "all" else f" that are {values['which']}")
+        case "take_experiment":
+            return f"go on from experiment {values['number']}"
         case "search_papers":
             return f"search papers for “{values['query']}”"
         case "read_page":

@@ -310,5 +310,4 @@ def test_a_repair_shows_the_traceback_and_what_is_left() -> None:
     assert text.startswith(f"Experiment #{x.id} ({x.title}) has no number: it crashed: {x.reason}")
     assert "NameError: q\n```" in text and "step 1" not in text and "It can be repaired 2 times" in text
     assert "It can be repaired once more" in repair(x, log, 1)
-    assert "No repair of it is left" in repair(x, log, 0)
     assert len(repair(x, "x" * 10**6, 1)) < 8000

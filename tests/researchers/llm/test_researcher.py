@@ -188,6 +188,22 @@ async def test_an_idea_that_was_tried_must_say_what_has_changed() -> None:
     assert proposal.hypothesis == "As #1, but the batch is smaller now."
 
 
+async def test_an_earlier_experiment_can_be_taken_further() -> None:
+    shelf = Shelf({"train.py": TRAIN}, changes={1: {"train.py": TRAIN.replace("WIDTH = 64", "WIDTH = 48")}})
+    take = ("take_experiment", {"number": 1})
+    with Endpoint(Answer(calls=(take, EDIT, PROPOSE))) as endpoint:
+        proposal = await model(endpoint.url).propose(briefing(experiment(1, "discarded"), shelf=shelf), Spoken())
+    assert "WIDTH = 48" in proposal.edits["train.py"] and "DEPTH = 6" in proposal.edits["train.py"]
+
+
+async def test_one_made_on_another_champion_cannot_be_taken_as_it_is() -> None:
+    take = ("take_experiment", {"number": 2})
+    old = (experiment(1, "kept"), experiment(2, "discarded", parent=1))
+    with Endpoint(Answer(calls=(take,)), PROPOSED) as endpoint:
+        await model(endpoint.url).propose(briefing(*old), Spoken())
+    assert "experiment 2 was made on #1, not on today's champion, #0" in endpoint.requests[1].text
+
+
 async def test_what_comes_after_the_proposal_is_not_carried_out() -> None:
     late = ("write_file", {"path": "train.py", "text": "late"})
     with Endpoint(Answer(calls=(EDIT, PROPOSE, late))) as endpoint:
@@ -386,6 +402,7 @@ async def test_what_a_log_says_reaches_the_model_fenced_and_labelled_only() -> N
     stable = endpoint.requests[1].messages[0]["content"]
     assert "instruction" in stable.lower() and "data" in stable.lower()
     tools = set(endpoint.requests[1].tools)
-    assert tools == {"read_file", "edit_file", "write_file", "list_experiments", "show_experiment", "note", "propose"}
+    looking = {"read_file", "list_experiments", "show_experiment"}
+    assert tools == looking | {"edit_file", "write_file", "take_experiment", "note", "propose"}
     schemas = json.dumps(endpoint.requests[1].body["tools"])
     assert "command" not in schemas and "url" not in schemas
