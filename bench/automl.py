@@ -45,6 +45,9 @@ class Everything:
     async def prepare(self, sink: Sink) -> None:
         pass
 
+    async def close(self) -> None:
+        pass
+
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         values = {name: _RANGES[name].value(place) for name, place in self.places(briefing).items()}
         return Proposal("everything", "", {"train.py": replace(briefing.files["train.py"], values)}, notes=dict(values))

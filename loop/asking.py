@@ -77,6 +77,12 @@ class Asking:
 
     async def research(self, researcher: Researcher) -> None:
         """Ask one researcher for a proposal whenever there is room for one, until it has nothing left."""
+        try:
+            await self._ask_on(researcher)
+        finally:
+            await researcher.close()
+
+    async def _ask_on(self, researcher: Researcher) -> None:
         wait = PATIENCE[0]
         prepared = False
         while True:

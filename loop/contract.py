@@ -40,7 +40,8 @@ class Keep(_Strict):
     """When a change is kept; see `judge.py` for the rule itself."""
 
     confidence: float = Field(default=0.99, gt=0.5, lt=1)
-    """One-sided confidence that the candidate beats the champion, from which it is kept."""
+    """One-sided confidence that the candidate beats the champion, from which it is kept; with several looks the first
+    needs more and the last less, see `judge.needed`."""
     baseline_runs: int = Field(default=3, ge=2, le=50)
     """Runs of the file as the person left it: they measure the noise, so two is the least."""
     max_runs: int = Field(default=5, ge=1, le=50)
@@ -96,7 +97,7 @@ class Contract(_Strict):
     keep: Keep = Keep()
     limits: Limits = Limits()
     review: Literal["auto", "all", "flagged"] = "auto"
-    """Which proposals wait for a person."""
+    """Which proposals wait for a person: none, all, or those with a flag (see `flags`)."""
     researcher: str | None = None
     """Who proposes: `automl`, `llm`, or the command line of a coding agent; None: what the person's settings say."""
 

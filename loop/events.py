@@ -275,6 +275,8 @@ class ExperimentQueued(Fact):
     parent_commit: str
     lines_added: int = 0
     lines_removed: int = 0
+    flags: tuple[str, ...] = ()
+    """What a person should look at in it, a sentence each; see `loop/flags.py`."""
 
 
 class ApprovalAsked(Fact):
@@ -319,6 +321,12 @@ class RunFinished(Fact):
     metrics: dict[str, float] = {}
     """The run's own summary: what it says of itself."""
     tail: str = ""
+    stepping: float = 0.0
+    """Seconds from its first step line to its last, by the supervisor's clock."""
+    touched: tuple[str, ...] = ()
+    """Tracked files of its worktree that it changed and no proposal may change."""
+    check: str | None = None
+    """Name of the check that it failed although it came to its end; see `loop/inspection.py`."""
 
 
 class Verified(Fact):
@@ -348,6 +356,8 @@ class ExperimentJudged(Fact):
     champion: int | None = None
     """What it was measured against."""
     by: str = "judge"
+    flags: tuple[str, ...] = ()
+    """What a person should look at before they believe the number."""
 
 
 class ChampionChanged(Fact):

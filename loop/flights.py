@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from loop import events as e
-from loop import schedule
+from loop import inspection, schedule
 from loop.confining import Confining, Places
 from loop.gauges import Reading
 from loop.lineage import Lineage
@@ -86,8 +86,12 @@ class Flights:
         spec = self._spec(argv, tree, seed, slot, contract.deadline, places, confined)
         making = partial(self._lineage.add_tree, name, experiment.commit)
 
+        steps: list[float] = []
+
         def sampled(samples: list[Sample]) -> None:
             for sample in samples:
+                if sample.step is not None:
+                    steps.append(sample.at)
                 body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
                 self._recorder.stream(body, experiment.id, number)
 
@@ -104,9 +108,14 @@ class Flights:
         with self._in_flight(experiment, run, number, slot) as flight:
             self._recorder.record(started, experiment.id, number)
             result = await run.wait()
-        self._recorder.record(self._finished(flight, result), experiment.id, number)
-        await asyncio.to_thread(places.clear)
-        await asyncio.to_thread(self._lineage.remove_tree, name)
+            touched: tuple[str, ...] = ()
+            if result.outcome == "finished" and not flight.lost:
+                touched = await asyncio.to_thread(self._lineage.touched, name, experiment.commit, contract.edit)
+            stepping = (steps[-1] - steps[0]) if steps else 0.0
+            finished = self._finished(flight, result, experiment, stepping, touched)
+            self._recorder.record(finished, experiment.id, number)
+            await asyncio.to_thread(places.clear)
+            await asyncio.to_thread(self._lineage.remove_tree, name)  # in flight until then: an end of the loop waits
 
     async def verify(self, experiment: Experiment, number: int, slot: Slot) -> None:
         """Measure the metric of a finished run anew, in a fresh worktree that the run cannot have touched."""
@@ -125,12 +134,10 @@ class Flights:
         checking = await self._start(spec, partial(self._examined_tree, name, experiment.commit))
         with self._in_flight(experiment, checking, number, slot) as flight:
             result = await checking.wait()
-        if not flight.lost:  # else it is verified after the next start
-            found = verification.read(result, contract.metric)
-            body = e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
-            self._recorder.record(body, experiment.id, number)
-        await asyncio.to_thread(places.clear)
-        await asyncio.to_thread(self._lineage.remove_tree, name)
+            if not flight.lost:  # else it is verified after the next start
+                self._recorder.record(self._verified(experiment, result), experiment.id, number)
+            await asyncio.to_thread(places.clear)
+            await asyncio.to_thread(self._lineage.remove_tree, name)
 
     def _examined_tree(self, name: str, commit: str) -> None:
         """The study's first commit, with nothing of the experiment in it but the editable files.
@@ -270,11 +277,25 @@ class Flights:
             confinement=confined,
         )
 
-    def _finished(self, flight: _Flight, result: RunResult) -> e.RunFinished:
+    def _verified(self, experiment: Experiment, result: RunResult) -> e.Verified:
+        """What a verification has found; a number that was too long in coming is none."""
+        study = self._recorder.study
+        found = verification.read(result, study.contract.metric)
+        if found.check is None and experiment.verdict is None and experiment.id != 0:
+            usual = [run.verify_seconds for run in study.usual()]
+            if failed := inspection.too_long_to_verify(result.seconds, usual, study.contract.budget):
+                found = verification.Verification(None, failed.check, failed.reason)
+        return e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
+
+    def _finished(
+        self, flight: _Flight, result: RunResult, experiment: Experiment, stepping: float, touched: tuple[str, ...]
+    ) -> e.RunFinished:
         """The run's end as a fact; a run without the metric it owes is a crash, whatever its exit code says."""
-        contract = self._recorder.study.contract
+        study = self._recorder.study
+        contract = study.contract
         outcome: e.Outcome = result.outcome
         reason = result.reason
+        failed: inspection.Failed | None = None
         if flight.lost:
             outcome, reason = "lost", "ended with the supervisor; it is run again"
         elif outcome == "finished" and contract.verify is None:
@@ -284,9 +305,16 @@ class Flights:
                 outcome, reason = "crashed", f"its output has no {contract.metric} (it has {others:.200})"
             elif not math.isfinite(value):
                 outcome, reason = "crashed", f"{contract.metric} is {value}"
+        if outcome == "finished" and experiment.verdict is None and experiment.id != 0:
+            course = inspection.Course(result.seconds, result.metrics.get(inspection.CLAIM), stepping, touched)
+            usual = [
+                inspection.Course(run.seconds, run.metrics.get(inspection.CLAIM), run.stepping, run.touched)
+                for run in study.usual()
+            ]
+            failed = inspection.inspect(course, usual, contract.budget)
         return e.RunFinished(
             outcome=outcome,
-            reason=reason,
+            reason=reason if failed is None else failed.reason,
             exit_code=result.exit_code,
             seconds=result.seconds,
             cpu_seconds=result.cpu_seconds,
@@ -295,6 +323,9 @@ class Flights:
             leftovers=result.leftovers,
             metrics=result.metrics,
             tail="" if outcome == "finished" else result.tail[-LONGEST_TAIL:],
+            stepping=stepping,
+            touched=touched,
+            check=None if failed is None else failed.check,
         )
 
 

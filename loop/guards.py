@@ -15,7 +15,7 @@ LARGEST = 1_000_000
 
 
 def fingerprint(files: Mapping[str, str]) -> str:
-    """Digest of `files` (text by path) that comments and layout of Python files do not change."""
+    """Digest of `files` (text by path) that comments, docstrings and layout of Python files do not change."""
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(f"{path}\0{_essence(path, files[path])}\0".encode("utf-8", "surrogatepass"))
@@ -25,10 +25,26 @@ def fingerprint(files: Mapping[str, str]) -> str:
 def _essence(path: str, text: str) -> str:
     if path.endswith(".py"):
         try:
-            return ast.dump(ast.parse(text))
+            tree = ast.parse(text)
+            for node in ast.walk(tree):
+                _drop_docstring(node)
+            return ast.dump(tree)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             pass  # not Python after all; its text will do
     return text
+
+
+def _drop_docstring(node: ast.AST) -> None:
+    match node:
+        case (
+            ast.Module(body=[ast.Expr(value=ast.Constant(value=str())), *_])
+            | ast.ClassDef(body=[ast.Expr(value=ast.Constant(value=str())), *_])
+            | ast.FunctionDef(body=[ast.Expr(value=ast.Constant(value=str())), *_])
+            | ast.AsyncFunctionDef(body=[ast.Expr(value=ast.Constant(value=str())), *_])
+        ):
+            del node.body[0]
+        case _:
+            pass
 
 
 def refusal(contract: Contract, before: Mapping[str, str], edits: Mapping[str, str]) -> str | None:

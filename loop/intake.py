@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from loop import events as e
 from loop import guards, schedule
+from loop.flags import flags
 from loop.journal import Journal
 from loop.lineage import ExperimentMessage, Lineage, LineageError, MergeConflict
 from loop.recorder import Recorder
@@ -80,16 +81,21 @@ class Intake:
         """
         edits = self.edits(experiment)
         then: e.ExperimentJudged | e.ApprovalAsked | None = None
+        found: tuple[str, ...] = ()
         if experiment.id == 0:
             parent_commit = self._study.base
         else:
             parent_commit = self._commit_of(experiment.parent)
+            found = flags(self._study.contract, self._files(parent_commit), edits)
             if reason := self._refusal(parent_commit, edits, experiment.id):
                 then = _rejected(reason)
             elif self._study.contract.review == "all" and not experiment.submitted:
                 then = e.ApprovalAsked(reason="the program says `review: all`")
+            elif self._study.contract.review == "flagged" and found and not experiment.submitted:
+                more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+                then = e.ApprovalAsked(reason=f"{found[0]}{more}")
         try:
-            await self._queue(experiment, experiment.parent, parent_commit, edits, then)
+            await self._queue(experiment, experiment.parent, parent_commit, edits, found, then)
         except LineageError as error:
             if experiment.id == 0:
                 raise
@@ -130,6 +136,7 @@ class Intake:
         parent: int | None,
         parent_commit: str,
         files: Mapping[str, str],
+        flagged: tuple[str, ...],
         then: e.ExperimentJudged | e.ApprovalAsked | None = None,
     ) -> None:
         """Commit, and record in one transaction that it is queued and what happens to it at once, if anything."""
@@ -151,6 +158,7 @@ class Intake:
             parent_commit=parent_commit,
             lines_added=done.lines_added,
             lines_removed=done.lines_removed,
+            flags=flagged,
         )
         facts: list[tuple[e.Body, int | None, int | None]] = [(queued, experiment.id, None)]
         self._recorder.record_all(facts if then is None else [*facts, (then, experiment.id, None)])
@@ -182,7 +190,7 @@ class Intake:
             reason = f"the new champion, experiment {champion.id}, has this change already"
             await self._verdicts.settle(experiment, _rejected(reason))
             return False
-        await self._queue(experiment, champion.id, champion.commit, texts)
+        await self._queue(experiment, champion.id, champion.commit, texts, experiment.flags)
         return True
 
 

@@ -8,7 +8,7 @@ from collections.abc import Container
 from typing import Literal, cast
 
 from loop.budget import PAID
-from loop.judge import pooled
+from loop.judge import Decision, judge, pooled
 from loop.study import Experiment, Study
 
 FIRST_SEED = 1337
@@ -44,7 +44,7 @@ def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | 
         claimed: experiments that a slot has taken already.
 
     An experiment that has run already and needs another run goes before one that has not: a verdict near is worth
-    more than a start.
+    more than a start. Where what it needs is a run of the champion, that is the one; other slots go on with others.
     """
     if study.paused or study.stopping != "no" or (study.limit is not None and study.limit.limit not in PAID):
         return None
@@ -58,7 +58,39 @@ def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | 
         for x in study.open_experiments()
         if x.phase in ("queued", "running") and x.in_flight() is None and x.id not in claimed
     ]
+    waiting = {x.id for x in queued if x.counted() and awaits_champion(study, x)}
+    champion = study.best
+    if waiting and champion is not None and champion.in_flight() is None and champion.id not in claimed:
+        return champion
+    queued = [x for x in queued if x.id not in waiting]
     return min(queued, key=lambda x: (not x.counted(), x.id), default=None)
+
+
+def decision(study: Study, experiment: Experiment) -> Decision:
+    """What the judge says of an experiment that stands "measured", from its runs and the champion's so far."""
+    contract, champion = study.contract, study.best
+    assert champion is not None
+    tried = [run for run in champion.counted() if run.measure == contract.measure]
+    return judge(
+        contract.keep,
+        contract.goal,
+        champion=champion.measured(contract.measure),
+        candidate=experiment.measured(contract.measure),
+        noise=pooled(study.repetitions()),
+        lines_net=experiment.lines_added - experiment.lines_removed,
+        largest=study.largest_gain(),
+        # A champion that fails now and then is not run for ever: what it has must do.
+        settled=len(tried) >= max(contract.keep.max_runs, contract.keep.baseline_runs),
+    )
+
+
+def awaits_champion(study: Study, experiment: Experiment) -> bool:
+    """Whether an open experiment cannot be judged before the champion has run once more."""
+    return (
+        experiment.parent == study.champion
+        and standing(study, experiment)[0] == "measured"
+        and decision(study, experiment).action == "remeasure"
+    )
 
 
 def next_run(experiment: Experiment) -> tuple[int, int]:

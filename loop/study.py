@@ -49,7 +49,12 @@ class Run:
     metric: float | None = None
     """The number that counts: the verified one, or the run's own where the program names no verification."""
     check: str | None = None
-    """Name of the check that the verification failed."""
+    """Name of the check that the run or its verification failed."""
+    stepping: float = 0.0
+    """Seconds from the first step line to the last."""
+    touched: tuple[str, ...] = ()
+    """Tracked files that it changed and no proposal may change."""
+    verify_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -86,6 +91,10 @@ class Experiment:
     """A person made it, and asked for it to be run."""
     waits_for: str = ""
     """Why a person is asked, while `phase` is "waiting"."""
+    flags: tuple[str, ...] = ()
+    """What a person should look at in its edit, before it ran."""
+    doubts: tuple[str, ...] = ()
+    """What a person should look at in its number."""
 
     def counted(self) -> list[Run]:
         """Its runs that count towards a verdict: ended, of the present commit, not lost with a supervisor."""
@@ -246,9 +255,9 @@ class Study:
         return [self.experiments[number] for number in sorted(self.open)]
 
     def _active(self) -> list[Experiment]:
-        """Who may have a run: the open ones, and a champion that is measured anew. Few, however long the study is."""
-        best = self.best
-        return self.open_experiments() + ([best] if best is not None and best.id not in self.open else [])
+        """Who may have a run: the open ones, and champions measured anew, whoever took over meanwhile. They are few."""
+        champions = (self.experiments[number] for number in dict.fromkeys(self.lineage) if number not in self.open)
+        return [*self.open_experiments(), *champions]
 
     def running(self) -> list[tuple[Experiment, Run]]:
         """Runs in flight."""
@@ -257,7 +266,8 @@ class Study:
 
     def awaits_verification(self, run: Run) -> bool:
         """Whether a run has ended well and its number is still to be measured anew."""
-        return self.contract.verify is not None and run.outcome == "finished" and not run.verified
+        ended_well = run.outcome == "finished" and run.check is None
+        return self.contract.verify is not None and ended_well and not run.verified
 
     def verifying(self) -> list[tuple[Experiment, Run]]:
         """Runs that have ended and whose number is being measured anew, or is next to be."""
@@ -290,10 +300,32 @@ class Study:
         return count
 
     def repetitions(self) -> list[list[float]]:
-        """Metrics of every experiment under the present measure: what the noise is pooled from."""
+        """What the noise is pooled from: the metrics of who has any first under the present measure, and of every other
+        experiment that ran more than once."""
         measure = self.contract.measure
-        groups = (x.measured(measure) for x in self.experiments.values())
-        return [group for group in groups if group]
+        groups: list[list[float]] = []
+        for experiment in self.experiments.values():
+            if groups and len(experiment.runs) < 2:
+                continue  # says nothing of the noise, and is most of them
+            if group := experiment.measured(measure):
+                groups.append(group)
+        return groups
+
+    def largest_gain(self) -> float | None:
+        """The largest effect that the judge has kept under the present measure, in the metric's units."""
+        measure = self.contract.measure
+        kept = (self.experiments[number] for number in self.lineage if number)
+        return max((x.effect for x in kept if x.effect and x.effect > 0 and x.measured(measure)), default=None)
+
+    def usual(self) -> list[Run]:
+        """What other runs are compared with in time and manners: those of the first champion that has any under the
+        present measure, which is the baseline where the measure never changed."""
+        measure = self.contract.measure
+        for number in self.lineage:
+            runs = self.experiments[number].counted()
+            if found := [run for run in runs if run.measure == measure and run.outcome == "finished"]:
+                return found
+        return []
 
     def open_wishes(self) -> list[Wish]:
         """Wishes that have not taken effect yet, oldest first."""
@@ -429,6 +461,7 @@ class Study:
                 experiment.commit, experiment.parent_commit = body.commit, body.parent_commit
                 experiment.parent = body.parent
                 experiment.lines_added, experiment.lines_removed = body.lines_added, body.lines_removed
+                experiment.flags, experiment.doubts = body.flags, ()
             case e.ApprovalAsked():
                 experiment.phase, experiment.waits_for = "waiting", body.reason
             case e.RunStarted() if event.run is not None:
@@ -453,7 +486,7 @@ class Study:
                 experiment.metric, experiment.effect = body.metric, body.effect
                 experiment.noise, experiment.confidence = body.noise, body.confidence
                 experiment.champion, experiment.judged_by = body.champion, body.by
-                experiment.judged_at = event.at
+                experiment.judged_at, experiment.doubts = event.at, body.flags
             case e.ChampionChanged():
                 self.champion = experiment.id
                 self.lineage.append(experiment.id)
@@ -463,6 +496,7 @@ class Study:
     def _of_run(self, experiment: Experiment, run: Run, body: e.RunFinished | e.Verified) -> None:
         if isinstance(body, e.Verified):
             run.verified, run.metric, run.check = True, body.metric, body.check
+            run.verify_seconds = body.seconds
             if body.check is not None:
                 run.reason = body.reason
             experiment.leave_run()
@@ -470,8 +504,9 @@ class Study:
         run.outcome, run.reason = body.outcome, body.reason
         run.seconds, run.cpu_seconds = body.seconds, body.cpu_seconds
         run.peak_memory, run.peak_gpu_memory = body.peak_memory, body.peak_gpu_memory
-        run.metrics = body.metrics
-        if body.outcome == "finished" and self.contract.verify is None:
+        run.metrics, run.check = body.metrics, body.check
+        run.stepping, run.touched = body.stepping, body.touched
+        if body.outcome == "finished" and body.check is None and self.contract.verify is None:
             value = body.metrics.get(self.contract.metric)
             run.metric = value if value is not None and isfinite(value) else None
         if not self.awaits_verification(run):

@@ -10,7 +10,7 @@ from typing import cast
 
 from loop import events as e
 from loop import schedule
-from loop.judge import Noise, judge, pooled
+from loop.judge import Noise, pooled
 from loop.lineage import Lineage
 from loop.recorder import Recorder
 from loop.study import Experiment, Study
@@ -44,7 +44,10 @@ class Verdicts:
             if standing == "unfinished":
                 return None
             if experiment.id == schedule.reference(self._study):
-                return await self._consider_reference(experiment, standing, reason)
+                failure = await self._consider_reference(experiment, standing, reason)
+                if failure is None and experiment.verdict is not None:
+                    await self._consider_challengers()
+                return failure
             if experiment.verdict is not None:
                 return None
             if standing != "measured":
@@ -53,47 +56,72 @@ class Verdicts:
                 await self._compare(experiment)
         return None
 
+    async def confirm(self, experiment: Experiment, who: str) -> None:
+        """Give an experiment that waited for a person after its runs its verdict, as the judge had it."""
+        async with self.judging:
+            await self._compare(experiment, approved_by=who)
+
     async def _consider_reference(self, experiment: Experiment, standing: schedule.Standing, why: str) -> str | None:
         contract = self._study.contract
+        values = experiment.measured(contract.measure)
+        if experiment.verdict is not None and values:
+            newest = experiment.counted()[-1]
+            if newest.metric is None:
+                # It worked before, so this is the machine's doing; the numbers that it has go on counting.
+                message = f"run {experiment.id}.{newest.number} of the champion gave no number: {newest.reason}"
+                self._recorder.record(e.Fault(where="champion", message=message))
+            return None
         if standing != "measured":
             if experiment.verdict is None:
                 await self.settle(experiment, e.ExperimentJudged(verdict=cast(e.Verdict, standing), reason=why))
             what = "the baseline" if experiment.id == 0 else f"the champion (experiment {experiment.id})"
             return f"{what} {schedule.WORDS[standing]}: {why}"
-        values = experiment.measured(contract.measure)
         if experiment.verdict is None and len(values) >= contract.keep.baseline_runs:
             noise = pooled([values])
             sd = noise.sd if noise is not None else 0.0
             mean = sum(values) / len(values)
             reason = f"{len(values)} runs of the file as it stands: {mean:.6g}, noise {sd:.2g}"
-            judged = e.ExperimentJudged(verdict="kept", reason=reason, metric=mean, noise=sd, by="baseline")
+            judged = e.ExperimentJudged(verdict="kept", reason=self._told(reason), metric=mean, noise=sd, by="baseline")
             await self.settle(experiment, judged)
         return None
 
-    async def _compare(self, experiment: Experiment) -> None:
+    async def _consider_challengers(self) -> None:
+        """The champion was measured anew: judge who waited for that."""
+        for experiment in self._study.open_experiments():
+            if (
+                experiment.phase == "queued"
+                and experiment.parent == self._study.champion
+                and schedule.standing(self._study, experiment)[0] == "measured"
+            ):
+                await self._compare(experiment)
+
+    async def _compare(self, experiment: Experiment, approved_by: str = "") -> None:
         contract, champion = self._study.contract, self._study.best
         assert champion is not None
         values = experiment.measured(contract.measure)
-        decision = judge(
-            contract.keep,
-            contract.goal,
-            champion=champion.measured(contract.measure),
-            candidate=values,
-            noise=self.noise(),
-            lines_net=experiment.lines_added - experiment.lines_removed,
-        )
-        if decision.action == "again":
+        decision = schedule.decision(self._study, experiment)
+        if decision.action in ("again", "remeasure"):
             return
+        kept = decision.action == "keep"
+        if kept and decision.flag and not approved_by and contract.review == "flagged":
+            self._recorder.record(e.ApprovalAsked(reason=decision.flag), experiment.id)
+            return
+        reason = decision.reason.partition(": ")[2]
         judged = e.ExperimentJudged(
-            verdict="kept" if decision.action == "keep" else "discarded",
-            reason=decision.reason.partition(": ")[2],
+            verdict="kept" if kept else "discarded",
+            reason=self._told(f"{reason}; {approved_by} has looked at it" if approved_by else reason),
             metric=sum(values) / len(values),
             effect=decision.effect,
             noise=decision.noise,
             confidence=decision.confidence,
             champion=champion.id,
+            flags=(decision.flag,) if kept and decision.flag else (),
         )
         await self.settle(experiment, judged)
+
+    def _told(self, reason: str) -> str:
+        """A reason with what every number of the study has to carry along."""
+        return reason if self._study.contract.verify is not None else f"{reason} (self-reported)"
 
     async def settle(
         self, experiment: Experiment, judged: e.ExperimentJudged, champion: Experiment | None = None

@@ -25,7 +25,7 @@ class Wishes:
         who = wish.who or "a person"
         match wish.body:
             case e.Approved():
-                return self._approve(experiment)
+                return await self._approve(experiment, who)
             case e.Rejected(why=why):
                 return await self._reject(experiment, who, why)
             case e.Killed():
@@ -44,9 +44,12 @@ class Wishes:
             case _:
                 return "nothing is known about such a wish"
 
-    def _approve(self, experiment: Experiment) -> str:
+    async def _approve(self, experiment: Experiment, who: str) -> str:
         if experiment.phase != "waiting":
             return f"experiment {experiment.id} does not wait for approval"
+        if experiment.counted() and experiment.parent == self._recorder.study.champion:
+            await self._verdicts.confirm(experiment, who)
+            return f"experiment {experiment.id} is {experiment.verdict or 'judged again'}"
         self._queue_again(experiment)
         return f"experiment {experiment.id} is queued"
 
@@ -137,5 +140,6 @@ class Wishes:
             parent_commit=experiment.parent_commit,
             lines_added=experiment.lines_added,
             lines_removed=experiment.lines_removed,
+            flags=experiment.flags,
         )
         self._recorder.record(queued, experiment.id)

@@ -1,5 +1,7 @@
 """`make pictures`: the cockpit's pictures for `docs/`, from a study of your own or else from a recorded one.
 
+Eight GPUs are always recorded ones, and so is the review where nothing of the study waits for a person.
+
 python -m tests.pictures docs [STUDY]
 """
 
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from loop import events as e
 from loop.journal import Journal
+from loop.study import FOLDED, Study, fold
 from tests.recorded import record
 from tests.repositories import git
 from tui import colours
@@ -24,6 +27,7 @@ PICTURES = {
     "cockpit-review": ((120, 36), "mind", ("a", "enter"), "dark"),
     "cockpit-eight-gpus": ((200, 50), "machine", (), "dark"),
     "cockpit-light": ((160, 42), "tree", (), "light"),
+    "cockpit-no-colour": ((80, 24), "progress", (), "mono"),
 }
 
 
@@ -39,10 +43,29 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         for name, (size, view, keys, theme) in PICTURES.items():
-            study = choice.study or recorded(Path(folder) / name, name)
+            study = choice.study
+            if study is not None and name == "cockpit-experiment":
+                keys = typed(f"show {_of(study).champion}")
+            if study is None or "gpus" in name or ("review" in name and not waits(_of(study))):
+                study = recorded(Path(folder) / name, name)
             text = asyncio.run(picture(study, size, view=view, keys=keys, theme=theme))
             cairosvg.svg2png(bytestring=text.encode(), write_to=str(choice.folder / f"{name}.png"))
             print(choice.folder / f"{name}.png")
+
+
+def typed(line: str) -> tuple[str, ...]:
+    """The keys that carry out a command of the cockpit."""
+    return ("colon", *("space" if character == " " else character for character in line), "enter")
+
+
+def _of(workspace: Path) -> Study:
+    with Journal(workspace / ".looptop" / "journal.db") as journal:
+        return fold(journal.read(kinds=FOLDED))
+
+
+def waits(study: Study) -> bool:
+    """Whether a proposal waits for a person."""
+    return any(experiment.phase == "waiting" for experiment in study.experiments.values())
 
 
 def recorded(workspace: Path, name: str) -> Path:

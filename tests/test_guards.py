@@ -36,6 +36,7 @@ def test_hostile_nesting_is_refused_and_breaks_nothing() -> None:
 def test_comments_and_layout_do_not_make_a_new_idea() -> None:
     same = guards.fingerprint({"train.py": "LR=0.1 # was 0.2\n\n\nx = [1,\n 2]\n"})
     assert same == guards.fingerprint({"train.py": "LR = 0.1\nx = [1, 2]\n"})
+    assert same == guards.fingerprint({"train.py": '"""Carefully chosen."""\nLR = 0.1\nx = [1, 2]\n'})
     assert same != guards.fingerprint({"train.py": "LR = 0.2\nx = [1, 2]\n"})
 
 

@@ -43,6 +43,41 @@ def test_a_verdict_near_goes_before_a_start() -> None:
     assert next_id(story, claimed=(2,)) == 1
 
 
+def near_win() -> Story:
+    """A challenger, worth another run, of a baseline that has three."""
+    return Story().baseline().propose(1).queue(1).propose(2).queue(2).runs(1, [0.975])
+
+
+def test_a_champion_that_a_challenger_comes_near_runs_before_the_challenger_does() -> None:
+    story = near_win()
+    assert next_id(story) == 0
+    assert next_id(story, claimed=(0,)) == 2, "another slot goes on with others, not with who waits for the champion"
+    story.start(0, 4)
+    assert next_id(story) == 2
+    story.finish(0, 4, 1.0)
+    assert next_id(story) == 1, "now it is the challenger's turn"
+    assert story.study().experiments[0].phase == "judged"
+
+
+def test_a_champion_without_a_verdict_near_is_left_alone() -> None:
+    assert next_id(Story().baseline().propose(1).queue(1).propose(2).queue(2)) == 1
+    story = near_win().propose(3).queue(3).runs(3, [0.9]).judge(3, "kept", 0.9)
+    assert next_id(story) == 1, "it has to move onto the new champion first, which is not near"
+
+
+def test_a_champion_whose_runs_fail_is_not_run_for_ever() -> None:
+    story = near_win()
+    for run in (4, 5):
+        assert next_id(story) == 0
+        story.start(0, run).finish(0, run, None, "crashed")
+    assert next_id(story) == 1
+
+
+def test_the_run_of_a_champion_that_lost_its_place_is_still_one_in_flight() -> None:
+    story = near_win().start(0, 4).start(2, 1).finish(2, 1, 0.5).judge(2, "kept", 0.5)
+    assert [(found.id, run.number) for found, run in story.study().running()] == [(0, 4)]
+
+
 def test_nothing_starts_while_paused_stopping_or_at_a_limit() -> None:
     for body in (e.Paused(), e.Stopped(), e.LimitReached(limit="hours", reason="x")):
         story = Story().baseline().propose(1).queue(1)

@@ -1,21 +1,25 @@
 """The supervisor with researchers of every kind, in a real repository with real runs."""
 
 import asyncio
+import os
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from loop import events as e
-from loop.gauges import FakeGauges
+from loop.events import GpuProcess, GpuUse
+from loop.gauges import FakeGauges, Gauges, Reading
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
 from loop.opening import Prepared
 from loop.options import Options
 from loop.program import load
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Researcher, Sink
-from loop.runs.sandbox import choose
+from loop.runs.sandbox import Wanted, choose
 from loop.service import find_slots
 from loop.study import FOLDED, Study, fold
 from loop.supervisor import Supervisor
@@ -33,6 +37,9 @@ class Scripted:
         self.heard: list[Sequence[str]] = []
 
     async def prepare(self, sink: Sink) -> None:
+        pass
+
+    async def close(self) -> None:
         pass
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
@@ -59,11 +66,12 @@ def change(old: str, new: str) -> Callable[[Briefing], Proposal]:
 class House:
     """A workspace whose supervisor runs in this process."""
 
-    def __init__(self, root: Path, front: str = "") -> None:
-        self.root = root
+    def __init__(self, root: Path, front: str = "", max_runs: int = 3, sandbox: Wanted = "auto") -> None:
+        self.root, self.sandbox = root, sandbox
+        self.gauges: Gauges = FakeGauges(0)
         (root / "run.sh").write_text(SCRIPT)
         (root / "other.txt").write_text("not to be edited\n")
-        keep = "keep: {baseline_runs: 2, max_runs: 3, confidence: 0.9}\n"
+        keep = f"keep: {{baseline_runs: 2, max_runs: {max_runs}, confidence: 0.9}}\n"
         (root / "program.md").write_text(
             f"---\nedit: run.sh\nrun: sh run.sh\nmetric: loss\nbudget: 1s\n{keep}{front}---\nGo down.\n"
         )
@@ -72,9 +80,10 @@ class House:
     def supervisor(self, journal: Journal, *researchers: Researcher) -> Supervisor:
         lineage = Lineage(self.root, "test")
         lineage.prepare()
-        prepared = Prepared(Workspace(self.root), lineage, load(self.root), Options(), researchers, choose("auto"))
-        gauges = FakeGauges(0)
-        return Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
+        prepared = Prepared(
+            Workspace(self.root), lineage, load(self.root), Options(), researchers, choose(self.sandbox)
+        )
+        return Supervisor(prepared, journal, find_slots(FakeGauges(0).read()), self.gauges)
 
     async def work(self, *researchers: Researcher) -> Study:
         """Run the loop until it ends by itself."""
@@ -128,6 +137,99 @@ async def test_each_limit_ends_a_run_with_its_own_sentence_and_the_loop_goes_on(
     for experiment, said in zip(experiments, TOO_MUCH, strict=False):
         assert said in experiment.reason
     assert study.supervisor is not None and study.supervisor.reason == "no researcher has anything left to propose"
+
+
+async def test_a_near_win_has_the_champion_measured_anew_before_it_is_judged(tmp_path: Path) -> None:
+    house = House(tmp_path, max_runs=4)
+    study = await house.work(Scripted(change("echo loss: $((A + B + C)).$((LOOPTOP_SEED % 2))", "echo loss: 14.8")))
+    runs = [(event.experiment, event.run) for event in house.events("run_started")]
+    assert runs[:4] == [(0, 1), (0, 2), (1, 1), (0, 3)]
+    champion = study.experiments[0]
+    assert len({run.seed for run in champion.runs.values()}) == len(champion.runs) == 3
+    assert study.experiments[1].verdict == "kept", "15.0 and 15.1 by turns against 14.8: as clear as three runs make it"
+    assert study.lineage == [0, 1]
+
+
+async def test_a_gain_too_good_to_be_true_is_seen_twice_and_flagged(house: House) -> None:
+    study = await house.work(Scripted(change("A=5", "A=1")))
+    great = study.experiments[1]
+    assert (great.verdict, len(great.runs)) == ("kept", 2)
+    assert great.doubts == ("too good to be true? better by 4.00 is 57× the noise",)
+
+
+async def test_in_flagged_review_it_waits_for_a_person_before_it_is_champion(tmp_path: Path) -> None:
+    house = House(tmp_path, "review: flagged\n")
+    workspace = Workspace(house.root)
+
+    async def approve() -> None:
+        with Journal(workspace.journal) as journal:
+            async for events in journal.follow():
+                if any(event.kind == "approval_asked" for event in events):
+                    assert not journal.read(kinds={"experiment_judged"}, experiment=1)
+                    journal.append(e.Approved(who="ada"), 1)
+                    return
+
+    (house.root / ".looptop").mkdir()
+    with supervise(house.root), Journal(workspace.journal, create=True) as journal:
+        asking = asyncio.create_task(approve())
+        await asyncio.wait_for(house.supervisor(journal, Scripted(change("A=5", "A=1"))).run(), 60)
+        await asking
+    study = house.study()
+    assert study.experiments[1].waits_for.startswith("too good to be true?")
+    assert (study.champion, len(study.experiments[1].runs)) == (1, 2), "it did not run again for being approved"
+    assert "; ada has looked at it" in study.experiments[1].reason
+
+
+async def test_in_flagged_review_a_flagged_proposal_waits_and_the_others_run(tmp_path: Path) -> None:
+    house = House(tmp_path, "review: flagged\n")
+    workspace = Workspace(house.root)
+    lucky = change("echo loss: $((A + B + C)).$((LOOPTOP_SEED % 2))", "LOOPTOP_SEED=8; echo loss: 15.0")
+
+    async def reject() -> None:
+        with Journal(workspace.journal) as journal:
+            async for events in journal.follow():
+                if any((event.kind, event.experiment) == ("experiment_judged", 2) for event in events):
+                    journal.append(e.Rejected(who="ada", why="a seed is no idea"), 1)
+                    return
+
+    (house.root / ".looptop").mkdir()
+    with supervise(house.root), Journal(workspace.journal, create=True) as journal:
+        rejecting = asyncio.create_task(reject())
+        researcher = Scripted(lucky, change("A=5", "A=9"))
+        await asyncio.wait_for(house.supervisor(journal, researcher).run(), 60)
+        await rejecting
+    study = house.study()
+    first, second = study.experiments[1], study.experiments[2]
+    assert first.flags == ("run.sh line 8 touches the seed: LOOPTOP_SEED=8; echo loss: 15.0",
+                           "run.sh line 8 touches the summary lines: LOOPTOP_SEED=8; echo loss: 15.0")  # fmt: skip
+    assert first.waits_for == f"{first.flags[0]} (and 1 more)"
+    assert (first.verdict, first.reason, first.runs) == ("rejected", "a seed is no idea", {})
+    assert (second.verdict, second.flags) == ("discarded", ())
+
+
+async def test_without_review_a_flag_is_a_mark_in_the_record(house: House) -> None:
+    study = await house.work(Scripted(change("# the end", "unset LOOPTOP_SEED; A=9")))
+    assert study.experiments[1].flags == ("run.sh line 7 touches the seed: unset LOOPTOP_SEED; A=9",)
+    assert study.experiments[1].verdict == "discarded"
+
+
+async def test_a_run_that_fails_the_inspection_is_rejected_with_the_figures(tmp_path: Path) -> None:
+    house = House(tmp_path, sandbox="off")  # in one it could not write there at all
+    longer = change("# the end", "echo training_seconds: 99.5; A=0")
+    meddling = change("# the end", "echo mine > other.txt; A=0")
+    study = await house.work(Scripted(longer, meddling))
+    assert [study.experiments[n].verdict for n in (1, 2)] == ["rejected", "rejected"]
+    assert study.experiments[1].reason == "it trained for 99.5 s by its own account, and its budget is 1 s"
+    assert study.experiments[2].reason == "it changed other.txt in its worktree, which no proposal may edit"
+    assert study.experiments[1].runs[1].check == "budget"
+
+
+async def test_what_the_baseline_does_already_is_no_reason_to_reject(tmp_path: Path) -> None:
+    house = House(tmp_path, sandbox="off")
+    (house.root / "run.sh").write_text(SCRIPT + "echo training_seconds: 99\ndate > other.txt\n")
+    study = await house.work(Scripted(change("A=5", "A=9"), change("A=5", "A=1")))
+    assert [study.experiments[n].verdict for n in (0, 1, 2)] == ["kept", "discarded", "kept"]
+    assert study.experiments[0].runs[1].touched == ("other.txt",)
 
 
 async def test_a_proposal_made_on_an_older_champion_is_moved_onto_the_new_one(house: House) -> None:
@@ -278,6 +380,35 @@ async def test_what_was_not_kept_is_nothing_to_go_on_from(house: House) -> None:
     assert study.lineage == [0]
 
 
+async def test_a_process_on_a_gpu_is_known_as_the_run_s_or_somebody_else_s(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Crowded(FakeGauges):
+        """A GPU on which every process of ours works, this one and those of the runs; as a driver would list them."""
+
+        def read(self) -> Reading:
+            here = psutil.Process()
+            pids = [here.pid, *(child.pid for child in here.children(recursive=True))]
+            use = GpuUse(index=0, processes=tuple(GpuProcess(pid=pid, memory=1 << 30) for pid in pids))
+            return replace(super().read(), gpu_use=(use,))
+
+    monkeypatch.setattr("loop.supervisor.HEARTBEAT_BUSY", 0.05)
+    monkeypatch.setattr("loop.supervisor.HEARTBEAT_IDLE", 0.05)
+    (house.root / "run.sh").write_text(SCRIPT + "sleep 0.3\n")
+    house.gauges = Crowded(1)
+    await house.work(Scripted())
+    told = [event.body for event in house.events("gauge_read")]
+    busy = [body for body in told if isinstance(body, e.GaugeRead) and body.runs and body.runs[0].gpu_memory]
+    assert busy, "a run was seen on the GPU while it was in flight"
+    for body in busy:
+        processes = [one for use in body.gpu_use or () for one in use.processes or ()]
+        mine = [one for one in processes if one.run]
+        assert {one.run for one in mine} == {f"0.{body.runs[0].run}"}
+        assert body.runs[0].gpu_memory == len(mine) << 30
+        assert body.runs[0].memory == body.run_memory
+        assert [one.run for one in processes if one.pid == os.getpid()] == [""], "the supervisor itself is no run"
+
+
 async def test_failures_in_a_row_stop_the_loop_with_a_reason(tmp_path: Path) -> None:
     house = House(tmp_path, "limits: {failures: 2}\n")
     crash = [change("# the end", f"exit {code}") for code in (3, 4, 5)]
@@ -305,3 +436,13 @@ async def test_a_verification_decides_and_not_the_run(tmp_path: Path) -> None:
     assert "the verification failed: exit code 9" in study.experiments[2].reason
     assert study.experiments[3].verdict == "discarded", "8 less in its own words, and nothing in the verification's"
     assert all(run.verified for run in study.experiments[3].runs.values())
+
+
+async def test_a_verification_that_takes_too_long_is_no_measurement(tmp_path: Path) -> None:
+    house = House(tmp_path, "verify: sh other.txt\n")
+    (house.root / "other.txt").write_text("grep -q A=1 run.sh && sleep 6\necho loss: 7.$((LOOPTOP_SEED % 2))\n")
+    init = ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qam", "verify"]
+    subprocess.run(["git", *init], cwd=house.root, check=True)  # noqa: ASYNC221 - before the loop begins
+    study = await house.work(Scripted(change("A=5", "A=1")))
+    assert study.experiments[1].verdict == "rejected"
+    assert study.experiments[1].reason.startswith("its verification took 6.")

@@ -67,7 +67,7 @@ class Axis:
 
 def ticks(low: float, high: float, most: int) -> list[float]:
     """At most `most` round values from `low` to `high`: steps of 1, 2 or 5 times a power of ten."""
-    if not (math.isfinite(low) and math.isfinite(high)) or high <= low or most < 1:
+    if not math.isfinite(high - low) or high <= low or most < 1:  # a run that diverges may report 1e308
         return [low] if math.isfinite(low) else []
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))

@@ -33,7 +33,7 @@ def copy(text: str, write: Callable[[str], None], folder: Path) -> str:
     lines = text.count("\n") + 1
     what = f"{lines} lines" if lines > 1 else f"“{text}”" if len(text) <= 48 else f"{len(text)} characters"
     if os.environ.get("TMUX") and _tmux(text):
-        return f"copied {what} to tmux (prefix ] pastes) and to the clipboard where the terminal allows it"
+        return f"copied {what} to tmux (prefix ] pastes) and the terminal's clipboard"
     sequence = osc52(text)
     if sequence is not None and not os.environ.get("TMUX"):
         write(sequence)

@@ -214,6 +214,7 @@ class Frame(App[None], inherit_bindings=False):
 
     def open_experiment(self, number: int) -> None:
         """The screen of one experiment."""
+        self.hush()
         self.push_screen(SheetScreen(ExperimentSheet(number, self.root)))
         self.load_samples()
 

@@ -76,7 +76,9 @@ def branching(study: Study, experiment: Experiment) -> tuple[bool, str]:
         return False, f"experiment {name} was not kept; `:requeue {name}` runs it on today's champion first"
     line = study.built_on()
     left = line[: line.index(name)] if name in line else line[:1]
-    leaves = f"{left[0]} leaves" if len(left) == 1 else f"{left[-1]} to {left[0]} ({len(left)} champions) leave"
+    leaves = f"{left[0]} leaves" if len(left) == 1 else f"{left[-1]} and {left[0]} leave"
+    if len(left) > 2:
+        leaves = f"{left[-1]} to {left[0]} ({len(left)} champions) leave"
     return True, (
         f"Experiment {name} ({number(experiment.metric)}) is the champion again instead of {best.id} "
         f"({number(best.metric)}): the branch moves to it, and everything from here on builds on it and is measured "

@@ -122,8 +122,8 @@ def _best(study: Study) -> list[Span]:
 
 def _money(study: Study) -> list[Span]:
     limits = study.contract.limits
-    if not study.usd and not study.tokens and limits.usd is None and limits.tokens is None:
-        return []
+    if not study.usd and not study.tokens and not study.usd_unknown:
+        return []  # an optimiser costs nothing, and `$0.00/25` of it only takes room
     if limits.tokens is not None or (not study.usd and study.usd_unknown):
         most = "" if limits.tokens is None else f"/{limits.tokens / 1000:,.0f}k"
         text, near = f"{study.tokens / 1000:,.0f}k{most} tokens", study.tokens > 0.9 * (limits.tokens or float("inf"))

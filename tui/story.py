@@ -44,6 +44,8 @@ class Story:
         self._open = False
         """The last paragraph is a thought whose line has not ended."""
         self._code = False
+        self._troubles: dict[str, tuple[str, int]] = {}
+        """Who waits for something now: the message, and how often it was tried."""
         self._seq = 0
 
     def tell(self, event: e.Event) -> None:
@@ -78,12 +80,16 @@ class Story:
     def _loop(self, body: e.Body, now: str) -> None:
         """What the loop says of itself."""
         match body:
+            case e.Fault() if self._told_before(body):
+                pass
             case e.Fault():
                 moment = None if body.next_at is None else time.localtime(body.next_at)
                 again = "" if moment is None else time.strftime(" (again at %H:%M:%S)", moment)
                 self._line("fault", f"{body.where}: {body.message}{again}", "! ", now)
             case e.Recovered():
-                self._line("note", f"{body.where} works again", "  ", now)
+                _, tries = self._troubles.pop(body.where, ("", 0))
+                after = f" after {tries} failed tries" if tries > 1 else ""
+                self._line("note", f"{body.where} works again{after}", "  ", now)
             case e.CheckoutChanged(files=files, parent=parent):
                 size = f"(+{body.lines_added} -{body.lines_removed} on experiment {parent})"
                 changed = f"{', '.join(files)} changed in your checkout {size}: :submit runs it"
@@ -101,18 +107,28 @@ class Story:
                 what = ", ".join(body.changed) or "nothing that counts"
                 self._line("note", f"the program changed: {what}", "  ", now)
             case e.SupervisorStarted():
+                self._troubles.clear()
                 self._line("note", f"supervisor {body.pid} started on {body.host}", "  ", now)
             case e.SupervisorStopped():
                 self._line("fault" if body.failed else "note", f"the loop has stopped: {body.reason}", "  ", now)
             case _:
                 pass
 
+    def _told_before(self, fault: e.Fault) -> bool:
+        """Whether it only says once more what is being waited for; the status line counts the tries down."""
+        if fault.next_at is None:
+            return False
+        message, tries = self._troubles.get(fault.where, ("", 0))
+        self._troubles[fault.where] = (fault.message, tries + 1)
+        return message == fault.message
+
     def _wish(self, event: e.Event, body: e.Wish | e.WishGranted, now: str) -> None:
         match body:
             case e.WishGranted():
                 wish = self.study.wishes.get(body.wish)
                 if wish is not None and body.outcome:
-                    self._line("note", f"{wish.kind}: {body.outcome}", "  ", now)
+                    said = body.outcome if body.outcome.startswith(wish.kind) else f"{wish.kind}: {body.outcome}"
+                    self._line("note", said, "  ", now)
             case e.Steered():
                 self._gap()
                 lead = f"{cut(one_line(body.who), 20) or 'you'} ▸ "

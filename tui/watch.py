@@ -68,9 +68,14 @@ class Watch:
             if event.kind in MIND:
                 self.story.tell(event)
                 changed.add("mind")
-            if (news := news_of(event)) is not None:
+            if (news := news_of(event)) is not None and not self._waited_for(event.body):
                 self.news.append(news)
         return changed
+
+    def _waited_for(self, body: e.Body) -> bool:
+        """Whether a fault is only the next try of a trouble that was heard of: no bell every minute of a night."""
+        trouble = self.study.troubles.get(body.where) if isinstance(body, e.Fault) else None
+        return trouble is not None and trouble.tries > 1
 
     def caught_up(self) -> None:
         """The study was folded without us: look at all of it once."""

@@ -204,6 +204,10 @@ class Lineage:
         """
         return self._trees.changes(name, commit, wanted, largest)
 
+    def touched(self, name: str, commit: str, editable: Collection[str]) -> tuple[str, ...]:
+        """Files of `commit` that a run has changed in that tree, but for those that a proposal may change."""
+        return tuple(path for path in self._trees.touched(name, commit) if path not in editable)
+
     def trees(self) -> list[str]:
         """The names of all trees, also half-made ones."""
         return self._trees.names()

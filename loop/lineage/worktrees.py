@@ -121,6 +121,27 @@ class Worktrees:
             {path: content for path, content in contents if content is not None}, lost, sorted(map(shown, strays))
         )
 
+    def touched(self, name: str, commit: str) -> list[str]:
+        """Files of `commit` that are not as they were in the tree of that name: changed, replaced or gone.
+
+        Git compares by size and time first, and a run cannot set the time of change that it looks at.
+
+        Returns:
+            Paths in order; nothing where git has no record of the tree.
+
+        Raises:
+            LineageError: git could not compare.
+        """
+        tree = self.path(name)
+        with self._one_at_a_time:
+            records = self._records().get(tree.name, [])
+        if not records:
+            return []
+        place = {"GIT_DIR": str(records[0]), "GIT_WORK_TREE": str(tree)}
+        arguments = ("diff-index", "--name-only", "-z", "--no-renames", "--ignore-submodules=all", commit)
+        out = self._git.run(*arguments, env=place, cwd=tree if tree.is_dir() else self.home)
+        return sorted(os.fsdecode(entry) for entry in out.split(b"\0") if entry)
+
     def names(self) -> list[str]:
         """The names of all trees, whole or half made, and of those that only git's records still know."""
         standing = {entry.name for entry in self.home.iterdir()} if self.home.is_dir() else set()

@@ -121,8 +121,6 @@ def outcome(experiment: Experiment, briefing: Briefing) -> str:
         parts = [f"{briefing.contract.metric} {figure(experiment.metric)}"]
         if told := effect(experiment):
             parts.append(f"{told} than #{experiment.champion}" if experiment.champion is not None else told)
-        if experiment.confidence is not None:
-            parts.append(f"{experiment.confidence:.0%} sure that it is better")
         values = [figure(run.metric) for run in experiment.counted() if run.metric is not None]
         parts.append(f"{len(values)} runs ({', '.join(values)})" if len(values) > 1 else "1 run")
         lines.append(f"  measured: {', '.join(parts)}")
@@ -173,11 +171,11 @@ def repair(experiment: Experiment, log: str, left: int) -> str:
     word = {"timed_out": "ran past its deadline"}.get(experiment.verdict or "", experiment.verdict or "failed")
     start = log.rfind("Traceback (most recent call last)")
     shown = log[start:] if start >= 0 and len(log) - start >= 200 else log
-    many = "This is the last repair of it" if left == 1 else f"{left} repairs of it are left, this one included"
+    many = "It can be repaired once more" if left == 1 else f"It can be repaired {left} times"
     advice = (
-        f"{many}. If this was a slip (a shape, a name, a type, a little too much memory), mend it and hand over the "
-        "same idea again, as a change of the champion's files as before. If the idea itself is at fault, give it up "
-        "and say so."
+        f"{many}. If this was a slip (a shape, a name, a type, a little too much memory or time), mend it and hand "
+        "over "
+        "the same idea again: your draft stands as you proposed it. If the idea is at fault, give it up and say so."
     )
     if left <= 0:
         advice = "No repair of it is left. What is to be learnt from it belongs into the notebook, in a line."

@@ -63,6 +63,9 @@ class Command:
         except UnknownResearcher as error:
             raise Unusable(str(error)) from None
 
+    async def close(self) -> None:
+        """See `Researcher`. Each command has ended with its proposal."""
+
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         """Let it work once, and propose its change.
 

@@ -4,6 +4,7 @@ Pure: the contract in, text out. Written for a reader who knows nothing of loopt
 """
 
 from loop.contract import Contract
+from loop.judge import FUTILE
 from loop.researchers.excerpt import one_line
 from loop.researchers.standing import in_bytes, in_seconds
 
@@ -90,9 +91,11 @@ def contract_told(contract: Contract) -> str:
         f"- One run: `{one_line(contract.run, 200)}`, {in_seconds(contract.budget)} of training "
         f"(LOOPTOP_BUDGET_S), ended after {in_seconds(contract.deadline)} all in all.",
         f"- `{contract.metric}` comes from {measured}.",
-        f"- Kept: what is better than the champion with {keep.confidence:.4g} confidence, over 1 to "
-        f"{keep.max_runs} runs with different seeds"
+        f"- Kept: what is better than the champion with about {keep.confidence:.4g} confidence"
         + ("; and what removes lines and is no worse." if keep.simpler_wins else "."),
+        f"- A first run less than {FUTILE:.0%} sure to be better is discarded at once; what lies in between is run "
+        "again with "
+        f"other seeds, up to {keep.max_runs} runs in all.",
         f"- Proposals that a person looks at before they run: {reviews[contract.review]}.",
     ]
     if contract.limits.memory is not None:

@@ -194,3 +194,6 @@ class Researcher(Protocol):
             Unusable: a person has to mend something first.
         """
         ...
+
+    async def close(self) -> None:
+        """Let go of connections and the like; called once, when the loop ends."""

@@ -86,9 +86,10 @@ def _vitals(briefing: Briefing) -> list[str]:
     if run is not None and run.seconds:
         gpu = f", {in_bytes(run.peak_gpu_memory)} of GPU memory" if run.peak_gpu_memory else ""
         busy = f", kept {run.cpu_seconds / run.seconds:.1f} processors busy" if run.cpu_seconds else ""
+        checked = f" Its verification took {run.verify_seconds:.0f} s." if run.verify_seconds else ""
         lines.append(
             f"The champion's newest run took {run.seconds:.0f} s all in all{busy}, and held "
-            f"{in_bytes(run.peak_memory)} of main memory{gpu} at its peak."
+            f"{in_bytes(run.peak_memory)} of main memory{gpu} at its peak.{checked}"
         )
     if briefing.vitals:
         said = ", ".join(f"{one_line(name, 40)} {reading(value)}" for name, value in list(briefing.vitals.items())[:24])

@@ -211,7 +211,7 @@ class Toolbox:
         self.sink.think("\n```\n" + "\n".join(line.replace("```", "'''") for line in shown) + "\n```\n")
         added, removed = patching.counts(diff)
         problem = guards.syntax(path, after)
-        return f"{path}: +{added} -{removed} lines" + (f"; but it does not parse now: {problem}" if problem else "")
+        return f"+{added} -{removed} lines" + (f"; but it does not parse now: {problem}" if problem else "")
 
     async def _no_such_file(self, path: str) -> str:
         paths = list(await self.briefing.archive.paths())
@@ -307,6 +307,13 @@ class Toolbox:
         edits = self.edits()
         if not edits:
             raise ToolError("you have changed nothing yet; edit_file or write_file first")
+        if (tried := self._tried(title)) is not None and f"{tried.id}" not in hypothesis:
+            raise ToolError(
+                f"experiment {tried.id} had this title already ({tried.verdict or tried.phase}); if something it "
+                "depended "
+                f"on has changed since, name it as #{tried.id} in the hypothesis and say what; else propose another "
+                "idea"
+            )
         if (reason := await self.briefing.archive.refusal(edits)) is not None:
             raise ToolError(f"it would be turned down: {reason}. Change the draft and propose again")
         self.proposal = Proposal(
@@ -316,6 +323,16 @@ class Toolbox:
             expected=f"better by {expected_gain:.4g}" if expected_gain > 0 else "no better, but simpler",
         )
         return "handed over"
+
+    def _tried(self, title: str) -> Experiment | None:
+        """The newest experiment of this title: the champion under it may have changed, and the idea is the same."""
+        same = (x for x in reversed(self.briefing.experiments) if x.id and _plain(x.title) == _plain(title))
+        return next(same, None)
+
+
+def _plain(title: str) -> str:
+    """A title without what tells two spellings of it apart."""
+    return "".join(sign for sign in title.casefold() if sign.isalnum())
 
 
 def _is(experiment: Experiment, which: Which) -> bool:

@@ -1,4 +1,4 @@
-"""Verification of honest and of cheating files, each a real one in real processes."""
+"""Verification of honest and of broken files, each a real one in real processes; the cheats are in `tests/cheats`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,27 +36,12 @@ def forward(body: str) -> str:
     )
 
 
-CHEATS = {
-    "causal": [
-        forward("logits = self.table(idx)\nlogits[:, :-1].scatter_(2, idx[:, 1:, None], 20.0)\nreturn logits"),
-        # A hundredth of a bit each, at every position, from what the rest of the text is made of.
-        forward(
-            "rest = nn.functional.one_hot(idx, 256).float().mean(1, keepdim=True)\nreturn self.table(idx) + 9 * rest"
-        ),
-    ],
-    "rows": [
-        forward("return self.table(idx) + self.table(idx.flip(0)) / 4"),
-        forward("self.calls += 1\nreturn self.table(idx) / self.calls"),
-    ],
-    "loads": [
-        "raise ValueError('not today')\n",
-        "print('---\\nval_bpb: 0.1')\nimport os\nos._exit(0)\n",
-        "import sys\nprint('---\\nval_bpb: 0.1')\nsys.exit(0)\n",
-        "x = 1\n",
-        "def load_model(path):\n    raise KeyError('embedding\\n\\x1b[31mrejected: nothing: at all')\n",
-        "def load_model(path): return load_model(path)\n",
-    ],
-}
+UNLOADABLE = [
+    "raise ValueError('not today')\n",
+    "x = 1\n",
+    "def load_model(path):\n    raise KeyError('embedding\\n\\x1b[31mrejected: nothing: at all')\n",
+    "def load_model(path): return load_model(path)\n",
+]
 
 
 @pytest.fixture
@@ -90,18 +75,16 @@ def test_an_honest_model_is_measured(verify: Callable[[str], Started], tmp_path:
     assert dict(line.split(": ") for line in lines[1:]).keys() >= {"compared_bytes", "verify_seconds"}
 
 
-@pytest.mark.parametrize(
-    ("check", "file"),
-    [pytest.param(check, file, id=f"{check}-{n}") for check, files in CHEATS.items() for n, file in enumerate(files)],
-)
-def test_a_cheat_is_rejected_by_name(verify: Callable[[str], Started], check: str, file: str) -> None:
+@pytest.mark.parametrize("file", UNLOADABLE)
+def test_a_file_that_makes_no_model_is_rejected_in_one_printable_line(
+    verify: Callable[[str], Started], file: str
+) -> None:
     said = verify(file)
     assert said.returncode == 3, said.stdout + said.stderr
     rejection = said.stdout.splitlines()
     assert len(rejection) == 1
-    assert rejection[0].startswith(f"rejected: {check}: ")
+    assert rejection[0].startswith("rejected: loads: ")
     assert rejection[0].isprintable()
-    assert "val_bpb" not in rejection[0]
     assert all(line.startswith("| ") and line.isprintable() for line in said.stderr.splitlines())
     assert len(said.stderr) < 6000
 

@@ -71,3 +71,5 @@ def test_ticks_are_round_and_inside() -> None:
     assert all(0.93 <= tick <= 1.0 for tick in ticks(0.93, 1.0, 5))
     assert len(ticks(0, 1e-9, 5)) <= 5
     assert ticks(1, 1, 5) == [1]
+    assert ticks(-1.7e308, 1.7e308, 5) == [-1.7e308], "a range wider than a number can say"
+    assert ticks(0, 1.7e308, 2) == [0, 1e308]

@@ -114,6 +114,25 @@ async def test_what_comes_into_the_journal_comes_onto_the_screen(workspace: Path
         assert "exp 21" in screen(app)[0]
 
 
+def _told_by_others(nasty: str) -> list[e.Body]:
+    """Every other place where text of a stranger comes onto the screen."""
+    guest = e.GpuProcess(pid=9, memory=1, user=nasty[:30], command=nasty[:60])
+    gpu = e.GpuGauge(index=0, name=nasty[:40])
+    return [
+        e.ResearcherJoined(name=nasty[:20], about=nasty),
+        e.Fault(where=nasty[:20], message=nasty, next_at=1e12),
+        e.Recovered(where=nasty[:19]),
+        e.NoteWritten(researcher="llm", text=nasty),
+        e.NotebookRewritten(researcher=nasty[:20], text=nasty),
+        e.Pinned(who=nasty[:20], text=nasty),
+        e.Submitted(who=nasty[:20], title=nasty, parent=0, edits={}),
+        e.CheckoutChanged(files=(nasty[:40],), lines_added=1),
+        e.GaugeRead(
+            cpu=1, ram_used=1, ram_total=2, disk_free=3, gpus=(gpu,), gpu_use=(e.GpuUse(index=0, processes=(guest,)),)
+        ),
+    ]
+
+
 async def test_nasty_text_shows_harmlessly_everywhere(tmp_path: Path) -> None:
     record(tmp_path / ".looptop" / "journal.db", experiments=2)
     with journal_of(tmp_path) as journal:
@@ -124,9 +143,12 @@ async def test_nasty_text_shows_harmlessly_everywhere(tmp_path: Path) -> None:
             proposed = e.ExperimentProposed(researcher="llm", title=nasty, hypothesis=nasty, expected=nasty, parent=0)
             journal.append(proposed, number)
             journal.append(e.ExperimentJudged(verdict="crashed", reason=nasty), number)
+            for body in _told_by_others(nasty):
+                journal.append(body, number)
     log = tmp_path / ".looptop" / "runs" / "3.1" / "log.txt"
     log.write_text("\n".join(NASTY) + "\nlast line\n", encoding="utf-8")
-    pages = ["1", *["b"] * 6, "g", "2", "6", *["b"] * 4, "2", "enter", *["n"] * len(NASTY)]
+    pages = ["1", *["b"] * 6, "g", "5", "P", *["space"] * 9, "escape", "2", "6", *["b"] * 4, "2", "enter"]
+    pages += ["n"] * len(NASTY)
     async with opened(tmp_path) as (app, pilot):
         for key in pages:
             await pilot.press(key)

@@ -417,8 +417,10 @@ def test_automl_has_a_line_of_its_own_only_beside_somebody_else() -> None:
         for body in (proposed, judged):
             study.apply(e.Event(study.seq + 1, 0.0, number, None, body))
     assert optimiser_steps(study) == [(2.0, 1.0), (2.0, 0.95)]
-    study.experiments[1].researcher = "automl"
-    assert optimiser_steps(study) == []
+    study.experiments[2].noise = 0.03
+    assert optimiser_steps(study) == [(2.0, 1.0), (3.0, 0.97)], "a lucky number is no step"
+    study.experiments[1].submitted = True
+    assert optimiser_steps(study) == [], "a person's own edit is nobody's rival"
 
 
 # --- outside of the screen -----------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The mind's stream: what events become, folding finished thoughts, and older text paged in without a seam."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,52 @@ def test_code_between_fences_is_told_apart_and_diffs_in_it_too() -> None:
         "hunk",
         "code",
     ]
+
+
+def test_what_others_say_and_do_leaves_a_line_each() -> None:
+    ring = tell(
+        e.ResearcherJoined(name="automl", about="Optuna's TPE"),
+        e.Fault(where="llm", message="no answer", next_at=1_000_060.0),
+        e.Recovered(where="llm"),
+        e.NoteWritten(researcher="llm", text="depth helps"),
+        e.NotebookRewritten(researcher="llm", text="depth helps, width does not"),
+        e.Pinned(who="ada", text="leave the data alone"),
+        e.Unpinned(who="ada", pin=1),
+        e.Unpinned(who="ada"),
+        e.Submitted(who="ada", title="wider", parent=3, edits={"train.py": "secret = 1"}),
+        e.CheckoutChanged(files=("train.py",), parent=3, lines_added=3, lines_removed=1),
+        e.CheckoutChanged(parent=3),
+        e.Branched(who="ada"),
+    )
+    said = [paragraph.text for paragraph in ring.paragraphs if paragraph.kind != "gap"]
+    again = time.strftime("%H:%M:%S", time.localtime(1_000_060.0))
+    assert said == [
+        "automl proposes: Optuna's TPE",
+        f"llm: no answer (again at {again})",
+        "llm works again",
+        "noted: depth helps",
+        "llm rewrote the notebook in 5 words",
+        "leave the data alone",
+        "ada: took pin 1 back",
+        "ada: took all pins back",
+        "ada: submitted “wider”, made on 3",
+        "train.py changed in your checkout (+3 -1 on experiment 3): :submit runs it",
+        "your checkout is as experiment 3 again",
+        "ada: branched 7",
+    ]
+
+
+def test_a_trouble_is_told_once_and_its_end_says_how_often_it_was_tried() -> None:
+    def fault(message: str) -> e.Fault:
+        return e.Fault(where="llm", message=message, next_at=1_000_060.0)
+
+    ring = tell(*[fault("no answer")] * 3, fault("no money"), fault("no money"), e.Recovered(where="llm"), fault("x"))
+    said = [paragraph.text.partition(" (")[0] for paragraph in ring.paragraphs if paragraph.kind != "gap"]
+    assert said == ["llm: no answer", "llm: no money", "llm works again after 5 failed tries", "llm: x"]
+    watch = Watch()
+    for seq in range(1, 5):
+        watch.apply([Event(seq, 1_000_000.0 + seq, None, None, fault("no answer"))])
+    assert watch.news == ["llm: no answer"], "nobody is woken every minute of a night"
 
 
 @pytest.mark.parametrize("text", ["a `b` c", "**b** and `c`", "`", "``", "** **", "# head", "a ** b ` c", "`a`b`c`"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from loop import budget
+from loop import budget, odds
 from loop.study import Experiment, Run, Study
 from tui.glyphs import UNICODE
 from tui.text import clock, one_line
@@ -33,6 +33,11 @@ def change(study: Study, metric: float | None) -> str:
     if metric is None or not base:
         return ""
     return f"{(metric - base) / abs(base):+.1%}"
+
+
+def claimed(study: Study) -> str:
+    """What stands behind every number that nobody but the edited program itself has measured."""
+    return "" if study.contract.verify is not None else " (self-reported)"
 
 
 def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
@@ -68,6 +73,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
             "noise": baseline.noise if baseline is not None else None,
         },
         "experiments": study.verdicts(),
+        "expected_false": odds.of(study),
         "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
         "verifying": [f"{found.id}.{run.number}" for found, run in study.verifying()],
         "waiting": [experiment.id for experiment in study.experiments.values() if experiment.phase == "waiting"],
@@ -105,7 +111,7 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
     if study.best is not None:
         moved = change(study, study.best.metric)
         against = f" ({moved} against the baseline)" if moved else ""
-        best = f"{study.contract.metric} {study.best.metric:.6g}{against}"
+        best = f"{study.contract.metric} {study.best.metric:.6g}{claimed(study)}{against}"
         lines.append(f"  best {best}, experiment {study.best.id}: {study.best.title}")
     counted = {name: count for name, count in study.verdicts().items() if count and name != "open"}
     counts = [f"{sign(name)} {count} {word(name)}" for name, count in counted.items()]
@@ -115,7 +121,10 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
         for run in told["running"]
     ]
     lines += [f"  verifying {name}" for name in told["verifying"]]
-    lines += [f"  waits for your approval: {number}" for number in told["waiting"]]
+    lines += [
+        f"  waits for your approval: {number}" + (f" ({why})" if (why := study.experiments[number].waits_for) else "")
+        for number in told["waiting"]
+    ]
     if pid is not None:
         lines += [f"  {one_line(trouble_words(*one, now))}: {one[1].message}" for one in study.troubles.items()]
     if (edit := study.checkout) is not None:
@@ -166,6 +175,7 @@ def experiment(study: Study, found: Experiment) -> dict[str, Any]:
         "noise": found.noise,
         "confidence": found.confidence,
         "judged_by": found.judged_by or None,
+        "flags": [*found.flags, *found.doubts],
         "champion": found.id == study.champion,
         "runs": [
             {
@@ -203,7 +213,10 @@ def table(study: Study) -> list[str]:
         size = f"+{found.lines_added} -{found.lines_removed}" if found.commit and found.id else ""
         verdict = f"{sign(found.verdict)} {word(found.verdict)}"
         title = found.title + ("  ← champion" if found.id == study.champion else "")
+        title += "  ! flagged" if found.flags or found.doubts else ""
         lines.append(f"{found.id:>4}  {verdict:<12} {metric:>10}  {sigmas(found):>7}  {size:>9}  {title}")
+    if study.contract.verify is None and study.tag:
+        lines.append(f"{study.contract.metric} is self-reported: program.md names no `verify:`")
     return lines
 
 
@@ -217,8 +230,11 @@ def details(study: Study, found: Experiment) -> list[str]:
             lines.append(f"  {label}: {text}")
     verdict = f"  verdict: {sign(found.verdict)} {word(found.verdict)}"
     lines.append(verdict + (f": {found.reason}" if found.reason else ""))
+    lines += [f"  flag: {flag}" for flag in (*found.flags, *found.doubts)]
+    if found.phase == "waiting":
+        lines.append(f"  waits for your approval: {found.waits_for}")
     if found.metric is not None:
-        lines.append(f"  {study.contract.metric}: {found.metric:.6g} {sigmas(found)}".rstrip())
+        lines.append(f"  {study.contract.metric}: {found.metric:.6g}{claimed(study)} {sigmas(found)}".rstrip())
     if found.commit:
         lines.append(f"  commit {found.commit[:12]} (+{found.lines_added} -{found.lines_removed} lines)")
     lines += [_run_line(study, run) for run in found.runs.values()]
@@ -246,10 +262,16 @@ def summary(study: Study) -> list[str]:
             f"None of {study.judged()} experiments beat the noise of {baseline.noise or 0:.2g} "
             f"in {study.contract.metric}; the baseline stands at {baseline.metric:.6g}."
         ]
-    return [
+    lines = [
         f"{len(kept)} of {study.judged()} experiments kept: {study.contract.metric} went from {baseline.metric:.6g} "
-        f"to {best.metric:.6g} ({change(study, best.metric)}); the result is on the branch {study.branch}."
+        f"to {best.metric:.6g} ({change(study, best.metric)}){claimed(study)}; "
+        f"the result is on the branch {study.branch}."
     ]
+    false = odds.of(study)
+    if false is not None:
+        told = "fewer than 0.1" if false < 0.1 else f"about {false:.1f}"
+        lines.append(f"Of those, {told} are expected to be false, by their confidences and by how many were tried.")
+    return lines
 
 
 def newest(experiments: Iterable[Experiment]) -> Experiment | None:

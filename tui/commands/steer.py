@@ -154,7 +154,7 @@ def submit(
 
 def pin(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(metavar="[TEXT]", help="The guidance.", show_default=False)] = "",
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The guidance.", show_default=False)] = "",
 ) -> None:
     """Pin guidance that stands in every briefing.
 
@@ -175,7 +175,7 @@ def pin(
 def unpin(
     context: typer.Context,
     number: Annotated[
-        int | None, typer.Argument(metavar="[N]", help="Number of the pin; all without it.", show_default=False)
+        int | None, typer.Argument(metavar="N", help="Number of the pin; all without it.", show_default=False)
     ] = None,
 ) -> None:
     """Take pinned guidance back."""

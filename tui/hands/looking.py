@@ -113,9 +113,11 @@ class Looking(Frame, inherit_bindings=False):
 
     def action_help(self) -> None:
         if self.sheet is None:
+            self.hush()
             self.push_screen(SheetScreen(Help()))
 
     def action_program(self) -> None:
+        self.hush()
         self.push_screen(SheetScreen(ProgramSheet(self.root)))
 
     def action_open(self) -> None:

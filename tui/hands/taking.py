@@ -60,7 +60,7 @@ class Taking(Frame, inherit_bindings=False):
         if experiment.commit:
             choices[:0] = [
                 ("h", "h", f"the hash of its commit, {experiment.commit[:10]}"),
-                ("b", "b", "a command that begins a second study here, in a worktree of its own"),
+                ("b", "b", "the command for a second study from here (git worktree)"),
                 ("d", "d", "its diff"),
             ]
 

@@ -53,7 +53,7 @@ class Wishing(Frame, inherit_bindings=False):
             return
         if (found := self._edit()) is None:
             return
-        hint = f"{found.words} on experiment {found.wish.parent}: what is it? enter runs it, esc leaves"
+        hint = f"{found.words} on experiment {found.wish.parent}; a title, then enter, or esc"
         self.ask("submit", hint, lambda title: self._submit(found, title))
 
     def submit(self, title: str) -> None:

@@ -40,10 +40,11 @@ def machine_lines(
 def run_line(run: RunGauge, gpus: bool) -> Line:
     """What one run in flight holds."""
     spans: list[Span] = [(pad("run", 7), "dim"), (f"{run.experiment}.{run.run}", "running")]
-    spans.append((f"  holds {size(run.memory)} of RAM", "text"))
-    if gpus:
-        text = "on the GPU n/a" if run.gpu_memory is None else f"{size(run.gpu_memory)} on the GPU"
-        spans.append((f", {text}", "faint" if run.gpu_memory is None else "text"))
+    spans.append((f"  RAM {size(run.memory)}", "text"))
+    if gpus and run.gpu_memory is not None:
+        spans.append((f"  GPU {size(run.gpu_memory)}", "text"))
+    elif gpus:
+        spans.append(("  GPU n/a", "faint"))
     return tuple(spans)
 
 

@@ -90,10 +90,13 @@ def best_so_far(study: Study, measured: Sequence[Experiment]) -> list[Point]:
 def optimiser_steps(study: Study) -> list[Point]:
     """The best that AutoML alone has found, from experiment to experiment: what a language model has to beat.
 
-    Empty where nobody else proposes, because it would be the best so far itself.
+    It steps where a number is past twice the noise: the luckiest of a hundred runs is nothing to beat. Empty where
+    no other researcher proposes, because it would be the best so far itself; a person's own edits do not count as one.
     """
     tried = [x for x in study.experiments.values() if x.id and x.metric is not None]
-    if all(x.researcher == AUTOML for x in tried) or (study.baseline is None or study.baseline.metric is None):
+    if all(x.researcher == AUTOML or x.submitted for x in tried) or (
+        study.baseline is None or study.baseline.metric is None
+    ):
         return []
     points: list[Point] = []
     best = study.baseline.metric
@@ -102,7 +105,7 @@ def optimiser_steps(study: Study) -> list[Point]:
             continue
         if not points:
             points.append((float(experiment.id), best))
-        if study.contract.better_by(experiment.metric, best) > 0:
+        if study.contract.better_by(experiment.metric, best) > 2 * (experiment.noise or 0.0):
             best = experiment.metric
             points.append((float(experiment.id), best))
     return points
@@ -136,6 +139,6 @@ class ProgressPanel(Panel):
             return []
         if best.id == 0:
             judged = study.judged()
-            return [(f"none of {judged} beats the noise yet", "dim")] if judged else []
+            return [(f"0 of {judged} beat the noise", "dim")] if judged else []
         gain = study.contract.better_by(best.metric, base.metric)
-        return [(f"{sigmas(gain, best.noise)} over the baseline", "kept")]
+        return [(f"{sigmas(gain, best.noise)} over baseline", "kept")]

@@ -24,7 +24,7 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _NOT_TAKEN = re.compile(
-    r"support|unrecognized|unknown|unexpected|not permitted|extra inputs|not allowed|verified", re.I
+    r"support|requires|unrecognized|unknown|unexpected|not permitted|extra inputs|not allowed|verified", re.IGNORECASE
 )
 _CAN_DO_WITHOUT = {
     "tools": re.compile(r"\btools?\b|function.call|tool.call|tool_choice", re.IGNORECASE),
@@ -116,6 +116,8 @@ def _of_status(error: openai.APIStatusError, said: str, where: str, model: str, 
         if (parameter := _not_taken(error, said)) is not None:
             return NotTaken(parameter, said)
         return Declined(f"{where} turns the request down ({status}): {said}")
+    if re.search(r"tools? .{0,20}requires", said):  # llama.cpp without --jinja says so with a 500
+        return NotTaken("tools", said)
     return Passing(f"{where} answers with an error ({status}): {said}", retry_after(error.response.headers, now))
 
 

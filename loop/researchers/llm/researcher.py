@@ -104,10 +104,16 @@ class LanguageModel:
         self._awaiting: dict[int, _Talk] = {}
         """Conversations whose proposal has no result yet, by its number."""
         self._fruitless = 0
+        self._read_first = False
+        """The first answer was looked at for how much of the briefing the endpoint has read."""
 
     async def prepare(self, sink: Sink) -> None:
         """See `Researcher`."""
         self._model = await self._endpoint.model(sink)
+
+    async def close(self) -> None:
+        """See `Researcher`."""
+        await self._endpoint.close()
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         """See `Researcher`."""
@@ -339,6 +345,8 @@ class LanguageModel:
                     raise
                 speech.end()
                 usage = reply.usage
+                if usage is not None:
+                    self._check_reading(request, usage.read, sink)
                 said = reply.reasoning + reply.text + "".join(call.arguments for call in reply.calls)
                 sink.spend(
                     self._estimated(request, said) if usage is None else self._endpoint.spent(usage, self._model)
@@ -362,11 +370,29 @@ class LanguageModel:
         else:
             raise faults.Declined(str(error))
 
+    def _check_reading(self, request: Request, read: int, sink: Sink) -> None:
+        """Say so, once, if the endpoint has read far less than it was sent: some cut what is too long without a word.
+
+        Only the first call tells: later some servers count what was in a cache as not read.
+        """
+        sent = _length(request)
+        if not self._read_first and read * 3 < sent:
+            sink.trouble(
+                f"{self._endpoint.where} says that it read {read:,} tokens of about {sent:,}: its context seems too "
+                "small, and it cuts what it is sent. Give it a larger one (docs/models.md says how), or set briefing = "
+                f"{max(SMALLEST, read // 2)} in looptop's settings"
+            )
+        self._read_first = True
+
     def _estimated(self, request: Request, said: str) -> Spent:
         """What a call took that nobody counted: the tokens are an estimate, the price is not known."""
-        asked = request.conversation.system + "".join(message.text for message in request.conversation.messages)
-        read, written = tokens(asked), tokens(said)
+        read, written = _length(request), tokens(said)
         return Spent(researcher="", tokens=read + written, usd=None, model=self._model, read=read, written=written)
+
+
+def _length(request: Request) -> int:
+    """Tokens of a conversation that is asked, estimated; those of its tools left out."""
+    return tokens(request.conversation.system + "".join(message.text for message in request.conversation.messages))
 
 
 class _Speech:

@@ -49,6 +49,9 @@ class AutoML:
     async def prepare(self, sink: Sink) -> None:
         """See `Researcher`. It needs nothing but the constants, and those it finds with each briefing."""
 
+    async def close(self) -> None:
+        """See `Researcher`. It holds nothing."""
+
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         """See `Researcher`. The same briefing gives the same proposal, before a restart and after."""
         sites = _sites(briefing.files)

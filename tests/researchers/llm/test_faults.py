@@ -46,7 +46,7 @@ def test_a_context_that_is_too_small_is_known_by_many_words(message: str, code: 
     ("message", "param", "parameter"),
     [
         ("registry.ollama.ai/library/gemma:2b does not support tools", None, "tools"),
-        ('"auto" tool choice requires --enable-auto-tool-choice, which is not supported', None, "tools"),
+        ('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set', None, "tools"),
         ("Unrecognized request argument supplied: stream_options", None, "stream_options"),
         ("Unsupported parameter: 'reasoning_effort' is not supported with this model.", "reasoning_effort",
          "reasoning_effort"),
@@ -56,6 +56,11 @@ def test_a_context_that_is_too_small_is_known_by_many_words(message: str, code: 
 def test_what_an_endpoint_does_not_take_is_named(message: str, param: str | None, parameter: str) -> None:
     found = status(400, {"message": message, "param": param})
     assert isinstance(found, NotTaken) and found.parameter == parameter
+
+
+def test_a_server_that_blames_itself_for_having_no_tools_is_understood() -> None:
+    found = status(500, {"code": 500, "message": "tools param requires --jinja flag", "type": "server_error"})
+    assert isinstance(found, NotTaken) and found.parameter == "tools"
 
 
 def test_another_bad_request_is_declined_with_its_words() -> None:

@@ -179,6 +179,15 @@ async def test_a_proposal_that_would_be_turned_down_is_told_why_before_it_is_mad
     assert "DEPTH = 8" in proposal.edits["train.py"]
 
 
+async def test_an_idea_that_was_tried_must_say_what_has_changed() -> None:
+    again = ("propose", {**PROPOSE[1], "hypothesis": "As #1, but the batch is smaller now."})
+    with Endpoint(PROPOSED, Answer(calls=(again,))) as endpoint:
+        tried = experiment(1, "discarded", 4.0, title="depth 4 → 6")
+        proposal = await model(endpoint.url).propose(briefing(tried), Spoken())
+    assert "experiment 1 had this title already (discarded)" in endpoint.requests[1].text
+    assert proposal.hypothesis == "As #1, but the batch is smaller now."
+
+
 async def test_what_comes_after_the_proposal_is_not_carried_out() -> None:
     late = ("write_file", {"path": "train.py", "text": "late"})
     with Endpoint(Answer(calls=(EDIT, PROPOSE, late))) as endpoint:
@@ -281,12 +290,12 @@ async def test_a_result_that_is_no_crash_begins_a_fresh_conversation_that_tells_
         researcher = model(endpoint.url)
         await researcher.propose(briefing(), Spoken())
         result = experiment(
-            1, "discarded", 4.02, title="DEPTH 4 → 6", expected="better by 0.01", effect=-0.02, noise=0.01
+            1, "discarded", 4.02, title="WIDTH 64 → 32", expected="better by 0.01", effect=-0.02, noise=0.01
         )
         await researcher.propose(briefing(result), Spoken())
     asked = endpoint.requests[1]
     assert len(asked.messages) == len(endpoint.requests[0].messages)
-    assert "better by 0.01" in asked.text and "DEPTH 4 → 6" in asked.text
+    assert "better by 0.01" in asked.text and "WIDTH 64 → 32" in asked.text
 
 
 async def test_a_notebook_that_outgrew_its_share_is_rewritten_by_the_model() -> None:
@@ -331,6 +340,16 @@ async def test_a_context_that_is_too_small_halves_the_briefing_until_it_fits() -
         proposal = await model(endpoint.url).propose(briefing(*many), sink)
     assert proposal.edits and len(endpoint.requests) > 1
     assert any("context is too small" in message for message, _ in sink.troubles)
+
+
+async def test_an_endpoint_that_cuts_the_briefing_without_a_word_is_found_out() -> None:
+    many = [experiment(n, "discarded", 4.0 + n, title=f"idea number {n}: " + "word " * 12) for n in range(1, 300)]
+    with Endpoint(Answer(calls=PROPOSED.calls, usage={"input": 2050})) as endpoint:
+        sink, researcher = Spoken(), model(endpoint.url)
+        await researcher.propose(briefing(*many), sink)
+        await researcher.propose(briefing(*many), sink)
+    ((told, wait),) = sink.troubles
+    assert "read 2,050 tokens of about" in told and wait is None and "briefing = 3000" in told
 
 
 async def test_a_context_that_holds_no_briefing_calls_a_person() -> None:

@@ -149,15 +149,15 @@ class Desk:
 
     def settle(self, experiment: Experiment) -> None:
         """Run and judge."""
-        champion = self.experiments[self.champion].measured(self.contract.measure)
-        while True:
-            if self.run(experiment) is None:
+        champion = self.experiments[self.champion]
+        action = "again"
+        while action in ("again", "remeasure"):
+            if self.run(experiment if action == "again" else champion) is None and action == "again":
                 experiment.verdict = "crashed"
                 return
-            candidate = experiment.measured(self.contract.measure)
-            decision = judge(self.contract.keep, self.contract.goal, champion, candidate, pooled(self._groups()))
-            if decision.action != "again":
-                break
+            numbers = [x.measured(self.contract.measure) for x in (champion, experiment)]
+            decision = judge(self.contract.keep, self.contract.goal, *numbers, pooled(self._groups()))
+            action = decision.action
         experiment.verdict = "kept" if decision.action == "keep" else "discarded"
         if experiment.verdict == "kept":
             self.champion = experiment.id
