@@ -13,6 +13,7 @@ from pathlib import Path
 
 from loop.contract import Contract
 from loop.harness import cache_folder
+from loop.harness.corpus import GIVEN
 from loop.held_out import HeldOut, Library
 from loop.runs.confinement import Confinement
 from loop.runs.environment import resolve_command
@@ -92,33 +93,48 @@ class Confining:
 
     def of_run(self, contract: Contract, argv: Sequence[str], tree: Path, places: Places) -> Confinement | None:
         """What a run may reach: the training text and what the program declares, but not what is held out."""
+        training = [library.training for library in self._libraries(contract, argv)]
+        return self._confinement(contract, argv, tree, places, training, (places.out, places.cache), shared_memory=True)
+
+    def of_verification(
+        self, contract: Contract, argv: Sequence[str], tree: Path, places: Places
+    ) -> Confinement | None:
+        """What a verification may reach: what the run left; nothing to write to but a folder that is emptied.
+
+        It executes the experiment's model, so what is held out is as far from it as from a run; see `text_for`.
+        """
+        return self._confinement(contract, argv, tree, places, [places.out], (), shared_memory=False)
+
+    def text_for(self, contract: Contract, argv: Sequence[str]) -> tuple[str, str]:
+        """What a verification is given: the held-out text as an open file, which a model it starts does not inherit."""
+        libraries = self._libraries(contract, argv)
+        return (GIVEN, str(libraries[0].validation)) if libraries else ("", "")
+
+    def _confinement(
+        self,
+        contract: Contract,
+        argv: Sequence[str],
+        tree: Path,
+        places: Places,
+        read: Sequence[Path],
+        write: Sequence[Path],
+        *,
+        shared_memory: bool,
+    ) -> Confinement | None:
         libraries = self._libraries(contract, argv)
         veiled = self._reach.sandbox.kind == "bubblewrap"
         return self._reach.confinement(
             argv,
             tree,
-            read=[*(library.training for library in libraries), *self._reach.declared(contract.read)],
+            read=[*read, *self._reach.declared(contract.read)],
             hidden=[
                 *(self._held_out.others(libraries) if libraries else ()),
                 *(path for library in libraries for path in library.hidden if not veiled),
             ],
             shown=[place for library in libraries for place in _instead_of(library)] if veiled else [],
-            write=(places.out, places.cache),
+            write=write,
             tmp=places.tmp,
-            shared_memory=True,
-        )
-
-    def of_verification(
-        self, contract: Contract, argv: Sequence[str], tree: Path, places: Places
-    ) -> Confinement | None:
-        """What a verification may reach: all that is held out, and nothing to write to but a folder that is emptied."""
-        libraries = self._libraries(contract, argv)
-        return self._reach.confinement(
-            argv,
-            tree,
-            read=[places.out, *(library.corpus for library in libraries), *self._reach.declared(contract.read)],
-            tmp=places.tmp,
-            shared_memory=False,
+            shared_memory=shared_memory,
         )
 
     def _libraries(self, contract: Contract, argv: Sequence[str]) -> list[Library]:

@@ -134,7 +134,8 @@ class Flights:
         tree = self._lineage.tree_path(name)
         confined = await asyncio.to_thread(self._confining.of_verification, contract, argv, tree, places)
         left = max(SHORTEST_VERIFICATION, contract.deadline - run.seconds)
-        spec = self._spec(argv, tree, run.seed, slot, left, places, confined)
+        text = await asyncio.to_thread(self._confining.text_for, contract, argv)
+        spec = replace(self._spec(argv, tree, run.seed, slot, left, places, confined), given=text)
         checking = await self._start(spec, partial(self._examined_tree, name, experiment.commit))
         with self._in_flight(experiment, checking, number, slot) as flight:
             result = await checking.wait()

@@ -48,6 +48,10 @@ class Library:
     def training(self) -> Path:
         return self.corpus / "train"
 
+    @property
+    def validation(self) -> Path:
+        return self.corpus / "validation" / "text.bin"
+
 
 class HeldOut:
     """The texts of one study's interpreters, each looked up once. Blocks for seconds at first: call it in a thread."""

@@ -59,12 +59,31 @@ print("loss: 1.0")
 
 CHECK = '''\
 """Measures, and says what it could do to the machine besides."""
-import os, socket, tempfile
+import os, socket, subprocess, sys
 from pathlib import Path
-from loop.harness import corpus
+from loop.harness import cache_folder, corpus
+
+MODEL = """
+import os
+from pathlib import Path
+from loop.harness import cache_folder, corpus
+guard = Path("/proc", str(os.getppid()))
+print("texts found:", len(list(cache_folder().rglob("validation/text.bin"))))
+for path in (guard / "fd" / "1", guard / "mem", guard / "fd" / os.environ["LOOPTOP_VALIDATION_FD"]):
+    try:
+        path.open("r+b" if path.name != "1" else "wb")
+        print("model opened", path)
+    except OSError:
+        pass
+try:
+    print("model loaded", len(corpus.load("validation")))
+except (OSError, ValueError):
+    pass
+"""
 
 print(f"METRIC loss={len(corpus.load('validation')) > 1000}".replace("True", "2.0"))
 out = Path(os.environ["LOOPTOP_RUN_DIR"])
+print(subprocess.run([sys.executable, "-c", MODEL], capture_output=True, text=True).stdout)
 print("checkpoint:", (out / "told.json").exists() + 0)
 for path in (out, Path.cwd(), out.parent, Path.home().parent.parent, Path("/dev/shm")):
     try:
@@ -165,7 +184,9 @@ async def test_a_verification_reads_the_text_and_writes_nothing(house: House) ->
     await house.flights.verify(experiment, 1, Slot(0, "CPU"))
     log = (house.workspace.run_folder(experiment.id, 1) / "verify" / "log.txt").read_text()
     assert experiment.runs[1].metric == 2.0, log
-    assert "checkpoint: 1" in log
+    assert "checkpoint: 1" in log and "texts found: 0" in log
+    # The model that it starts is a stranger in the same sandbox.
+    assert "model opened" not in log and "model loaded" not in log
     if house.sandbox.kind == "bubblewrap":  # a network and memory of its own, gone with it
         assert "loopback: 1" in log and log.count("wrote to") == log.count("wrote to /dev/shm")
     else:

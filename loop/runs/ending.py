@@ -60,6 +60,8 @@ def cannot_start(program: str, folder: Path, what: str, number: int) -> str:
     """
     if what == "fork":
         return f"cannot start the process that guards the run: {os.strerror(number)}"
+    if what == "give":
+        return f"a file that the run is to be given cannot be opened: {os.strerror(number)}"
     if what in ("confine", "limit"):
         return f"the run could not be confined ({os.strerror(number)}), so it was not started; see `looptop doctor`"
     if what == "enter":

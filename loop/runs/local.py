@@ -79,6 +79,8 @@ class RunSpec:
     """Bytes that `folders` may hold together."""
     folders: tuple[Path, ...] = ()
     """Where the run can write."""
+    given: tuple[str, str] = ("", "")
+    """A variable, and the path of a file that the run is given open under the number that the variable says."""
     confinement: Confinement | None = None
     """What it may reach; None: everything that its user can."""
 
@@ -243,6 +245,7 @@ class LocalRun:
             folders=tuple(map(str, spec.folders)),
             rules=tuple(rules),
             inner=2 if self._wrapped else 0,
+            given=spec.given,
         )
 
     @property

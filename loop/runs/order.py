@@ -27,6 +27,7 @@ class Order:
         folders: tuple[str, ...] = (),
         rules: tuple[tuple[str, str], ...] = (),
         inner: int = 0,
+        given: tuple[str, str] = ("", ""),
     ) -> None:
         self.argv, self.cwd = argv, cwd
         self.deadline_s = deadline_s
@@ -43,6 +44,8 @@ class Order:
         """Landlock's, see `landlock.confine`; none: it is not applied."""
         self.inner = inner
         """How many processes of the sandbox's own stand between the warden and the command."""
+        self.given = given
+        """A variable, and the file that the command gets open, by its number in there; both empty: none."""
 
     def encode(self) -> bytes:
         """It travels over the pipe, not in the warden's own command line, where a `pkill -f train.py` would find it."""
@@ -79,6 +82,12 @@ def become_command(order: Order, answer: int) -> None:
         os.chdir(order.cwd)
         what = "start"
         program = find_program(order.argv[0])  # from outside: in its sandbox a folder of PATH may not be readable
+        variable, path = order.given
+        if variable:
+            what = "give"
+            descriptor = os.open(path, os.O_RDONLY)
+            os.set_inheritable(descriptor, True)
+            os.environ[variable] = str(descriptor)
         what = "limit"
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if order.file:
