@@ -174,8 +174,8 @@ def repair(experiment: Experiment, log: str, left: int) -> str:
     many = "It can be repaired once more" if left == 1 else f"It can be repaired {left} times"
     advice = (
         f"{many}. If this was a slip (a shape, a name, a type, a little too much memory or time), mend it and hand "
-        "over "
-        "the same idea again: your draft stands as you proposed it. If the idea is at fault, give it up and say so."
+        "over the same idea again: your draft stands as you proposed it. If the idea is at fault, give it up and "
+        "say so."
     )
     return (
         f"Experiment #{experiment.id} ({one_line(experiment.title, 120)}) has no number: it {word}"

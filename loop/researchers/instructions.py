@@ -94,8 +94,7 @@ def contract_told(contract: Contract) -> str:
         f"- Kept: what is better than the champion with about {keep.confidence:.4g} confidence"
         + ("; and what removes lines and is no worse." if keep.simpler_wins else "."),
         f"- A first run less than {FUTILE:.0%} sure to be better is discarded at once; what lies in between is run "
-        "again with "
-        f"other seeds, up to {keep.max_runs} runs in all.",
+        f"again with other seeds, up to {keep.max_runs} runs in all.",
         f"- Proposals that a person looks at before they run: {reviews[contract.review]}.",
     ]
     if contract.limits.memory is not None:

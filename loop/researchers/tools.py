@@ -7,19 +7,18 @@ person allows it. A mistake comes back as a sentence that says how to do it righ
 """
 
 import difflib
-import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol, get_args, get_type_hints
+from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import ValidationError
 
 from loop import guards
 from loop.researchers import patching
 from loop.researchers.briefing import outcome
 from loop.researchers.excerpt import fenced
 from loop.researchers.researcher import Briefing, Proposal, Sink
+from loop.researchers.tool import ToolError, tool_of, wrong_arguments
 from loop.study import Experiment
 
 LINES = 600
@@ -43,43 +42,8 @@ class Web(Protocol):
     async def page(self, url: str, page: int = 1) -> str: ...
 
 
-class ToolError(Exception):
-    """The call cannot be carried out; the message tells the model what to do instead."""
-
-
 class GivenUp(Exception):
     """The model leaves the idea that it was to repair; the message is its reason."""
-
-
-@dataclass(frozen=True)
-class Tool:
-    """One tool as a model knows it."""
-
-    name: str
-    description: str
-    arguments: type[BaseModel]
-    call: Callable[..., Awaitable[str]]
-
-    def schema(self) -> dict[str, Any]:
-        """Name, description and JSON schema of the arguments."""
-        schema = self.arguments.model_json_schema()
-        schema.pop("title", None)
-        for part in schema.get("properties", {}).values():
-            part.pop("title", None)
-        return {"name": self.name, "description": self.description, "parameters": schema}
-
-
-def tool_of(method: Callable[..., Awaitable[str]]) -> Tool:
-    """A method as a tool: parameters from its types, their meaning from `Annotated`, the rest from its docstring."""
-    hints = get_type_hints(method, include_extras=True)
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(method).parameters.items():
-        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-        meaning = get_args(hints[name])[1:]
-        fields[name] = (hints[name], Field(default, description=meaning[0] if meaning else None))
-    name = method.__name__
-    arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
-    return Tool(name, inspect.cleandoc(method.__doc__ or ""), arguments, method)
 
 
 Path_ = Annotated[str, "Path from the root of the checkout."]
@@ -148,7 +112,7 @@ class Toolbox:
             try:
                 given = tool.arguments.model_validate_json(arguments or "{}")
             except ValidationError as error:
-                raise ToolError(_wrong(tool, error)) from None
+                raise ToolError(wrong_arguments(tool, error)) from None
             values = {key: getattr(given, key) for key in tool.arguments.model_fields}
             intent = _intent(name, values)
             answer = await tool.call(**values)
@@ -268,8 +232,7 @@ class Toolbox:
         if found.parent != champion.id:
             raise ToolError(
                 f"experiment {number} was made on #{found.parent}, not on today's champion, #{champion.id}, so its "
-                "files lack "
-                "what was kept since; look at its diff and put the change into the draft with edit_file"
+                "files lack what was kept since; look at its diff and put the change into the draft with edit_file"
             )
         edits = await self.briefing.archive.edits(number)
         editable = {path: text for path, text in edits.items() if path in self.briefing.contract.edit}
@@ -330,9 +293,8 @@ class Toolbox:
         if (tried := self._tried(title)) is not None and f"{tried.id}" not in hypothesis:
             raise ToolError(
                 f"experiment {tried.id} had this title already ({tried.verdict or tried.phase}); if something it "
-                "depended "
-                f"on has changed since, name it as #{tried.id} in the hypothesis and say what; else propose another "
-                "idea"
+                f"depended on has changed since, name it as #{tried.id} in the hypothesis and say what; else propose "
+                "another idea"
             )
         if (reason := await self.briefing.archive.refusal(edits)) is not None:
             raise ToolError(f"it would be turned down: {reason}. Change the draft and propose again")
@@ -365,19 +327,6 @@ def _is(experiment: Experiment, which: Which) -> bool:
             return experiment.verdict in ("crashed", "timed_out", "killed")
         case _:
             return experiment.verdict == which
-
-
-def _wrong(tool: Tool, error: ValidationError) -> str:
-    """What is wrong with arguments, and what they must be."""
-    wrong = []
-    for problem in error.errors()[:4]:
-        name = ".".join(map(str, problem["loc"]))
-        wrong.append(f"{name}: {problem['msg']}" if name else problem["msg"])
-    takes = ", ".join(
-        name if field.is_required() else f"{name} (may be left out)"
-        for name, field in tool.arguments.model_fields.items()
-    )
-    return f"the arguments of {tool.name} are not right ({'; '.join(wrong)}); it takes a JSON object with {takes}"
 
 
 def _intent(name: str, values: Mapping[str, Any]) -> str:

@@ -70,8 +70,7 @@ class Endpoint:
             if not self._key and self._own_of_openai:
                 raise Unusable(
                     "there is no key for OpenAI's endpoint; set OPENAI_API_KEY, or --base-url to an endpoint of "
-                    "your own, "
-                    "and start `looptop` again"
+                    "your own, and start `looptop` again"
                 )
             silence = self._settings.silence
             self._client = AsyncOpenAI(

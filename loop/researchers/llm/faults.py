@@ -101,8 +101,7 @@ def _of_status(error: openai.APIStatusError, said: str, where: str, model: str, 
     if status == 401 or (status == 403 and machine):
         return Unusable(
             f"{where} rejects the key ({status}: {said}); set OPENAI_API_KEY, or api_key in looptop's config.toml, "
-            "to a "
-            "valid one and start `looptop` again"
+            "to a valid one and start `looptop` again"
         )
     if status == 404:
         if machine and (error.code == "model_not_found" or model in said or "model" in said.lower()):

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from loop.events import Spent
 from loop.researchers.briefing import for_model, notebook_share, repair
 from loop.researchers.excerpt import fenced, tokens
-from loop.researchers.llm import faults, verbs
+from loop.researchers.llm import faults, prompts, verbs
 from loop.researchers.llm.conversation import Call, Conversation, Reply, Request
 from loop.researchers.llm.endpoint import Endpoint
+from loop.researchers.llm.speech import Speech
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Sink, Unusable
 from loop.researchers.tools import GivenUp, Toolbox, Web
 from loop.settings import Settings
@@ -38,28 +39,6 @@ SMALLEST = 3000
 
 GROWN = 2
 """Briefings that a conversation may be long before the results of older calls are left out of it."""
-
-_EMPTY = "Your answer was empty. Look at what you need with the tools, change the draft, and call propose."
-_NO_TOOL = "You used no tool, so nothing has happened. Change the draft with edit_file, then call propose."
-_CUT = "Your answer was cut off at its limit of tokens, so what came last did not arrive. Say less at once."
-_REFUSED = (
-    "You declined. This is ordinary engineering on a training script: propose a change that you are at ease with."
-)
-_NEARLY = "You have {left} answers left for this experiment. Finish the draft and call propose."
-_LAST = (
-    "This is the last answer that is paid for: {reason}. If your draft is worth a run, finish it and call propose "
-    "in this "
-    "answer; what is not proposed now is lost."
-)
-_WORDS = "The person who runs this study says:\n\n{words}\n\nTake it to heart; it goes over what was said before."
-_INTERRUPTED = "(You were interrupted in the middle of an answer. The end of what you had thought: {end})"
-_REWRITE = (
-    "The notebook of this study has outgrown its place. Rewrite it in under {words} words: what was learnt about "
-    "this script "
-    "and this budget, what failed and why, what is still worth trying. Drop what no longer matters, keep every "
-    "number that "
-    "does. Answer with the new notebook alone, a line for each lesson."
-)
 
 
 class Fruitless(Exception):
@@ -172,7 +151,7 @@ class LanguageModel:
         if talk is not None and (talk.number, talk.champion) == (briefing.next_id, briefing.champion.id):
             talk.conversation.complete()
             for words in briefing.words:
-                talk.conversation.say(_WORDS.format(words=words))
+                talk.conversation.say(prompts.WORDS.format(words=words))
             return talk
         ended = {x.id: x for x in briefing.experiments if x.verdict is not None}
         known = [(ended[number], self._awaiting.pop(number)) for number in sorted(self._awaiting.keys() & ended.keys())]
@@ -193,7 +172,7 @@ class LanguageModel:
         log = await briefing.archive.log(crashed.id)
         talk.conversation.say(repair(crashed, log, REPAIRS - len(talk.repaired) + 1))
         for words in briefing.words:
-            talk.conversation.say(_WORDS.format(words=words))
+            talk.conversation.say(prompts.WORDS.format(words=words))
         sink.think(f"Experiment {crashed.id} crashed ({crashed.reason}). Back to its conversation.\n")
         return talk
 
@@ -218,9 +197,8 @@ class LanguageModel:
             return talk
         if self._most // 2 < SMALLEST:
             raise Unusable(
-                f"the context of {self._model} is too small for a briefing of {self._most} tokens ({said}); serve "
-                "it with a "
-                "larger context, or name another model, and start `looptop` again"
+                f"the context of {self._model} is too small for a briefing of {self._most} tokens ({said}); serve it "
+                "with a larger context, or name another model, and start `looptop` again"
             )
         self._most //= 2
         sink.trouble(f"the model's context is too small ({said}); briefings have {self._most} tokens from now on")
@@ -231,7 +209,7 @@ class LanguageModel:
         words = notebook_share(self._most) // 3
         conversation = Conversation("You keep the notebook of a study that improves a training script by experiments.")
         conversation.say(
-            _REWRITE.format(words=words) + "\n\n" + fenced("notebook", "\n".join(briefing.notebook), 60_000)
+            prompts.REWRITE.format(words=words) + "\n\n" + fenced("notebook", "\n".join(briefing.notebook), 60_000)
         )
         try:
             reply = await self._call(conversation, (), sink)
@@ -257,9 +235,9 @@ class LanguageModel:
             if (reason := sink.last_call()) is not None:
                 if not talk.toolbox.edits():
                     raise NothingLeft(reason)
-                talk.conversation.say(_LAST.format(reason=reason))
+                talk.conversation.say(prompts.LAST.format(reason=reason))
             elif TURNS - talk.turns == 4:
-                talk.conversation.say(_NEARLY.format(left=4))
+                talk.conversation.say(prompts.NEARLY.format(left=4))
             reply = await self._call(talk.conversation, talk.toolbox.schemas(), sink)
             talk.turns += 1
             await self._act(talk, reply)
@@ -305,7 +283,7 @@ class LanguageModel:
     def _remarks(self, talk: _Talk, reply: Reply, acted: bool) -> list[str]:
         """What is to be said to an answer that was not as it should be."""
         if reply.finish == "length":
-            return [_CUT]
+            return [prompts.CUT]
         if acted:
             return []
         if reply.finish == "refused":
@@ -314,8 +292,8 @@ class LanguageModel:
                 raise Fruitless(
                     f"the model declined: {faults.one_line(reply.refusal or reply.text) or 'no reason given'}"
                 )
-            return [_REFUSED]
-        return [_NO_TOOL if reply.text.strip() else _EMPTY]
+            return [prompts.REFUSED]
+        return [prompts.NO_TOOL if reply.text.strip() else prompts.EMPTY]
 
     # --- calling -----------------------------------------------------------------------------------------------
 
@@ -324,10 +302,10 @@ class LanguageModel:
 
         async def attempt() -> Reply:
             for words in sink.hear():
-                conversation.say(_WORDS.format(words=words))
+                conversation.say(prompts.WORDS.format(words=words))
             while True:
                 request = self._request(conversation, tools)
-                speech = _Speech(sink)
+                speech = Speech(sink)
                 try:
                     reply = await self._endpoint.ask(request, speech.hear)
                 except faults.NotTaken as error:
@@ -341,7 +319,7 @@ class LanguageModel:
                 except asyncio.CancelledError:
                     if speech.said:
                         sink.spend(self._estimated(request, speech.said))
-                        conversation.say(_INTERRUPTED.format(end=speech.said[-1500:]))
+                        conversation.say(prompts.INTERRUPTED.format(end=speech.said[-1500:]))
                     raise
                 speech.end()
                 usage = reply.usage
@@ -393,24 +371,3 @@ class LanguageModel:
 def _length(request: Request) -> int:
     """Tokens of a conversation that is asked, estimated; those of its tools left out."""
     return tokens(request.conversation.system + "".join(message.text for message in request.conversation.messages))
-
-
-class _Speech:
-    """Puts the pieces of one answer into the stream, thinking and text apart."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._kind = ""
-        self.said = ""
-
-    def hear(self, kind: str, piece: str) -> None:
-        if self._kind and kind != self._kind and not self.said.endswith("\n\n"):
-            self._sink.think("\n" if self.said.endswith("\n") else "\n\n")
-        self._kind = kind
-        self.said += piece
-        self._sink.think(piece)
-
-    def end(self, remark: str = "") -> None:
-        """The answer is over."""
-        if self.said:
-            self._sink.think(remark + ("\n" if remark or not self.said.endswith("\n") else ""))

@@ -1,0 +1,59 @@
+"""A tool as a model knows it: its name, its description and the schema of its arguments, all derived from a method.
+
+Plain; it knows neither the tools there are nor who calls them.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, get_args, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+
+class ToolError(Exception):
+    """The call cannot be carried out; the message tells the model what to do instead."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool as a model knows it."""
+
+    name: str
+    description: str
+    arguments: type[BaseModel]
+    call: Callable[..., Awaitable[str]]
+
+    def schema(self) -> dict[str, Any]:
+        """Name, description and JSON schema of the arguments."""
+        schema = self.arguments.model_json_schema()
+        schema.pop("title", None)
+        for part in schema.get("properties", {}).values():
+            part.pop("title", None)
+        return {"name": self.name, "description": self.description, "parameters": schema}
+
+
+def tool_of(method: Callable[..., Awaitable[str]]) -> Tool:
+    """A method as a tool: parameters from its types, their meaning from `Annotated`, the rest from its docstring."""
+    hints = get_type_hints(method, include_extras=True)
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(method).parameters.items():
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        meaning = get_args(hints[name])[1:]
+        fields[name] = (hints[name], Field(default, description=meaning[0] if meaning else None))
+    name = method.__name__
+    arguments = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
+    return Tool(name, inspect.cleandoc(method.__doc__ or ""), arguments, method)
+
+
+def wrong_arguments(tool: Tool, error: ValidationError) -> str:
+    """What is wrong with arguments, and what they must be."""
+    wrong = []
+    for problem in error.errors()[:4]:
+        name = ".".join(map(str, problem["loc"]))
+        wrong.append(f"{name}: {problem['msg']}" if name else problem["msg"])
+    takes = ", ".join(
+        name if field.is_required() else f"{name} (may be left out)"
+        for name, field in tool.arguments.model_fields.items()
+    )
+    return f"the arguments of {tool.name} are not right ({'; '.join(wrong)}); it takes a JSON object with {takes}"
