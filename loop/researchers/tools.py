@@ -30,6 +30,12 @@ RESULT = 16_000
 ROWS = 60
 """Experiments listed in one answer."""
 
+_READS = ("read_file", "list_experiments", "show_experiment", "search_papers", "read_page")
+"""Tools whose answer is long, so that the stream says how long, and no more."""
+
+_TOLD_ANYWAY = ("note", "propose")
+"""Tools whose effect is an event of its own, so that the stream tells it without another line."""
+
 _DIFF_SHOWN = 40
 """Lines of an edit's diff that the stream shows."""
 
@@ -119,7 +125,9 @@ class Toolbox:
         except ToolError as error:
             self.sink.tool(intent, f"refused: {_short(str(error))}", time.monotonic() - began)
             return f"error: {error}"
-        self.sink.tool(intent, _short(answer), time.monotonic() - began)
+        if name not in _TOLD_ANYWAY:
+            told = _lines(answer) if name in _READS else _short(answer)
+            self.sink.tool(intent, told, time.monotonic() - began)
         return answer if len(answer) <= RESULT else answer[:RESULT] + "\n(cut here; ask for less at once)"
 
     # --- files -------------------------------------------------------------------------------------------------
@@ -353,6 +361,11 @@ def _intent(name: str, values: Mapping[str, Any]) -> str:
             return f"propose “{values['title']}”"
         case _:
             return name.replace("_", " ")
+
+
+def _lines(text: str) -> str:
+    count = text.count("\n") + 1
+    return _short(text) if count == 1 else f"{count} lines"
 
 
 def _short(text: str) -> str:

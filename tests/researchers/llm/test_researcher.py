@@ -37,7 +37,7 @@ async def test_it_thinks_aloud_edits_and_proposes(dialect: str) -> None:
     assert proposal.notes["model"] == "test-model"
     assert "Let me look." in sink.said and "Deeper may help." in sink.said
     assert "-DEPTH = 4" in sink.said and "+DEPTH = 6" in sink.said, "the edit is shown as a diff"
-    assert [intent for intent, _ in sink.tools] == ["read train.py", "edit train.py", "propose “DEPTH 4 → 6”"]
+    assert [intent for intent, _ in sink.tools] == ["read train.py", "edit train.py"]
     asked = endpoint.requests[0]
     assert "Make it better." in asked.text and "DEPTH = 4" in asked.text
     assert {"read_file", "edit_file", "write_file", "propose", "note"} <= set(asked.tools)
