@@ -193,6 +193,7 @@ class Opening:
         elif experiment.phase == "judged" and experiment.judged_at == newest:
             await self._verdicts.carry_out(experiment)
         elif experiment.phase in ("queued", "running"):
+            await self._verdicts.take_back(experiment)  # a requeued one may have kept its note
             return await self._verdicts.consider(experiment)
         return None
 

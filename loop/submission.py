@@ -65,11 +65,15 @@ def look(lineage: Lineage, study: Study) -> Edit | str:
         parent = next((x for x in study.experiments.values() if x.commit == head), baseline)
         assert parent.commit is not None
         before = _texts(lineage, parent.commit, study)
-        copy = {path: content.decode() for path, content in lineage.working_copy(study.contract.edit).items()}
+        contents = lineage.working_copy(study.contract.edit)
     except LineageError as error:
         return str(error)
-    except UnicodeDecodeError:
-        return f"{files} in your checkout is no UTF-8 text, so it cannot be submitted"
+    copy: dict[str, str] = {}
+    for path, content in contents.items():
+        try:
+            copy[path] = content.decode()
+        except UnicodeDecodeError:
+            return f"{path} is no UTF-8 text, so it cannot be submitted"
     if missing := [path for path in before if path not in copy]:
         back = f"git checkout {parent.commit[:10]} -- {missing[0]}"
         return f"{missing[0]} is not in your checkout; put it back: {back}"

@@ -173,6 +173,11 @@ class Verdicts:
         if experiment.verdict != "kept":
             await asyncio.to_thread(self._drop_files, experiment)
 
+    async def take_back(self, experiment: Experiment) -> None:
+        """Bring git's note in line with an experiment that has no verdict any more; may be done again."""
+        if experiment.commit is not None:
+            await asyncio.to_thread(self._lineage.forget_verdict, experiment.commit)
+
     def _note(self, experiment: Experiment) -> dict[str, str]:
         note = {"Verdict": (experiment.verdict or "").replace("_", " "), "Reason": experiment.reason}
         if experiment.metric is not None:

@@ -37,7 +37,7 @@ class Wishes:
                 async with self._verdicts.judging:
                     return await self._discard(experiment, who, why)
             case e.Requeued():
-                return self._requeue(experiment)
+                return await self._requeue(experiment)
             case e.Branched():
                 async with self._verdicts.judging:
                     return await self._branch(experiment)
@@ -112,7 +112,7 @@ class Wishes:
             by=who,
         )
 
-    def _requeue(self, experiment: Experiment) -> str:
+    async def _requeue(self, experiment: Experiment) -> str:
         number = experiment.id
         if experiment.verdict is None:
             return f"experiment {number} is open already"
@@ -121,6 +121,7 @@ class Wishes:
         if experiment.commit is None:
             return f"experiment {number} never became a commit, so there is nothing to run"
         self._queue_again(experiment)
+        await self._verdicts.take_back(experiment)
         return f"experiment {number} is queued again"
 
     async def _branch(self, experiment: Experiment) -> str:

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from loop import events as e
 from loop.contract import Contract
 from loop.lineage import Lineage
 from loop.study import Study
-from loop.submission import look
+from loop.submission import Edit, look
 from tests.repositories import TRAIN, fingerprint, git, make_dirty, make_repository
 from tests.stories import Story
 
@@ -30,15 +29,15 @@ def test_an_edit_is_compared_with_the_experiment_that_the_checkout_stands_on(tmp
     assert look(lineage, study) == "train.py, lib/data.py in your checkout is as in experiment 0; edit it first"
     (root / "train.py").write_text(TRAIN.replace("WIDTH = 64", "WIDTH = 96"))
     found = look(lineage, study)
-    assert isinstance(found, e.Submitted)
-    assert (found.parent, list(found.edits), found.title) == (0, ["train.py"], "")
-    assert found.edits["train.py"] == TRAIN.replace("WIDTH = 64", "WIDTH = 96")
+    assert isinstance(found, Edit) and (found.added, found.removed, found.words) == (1, 1, "train.py (+1 -1)")
+    assert (found.wish.parent, list(found.wish.edits), found.wish.title) == (0, ["train.py"], "WIDTH = 96")
+    assert found.wish.edits["train.py"] == TRAIN.replace("WIDTH = 64", "WIDTH = 96")
     git(root, "stash", "--quiet")
     git(root, "switch", "--quiet", "--detach", study.experiments[1].commit or "")
     (root / "lib" / "data.py").write_text("ROWS = 99\n")
     found = look(lineage, study)
-    assert isinstance(found, e.Submitted)
-    assert (found.parent, found.edits) == (1, {"lib/data.py": "ROWS = 99\n"})
+    assert isinstance(found, Edit)
+    assert (found.wish.parent, found.wish.edits) == (1, {"lib/data.py": "ROWS = 99\n"})
 
 
 def test_a_commit_of_the_person_s_own_is_compared_with_the_baseline(tmp_path: Path) -> None:
@@ -47,7 +46,7 @@ def test_a_commit_of_the_person_s_own_is_compared_with_the_baseline(tmp_path: Pa
     (root / "train.py").write_text(TRAIN.replace("WIDTH = 64", "WIDTH = 96"))
     git(root, "commit", "--quiet", "-am", "mine")
     found = look(lineage, study)
-    assert isinstance(found, e.Submitted) and (found.parent, list(found.edits)) == (0, ["train.py"])
+    assert isinstance(found, Edit) and (found.wish.parent, list(found.wish.edits)) == (0, ["train.py"])
 
 
 def test_what_cannot_be_submitted_is_said_in_a_sentence(tmp_path: Path) -> None:
@@ -65,5 +64,5 @@ def test_looking_touches_nothing(tmp_path: Path) -> None:
     lineage, study = begun(root)
     make_dirty(root)
     before = fingerprint(root)
-    assert isinstance(look(lineage, study), e.Submitted)
+    assert isinstance(look(lineage, study), Edit)
     assert fingerprint(root) == before

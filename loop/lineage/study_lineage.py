@@ -12,7 +12,8 @@ All methods may be called from several threads. Each blocks for some millisecond
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,11 +154,25 @@ class Lineage:
             sha: the commit.
             trailers: `Verdict`, the metric by its own name, `Runs`, `Reason`; values become one line each.
         """
-        # Git itself reads and writes the notes in two steps, and another study of the repository may do so just now.
+        with self._notes_lock():
+            note = compose_note(trailers).encode("utf-8", "replace")
+            self._git.run("notes", "--ref=refs/notes/looptop", "add", "-f", "-F", "-", sha, stdin=note)
+
+    def forget_verdict(self, sha: str) -> None:
+        """Takes the verdict of an experiment's commit back, because it runs again; one without is no error.
+
+        Args:
+            sha: the commit.
+        """
+        with self._notes_lock():
+            self._git.run("notes", "--ref=refs/notes/looptop", "remove", "--ignore-missing", sha)
+
+    @contextmanager
+    def _notes_lock(self) -> Iterator[None]:
+        """Git reads and writes the notes in two steps, and another study of the repository may do so just now."""
         try:
             with FileLock(self._git.common_dir / "looptop-notes.flock", timeout=NOTES_LOCK_S):
-                note = compose_note(trailers).encode("utf-8", "replace")
-                self._git.run("notes", "--ref=refs/notes/looptop", "add", "-f", "-F", "-", sha, stdin=note)
+                yield
         except Timeout as busy:
             raise LineageError(f"{busy.lock_file} is held by another looptop that hangs; end that one first") from busy
         except OSError as failed:

@@ -38,7 +38,13 @@ def test_the_running_time_of_a_parser_is_improved_and_the_number_is_called_self_
     study.wish(e.Submitted(who="ada", title="read it whole", parent=0, edits={"parse.py": FASTER}))
     wrong = FASTER.replace("+ int(value)", "+ 1")
     study.wish(e.Submitted(who="ada", title="count instead of adding", parent=0, edits={"parse.py": wrong}))
-    study.until_stopped(90)
+
+    def ended() -> bool:
+        for waiting in (x for x in study.study().experiments.values() if x.phase == "waiting"):
+            study.wish(e.Approved(who="ada"), waiting.id)  # a gain too good to be true waits for a person here
+        return study.pid is None
+
+    study.until(ended, 90)
     found = {experiment.title: experiment for experiment in study.study().experiments.values()}
     assert found["read it whole"].verdict == "kept"
     assert found["read it whole"].reason.endswith("(self-reported)")
