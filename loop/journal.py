@@ -16,8 +16,6 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from loop.events import KINDS, STREAM, Body, Event, decode, encode
 
 VERSION = 1
@@ -44,6 +42,8 @@ class JournalError(Exception):
 
 def _remote(path: Path) -> bool:
     """Whether `path` lies on a network file system, as far as the mount table tells."""
+    import psutil  # 20 ms, for whoever makes a journal; most only open one
+
     best, kind = "", ""
     try:
         for part in psutil.disk_partitions(all=True):

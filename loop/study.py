@@ -340,16 +340,37 @@ class Study:
         self.seq = event.seq
         previous, self.at = self.at, event.at
         body = event.body
-        match body:
-            case e.Thought() | e.StepSampled() | e.GaugeRead() | e.ToolCalled() | e.EditsRecorded():
+        # By kind, the frequent ones first: telling pydantic's classes apart took 3 µs an event instead of 1.
+        match body.kind:
+            case "thought" | "step_sampled" | "gauge_read" | "tool_called" | "edits_recorded":
                 pass
-            case e.StudyStarted():
+            case (
+                "experiment_queued"
+                | "approval_asked"
+                | "run_started"
+                | "run_finished"
+                | "verified"
+                | "experiment_judged"
+                | "champion_changed"
+            ):
+                experiment = self.experiments.get(-1 if event.experiment is None else event.experiment)
+                if experiment is not None:
+                    self._of_experiment(experiment, event)
+            case "experiment_proposed":
+                self._proposed(event, body)
+            case "spent":
+                self.tokens += body.tokens
+                self.usd += body.usd or 0.0
+                self.usd_unknown |= body.usd is None
+            case "note_written":
+                self.notebook.append(body.text)
+            case "study_started":
                 self.tag, self.branch, self.base = body.tag, body.branch, body.base
                 self.started_at = event.at
                 self.contract, self.program = body.contract, body.text
-            case e.ProgramChanged():
+            case "program_changed":
                 self.contract, self.program = body.contract, body.text
-            case e.SupervisorStarted():
+            case "supervisor_started":
                 self._close_supervision(previous)
                 self.supervisor = Supervisor(
                     body.pid, body.host, body.version, body.slots, event.at, sandbox=body.sandbox
@@ -357,51 +378,37 @@ class Study:
                 self.stopping, self.limit = "no", None
                 self.options = body.options
                 self.troubles.clear()
-            case e.SupervisorStopped():
+            case "supervisor_stopped":
                 self._close_supervision(event.at)
                 if self.supervisor is not None:
                     self.supervisor.stopped_at = event.at
                     self.supervisor.reason, self.supervisor.failed = body.reason, body.failed
-            case e.LimitReached():
+            case "limit_reached":
                 self.limit = body
-            case e.Fault():
+            case "fault":
                 self.faults.append((event.at, body))
                 del self.faults[:-_FAULTS_SHOWN]
                 self._trouble(event.at, body)
-            case e.Recovered():
+            case "recovered":
                 self.troubles.pop(body.where, None)
-            case e.CheckoutChanged():
+            case "checkout_changed":
                 self.checkout = body if body.files else None
-            case e.ResearcherJoined():
+            case "researcher_joined":
                 self.researchers[body.name] = body.about
-            case e.NoteWritten():
-                self.notebook.append(body.text)
-            case e.NotebookRewritten():
+            case "notebook_rewritten":
                 self.notebook = [body.text]
-            case e.Spent():
-                self.tokens += body.tokens
-                self.usd += body.usd or 0.0
-                self.usd_unknown |= body.usd is None
-            case e.WishGranted():
+            case "wish_granted":
                 if (wish := self.wishes.get(body.wish)) is not None:
                     wish.granted_at, wish.outcome = event.at, body.outcome
-            case e.Wish():
-                self._wish(event)
-            case e.ExperimentProposed():
-                self._proposed(event, body)
             case _:
-                experiment = self.experiments.get(-1 if event.experiment is None else event.experiment)
-                if experiment is not None:
-                    self._of_experiment(experiment, event)
+                self._wish(event, body)
 
     def _close_supervision(self, at: float) -> None:
         """Book the time of a supervisor that stopped, or that died and is being followed by another."""
         if self.supervisor is not None and self.supervisor.stopped_at is None:
             self.active_seconds += max(0.0, at - self.supervisor.started_at)
 
-    def _wish(self, event: e.Event) -> None:
-        body = event.body
-        assert isinstance(body, e.Wish)
+    def _wish(self, event: e.Event, body: e.Wish) -> None:
         self.wishes[event.seq] = Wish(event.seq, event.at, body.who, event.kind, event.body, event.experiment)
         match body:
             case e.Paused():
@@ -453,8 +460,8 @@ class Study:
 
     def _of_experiment(self, experiment: Experiment, event: e.Event) -> None:
         body = event.body
-        match body:
-            case e.ExperimentQueued():
+        match body.kind:
+            case "experiment_queued":
                 experiment.phase, experiment.verdict, experiment.judged_at = "queued", None, None
                 self.open.add(experiment.id)
                 experiment.since_run = max(experiment.runs, default=0)
@@ -462,9 +469,9 @@ class Study:
                 experiment.parent = body.parent
                 experiment.lines_added, experiment.lines_removed = body.lines_added, body.lines_removed
                 experiment.flags, experiment.doubts = body.flags, ()
-            case e.ApprovalAsked():
+            case "approval_asked":
                 experiment.phase, experiment.waits_for = "waiting", body.reason
-            case e.RunStarted() if event.run is not None:
+            case "run_started" if event.run is not None:
                 if experiment.verdict is None:  # a champion that is measured anew stays judged
                     experiment.phase = "running"
                 experiment.runs[event.run] = Run(
@@ -478,16 +485,16 @@ class Study:
                     pid=body.pid,
                     pid_started=body.pid_started,
                 )
-            case e.RunFinished() | e.Verified() if event.run in experiment.runs:
+            case "run_finished" | "verified" if event.run in experiment.runs:
                 self._of_run(experiment, experiment.runs[event.run], body)
-            case e.ExperimentJudged():
+            case "experiment_judged":
                 experiment.phase, experiment.verdict, experiment.reason = "judged", body.verdict, body.reason
                 self.open.discard(experiment.id)
                 experiment.metric, experiment.effect = body.metric, body.effect
                 experiment.noise, experiment.confidence = body.noise, body.confidence
                 experiment.champion, experiment.judged_by = body.champion, body.by
                 experiment.judged_at, experiment.doubts = event.at, body.flags
-            case e.ChampionChanged():
+            case "champion_changed":
                 self.champion = experiment.id
                 self.lineage.append(experiment.id)
             case _:

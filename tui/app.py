@@ -46,7 +46,7 @@ class Cockpit(Ordering, inherit_bindings=False):
         """Take in the journal, for as long as this screen is open."""
         try:
             async for _ in self.feed.catch_up():
-                self.top_bar.redraw()
+                pass  # how far it is, `flush` shows: drawn after each of a hundred slices it was a fifth of the time
             self.caught_up()
             async for changed in self.feed.live():
                 self._changed |= changed
@@ -73,9 +73,12 @@ class Cockpit(Ordering, inherit_bindings=False):
     # --- time --------------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Draw what came in since the last time. Nothing came: nothing is done."""
+        """Draw what came in since the last time, or how much of the past is in. Nothing came: nothing is done."""
         changed, self._changed = self._changed, set()
-        if not changed or self.known.share < 1:
+        if self.known.share < 1:
+            self.top_bar.redraw()
+            return
+        if not changed:
             return
         if "study" in changed:
             self._notice_study()

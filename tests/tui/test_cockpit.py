@@ -1,5 +1,7 @@
 """The cockpit on a recorded study, key by key, in Textual's own test harness."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from tui.layout import VIEWS
 from tui.orders import KINDS
 from tui.picture import picture
 
+_ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
@@ -24,6 +28,36 @@ def workspace(tmp_path: Path) -> Path:
 
 
 # --- what is on screen ---------------------------------------------------------------------------------------------
+
+
+_HEAVY = """
+import asyncio, sys
+from pathlib import Path
+import tui.cli
+from tui import cockpit
+from tests.tui.cockpits import opened, screen
+
+async def modules():
+    cockpit.settings()
+    async with opened(Path(sys.argv[1]), (200, 50)) as (app, _):
+        assert "h100-a" in screen(app)[0]
+        print(*sorted({name for module in sys.modules for name in (module, module.split(".")[0])}))
+
+asyncio.run(modules())
+"""
+
+
+def test_a_whole_screen_needs_nothing_that_only_the_loop_does(workspace: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _HEAVY, str(workspace)], capture_output=True, text=True, check=True, cwd=_ROOT
+    )
+    known = set(done.stdout.split())
+    assert {"textual", "pydantic", "tui.app", "loop.settings"} <= known
+    libraries = "filelock genai_prices git httpx numpy openai optuna psutil pynvml scipy tenacity torch watchfiles yaml"
+    assert not known & set(libraries.split())
+    assert not known & {
+        f"loop.{name}" for name in ("supervisor", "judge", "odds", "gauges", "runs.local", "researchers")
+    }
 
 
 async def test_the_top_line_says_alive_how_good_and_how_many(workspace: Path) -> None:
