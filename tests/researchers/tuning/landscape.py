@@ -13,7 +13,7 @@ from loop.judge import Noise, judge, present_noise
 from loop.researchers.researcher import Briefing, Proposal, Researcher
 from loop.researchers.tuning.constants import find
 from loop.researchers.tuning.ranges import Range, around
-from loop.study import Experiment, Run
+from loop.study import Experiment, Run, Study
 from tests.researchers.spoken import Closed, Shelf, Spoken
 
 SOURCE = '''"""A script of the usual kind."""
