@@ -272,7 +272,7 @@ def compare(
 
 
 def true_enough(false: float, share: float | None = None) -> bool:
-    """Print the claim beside what came of it; `share` is the gain as a share of the original's, where one is claimed."""
+    """Print the claim beside what came of it; `share` is the gain over the original's, where one is claimed."""
     met = false <= MOST_FALSE and (share is None or share >= LEAST_GAIN)
     gain = "" if share is None else f", at {LEAST_GAIN:.0%} or more of the gain"
     print(f"  budget: at most {MOST_FALSE} false{gain}: {'met' if met else 'MISSED'}\n", flush=True)
