@@ -20,7 +20,6 @@ from loop.lineage import LineageError
 from loop.recorder import Recorder
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Researcher, Unusable, Workshop
 from loop.study import Study, Wish
-from loop.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +39,12 @@ class Asking:
         self,
         recorder: Recorder,
         intake: Intake,
-        verdicts: Verdicts,
         archive: StudyArchive,
         workshop: Workshop,
         slots: int,
         limited: Callable[[], bool],
     ) -> None:
-        self._recorder, self._intake, self._verdicts = recorder, intake, verdicts
+        self._recorder, self._intake = recorder, intake
         self._archive, self._workshop = archive, workshop
         self._slots, self._limited = slots, limited
         self._thinking: dict[int, asyncio.Task[Proposal]] = {}
@@ -152,7 +150,7 @@ class Asking:
             champion=study.best,
             files=self._intake.champion_files(),
             experiments=tuple(study.experiments.values()),
-            noise=noise.sd if (noise := self._verdicts.noise()) is not None else None,
+            noise=schedule.noise(study),
             notebook=tuple(study.notebook),
             words=words,
             next_id=number,

@@ -5,15 +5,21 @@ does, only at what was measured and at how many lines it adds or removes.
 
 The rule. A candidate with n runs is compared with the champion's m runs by a one-sided Student test: the effect is
 the difference of the two means (never of the luckiest runs), its standard error is `sd * sqrt(1/n + 1/m)` with the
-noise pooled over all repetitions of the study. At or above the look's own bar (`needed`) it is kept, below `FUTILE` it
-is discarded at once, in between somebody runs again, up to `keep.max_runs`: the champion as long as it is the one that
-is known too little, then the candidate with another seed.
+noise of `present_noise`. At or above the look's own bar (`needed`) it is kept, below `FUTILE` it is discarded at once,
+in between somebody runs again, up to `keep.max_runs`: the champion as long as it is the one that is known too little,
+then the candidate with another seed.
+
+One noise for the whole study, until it shows otherwise: a champion of another kind may scatter by a tenth of what the
+baseline did, or by five times that. Where the newest champions' repetitions differ from all before them, they alone
+say what the noise is; and what only their narrower noise makes clear is seen as often as the baseline was.
 
 The champion first. Who has just won has won by its luck too, so its own runs flatter it (the winner's curse), and every
-challenger pays for what is not known of it. So a champion that a challenger comes near is measured anew.
+challenger pays for what is not known of it. So a champion that a challenger comes near is measured anew, and none is
+replaced before it has run as often as the baseline: its own repetitions are the first that tell of a wider noise.
 
 What is too good to be true (`implausible`) is seen twice before it is kept, and is flagged then.
-`bench/judge.py` says what all this is worth in whole studies, `docs/decisions/0004-a-bar-that-falls.md` why it is so.
+`bench/judge.py` says what all this is worth in whole studies; `docs/decisions/0004-a-bar-that-falls.md` and
+`0007-a-noise-that-changes.md` why it is so.
 """
 
 import math
@@ -23,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import stdtr, stdtrit
+from scipy.special import fdtr, stdtr, stdtrit
 
 from loop.contract import Keep
 
@@ -53,6 +59,10 @@ SCATTERED = 4.0
 Honest runs do so once in 15,000 pairs. A change that is brilliant on one seed and ordinary on the next always does.
 """
 
+CHANGED, CHANGED_DOF = 0.01, 2
+"""The two-sided level at which the newest champions' noise differs from that before them, and the least degrees of
+freedom that may say so. At 3% a study of one noise lost 0.5% of its gain; more degrees of freedom only came later."""
+
 _ROUNDING = 4 * sys.float_info.epsilon
 """Relative size of differences that are float arithmetic rather than measurement."""
 
@@ -68,6 +78,8 @@ class Noise:
     """Standard deviation of one run, in the metric's units."""
     dof: int
     """Degrees of freedom behind it; at least 1."""
+    before: "Noise | None" = None
+    """That of earlier champions, where this one was told apart from it and is of the newest ones alone."""
 
 
 @dataclass(frozen=True)
@@ -104,17 +116,38 @@ def pooled(groups: Sequence[Sequence[float]]) -> Noise | None:
     Raises:
         ValueError: a number is not finite.
     """
-    deviations: list[float] = []
-    dof = 0
-    for index, group in enumerate(groups):
-        _check(group)
-        sample = group if index == 0 else group[1:]
-        if len(sample) > 1:
-            mean = _mean(sample)
-            deviations += [value - mean for value in sample]
-            dof += len(sample) - 1
-    # Sorted, so that the same runs in another order give the same bits; hypot, so that no square overflows.
-    return Noise(math.hypot(*sorted(deviations)) / math.sqrt(dof), dof) if dof else None
+    return _scatter([*groups[:1], *(group[1:] for group in groups[1:])])
+
+
+def present_noise(reigns: Sequence[Sequence[Sequence[float]]]) -> Noise | None:
+    """The noise of one run as it is now: of the whole study, or of its newest champions where theirs is another.
+
+    Every champion that another one took over from is a place where the noise may have changed. At each the variance
+    after it is compared with that before it (F test, two-sided); the clearest one below `CHANGED` is believed. So a
+    new champion of the same kind goes on with all that was known, and one of another kind with its own repetitions.
+
+    Args:
+        reigns: for each champion from the first to the present one, the runs of one change each, as `pooled` takes
+            them: its own, and those of what was measured on it. The very first group is the reference.
+
+    Returns:
+        None where no group has a repetition to offer.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    whole = pooled([group for reign in reigns for group in reign])
+    parts = [_scatter([group[1:] for group in reign]) for reign in reigns[1:]]
+    clearest, found = CHANGED, whole
+    before = pooled(reigns[0]) if reigns else None
+    for start, part in enumerate(parts):
+        since = _together(parts[start:])
+        if before is not None and since is not None and since.dof >= CHANGED_DOF:
+            chance = _same(since, before)
+            if chance < clearest:
+                clearest, found = chance, Noise(since.sd, since.dof, before)
+        before = _together([before, part])
+    return found
 
 
 def needed(keep: Keep, look: int) -> float:
@@ -173,7 +206,7 @@ def judge(
         goal: Whether a lower or a higher metric is better.
         champion: Metrics of all the champion's runs.
         candidate: Metrics of all the candidate's runs so far, under the same measure.
-        noise: From `pooled`, the candidate's own runs included.
+        noise: From `present_noise`, the candidate's own runs included.
         lines_net: Lines the candidate adds less those it removes; negative is simpler.
         largest: The largest effect that was kept before, in the metric's units.
         settled: The champion is not to run again, however little is known of it.
@@ -211,41 +244,62 @@ def judge(
     def decide(action: Action, reason: str, flag: str = "") -> Decision:
         return Decision(action, effect, noise.sd, error, confidence, threshold, reason, flag)
 
-    size = _size(effect, own if scattered else noise.sd, exact)
+    size = _size(0.0 if abs(effect) <= rounding else effect, own if scattered else noise.sd, exact)
     if scattered:
         size = f"its own runs scatter by {_figure(own, 2)}, so the noise of others says nothing: {size}"
     sure = f"{_percent(confidence)} sure after {_runs(runs)}"
-    if confidence >= threshold:
-        if odd and runs == 1 and not last:
-            return decide("again", f"run again: {odd}; it has to be seen twice", odd)
+    clear = confidence >= threshold
+    futile = confidence < min(FUTILE, keep.confidence)
+    simpler = keep.simpler_wins and lines_net < 0 and not clear
+    if clear and odd and runs == 1 and not last:
+        return decide("again", f"run again: {odd}; it has to be seen twice", odd)
+    near = not (clear or futile or simpler)
+    if not settled and not exact and _champion_unknown(keep, len(champion), confidence, near):
+        why = "too few to be replaced" if clear else "and this one is near"
+        return decide("remeasure", f"the champion runs again: it is known from {_runs(len(champion))}, {why}: {size}")
+    if clear:
+        if runs < (times := min(keep.baseline_runs, keep.max_runs)) and _by_its_noise_only(
+            noise, effect, len(champion), runs, threshold
+        ):
+            why = f"clear by the noise of the newest champions only, so it has to be seen {times} times"
+            return decide("again", f"run again: {size}, {sure}; {why}", odd)
         return decide("keep", f"kept: {size}" if exact else f"kept: {size}, {sure}", odd)
-    simpler = keep.simpler_wins and lines_net < 0
-    if not settled and not exact and _champion_unknown(keep, len(champion), confidence, simpler):
-        known = _runs(len(champion))
-        return decide("remeasure", f"the champion runs again: it is known from {known}, and this one is near: {size}")
+    within = "within the noise, " if not exact and abs(effect) <= 2 * error else ""
     if simpler:
-        return decide(*_simpler(keep, runs, effect, confidence, exact, -lines_net, f"{size}, {sure}"))
+        figures = size if exact else f"{within}{size}, {sure} that it is better"
+        return decide(*_simpler(keep, runs, effect, confidence, exact, -lines_net, figures))
     if exact:
         return decide("discard", f"discarded: {size}")
-    if confidence < min(FUTILE, keep.confidence):
-        within = "within the noise, " if abs(effect) <= 2 * error else ""
-        return decide("discard", f"discarded: {within}{size}, {_percent(confidence)} sure that it is better")
+    if futile:
+        hint = runs == 1 and not last and effect > 0
+        wanted = f"; a first run is repeated from {_percent(min(FUTILE, keep.confidence))} on" if hint else ""
+        return decide("discard", f"discarded: {within}{size}, {sure} that it is better{wanted}")
     if last:
         return decide("discard", f"discarded: still unclear: {size}, {sure}, {_percent(threshold)} needed")
     return decide("again", f"run again: {size}, {sure}, {_percent(threshold)} needed")
 
 
-def _champion_unknown(keep: Keep, runs: int, confidence: float, simpler: bool) -> bool:
+def _champion_unknown(keep: Keep, runs: int, confidence: float, near: bool) -> bool:
     """Whether a challenger of this confidence is reason enough to run a champion of so many runs again.
 
     It gets as many runs as the baseline had as soon as anything looks better than it, and one fewer than an experiment
-    may use once a challenger could be worth another run itself: in simulated studies the fifth paid for itself no more.
-    With `max_runs: 1` nothing is repeated, and neither is it.
+    may use once a challenger is `near`, worth another run itself: in simulated studies the fifth paid for itself no
+    more. With `max_runs: 1` nothing is repeated, and neither is it.
     """
     if keep.max_runs == 1 or confidence < PROMISING:
         return False
-    near = confidence >= min(FUTILE, keep.confidence) and not simpler
     return runs < (max(keep.baseline_runs, keep.max_runs - 1) if near else keep.baseline_runs)
+
+
+def _by_its_noise_only(noise: Noise, effect: float, n_champion: int, n_candidate: int, threshold: float) -> bool:
+    """Whether an effect is clear by a noise that has become narrower, and was not by the one before it.
+
+    The candidate may be of the older, wider kind, and then its one run is luck that the narrow noise takes for a gain.
+    """
+    before = noise.before
+    if before is None or before.sd <= noise.sd:
+        return False
+    return float(stdtr(before.dof, effect / _standard_error(before, n_champion, n_candidate))) < threshold
 
 
 def _simpler(
@@ -256,15 +310,15 @@ def _simpler(
     It is kept where its mean is no worse than the champion's after as many runs as the baseline had. A true loss of
     half a standard error still passes one time in three: that is the price the person chose with `simpler_wins`.
     """
-    lines = f"{fewer} {'line' if fewer == 1 else 'lines'}"
+    lines = f"{fewer} {'line' if fewer == 1 else 'lines'} fewer"
     if confidence <= 1 - FUTILE:
-        return "discard", f"discarded: {lines} fewer, but clearly worse: {figures}"
-    if not exact and runs < min(keep.baseline_runs, keep.max_runs):
-        return "again", f"run again: {lines} fewer and not clearly worse: {figures}"
+        return "discard", f"discarded: {lines}, but {figures}"
+    if not exact and runs < (enough := min(keep.baseline_runs, keep.max_runs)):
+        return "again", f"run again: {lines}, {figures}; the mean of {_runs(enough)} decides"
     # Exact equality arrives here with an effect of a few rounding errors of either sign.
     if effect >= 0 or exact:
-        return "keep", f"kept: {lines} fewer and no worse: {figures}"
-    return "discard", f"discarded: {lines} fewer, but worse: {figures}"
+        return "keep", f"kept: {lines} and no worse in the mean: {figures}"
+    return "discard", f"discarded: {lines}, but not as good in the mean: {figures}"
 
 
 def _without_noise(effect: float, last: bool) -> Decision:
@@ -274,6 +328,35 @@ def _without_noise(effect: float, last: bool) -> Decision:
     if last:
         return Decision("discard", effect, None, None, None, None, f"discarded: {figures}")
     return Decision("again", effect, None, None, None, None, f"run again: {figures}")
+
+
+def _scatter(samples: Sequence[Sequence[float]]) -> Noise | None:
+    """The noise of samples that count whole, each about its own mean."""
+    deviations: list[float] = []
+    dof = 0
+    for sample in samples:
+        _check(sample)
+        if len(sample) > 1:
+            mean = _mean(sample)
+            deviations += [value - mean for value in sample]
+            dof += len(sample) - 1
+    # Sorted, so that the same runs in another order give the same bits; hypot, so that no square overflows.
+    return Noise(math.hypot(*sorted(deviations)) / math.sqrt(dof), dof) if dof else None
+
+
+def _together(noises: Sequence[Noise | None]) -> Noise | None:
+    known = [noise for noise in noises if noise is not None]
+    dof = sum(noise.dof for noise in known)
+    return Noise(math.hypot(*(noise.sd * math.sqrt(noise.dof / dof) for noise in known)), dof) if known else None
+
+
+def _same(one: Noise, other: Noise) -> float:
+    """How likely two noises that are one lie so far apart (F test of two variances, two-sided)."""
+    if other.sd == 0:
+        return float(one.sd == 0)
+    ratio = one.sd / other.sd
+    below = float(fdtr(one.dof, other.dof, min(ratio * ratio, sys.float_info.max)))
+    return 2 * min(below, 1 - below)
 
 
 def _check(values: Sequence[float]) -> None:
@@ -296,6 +379,8 @@ def _size(effect: float, sd: float, exact: bool) -> str:
     if exact:
         told = "the repeated runs agree to the last digit, so any difference counts"
         return f"{word} by {_figure(abs(effect), 3)} ({told})" if effect else f"exactly the same ({told})"
+    if not effect:
+        return f"exactly the same (the noise is {_figure(sd, 2)})"
     return f"{word} by {_figure(abs(effect), 3)} ({abs(effect) / sd:.1f}× the noise of {_figure(sd, 2)})"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Container
 from typing import Literal, cast
 
 from loop.budget import PAID
-from loop.judge import Decision, judge, pooled
+from loop.judge import Decision, Noise, judge, pooled, present_noise
 from loop.study import Experiment, Study
 
 FIRST_SEED = 1337
@@ -32,9 +32,9 @@ def lacks_reference(study: Study) -> bool:
     if study.champion is None:
         return True
     champion = study.experiments[study.champion]
-    noise = pooled(study.repetitions())
+    known = pooled([group for reign in study.repetitions() for group in reign])
     enough = study.contract.keep.baseline_runs - 1
-    return not champion.measured(study.contract.measure) or noise is None or noise.dof < enough
+    return not champion.measured(study.contract.measure) or known is None or known.dof < enough
 
 
 def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | None:
@@ -66,6 +66,11 @@ def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | 
     return min(queued, key=lambda x: (not x.counted(), x.id), default=None)
 
 
+def noise(study: Study) -> Noise | None:
+    """The noise of one run that the judge goes by now; None while nothing was repeated."""
+    return present_noise(study.repetitions())
+
+
 def decision(study: Study, experiment: Experiment) -> Decision:
     """What the judge says of an experiment that stands "measured", from its runs and the champion's so far."""
     contract, champion = study.contract, study.best
@@ -76,7 +81,7 @@ def decision(study: Study, experiment: Experiment) -> Decision:
         contract.goal,
         champion=champion.measured(contract.measure),
         candidate=experiment.measured(contract.measure),
-        noise=pooled(study.repetitions()),
+        noise=noise(study),
         lines_net=experiment.lines_added - experiment.lines_removed,
         largest=study.largest_gain(),
         # A champion that fails now and then is not run for ever: what it has must do.

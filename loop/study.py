@@ -299,17 +299,26 @@ class Study:
             count += 1
         return count
 
-    def repetitions(self) -> list[list[float]]:
-        """What the noise is pooled from: the metrics of who has any first under the present measure, and of every other
-        experiment that ran more than once."""
-        measure = self.contract.measure
-        groups: list[list[float]] = []
-        for experiment in self.experiments.values():
-            if groups and len(experiment.runs) < 2:
+    def repetitions(self) -> list[list[list[float]]]:
+        """What the noise is told from: for each champion that the present one was built on, from the first to itself,
+        its own metrics under the present measure and those of what was measured on it, run by run.
+
+        Of who ran once only the first counts, as what the others refer to. What was built on a champion that was put
+        aside stands with the first.
+        """
+        place = {number: index for index, number in enumerate(reversed(self.built_on()))}
+        reigns: list[list[list[float]]] = [[] for _ in place or [0]]
+        measure, any_yet = self.contract.measure, False
+        # Champions first: what is built on one may have the smaller number, where it was moved there.
+        for number in dict.fromkeys([*place, *self.experiments]):
+            experiment = self.experiments[number]
+            if any_yet and len(experiment.runs) < 2:
                 continue  # says nothing of the noise, and is most of them
             if group := experiment.measured(measure):
-                groups.append(group)
-        return groups
+                on = experiment.parent if experiment.parent is not None else number
+                reigns[place.get(number, place.get(on, 0))].append(group)
+                any_yet = True
+        return [reign for reign in reigns if reign]
 
     def largest_gain(self) -> float | None:
         """The largest effect that the judge has kept under the present measure, in the metric's units."""

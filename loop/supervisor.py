@@ -78,7 +78,6 @@ class Supervisor:
         self._asking = Asking(
             self._recorder,
             self._intake,
-            self._verdicts,
             StudyArchive(workspace, lineage, self._recorder, self._intake, journal),
             TreeWorkshop(workspace, lineage, self._recorder),
             len(self._slots),

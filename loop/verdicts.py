@@ -10,7 +10,7 @@ from typing import cast
 
 from loop import events as e
 from loop import schedule
-from loop.judge import Noise, pooled
+from loop.judge import pooled
 from loop.lineage import Lineage
 from loop.recorder import Recorder
 from loop.study import Experiment, Study
@@ -28,10 +28,6 @@ class Verdicts:
     @property
     def _study(self) -> Study:
         return self._recorder.study
-
-    def noise(self) -> Noise | None:
-        """The noise of one run, pooled from every repetition; None while there is none."""
-        return pooled(self._study.repetitions())
 
     async def consider(self, experiment: Experiment) -> str | None:
         """Give an experiment its verdict, if its runs so far allow one.

@@ -2,7 +2,9 @@
 
 import random
 
-from bench.judge import Ours
+import pytest
+
+from bench.judge import Change, Noisiness, Ours
 from loop import events as e
 from loop import schedule
 from loop.contract import Contract, Keep
@@ -22,7 +24,7 @@ def noise() -> random.Random:
     return random.Random(11)
 
 
-def by_the_bench() -> tuple[list[bool], list[float]]:
+def by_the_bench(change: Change) -> tuple[list[bool], list[float]]:
     """Which candidates are kept, and the measured numbers in the order of the runs."""
     rng, measured = noise(), []
 
@@ -30,7 +32,7 @@ def by_the_bench() -> tuple[list[bool], list[float]]:
         measured.append(rng.gauss(0, 1))
         return measured[-1]
 
-    study = Ours(KEEP, draw)
+    study = Ours(KEEP, draw, change=change)
     kept = []
     for effect in effects():
         before = study.champion
@@ -39,16 +41,16 @@ def by_the_bench() -> tuple[list[bool], list[float]]:
     return kept, measured
 
 
-def by_the_loop() -> tuple[list[bool], list[float]]:
+def by_the_loop(change: Change) -> tuple[list[bool], list[float]]:
     """The same through events, the folded study and `schedule`, as the supervisor goes about it."""
     rng, measured = noise(), []
     story = Story(Contract(keep=KEEP))
-    level = {0: 0.0}
+    level, scale, noisy, true = {0: 0.0}, {0: 1.0}, Noisiness(change), 0
 
     def run(number: int) -> None:
         experiment = story.study().experiments[number]
         measured.append(rng.gauss(0, 1))
-        story.runs(number, [-(level[number] + measured[-1])], schedule.next_run(experiment)[0])
+        story.runs(number, [-(level[number] + measured[-1] * scale[number])], schedule.next_run(experiment)[0])
 
     story.propose(0).queue(0, None)
     for _ in range(KEEP.baseline_runs):
@@ -59,6 +61,7 @@ def by_the_loop() -> tuple[list[bool], list[float]]:
         champion = story.study().champion
         assert champion is not None
         level[number] = level[champion] + effect
+        scale[number] = noisy.of(effect, true)
         story.propose(number, champion).queue(number, champion)
         while True:
             found = schedule.next_experiment(story.study())
@@ -72,12 +75,14 @@ def by_the_loop() -> tuple[list[bool], list[float]]:
         story.tell(e.ExperimentJudged(verdict=verdict, reason="x", metric=1.0, effect=decision.effect), number)
         if verdict == "kept":
             story.tell(e.ChampionChanged(commit="c", metric=1.0), number)
+            noisy.champion, true = scale[number], true + (effect > 0)
         kept.append(verdict == "kept")
     return kept, measured
 
 
-def test_the_bench_decides_as_the_loop_does() -> None:
-    kept, measured = by_the_bench()
-    assert by_the_loop() == (kept, measured)
+@pytest.mark.parametrize("change", [Change(), Change(0.03, at=1), Change(8, at=2)])
+def test_the_bench_decides_as_the_loop_does(change: Change) -> None:
+    kept, measured = by_the_bench(change)
+    assert by_the_loop(change) == (kept, measured)
     assert 2 <= sum(kept) < 10, "a study in which nothing or everything is kept would show nothing"
     assert len(measured) > len(kept) + KEEP.baseline_runs + 5, "near wins and champions ran again"

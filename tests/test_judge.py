@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loop.contract import Keep
-from loop.judge import BEYOND_HISTORY, BEYOND_NOISE, FUTILE, Noise, bar, judge, needed, pooled
+from loop.judge import BEYOND_HISTORY, BEYOND_NOISE, FUTILE, Noise, bar, judge, needed, pooled, present_noise
 
 KEEP = Keep()
 NOISE = Noise(0.004, 20)
@@ -19,7 +19,9 @@ KNOWN = [1.000, 1.004, 0.996, 1.000, 1.000]
 
 metrics = st.floats(-1e6, 1e6).map(lambda x: round(x, 6))
 groups = st.lists(metrics, min_size=1, max_size=5)
-noises = st.builds(Noise, st.floats(1e-6, 1e6), st.integers(1, 200))
+sizes = st.floats(1e-6, 1e6)
+dofs = st.integers(1, 200)
+noises = st.builds(Noise, sizes, dofs, st.none() | st.builds(Noise, sizes, dofs))
 keeps = st.builds(
     Keep,
     confidence=st.floats(0.6, 0.9999),
@@ -59,6 +61,52 @@ def test_runs_chosen_for_their_luck_do_not_widen_the_noise() -> None:
     assert noise.sd == pytest.approx(1.0, rel=0.08)
 
 
+SETTLED = [[BASELINE] + [[0.0, 1.0, 1.004, 0.996]] * 4]
+"""The reign of a baseline that was challenged four times: ten degrees of freedom."""
+
+
+def champion_of(sd: float, runs: int = 4) -> list[list[float]]:
+    """A new champion's reign, in which its runs scatter by `sd`; the first made it champion."""
+    return [[0.5, *(0.9 + sd * step for step in (-1, 0, 1, 0, -1, 1)[: runs - 1])]]
+
+
+def test_one_noise_serves_all_champions_while_theirs_does_not_differ() -> None:
+    reigns = [*SETTLED, champion_of(0.004)]
+    assert present_noise(reigns) == pooled([group for reign in reigns for group in reign])
+
+
+def test_a_champion_of_a_quieter_kind_is_judged_by_its_own_noise_alone() -> None:
+    noise = present_noise([*SETTLED, champion_of(0.0001)])
+    assert noise is not None and noise.before is not None
+    assert (noise.sd, noise.dof) == (pytest.approx(0.0001), 2)
+    assert (noise.before.sd, noise.before.dof) == (pytest.approx(0.004), 10)
+    assert present_noise([*SETTLED, champion_of(0.0001, 3)]).before is None, "two runs that are near may be luck"  # type: ignore[union-attr]
+
+
+def test_a_champion_of_a_noisier_kind_is_too() -> None:
+    noise = present_noise([*SETTLED, champion_of(0.04)])
+    assert noise is not None
+    assert (noise.sd, noise.dof) == (pytest.approx(0.04), 2)
+
+
+def test_the_next_champion_of_the_same_kind_inherits_the_noise_of_its_kind() -> None:
+    quiet = champion_of(0.0001, 5)
+    noise = present_noise([*SETTLED, quiet, [[0.8]]])
+    assert noise is not None
+    assert noise == present_noise([*SETTLED, quiet])
+
+
+def test_champions_that_agree_to_the_last_digit_after_a_noisy_baseline_have_no_noise() -> None:
+    noise = present_noise([*SETTLED, champion_of(0.0)])
+    assert noise is not None
+    assert (noise.sd, noise.dof) == (0.0, 2)
+    exact = present_noise([[[5.0] * 3], champion_of(0.0)])
+    assert exact == Noise(0.0, 4)
+    loud = present_noise([[[5.0] * 3], champion_of(0.01)])
+    assert loud is not None
+    assert loud.sd == pytest.approx(0.01)
+
+
 # --- the verdicts ----------------------------------------------------------------------------------------------
 
 
@@ -74,13 +122,20 @@ def test_a_clear_loss_is_discarded_at_once() -> None:
     decision = judge(KEEP, "min", BASELINE, [1.03], NOISE)
     assert decision.action == "discard"
     assert decision.effect == pytest.approx(-0.03)
-    assert decision.reason == ("discarded: worse by 0.0300 (7.5× the noise of 0.0040), under 1% sure that it is better")
+    assert decision.reason == (
+        "discarded: worse by 0.0300 (7.5× the noise of 0.0040), under 1% sure after 1 run that it is better"
+    )
 
 
 def test_a_result_inside_the_noise_is_discarded_and_called_so() -> None:
     decision = judge(KEEP, "min", BASELINE, [0.998], NOISE)
     assert decision.action == "discard"
-    assert decision.reason.startswith("discarded: within the noise, better by 0.00200 (0.5× the noise of 0.0040)")
+    assert decision.reason == (
+        "discarded: within the noise, better by 0.00200 (0.5× the noise of 0.0040), 66% sure after 1 run that it is "
+        "better; a first run is repeated from 88% on"
+    )
+    worse = judge(KEEP, "min", BASELINE, [1.002], NOISE).reason
+    assert worse.endswith("worse by 0.00200 (0.5× the noise of 0.0040), 33% sure after 1 run that it is better")
 
 
 def test_a_near_win_runs_again_until_the_runs_are_used_up() -> None:
@@ -105,8 +160,27 @@ def test_a_champion_known_from_one_lucky_run_is_measured_anew_when_a_challenger_
         "better by 0.00150 (0.4× the noise of 0.0040)"
     )
     assert judge(KEEP, "min", [0.990], [0.991], NOISE).action == "discard", "no reason to run anything"
-    assert judge(KEEP, "min", [0.990], [0.950], NOISE).action == "keep", "clear as it is"
     assert judge(KEEP, "min", [0.990] * 3, [0.9885], NOISE).action == "discard", "known as well as the baseline was"
+
+
+def test_no_champion_is_replaced_before_it_has_run_as_often_as_the_baseline() -> None:
+    decision = judge(KEEP, "min", [0.990], [0.950], NOISE)
+    assert decision.action == "remeasure"
+    assert decision.reason.startswith("the champion runs again: it is known from 1 run, too few to be replaced: better")
+    assert judge(KEEP, "min", [0.990] * 3, [0.950], NOISE).action == "keep"
+    assert judge(KEEP, "min", [0.990], [0.950], NOISE, settled=True).action == "keep", "it does not run any more"
+
+
+def test_what_only_a_narrower_noise_makes_clear_is_seen_as_often_as_the_baseline() -> None:
+    narrow = Noise(0.004, 20, before=Noise(0.04, 20))
+    decisions = [judge(KEEP, "min", BASELINE, [0.97] * n, narrow) for n in (1, 2, 3)]
+    assert [decision.action for decision in decisions] == ["again", "again", "keep"]
+    assert decisions[0].reason.endswith(
+        "sure after 1 run; clear by the noise of the newest champions only, so it has to be seen 3 times"
+    )
+    assert judge(KEEP, "min", BASELINE, [0.8], narrow, largest=0.1).action == "keep", "clear by either"
+    wide = Noise(0.004, 20, before=Noise(0.0004, 20))
+    assert judge(KEEP, "min", BASELINE, [0.97], wide).action == "keep", "the wider noise is the one that counts"
 
 
 def test_a_challenger_worth_another_run_has_the_champion_run_first_up_to_the_same_number() -> None:
@@ -180,19 +254,23 @@ def test_a_simpler_candidate_that_is_no_worse_is_kept_after_as_many_runs_as_the_
     runs = [0.9995, 0.999, 0.9998]
     decisions = [judge(KEEP, "min", BASELINE, runs[:n], NOISE, lines_net=-4) for n in (1, 2, 3)]
     assert [decision.action for decision in decisions] == ["again", "again", "keep"]
-    assert decisions[2].reason.startswith("kept: 4 lines fewer and no worse: better by 0.000567 (0.1× the noise")
+    assert decisions[2].reason.startswith("kept: 4 lines fewer and no worse in the mean: within the noise, better")
 
 
 def test_a_simpler_candidate_that_measures_worse_is_discarded_but_not_at_once() -> None:
     decisions = [judge(KEEP, "min", BASELINE, [1.001] * n, NOISE, lines_net=-1) for n in (1, 2, 3)]
     assert [decision.action for decision in decisions] == ["again", "again", "discard"]
-    assert decisions[2].reason.startswith("discarded: 1 line fewer, but worse: worse by 0.00100")
+    assert decisions[0].reason.endswith("sure after 1 run that it is better; the mean of 3 runs decides")
+    assert decisions[2].reason == (
+        "discarded: 1 line fewer, but not as good in the mean: within the noise, worse by 0.00100 (0.2× the noise of "
+        "0.0040), 38% sure after 3 runs that it is better"
+    )
 
 
 def test_a_simpler_candidate_that_is_clearly_worse_is_discarded_at_once() -> None:
     decision = judge(KEEP, "min", BASELINE, [1.02], NOISE, lines_net=-40)
     assert decision.action == "discard"
-    assert decision.reason.startswith("discarded: 40 lines fewer, but clearly worse: ")
+    assert decision.reason.startswith("discarded: 40 lines fewer, but worse by 0.0200 (5.0× the noise of 0.0040)")
 
 
 def test_fewer_lines_count_for_nothing_where_the_person_says_so() -> None:

@@ -119,6 +119,23 @@ def test_failures_in_a_row_end_with_a_number() -> None:
     assert story.study().failures_in_a_row() == 2
 
 
+def test_repetitions_stand_by_the_champion_they_were_measured_on() -> None:
+    story = Story().baseline((1.0, 1.01, 0.99))
+    story.propose(1).queue(1).runs(1, (1.02, 1.03)).judge(1, "discarded")
+    story.propose(2).queue(2).runs(2, (1.04,)).judge(2, "discarded")
+    story.propose(3).queue(3).runs(3, (0.8,)).judge(3, "kept", 0.8)
+    story.propose(4, 3).queue(4, 3).runs(4, (0.81, 0.82)).judge(4, "discarded").runs(3, (0.83,), first=2)
+    assert story.study().repetitions() == [[[1.0, 1.01, 0.99], [1.02, 1.03]], [[0.8, 0.83], [0.81, 0.82]]]
+
+
+def test_what_was_built_on_a_champion_put_aside_stands_with_the_first() -> None:
+    story = Story().baseline((1.0, 1.01)).propose(1).queue(1).runs(1, (0.8, 0.81)).judge(1, "kept", 0.8)
+    story.propose(2, 1).queue(2, 1).runs(2, (0.82, 0.83)).judge(2, "discarded")
+    assert len(story.study().repetitions()) == 2
+    story.tell(e.ChampionChanged(commit="0" * 40, metric=1.0), 0)
+    assert story.study().repetitions() == [[[1.0, 1.01], [0.8, 0.81], [0.82, 0.83]]]
+
+
 def test_money_of_unknown_price_is_not_zero() -> None:
     study = Story().tell(e.Spent(researcher="r", tokens=10, usd=0.5)).tell(e.Spent(researcher="r", tokens=5)).study()
     assert (study.tokens, study.usd, study.usd_unknown) == (15, 0.5, True)

@@ -13,6 +13,7 @@ from typing import Protocol
 from loop.budget import Left
 from loop.contract import Contract
 from loop.events import GaugeRead, Spent
+from loop.judge import Noise
 from loop.study import Experiment
 
 
@@ -106,8 +107,8 @@ class Briefing:
     """The champion's editable files, by path."""
     experiments: Sequence[Experiment]
     """All experiments so far in order, the baseline first, open ones included."""
-    noise: float | None
-    """Standard deviation of one run's metric; None while it is not known."""
+    noise: Noise | None
+    """How much one run's metric varies, as the judge has it; None while it is not known."""
     notebook: Sequence[str]
     words: Sequence[str]
     """What the person said since the last proposal; what is said from now on comes from `Sink.hear`."""

@@ -4,13 +4,11 @@ Pure. It names what can be measured with the judge's own bars, and never what to
 """
 
 from itertools import takewhile
-from math import isfinite
 
-from loop.judge import bar, pooled
+from loop.judge import bar
 from loop.researchers.excerpt import one_line
 from loop.researchers.researcher import Briefing
 from loop.researchers.table import comparable, figure
-from loop.study import Experiment
 
 PLATEAU = 12
 """Experiments in a row without a new champion from which on another kind of idea is asked for."""
@@ -48,35 +46,29 @@ def _gain(briefing: Briefing) -> str:
 
 def _noise(briefing: Briefing) -> str:
     """What the noise means for a proposal, with the judge's own bars."""
-    contract = briefing.contract
-    if briefing.noise is None:
+    contract, noise = briefing.contract, briefing.noise
+    if noise is None:
         return "The noise is not known yet: nothing was repeated. Aim for large effects."
-    if briefing.noise == 0:
+    if noise.sd == 0:
         return "Repeated runs agree to the last digit: there is no noise, and any difference counts."
-    text = f"Noise: the metric of one run varies by {briefing.noise:.2g} (1 sigma) when nothing changes but the seed"
-    measure = contract.measure
-    groups = [values for x in briefing.experiments if (values := _finite(x, measure))]
-    champion = _finite(briefing.champion, measure)
-    pool = pooled(groups)
-    if pool is None or pool.sd == 0 or not champion:
+    text = f"Noise: the metric of one run varies by {noise.sd:.2g} (1 sigma) when nothing changes but the seed"
+    champion = len(briefing.champion.measured(contract.measure))
+    if not champion:
         return f"{text}. Aim for several times that."
-    repeated = sum(len(group) for group in groups if len(group) > 1)
-    text += f", as far as {repeated} repeated runs tell"
-    once = bar(contract.keep, len(champion), 1, pool)
-    if once > UNSURE * pool.sd:
+    text += f", as far as {noise.dof} {'repetition tells' if noise.dof == 1 else 'repetitions tell'}"
+    if noise.before is not None:
+        text += f" (of the newest champions alone; before them it was {noise.before.sd:.2g})"
+    once = bar(contract.keep, champion, 1, noise)
+    if once > UNSURE * noise.sd:
         return (
             f"{text}. So few say little of it, and the judge asks for much today ({once:.2g} better after a single "
-            f"run); with every repetition it asks for less. Aim for 3 sigma, {3 * pool.sd:.2g}, and more."
+            f"run); with every repetition it asks for less. Aim for 3 sigma, {3 * noise.sd:.2g}, and more."
         )
-    often = bar(contract.keep, len(champion), contract.keep.max_runs, pool)
+    often = bar(contract.keep, champion, contract.keep.max_runs, noise)
     return (
         f"{text}. Better by {once:.2g} is kept after a single run; less than {often:.2g} cannot be told from nothing, "
         f"however often it is run. Aim for {once:.2g} and more."
     )
-
-
-def _finite(experiment: Experiment, measure: str) -> list[float]:
-    return [value for value in experiment.measured(measure) if isfinite(value)]
 
 
 def _vitals(briefing: Briefing) -> list[str]:

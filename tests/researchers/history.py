@@ -9,6 +9,7 @@ from pathlib import Path
 from loop.budget import Left
 from loop.contract import Contract, Limits
 from loop.events import GaugeRead, GpuGauge, Verdict
+from loop.judge import Noise
 from loop.researchers.researcher import Briefing
 from loop.study import Experiment, Run
 from tests.researchers.spoken import Closed, Shelf
@@ -132,7 +133,7 @@ def briefing(experiments: list[Experiment], **given: object) -> Briefing:
         "champion": best,
         "files": {"train.py": (ROOT / "train.py").read_text()},
         "experiments": tuple(experiments),
-        "noise": NOISE,
+        "noise": Noise(NOISE, 2),
         "notebook": NOTEBOOK,
         "words": (),
         "next_id": len(experiments),

@@ -70,7 +70,7 @@ class AutoML:
             ranges=ranges,
             trials=trials,
             champion=briefing.champion.id,
-            noise=briefing.noise or 0.0,
+            noise=briefing.noise.sd if briefing.noise is not None else 0.0,
         )
         if not situation.present:
             raise NothingLeft("every constant is frozen by what you said; say `search everything` to go on")

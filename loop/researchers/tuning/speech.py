@@ -34,7 +34,7 @@ def overview(briefing: Briefing, now: Situation) -> Iterator[str]:
     measured = [trial for trial in now.trials if trial.standing == "measured" and trial.before]
     best = next((trial for trial in now.trials if trial.id == now.champion), None)
     if best is not None and best.metric is not None:
-        noise = f", one run's noise is {amount(briefing.noise)}" if briefing.noise else ""
+        noise = f", one run's noise is {amount(briefing.noise.sd)}" if briefing.noise and briefing.noise.sd else ""
         name = "the baseline" if now.champion == 0 else f"experiment {now.champion}"
         yield f"Best so far is {name} with {briefing.contract.metric} {best.metric:.5g}{noise}. "
     if not measured:

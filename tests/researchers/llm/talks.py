@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from loop.contract import Contract
+from loop.judge import Noise
 from loop.researchers.llm.researcher import LanguageModel
 from loop.researchers.researcher import Briefing
 from loop.settings import Settings
@@ -43,7 +44,7 @@ def briefing(*experiments: Experiment, words: Sequence[str] = (), shelf: Shelf |
         champion=baseline,
         files=files,
         experiments=(baseline, *experiments),
-        noise=0.01,
+        noise=Noise(0.01, 2),
         notebook=(),
         words=tuple(words),
         next_id=len(experiments) + 1,

@@ -9,11 +9,11 @@ import math
 import random
 
 from loop.contract import Contract
-from loop.judge import judge, pooled
+from loop.judge import Noise, judge, present_noise
 from loop.researchers.researcher import Briefing, Proposal, Researcher
 from loop.researchers.tuning.constants import find
 from loop.researchers.tuning.ranges import Range, around
-from loop.study import Experiment, Run
+from loop.study import Experiment, Run, Study
 from tests.researchers.spoken import Closed, Shelf, Spoken
 
 SOURCE = '''"""A script of the usual kind."""
@@ -126,14 +126,13 @@ class Desk:
         return metric
 
     def briefing(self, *words: str) -> Briefing:
-        noise = pooled(self._groups())
         return Briefing(
             contract=self.contract,
             program="",
             champion=self.experiments[self.champion],
             files={"train.py": self.files[self.champion]},
             experiments=tuple(self.experiments),
-            noise=None if noise is None else noise.sd,
+            noise=self._noise(),
             notebook=tuple(self.notebook),
             words=words,
             next_id=len(self.experiments),
@@ -156,7 +155,7 @@ class Desk:
                 experiment.verdict = "crashed"
                 return
             numbers = [x.measured(self.contract.measure) for x in (champion, experiment)]
-            decision = judge(self.contract.keep, self.contract.goal, *numbers, pooled(self._groups()))
+            decision = judge(self.contract.keep, self.contract.goal, *numbers, self._noise())
             action = decision.action
         experiment.verdict = "kept" if decision.action == "keep" else "discarded"
         if experiment.verdict == "kept":
@@ -170,5 +169,7 @@ class Desk:
             course.append(self.landscape.left(self.files[self.champion]))
         return course
 
-    def _groups(self) -> list[list[float]]:
-        return [group for x in self.experiments if (group := x.measured(self.contract.measure))]
+    def _noise(self) -> Noise | None:
+        study = Study(contract=self.contract, champion=self.champion)
+        study.experiments = dict(enumerate(self.experiments))
+        return present_noise(study.repetitions())
