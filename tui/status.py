@@ -69,6 +69,7 @@ def status_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyph
         (0, [(f"{sign} {word}", role), (f" {clock(hours)}", "dim")]),
         (1, _counts(watch, glyphs)),
         (1, _best(study)),
+        (3, _claimed(study)),
         (5, _money(study)),
         (6, _left(study)),
     ]
@@ -126,6 +127,11 @@ def _best(study: Study) -> list[Span]:
         change = (best.metric - baseline.metric) / abs(baseline.metric)
         spans.append((f" ({change:+.1%})", "kept"))
     return spans
+
+
+def _claimed(study: Study) -> list[Span]:
+    """What stands behind a best number that only the edited program itself has measured."""
+    return [("self-reported", "warn")] if study.best is not None and study.contract.verify is None else []
 
 
 def _money(study: Study) -> list[Span]:
