@@ -31,6 +31,8 @@ class Glyphs:
     point: str
     champion: str
     folded: str
+    flag: str
+    """Before the title of what a person should look at."""
     trunk: str
     branch: str
     cross: str
@@ -89,6 +91,7 @@ UNICODE = Glyphs(
     point="•",
     champion="★",
     folded="+",
+    flag="⚑",
     trunk="│",
     branch="├",
     cross="┼",
@@ -126,6 +129,7 @@ ASCII = Glyphs(
     point="o",
     champion="@",
     folded="+",
+    flag="&",
     trunk="|",
     branch="|",
     cross="+",

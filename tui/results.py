@@ -20,8 +20,8 @@ _COLUMNS = ("commit", "val_bpb", "memory_gb", "status", "description")
 
 
 _FIELDS = (
-    *("id", "parent", "commit", "metric", "value", "effect", "noise", "verdict", "reason", "judged_by", "runs"),
-    *("seconds", "memory_bytes", "lines_added", "lines_removed", "researcher", "title", "hypothesis"),
+    *("id", "parent", "commit", "metric", "value", "measured", "effect", "noise", "verdict", "reason", "judged_by"),
+    *("runs", "seconds", "memory_bytes", "lines_added", "lines_removed", "flags", "researcher", "title", "hypothesis"),
 )
 
 
@@ -36,7 +36,7 @@ def table(study: Study, form: Form, *, compat: bool = False) -> str:
         records = [_record(study, experiment) for experiment in judged]
         writer = csv.DictWriter(out, _FIELDS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(records)
+        writer.writerows({**record, "flags": "; ".join(flagged(x))} for record, x in zip(records, judged, strict=True))
         return out.getvalue()
     return json.dumps([_record(study, experiment) for experiment in judged], indent=2, ensure_ascii=False) + "\n"
 
@@ -67,11 +67,26 @@ def memory(experiment: Experiment) -> int | None:
     return max(runs, default=0) or None
 
 
+def flagged(experiment: Experiment) -> tuple[str, ...]:
+    """What a person should look at: in its edit, and in its number."""
+    return experiment.flags + experiment.doubts
+
+
+def measured(experiment: Experiment) -> str | None:
+    """Who measured its number: "verified", or "self-reported" by the edited program itself; None: it has none."""
+    if experiment.metric is None:
+        return None
+    runs = [run for run in experiment.counted() if run.metric is not None]
+    return "verified" if runs and all(run.verified for run in runs) else "self-reported"
+
+
 def _record(study: Study, experiment: Experiment) -> dict[str, object]:
     seconds = round(sum(run.seconds for run in experiment.runs.values()), 3)
     known = {
         "metric": study.contract.metric,
         "value": experiment.metric,
+        "measured": measured(experiment),
+        "flags": flagged(experiment),
         "runs": len(experiment.runs),
         "seconds": seconds,
         "memory_bytes": memory(experiment),

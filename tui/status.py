@@ -69,12 +69,15 @@ def status_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyph
         (0, [(f"{sign} {word}", role), (f" {clock(hours)}", "dim")]),
         (1, _counts(watch, glyphs)),
         (1, _best(study)),
+        (3, _claimed(study)),
         (5, _money(study)),
         (6, _left(study)),
     ]
     ends: list[tuple[int, Sequence[Span]]] = []
     if read_only:
         ends.append((4, [("read-only", "warn")]))
+    if unconfined(study, alive):
+        ends.append((0, [("no sandbox", "bad")]))
     if watch.share < 1:
         ends.append((0, [(f"reading the journal {watch.share:.0%}", "warn")]))
     if alive.why and alive.word != "live":
@@ -82,6 +85,12 @@ def status_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyph
     if alive.word in ("live", "stale"):
         ends.append((0, [(alive.word, alive.role)]))
     return _squeeze(parts, ends, width)
+
+
+def unconfined(study: Study, alive: Life) -> bool:
+    """Whether a loop is at work whose runs can do what the person can: that stays on screen as long as it is so."""
+    supervisor = study.supervisor
+    return alive.word in ("live", "stale") and supervisor is not None and supervisor.sandbox == "off"
 
 
 def _squeeze(parts: list[tuple[int, Sequence[Span]]], ends: list[tuple[int, Sequence[Span]]], width: int) -> Line:
@@ -118,6 +127,11 @@ def _best(study: Study) -> list[Span]:
         change = (best.metric - baseline.metric) / abs(baseline.metric)
         spans.append((f" ({change:+.1%})", "kept"))
     return spans
+
+
+def _claimed(study: Study) -> list[Span]:
+    """What stands behind a best number that only the edited program itself has measured."""
+    return [("self-reported", "warn")] if study.best is not None and study.contract.verify is None else []
 
 
 def _money(study: Study) -> list[Span]:
@@ -246,6 +260,8 @@ def tiny_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyphs)
     sign, word, role = state_word(watch.study, alive, glyphs)
     best = watch.study.best
     parts: list[Span] = [(f"{sign} {word}", role), (f" exp {watch.judged()}", "text")]
+    if unconfined(watch.study, alive):
+        parts.append((" no sandbox", "bad"))
     if best is not None and best.metric is not None:
         parts.append((f" best {number(best.metric)}", "strong"))
     return fit([*parts, ("  widen to 60x18", "dim")], width)

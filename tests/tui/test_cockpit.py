@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from loop import events as e
+from loop.contract import Contract
 from loop.journal import Journal
 from tests.recorded import record
 from tests.tui.cockpits import journal_of, opened, screen, settle, wishes
@@ -65,6 +66,59 @@ async def test_the_top_line_says_alive_how_good_and_how_many(workspace: Path) ->
         top = screen(app)[0]
         assert "h100-a" in top and "● running" in top and "exp 20" in top and "best 0.9" in top and "live" in top
         assert "run 21.1" in screen(app)[1] and "/05:00" in screen(app)[1]
+
+
+@pytest.mark.parametrize("size", [(200, 50), (80, 24), (60, 18), (40, 10)])
+async def test_that_nothing_confines_the_runs_stays_on_screen(workspace: Path, size: tuple[int, int]) -> None:
+    async with opened(workspace, size) as (app, pilot):
+        assert "no sandbox" not in screen(app)[0]
+        with journal_of(workspace) as journal:
+            journal.append(e.SupervisorStarted(pid=1, host="h", version="1", sandbox="off"))
+            journal.append(e.ExperimentJudged(verdict="discarded", reason="and much has happened since"), 21)
+        await settle(app, pilot)
+        for key in ("1", "2", "4", "6"):
+            await pilot.press(key)
+            await pilot.pause(0.01)
+            assert "no sandbox" in screen(app)[0], "\n".join(screen(app))
+
+
+async def test_the_machine_view_says_what_confines_the_runs(workspace: Path) -> None:
+    with journal_of(workspace) as journal:
+        journal.append(e.SupervisorStarted(pid=1, host="h", version="1", sandbox="landlock"))
+    async with opened(workspace, (120, 36), view="machine") as (app, _):
+        assert "landlock" in "\n".join(screen(app)) and "no sandbox" not in screen(app)[0]
+
+
+async def test_what_a_person_should_look_at_is_marked_in_the_tree_and_told_on_its_screen(tmp_path: Path) -> None:
+    record(tmp_path / ".looptop" / "journal.db", experiments=0, live=False)
+    with journal_of(tmp_path) as journal:
+        journal.append(e.ExperimentProposed(researcher="llm", title="a lucky seed", parent=0), 1)
+        flags = ("train.py:3 touches the seed: seed = 42",)
+        journal.append(e.ExperimentQueued(commit="1" * 40, parent=0, parent_commit="0" * 40, flags=flags), 1)
+        judged = e.ExperimentJudged(verdict="kept", reason="because", metric=0.5, flags=("too good to be true, twice",))
+        journal.append(judged, 1)
+        journal.append(e.ExperimentProposed(researcher="llm", title="a plain idea", parent=0), 2)
+        journal.append(e.ExperimentJudged(verdict="discarded", reason="because", metric=1.5), 2)
+    async with opened(tmp_path, view="tree") as (app, pilot):
+        tree = "\n".join(screen(app))
+        assert "⚑ a lucky seed" in tree and tree.count("⚑") == 1
+        await pilot.press("j", "enter")
+        await pilot.pause(0.05)
+        text = "\n".join(screen(app))
+        assert "⚑ flagged   train.py:3 touches the seed: seed = 42" in text and "too good to be true, twice" in text
+        assert "(self-reported)" in text
+
+
+async def test_a_number_that_nobody_else_has_measured_is_called_so(tmp_path: Path) -> None:
+    record(tmp_path / ".looptop" / "journal.db", experiments=3)
+    async with opened(tmp_path, (110, 30), view="progress") as (app, pilot):
+        assert "self-reported" not in "\n".join(screen(app))
+        with journal_of(tmp_path) as journal:
+            journal.append(e.ProgramChanged(contract=Contract(verify=None), text="", changed=("verify",)))
+        await settle(app, pilot)
+        await pilot.press("1", "4")
+        await pilot.pause(0.02)
+        assert "val_bpb (self-reported)" in "\n".join(screen(app)) and "self-reported" in screen(app)[0]
 
 
 @pytest.mark.parametrize(

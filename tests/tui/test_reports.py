@@ -27,6 +27,18 @@ def test_status_says_who_waits_what_is_pinned_edited_and_spent() -> None:
     assert not any("waits" in one for one in status_lines(study, None, 1960.0)), "a loop that is gone waits for nothing"
 
 
+def test_status_says_what_confines_the_runs_as_long_as_any_can_start() -> None:
+    def told(sandbox: str, pid: int | None) -> list[str]:
+        study = Story().tell(e.SupervisorStarted(pid=77, host="h", version="1", sandbox=sandbox)).study()
+        assert status(study, pid, 0.0)["supervisor"]["sandbox"] == (sandbox or None)
+        return [one for one in status_lines(study, pid, 0.0) if "confined" in one]
+
+    assert told("landlock", 77) == ["  runs are confined by landlock"]
+    warning = ["  ! runs are not confined: they can read what you can read, and use the network"]
+    assert told("off", 77) == warning and told("off", None) == []
+    assert told("", 77) == [], "a supervisor from before there was any"
+
+
 def test_an_unknown_price_is_not_zero() -> None:
     study = Story().tell(e.Spent(researcher="llm", tokens=900)).study()
     assert "  spent 900 tokens (price not known)" in status_lines(study, 1, 0.0)

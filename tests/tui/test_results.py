@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from loop import events as e
 from loop.journal import Journal
 from loop.study import FOLDED, Study, fold
 from tests.recorded import record
+from tests.stories import Story
 from tui.results import table
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +60,20 @@ def test_csv_and_json_say_the_same(study: Study) -> None:
     records = json.loads(table(study, "json"))
     assert [int(row["id"]) for row in rows] == [found["id"] for found in records] == list(range(31))
     assert rows[5]["value"] == ("" if records[5]["value"] is None else str(records[5]["value"]))
+
+
+def test_who_measured_it_and_what_to_look_at_go_along(study: Study) -> None:
+    for found in json.loads(table(study, "json")):
+        assert found["measured"] == (None if found["value"] is None else "verified")
+    story = Story().baseline().propose(1)
+    flags = ("train.py:3 touches the seed: seed = 42", "train.py:9 touches the clock: import time")
+    story.tell(e.ExperimentQueued(commit="1" * 40, parent=0, parent_commit="0" * 40, flags=flags), 1).runs(1, [0.5])
+    doubt = "better by 50 times the noise"
+    story.tell(e.ExperimentJudged(verdict="kept", reason="because", metric=0.5, flags=(doubt,)), 1)
+    found = json.loads(table(story.study(), "json"))[1]
+    assert (found["measured"], found["flags"]) == ("self-reported", [*flags, doubt])
+    row = list(csv.DictReader(io.StringIO(table(story.study(), "csv"))))[1]
+    assert (row["measured"], row["flags"]) == ("self-reported", "; ".join([*flags, doubt]))
 
 
 def test_the_command_prints_and_writes(workspace: Path, tmp_path: Path) -> None:

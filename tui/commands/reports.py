@@ -6,6 +6,7 @@ from typing import Any
 from loop import budget, odds
 from loop.study import Experiment, Run, Study
 from tui.glyphs import UNICODE
+from tui.results import flagged
 from tui.text import clock, one_line
 from tui.troubles import trouble_words
 
@@ -51,6 +52,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
             "pid": pid,
             "host": supervisor.host if supervisor is not None else None,
             "slots": list(supervisor.slots) if supervisor is not None else [],
+            "sandbox": supervisor.sandbox or None if supervisor is not None else None,
         },
         "study": {
             "tag": study.tag,
@@ -108,6 +110,9 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
     lines = [f"{name}: {told['state']}" + (f", process {pid}" if pid is not None else "")]
     if told["reason"]:
         lines.append(f"  {told['reason']}")
+    if pid is not None and (sandbox := told["supervisor"]["sandbox"]):
+        open_to = "! runs are not confined: they can read what you can read, and use the network"
+        lines.append(f"  {open_to if sandbox == 'off' else f'runs are confined by {sandbox}'}")
     if study.best is not None:
         moved = change(study, study.best.metric)
         against = f" ({moved} against the baseline)" if moved else ""
@@ -175,7 +180,7 @@ def experiment(study: Study, found: Experiment) -> dict[str, Any]:
         "noise": found.noise,
         "confidence": found.confidence,
         "judged_by": found.judged_by or None,
-        "flags": [*found.flags, *found.doubts],
+        "flags": list(flagged(found)),
         "champion": found.id == study.champion,
         "runs": [
             {
@@ -213,7 +218,7 @@ def table(study: Study) -> list[str]:
         size = f"+{found.lines_added} -{found.lines_removed}" if found.commit and found.id else ""
         verdict = f"{sign(found.verdict)} {word(found.verdict)}"
         title = found.title + ("  ← champion" if found.id == study.champion else "")
-        title += "  ! flagged" if found.flags or found.doubts else ""
+        title += "  ! flagged" if flagged(found) else ""
         lines.append(f"{found.id:>4}  {verdict:<12} {metric:>10}  {sigmas(found):>7}  {size:>9}  {title}")
     if study.contract.verify is None and study.tag:
         lines.append(f"{study.contract.metric} is self-reported: program.md names no `verify:`")
@@ -230,7 +235,7 @@ def details(study: Study, found: Experiment) -> list[str]:
             lines.append(f"  {label}: {text}")
     verdict = f"  verdict: {sign(found.verdict)} {word(found.verdict)}"
     lines.append(verdict + (f": {found.reason}" if found.reason else ""))
-    lines += [f"  flag: {flag}" for flag in (*found.flags, *found.doubts)]
+    lines += [f"  flag: {flag}" for flag in flagged(found)]
     if found.phase == "waiting":
         lines.append(f"  waits for your approval: {found.waits_for}")
     if found.metric is not None:

@@ -143,6 +143,8 @@ class MachinePanel(Panel):
         supervisor = self.cockpit.known.study.supervisor
         names = {gpu.name for gpu in self.cockpit.known.gauge.gpus} if self.cockpit.known.gauge else set()
         parts = [supervisor.host] if supervisor else []
+        if supervisor and supervisor.sandbox:
+            parts.append("no sandbox" if supervisor.sandbox == "off" else supervisor.sandbox)
         spans: list[Span] = []
         known = self.cockpit.known
         if known.gauge and not known.gauge.foreign_pids and (strangers := others(known.gpu_use or ())):

@@ -126,7 +126,11 @@ class ProgressPanel(Panel):
 
     def _legend(self, study: Study, width: int) -> Line:
         glyphs = self.cockpit.glyphs
-        spans: list[Span] = [(study.contract.metric, "dim"), ("  " + glyphs.state["kept"] + " kept  ", "kept")]
+        metric = study.contract.metric + ("" if study.contract.verify is not None else " (self-reported)")
+        spans: list[Span] = [
+            (metric, "dim"),
+            ("  " + glyphs.state["kept"] + " kept  ", "kept"),
+        ]
         spans += [(glyphs.point + " discarded  ", "discarded"), (glyphs.state["crashed"] + " no number", "crashed")]
         if optimiser_steps(study):
             spans.append((f"  {'~' if glyphs.ascii else '━'} AutoML alone", "automl"))

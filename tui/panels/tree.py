@@ -8,7 +8,7 @@ from tui.folds import Fold, folded
 from tui.glyphs import Glyphs
 from tui.graph import Node, Row, walk
 from tui.panels.panel import Panel, centred, marked
-from tui.results import memory
+from tui.results import flagged, memory
 from tui.text import Line, Span, cells, cut, one_line, pad, sigmas, size
 
 _ROOM_FOR_CHANGES, _ROOM_FOR_MEMORY = 26, 62
@@ -41,6 +41,8 @@ def tree_line(row: Row, experiment: Experiment, champion: int | None, lanes: int
     if left > _ROOM_FOR_MEMORY:
         held = memory(experiment)
         spans.append((pad("" if held is None else size(held), 7, right=True) + "  ", "dim"))
+    if flagged(experiment):
+        spans.append((glyphs.flag + " ", "warn"))
     left = width - sum(cells(text) for text, _ in spans)
     title = "strong" if role in ("champion", "running", "waiting") else "dim" if role == "discarded" else "text"
     spans.append((cut(one_line(experiment.title), left), title))

@@ -8,6 +8,7 @@ from loop.study import Experiment, Study
 from tui import overruling
 from tui.glyphs import Glyphs
 from tui.panels.curve import RunOf, comparison
+from tui.results import flagged, measured
 from tui.ring import Paragraph
 from tui.screens.sheet import Sheet
 from tui.story import told
@@ -37,6 +38,7 @@ def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs)
     contract = study.contract
     if experiment.metric is not None:
         text = f"{contract.metric} {number(experiment.metric)}"
+        text += " (self-reported)" if measured(experiment) == "self-reported" else ""
         if experiment.effect is not None:
             better = "better" if experiment.effect > 0 else "worse"
             text += f", {number(abs(experiment.effect), 3)} {better} than the champion"
@@ -49,6 +51,8 @@ def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs)
     why = one_line(experiment.reason or experiment.waits_for)
     by = f" by {one_line(experiment.judged_by)}" if experiment.judged_by not in ("", "judge") else ""
     say("verdict" if experiment.verdict else "state", f"{sign} {word}{by}" + (f": {why}" if why else ""), role)
+    for index, flag in enumerate(flagged(experiment)):
+        say(f"{glyphs.flag} flagged" if not index else "", one_line(flag), "warn")
     onto = "the file as the person left it" if experiment.parent is None else f"experiment {experiment.parent}"
     say("built on", onto if experiment.id else "the person's own commit", "dim")
     commit = f"{experiment.commit[:10]}  " if experiment.commit else ""

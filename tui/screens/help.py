@@ -15,6 +15,7 @@ def signs(glyphs: Glyphs) -> list[Line]:
     for state, word in WORDS.items():
         lines.append((("  " + glyphs.state[state], state), (f"  {word}", "text")))
     lines.append((("  " + glyphs.champion, "champion"), ("  champion: everything new is measured against it", "text")))
+    lines.append((("  " + glyphs.flag, "warn"), ("  flagged: look at its edit, or at its number", "text")))
     sigma = glyphs.sigma
     words = f"effect over the champion in units of the noise of one run; above about 2{sigma} it is hardly luck"
     return [*lines, ((f"  +1.0{sigma}", "kept"), (f"  {words}", "text"))]
