@@ -169,7 +169,16 @@ def needed(keep: Keep, look: int) -> float:
 
 def bar(keep: Keep, n_champion: int, n_candidate: int, noise: Noise) -> float:
     """The effect from which a candidate with so many runs is kept, in the metric's units."""
-    return float(stdtrit(noise.dof, needed(keep, n_candidate))) * _standard_error(noise, n_champion, n_candidate)
+    return _effect_at(needed(keep, n_candidate), n_champion, n_candidate, noise)
+
+
+def hope(n_champion: int, n_candidate: int, noise: Noise) -> float:
+    """The effect from which a candidate with so many runs is worth another one, in the metric's units."""
+    return _effect_at(FUTILE, n_champion, n_candidate, noise)
+
+
+def _effect_at(confidence: float, n_champion: int, n_candidate: int, noise: Noise) -> float:
+    return float(stdtrit(noise.dof, confidence)) * _standard_error(noise, n_champion, n_candidate)
 
 
 def implausible(effect: float, noise: Noise | None, largest: float | None) -> str | None:

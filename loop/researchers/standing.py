@@ -5,7 +5,7 @@ Pure. It names what can be measured with the judge's own bars, and never what to
 
 from itertools import takewhile
 
-from loop.judge import bar
+from loop.judge import bar, hope
 from loop.researchers.excerpt import one_line
 from loop.researchers.researcher import Briefing
 from loop.researchers.table import comparable, figure
@@ -58,17 +58,14 @@ def _noise(briefing: Briefing) -> str:
     text += f", as far as {noise.dof} {'repetition tells' if noise.dof == 1 else 'repetitions tell'}"
     if noise.before is not None:
         text += f" (of the newest champions alone; before them it was {noise.before.sd:.2g})"
-    once = bar(contract.keep, champion, 1, noise)
+    once, again = bar(contract.keep, champion, 1, noise), hope(champion, 1, noise)
+    rule = f"A first run is kept if it is better by {once:.2g}, run again from {again:.2g} on, else discarded at once."
     if once > UNSURE * noise.sd:
         return (
-            f"{text}. So few say little of it, and the judge asks for much today ({once:.2g} better after a single "
-            f"run); with every repetition it asks for less. Aim for 3 sigma, {3 * noise.sd:.2g}, and more."
+            f"{text}. {rule} That is much, because so few say little of the noise; with every repetition it is less. "
+            f"Aim for 3 sigma, {3 * noise.sd:.2g}, and more."
         )
-    often = bar(contract.keep, champion, contract.keep.max_runs, noise)
-    return (
-        f"{text}. Better by {once:.2g} is kept after a single run; less than {often:.2g} cannot be told from nothing, "
-        f"however often it is run. Aim for {once:.2g} and more."
-    )
+    return f"{text}. {rule} Aim for {once:.2g} and more."
 
 
 def _vitals(briefing: Briefing) -> list[str]:

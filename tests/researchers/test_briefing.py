@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loop.contract import Contract
+from loop.judge import bar, hope
 from loop.researchers.briefing import fenced, for_command, for_model, notebook_share, outcome, repair, tokens
 from loop.researchers.excerpt import one_line, within
 from loop.researchers.table import LADDER, table
@@ -311,3 +312,12 @@ def test_a_repair_shows_the_traceback_and_what_is_left() -> None:
     assert "NameError: q\n```" in text and "step 1" not in text and "It can be repaired 2 times" in text
     assert "It can be repaired once more" in repair(x, log, 1)
     assert len(repair(x, "x" * 10**6, 1)) < 8000
+
+
+def test_the_noise_is_told_with_the_judge_s_own_bars() -> None:
+    told = briefing(history(60, seed=4))
+    runs = len(told.champion.measured(told.contract.measure))
+    assert told.noise is not None
+    once, again = bar(told.contract.keep, runs, 1, told.noise), hope(runs, 1, told.noise)
+    page = for_model(told, LIMIT, "llm").page
+    assert f"kept if it is better by {once:.2g}, run again from {again:.2g} on" in page and again < once
