@@ -10,6 +10,7 @@ from pathlib import Path
 EDITS = Path(__file__).parent / "edits"
 TOY = Path(__file__).parent / "toy"
 TEXT = Path(__file__).parent / "text"
+MODEL = Path(__file__).parent / "model"
 
 NEEDS_SANDBOX = {
     "reads_the_validation_text": "the validation folder of the corpus",

@@ -17,7 +17,6 @@ from loop.journal import Journal
 from loop.runs.log import read_log
 from loop.study import FOLDED, Experiment, Study, fold
 from loop.workspace import Workspace
-from tests.cheats.studies import FILES
 from tests.harness.conftest import ROOT, cache  # noqa: F401 - a fixture
 from tests.runs.cells import KINDS, MARKER, found
 
@@ -69,7 +68,7 @@ def propose(folder: Path, program: Path, text: str, names: Sequence[str], texts:
 
     Args:
         folder: where they go, a folder each.
-        program: where train.py and measure.py are.
+        program: where its files are.
         text: program.md.
         texts: a cache of which each gets a copy.
     """
@@ -79,9 +78,7 @@ def propose(folder: Path, program: Path, text: str, names: Sequence[str], texts:
             if isinstance(found(sandbox), str):
                 continue
             root, own = folder / sandbox, folder / f"cache-{sandbox}"
-            root.mkdir(parents=True)
-            for name in FILES[:2]:
-                shutil.copy(program / name, root)
+            shutil.copytree(program, root, ignore=shutil.ignore_patterns("__pycache__"))
             (root / "program.md").write_text(text)
             if texts is not None:
                 shutil.copytree(texts, own, symlinks=True, copy_function=os.link)
@@ -95,7 +92,7 @@ def propose(folder: Path, program: Path, text: str, names: Sequence[str], texts:
             closing.callback(process.kill)
             studies.append((sandbox, process, home))
         for sandbox, process, home in studies:
-            assert process.wait(110) == 0, sandbox
+            assert process.wait() == 0, sandbox
             try:
                 home.accept()[0].close()
                 (folder / f"called-{sandbox}").touch()

@@ -25,8 +25,6 @@ from loop.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
 from tests.cheats import edit
 
-FILES = ("train.py", "measure.py", "program.md")
-
 
 class Cheater:
     """Proposes one cheat after another."""
@@ -53,7 +51,7 @@ class Cheater:
 
 async def study(root: Path, sandbox: str, port: str, names: Sequence[str]) -> None:
     """A whole study of the program at `root`, until every cheat has its verdict."""
-    init_repository(root, [root / name for name in FILES])
+    init_repository(root, [*root.glob("*.py"), root / "program.md"])
     workspace, lineage, gauges = Workspace(root), Lineage(root, "cheats"), FakeGauges(0)
     lineage.prepare()
     chosen = choose(sandbox)  # type: ignore[arg-type]

@@ -5,10 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.cheats import edit
+from tests.cheats import MODEL, edit
+from tests.cheats.conftest import cheated
 from tests.harness.conftest import TORCH, Started, cache, python  # noqa: F401 - fixtures
+from tests.runs.cells import KINDS
 
 pytestmark = TORCH
+
+PROGRAM = """---
+run: python saves.py
+verify: python -m loop.harness verify
+metric: val_bpb
+budget: 1s
+deadline: 60s
+keep: {baseline_runs: 2, max_runs: 2, simpler_wins: false}
+---
+Make it better.
+"""
 
 REJECTED = {
     "looks_at_the_next_byte": "causal",
@@ -60,3 +73,15 @@ def test_a_cheat_that_bends_its_own_process_is_measured_as_it_is(verify: Callabl
     said = verify(name)
     assert said.returncode == 0, said.stdout + said.stderr
     assert said.stdout.splitlines()[:2] == ["---", MEASURED[name]]
+
+
+@pytest.mark.soak  # a verification takes two seconds of two processors, and here are twenty-four
+@pytest.mark.parametrize("sandbox", KINDS)
+def test_in_a_study_none_of_them_is_kept_in_either_sandbox(cache: Path, sandbox: str) -> None:  # noqa: F811
+    those = cheated(cache, sandbox, MODEL, PROGRAM, [*REJECTED, *MEASURED], texts=True)
+    assert those.study.lineage == [0] and those.study.best is not None and those.study.best.metric == 8.0
+    for name, check in REJECTED.items():
+        found = those.of(name)
+        assert (found.verdict, found.runs[1].check) == ("rejected", check), found.reason
+    for name in MEASURED:
+        assert (those.of(name).verdict, those.of(name).metric) == ("discarded", 8.0)
