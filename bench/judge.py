@@ -11,8 +11,8 @@ better by sizes that run kept, 30% without effect, the rest worse by |N(0, 0.003
 `bench.noise` measured on our own `train.py` (its runs drawn anew, all effects scaled with it), and a study in which
 nothing is true. Claimed: at most 1.5 false ones kept in the mean, at 95% or more of the original's median true gain.
 
-Last, studies in which the noise changes with the third true improvement that is kept, for whatever is built on it. There
-ours runs a second time as if one noise served the whole study. Claimed: at most 2 false ones.
+Last, studies in which the noise changes with the third true improvement that is kept, for whatever is built on it.
+There ours runs a second time as if one noise served the whole study. Claimed: at most 2 false ones.
 """
 
 import argparse
