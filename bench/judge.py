@@ -3,13 +3,16 @@
     python -m bench.judge [--studies 400]
 
 The original rule runs each candidate once and keeps whatever is strictly lower. Ours is the real `loop.judge`, asked as
-the loop asks it: the noise pooled from what was repeated so far, the champion measured anew when a challenger comes
+the loop asks it: the noise told from what was repeated so far, the champion measured anew when a challenger comes
 near, the candidate run again while it is unclear. Both have the same number of runs, so ours sees fewer candidates.
 
 The setting is that of the published run of the original: a noise of 0.0005, 700 candidates in random order, 20 of them
 better by sizes that run kept, 30% without effect, the rest worse by |N(0, 0.003)|. Then the same on the noise that
 `bench.noise` measured on our own `train.py` (its runs drawn anew, all effects scaled with it), and a study in which
 nothing is true. Claimed: at most 1.5 false ones kept in the mean, at 95% or more of the original's median true gain.
+
+Last, studies in which the noise changes with the third true improvement that is kept, for whatever is built on it.
+There ours runs a second time as if one noise served the whole study. Claimed: at most 2 false ones.
 """
 
 import argparse
@@ -35,7 +38,7 @@ KEPT = (
 
 NOISE = 0.0005
 CANDIDATES, TRUE, WITHOUT_EFFECT, HARM = 700, 20, 0.3, 0.003
-MOST_FALSE, LEAST_GAIN = 1.5, 0.95
+MOST_FALSE, MOST_WHERE_IT_CHANGES, LEAST_GAIN = 1.5, 2.0, 0.95
 
 Draw = Callable[[], float]
 """The noise of one run, in the metric's units."""
@@ -268,14 +271,14 @@ def compare(
     base = statistics.fmean(x.gain for x in found["one noise"])
     print(f"  looptop over one noise: {statistics.fmean(alone) / base:+.1%} of the mean gain "
           f"(standard error {statistics.stdev(alone) / studies**0.5 / base:.1%})")  # fmt: skip
-    return true_enough(false)
+    return true_enough(false, most=MOST_WHERE_IT_CHANGES)
 
 
-def true_enough(false: float, share: float | None = None) -> bool:
+def true_enough(false: float, share: float | None = None, most: float = MOST_FALSE) -> bool:
     """Print the claim beside what came of it; `share` is the gain over the original's, where one is claimed."""
-    met = false <= MOST_FALSE and (share is None or share >= LEAST_GAIN)
+    met = false <= most and (share is None or share >= LEAST_GAIN)
     gain = "" if share is None else f", at {LEAST_GAIN:.0%} or more of the gain"
-    print(f"  budget: at most {MOST_FALSE} false{gain}: {'met' if met else 'MISSED'}\n", flush=True)
+    print(f"  budget: at most {most} false{gain}: {'met' if met else 'MISSED'}\n", flush=True)
     return met
 
 
