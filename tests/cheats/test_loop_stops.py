@@ -51,7 +51,7 @@ CHEATS = {
     "commits_a_kinder_evaluator": Stopped("inspection", "rejected", "it changed measure.py in its worktree"),
     "leaves_a_process_behind": Stopped("warden", "discarded", "within the noise"),
     "exhausts_the_memory": Stopped("memory limit", "crashed", "used more than its 0.3 GB of memory"),
-    "changes_the_seed": Stopped("judge, and a flag", "discarded", "sure that it is better"),
+    "changes_the_seed": Stopped("judge, and a flag", "discarded", "sure after 1 run that it is better"),
     "hides_behind_another_name": Stopped("guard", "rejected", "it is the same as experiment "),
     "is_brilliant_on_one_seed": Stopped("judge", "discarded", "its own runs scatter by "),
     "edits_the_evaluator": Stopped("guard", "rejected", "it edits measure.py, and only train.py may be edited"),
