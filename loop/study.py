@@ -234,7 +234,7 @@ class Study:
         """The champion, what it was built on, and so on down to the baseline: the branch, newest first."""
         found: list[int] = []
         at = self.champion
-        while at is not None and at not in found:
+        while at in self.experiments and at not in found:
             found.append(at)
             at = self.experiments[at].parent
         return found

@@ -44,7 +44,10 @@ def test_the_running_time_of_a_parser_is_improved_and_the_number_is_called_self_
             study.wish(e.Approved(who="ada"), waiting.id)  # a gain too good to be true waits for a person here
         return study.pid is None
 
-    study.until(ended, 90)
+    try:
+        study.until(ended, 90)
+    finally:
+        study.looptop("stop", "--now")
     found = {experiment.title: experiment for experiment in study.study().experiments.values()}
     assert found["read it whole"].verdict == "kept"
     assert found["read it whole"].reason.endswith("(self-reported)")
