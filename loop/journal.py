@@ -42,7 +42,7 @@ class JournalError(Exception):
 
 def _remote(path: Path) -> bool:
     """Whether `path` lies on a network file system, as far as the mount table tells."""
-    import psutil  # 20 ms, for whoever makes a journal; most only open one
+    import psutil  # about 10 ms, for whoever makes a journal; most only open one
 
     best, kind = "", ""
     try:
