@@ -129,6 +129,13 @@ class Supervisor:
         ]
 
     def _signalled(self, number: int) -> None:
+        """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; a second one does not wait for the run."""
+        if number == signal.SIGINT and self.study.stopping == "no" and self.study.running():
+            try:
+                self._recorder.record(e.Stopped(who="ctrl+c"))
+                return
+            except JournalError:
+                pass  # which ends the loop anyway
         self._signal = signal.Signals(number).name
         self._recorder.wake()
 

@@ -28,6 +28,10 @@ def _text(event: e.Event, study: Study) -> str | None:
             )
         case e.SupervisorStarted(pid=pid, slots=slots):
             return f"supervisor {pid} at work, slots: {', '.join(slots)}"
+        case e.Stopped(now=False) if running := study.running():
+            experiment, run = running[0]
+            name = f"{experiment.id}.{run.number}"
+            return f"{event.body.who or 'a person'} asked: stopped, after run {name} (ctrl+c once more ends it at once)"
         case e.SupervisorStopped(reason=reason, failed=failed):
             return f"{'FAILED' if failed else 'stopped'}: {reason}"
         case e.ProgramChanged(changed=changed):
