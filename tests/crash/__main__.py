@@ -110,7 +110,7 @@ def _jobs(seed: int, references: list[Reference], traced: bool) -> Iterator[Job]
         for place in range(KILLS):
             counter = counters[(turn + place) % len(counters)]
             length = max(2, reference.outcome.counts.get(counter, 0))
-            share = (seed * GOLDEN + turn * GOLDEN) % 1
+            share = (seed + number) * GOLDEN % 1
             at = 1 + int(share * length) if place == 0 else round(length ** chance.random())
             victims = chance.choices(("supervisor", "guards", "everything"), (5, 2, 3))[0]
             kills.append(Kill(counter, at, victims, chance.random() < 0.5))

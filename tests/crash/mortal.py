@@ -56,9 +56,8 @@ class Mortal:
     def _audited(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in CHANGING:
             self._step(self._named(event, arguments))
-        elif event == "open" and isinstance(arguments[2], int):
-            if arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) and not str(arguments[0]).startswith("/dev"):
-                self._step(f"open {self._place(arguments[0])}")
+        elif event == "open" and _writes(*arguments) and not str(arguments[0]).startswith("/dev"):
+            self._step(f"open {self._place(arguments[0])}")
 
     def _traced(self, statement: str) -> None:
         if statement.startswith(READING):
@@ -116,3 +115,8 @@ class Mortal:
             if study != recorder.study:
                 return "what the supervisor had in mind is not what the journal says"
         return ""
+
+
+def _writes(path: object, mode: object, flags: object) -> bool:
+    """Whether a file is opened for writing, from what `open` tells of it."""
+    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))

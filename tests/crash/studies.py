@@ -5,6 +5,7 @@ the researcher goes on only when the person lets it (a file in `gates/`).
 """
 
 import os
+import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ class Life:
         return root
 
     def researcher(self, home: Path) -> str:
-        return "automl" if self.automl else f"sh {home / 'propose.sh'}"
+        return "automl" if self.automl else f"sh {shlex.quote(str(home / 'propose.sh'))}"
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -157,7 +158,7 @@ _ALL = (
     ),
     Life(
         "steered",
-        {"a smaller A": GOOD, "a larger B": BAD, "it hangs": "s/# the end/sleep 300/", "a smaller B": "s/B=5/B=4/"},
+        {"a smaller A": GOOD, "a larger B": BAD, "it hangs": "s/# two/sleep 300/", "a smaller B": "s/B=5/B=4/"},
         experiments=5,
         front="deadline: 20s\n",
         acts=(
