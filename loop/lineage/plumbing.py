@@ -14,6 +14,7 @@ It never guesses a repository, never touches the network, and raises nothing but
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -212,6 +213,12 @@ class Plumbing:
             contents.append(out[at : at + size] if words[1] == b"blob" else None)
             at += size + 1
         return contents
+
+    def scratch(self) -> "tempfile.TemporaryDirectory[str]":
+        """A folder for a moment. It stands among our worktrees, so that the next start takes away what a kill left."""
+        home = self.root / ".looptop" / "trees"
+        home.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix="scratch-", dir=home)
 
     def _ask_bare(self, *args: str) -> Answer:
         return ask_git(args, self.root, self._place())
