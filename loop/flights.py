@@ -117,8 +117,11 @@ class Flights:
                 touched = await asyncio.to_thread(self._lineage.touched, name, experiment.commit, contract.edit)
             stepping = (steps[-1] - steps[0]) if steps else 0.0
             finished = self._finished(flight, result, experiment, stepping, touched)
-            self._recorder.record(finished, experiment.id, number)
+            # Before its end is told: who dies in between runs it again, and nobody would come back to clear up.
             await asyncio.to_thread(places.clear)
+            if finished.outcome == "lost":
+                await asyncio.to_thread(self._workspace.drop_written, experiment.id, number)
+            self._recorder.record(finished, experiment.id, number)
             await asyncio.to_thread(self._lineage.remove_tree, name)  # in flight until then: an end of the loop waits
         return result.reason if result.machine else None
 
@@ -139,9 +142,9 @@ class Flights:
         checking = await self._start(spec, partial(self._examined_tree, name, experiment.commit))
         with self._in_flight(experiment, checking, number, slot) as flight:
             result = await checking.wait()
+            await asyncio.to_thread(places.clear)
             if not flight.lost:  # else it is verified after the next start
                 self._recorder.record(self._verified(experiment, result), experiment.id, number)
-            await asyncio.to_thread(places.clear)
             await asyncio.to_thread(self._lineage.remove_tree, name)
 
     def _examined_tree(self, name: str, commit: str) -> None:

@@ -124,6 +124,8 @@ class Opening:
         """
         await asyncio.to_thread(sweep_leftovers, self._prepared.workspace.folder)
         await asyncio.to_thread(self._lineage.clear_stale_trees)
+        for experiment, run in self._study.running():  # they are lost, and run again under other numbers
+            await asyncio.to_thread(self._prepared.workspace.drop_written, experiment.id, run.number)
         self._sign_in(slots)
         contract = self._prepared.options.applied(self._prepared.program.contract)
         if self._study.champion is None:

@@ -5,7 +5,6 @@ finishes.
 """
 
 import asyncio
-import shutil
 from typing import cast
 
 from loop import events as e
@@ -184,5 +183,4 @@ class Verdicts:
     def _drop_files(self, experiment: Experiment) -> None:
         """Of what an experiment that was not kept has written only the logs stay: checkpoints fill a disk in a day."""
         for run in experiment.runs.values():
-            for part in ("out", "tmp"):
-                shutil.rmtree(self._workspace.run_folder(experiment.id, run.number) / part, ignore_errors=True)
+            self._workspace.drop_written(experiment.id, run.number)

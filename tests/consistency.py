@@ -154,7 +154,8 @@ def _of_files(root: Path, study: Study) -> Iterator[Fault]:
             home = folder / "runs" / f"{experiment.id}.{run.number}"
             if run.outcome == "finished" and not (home / "log.txt").exists():
                 yield Fault("lost", f"the log of run {experiment.id}.{run.number}")
-            nobody_s = {"cache", "verify.tmp"} | ({"out", "tmp"} if experiment.verdict not in (None, "kept") else set())
+            dropped = experiment.verdict not in (None, "kept") or run.outcome == "lost"
+            nobody_s = {"cache", "verify.tmp"} | ({"out", "tmp"} if dropped else set())
             if left := sorted(part for part in nobody_s if (home / part).exists()):
                 yield Fault("inconsistent", f"nobody needs {', '.join(left)} of run {home.name} again, and it is there")
 
