@@ -136,7 +136,8 @@ class Verdicts:
         successor = experiment if judged.verdict == "kept" else champion
         if successor is not None:
             await self._move_branch(successor)
-            changed = e.ChampionChanged(commit=successor.commit or "", metric=judged.metric or successor.metric)
+            metric = judged.metric if successor is experiment else successor.metric
+            changed = e.ChampionChanged(commit=successor.commit or "", metric=metric)
             facts.append((changed, successor.id, None))
         self._recorder.record_all(facts)
         await self.carry_out(experiment)

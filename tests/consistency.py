@@ -20,7 +20,7 @@ from loop.lineage import Lineage, LineageError
 from loop.study import FOLDED, Experiment, Study, fold
 
 OURS = {"journal.db", "journal.db-wal", "journal.db-shm", "supervisor.lock", "supervisor.log"}
-OURS |= {"runs", "cache", "workshop", "trees"}
+OURS |= {"runs", "cache", "workshop", "trees", "etc"}
 """What may lie in `.looptop/` at rest."""
 
 
@@ -88,7 +88,8 @@ def processes(root: Path) -> list[psutil.Process]:
 def faults(root: Path, rows: Sequence[Row]) -> list[Fault]:
     """Everything that does not hold of a workspace with no supervisor at work, whose journal has `rows`."""
     study = folded(rows)
-    return [*_doubled(rows, study), *_unfinished(study), *_of_files(root, study), *_of_git(root, study)]
+    found = [*_doubled(rows, study), *_champions(rows), *_unfinished(study)]
+    return [*found, *_of_files(root, study), *_of_git(root, study)]
 
 
 def folded(rows: Sequence[Row]) -> Study:
@@ -126,6 +127,18 @@ def _doubled(rows: Sequence[Row], study: Study) -> Iterator[Fault]:
     for experiment in study.experiments.values():
         seeds = Counter(run.seed for run in experiment.counted() if run.outcome == "finished")
         yield from (Fault("doubled", f"seed {s} counts twice in {experiment.id}") for s, n in seeds.items() if n > 1)
+
+
+def _champions(rows: Sequence[Row]) -> Iterator[Fault]:
+    """Whether each champion came to the throne with the number that it had then."""
+    study = Study()
+    for row in rows:
+        if row.kind in FOLDED:
+            study.apply(row.event())
+        if row.kind == "champion_changed" and row.experiment is not None:
+            said, has = json.loads(row.body)["metric"], study.experiments[row.experiment].metric
+            if said != has:
+                yield Fault("inconsistent", f"experiment {row.experiment} became champion at {said}, and has {has}")
 
 
 def _unfinished(study: Study) -> Iterator[Fault]:

@@ -66,6 +66,7 @@ class Life:
         acts: what the person does, in this order.
         front: lines of the program's front matter besides the usual.
         automl: the researcher is AutoML on `train.py`, so nothing is known of the verdicts beforehand.
+        sandbox: as in a person's settings.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Life:
     acts: Sequence[Act] = ()
     front: str = "deadline: 60s\n"
     automl: bool = False
+    sandbox: str = "off"
 
     def lay_out(self, home: Path) -> Path:
         """Make the workspace in `home`, with what stands beside it; returns the workspace's root."""
@@ -189,6 +191,7 @@ _ALL = (
         "reviewed",
         {"a smaller A": GOOD, "a larger B": BAD, "it lies": "s/A=1/A=2/", "it is slow": "s/# the end/sleep 100/"},
         experiments=4,
+        sandbox="auto",
         front="review: all\nverify: sh check.sh\ndeadline: 3s\n",
         acts=(
             Act(waiting("a smaller A"), e.Approved(who="ada"), titled="a smaller A"),
@@ -207,7 +210,7 @@ _ALL = (
             Act(waiting("another seed"), e.Rejected(who="ada", why="a seed is no idea"), titled="another seed"),
         ),
     ),
-    Life("tuned", {}, experiments=4, automl=True),
+    Life("tuned", {}, experiments=4, automl=True, sandbox="auto"),
 )
 
 LIVES = {life.name: life for life in _ALL}

@@ -213,7 +213,7 @@ class Trial:
         os.closerange(3, telling)
         os.closerange(telling + 1, 256)
         os.chdir(self.root)
-        flags = {"researcher": self.life.researcher(self.home), "tag": "study", "sandbox": "off"}
+        flags = {"researcher": self.life.researcher(self.home), "tag": "study", "sandbox": self.life.sandbox}
         sys.argv = ["loop", str(self.root), json.dumps(flags)]
 
     # --- the person --------------------------------------------------------------------------------------------------
