@@ -31,7 +31,8 @@ StartLimitBurst=5
 [Service]
 Type=exec
 WorkingDirectory={root}
-ExecStart={python} -P -m loop --resume {root_quoted}
+# systemd takes no interpreter with a quote in its path, so a shell starts it; the colon leaves every $ alone.
+ExecStart=:/bin/sh -c {exec} {python} -P -m loop --resume {root_quoted}
 Environment={path}
 # The supervisor ends its runs itself, and they are run again; its guards are not to be told behind its back.
 KillMode=mixed
@@ -102,8 +103,13 @@ def unit(root: Path, python: str, path: str) -> str:
         python: the interpreter that has looptop.
         path: PATH for the loop and its runs; systemd's own is short.
     """
-    words = _quoted(python).replace("$", "$$"), _quoted(str(root)).replace("$", "$$")
-    return _UNIT.format(root=_escaped(str(root)), python=words[0], root_quoted=words[1], path=_quoted(f"PATH={path}"))
+    return _UNIT.format(
+        root=_escaped(str(root)),
+        exec=_quoted('exec "$0" "$@"'),
+        python=_quoted(python),
+        root_quoted=_quoted(str(root)),
+        path=_quoted(f"PATH={path}"),
+    )
 
 
 def _escaped(text: str) -> str:
@@ -112,5 +118,5 @@ def _escaped(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """One word as systemd reads it; see systemd.syntax(7), QUOTING. In a command line a `$` counts besides."""
+    """One word as systemd reads it; see systemd.syntax(7), QUOTING."""
     return '"' + _escaped(text).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -97,7 +97,9 @@ def test_systemd_takes_a_unit_of_any_folder(tmp_path: Path, name: str) -> None:
     python.chmod(0o755)
     unit = tmp_path / systemd.unit_name(root)
     unit.write_text(systemd.unit(root, str(python), "/usr/bin:/opt/$x"))
-    done = subprocess.run(["systemd-analyze", "--user", "verify", unit], capture_output=True, text=True)
+    environment = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)}
+    command = ["systemd-analyze", "--user", "verify", unit]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
