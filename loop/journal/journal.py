@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from loop.events import KINDS, STREAM, Body, Event, decode, encode
-from loop.journal.faults import JournalError, damaged, told
+from loop.journal.faults import JournalBusy, JournalError, JournalFull, damaged, told
 from loop.journal.opening import PATIENCE, open_for_looking, open_for_writing
 from loop.journal.readers import wal_size
 
@@ -95,12 +95,14 @@ class Journal:
             self._durable = durable
 
     def empty_wal(self) -> bool:
-        """Bring all of the WAL into the file itself and cut it off; False where a reader that holds on keeps it."""
+        """Bring all of the WAL into the file itself and cut it off; False where a reader is in its way."""
         try:
             self._db.execute("PRAGMA busy_timeout=0")  # what cannot be done at once is tried again at the next look
             (busy, _, _) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
-            raise told(error, self.path, "written") from error
+            if isinstance(what := told(error, self.path, "written"), JournalBusy | JournalFull):
+                return False
+            raise what from error
         finally:
             self._db.execute(f"PRAGMA busy_timeout={1000 * PATIENCE:.0f}")
         return not busy

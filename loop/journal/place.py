@@ -1,18 +1,17 @@
 """Whether a file lies on a network file system, as far as the mount table tells. Reads that table only."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
-_REMOTE = frozenset(
-    ("9p", "acfs", "afpfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs", "gfs2", "glusterfs", "gpfs")
-    + ("lustre", "ncpfs", "nfs", "nfs3", "nfs4", "ocfs2", "orangefs", "panfs", "prl_fs", "pvfs2", "smb", "smb2", "smb3")
-    + ("smbfs", "vboxsf", "virtiofs", "vmhgfs", "webdav", "wekafs")
+_REMOTE = re.compile(
+    "9p|acfs|afpfs|afs|beegfs|ceph|cifs|coda|davfs|gfs2?|glusterfs|gpfs|lustre|ncpfs|nfs[34]?|ocfs2|orangefs|panfs"
+    "|prl_fs|pvfs2|smb[23]?|smbfs|vboxsf|virtiofs|vmhgfs|webdav|wekafs"
 )
 """Served over a network or by the host of a virtual machine: no memory is shared with who else has them mounted."""
 
-_LOCAL_FUSE = frozenset(
-    ("bindfs", "cryfs", "encfs", "exfat", "ext2", "fuse-overlayfs", "gocryptfs", "lxcfs", "mergerfs", "ntfs", "ntfs-3g")
-    + ("securefs", "unionfs")
+_LOCAL_FUSE = re.compile(
+    "bindfs|cryfs|encfs|exfat|ext[234]|fuse-overlayfs|gocryptfs|lxcfs|mergerfs|ntfs(-3g)?|securefs|unionfs"
 )
 """FUSE file systems that keep what they are given on a disk of this machine."""
 
@@ -39,9 +38,10 @@ def is_remote(kind: str) -> bool:
     on all of them. Overlays are layers on a disk of this machine.
     """
     kind = kind.lower()
-    if kind in _REMOTE:
-        return True
-    return kind.startswith(("fuse.", "macfuse", "osxfuse")) and kind.partition(".")[2] not in _LOCAL_FUSE
+    family, _, named = kind.partition(".")
+    if family in ("fuse", "macfuse", "osxfuse"):
+        return _LOCAL_FUSE.fullmatch(named) is None
+    return _REMOTE.fullmatch(kind) is not None
 
 
 def lies_remote(path: Path) -> bool:
