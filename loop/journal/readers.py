@@ -94,5 +94,5 @@ def _named(pid: int) -> str:
         words = psutil.Process(pid).cmdline()
     except psutil.Error:
         words = []
-    said = " ".join([Path(words[0]).name, *words[1:]])[:_LONGEST_COMMAND].strip() if words else ""
+    said = " ".join(" ".join([Path(words[0]).name, *words[1:]]).split())[:_LONGEST_COMMAND] if words else ""
     return f"process {pid} ({said})" if said else f"process {pid}"
