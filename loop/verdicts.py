@@ -6,6 +6,7 @@ finishes.
 
 import asyncio
 import shutil
+from functools import partial
 from typing import cast
 
 from loop import events as e
@@ -157,22 +158,23 @@ class Verdicts:
         assert successor.commit
         old = self._study.best
         if old is None:
-            await asyncio.to_thread(self._lineage.begin_branch, successor.commit)
+            await self._recorder.with_room(partial(self._lineage.begin_branch, successor.commit))
         else:
             assert old.commit
-            await asyncio.to_thread(self._lineage.advance, successor.commit, old.commit)
+            await self._recorder.with_room(partial(self._lineage.advance, successor.commit, old.commit))
 
     async def carry_out(self, experiment: Experiment) -> None:
         """Bring git's note and the run folders in line with an experiment's verdict; may be done again."""
         if experiment.commit is None:
             return  # it could not become one; the journal has its edits
-        await asyncio.to_thread(self._lineage.record_verdict, experiment.commit, self._note(experiment))
+        note = partial(self._lineage.record_verdict, experiment.commit, self._note(experiment))
+        await self._recorder.with_room(note)
         await asyncio.to_thread(self._put_away, experiment)
 
     async def take_back(self, experiment: Experiment) -> None:
         """Bring git's note in line with an experiment that has no verdict any more; may be done again."""
         if experiment.commit is not None:
-            await asyncio.to_thread(self._lineage.forget_verdict, experiment.commit)
+            await self._recorder.with_room(partial(self._lineage.forget_verdict, experiment.commit))
 
     def _note(self, experiment: Experiment) -> dict[str, str]:
         note = {"Verdict": (experiment.verdict or "").replace("_", " "), "Reason": experiment.reason}
