@@ -22,6 +22,7 @@ from loop.confining import Confining, Places
 from loop.gauges import Reading
 from loop.lineage import Lineage
 from loop.recorder import Recorder
+from loop.room import kept_free
 from loop.runs import verification
 from loop.runs.confinement import Confinement
 from loop.runs.environment import child_environment, resolve_command
@@ -36,9 +37,6 @@ LONGEST_TAIL = 4000
 
 SHORTEST_VERIFICATION = 60.0
 """Seconds a verification gets at least, however much of the deadline the run has used up."""
-
-RESERVE = 256 << 20
-"""Bytes of the disk that no run may take: the journal of the loop has to go on."""
 
 
 @dataclass(frozen=True)
@@ -270,7 +268,7 @@ class Flights:
             home=tmp / "home" if confined is not None else None,
             texts=self._confining.texts,
         )
-        free = shutil.disk_usage(places.folder).free - RESERVE
+        free = shutil.disk_usage(places.folder).free - kept_free(places.folder)
         return RunSpec(
             argv=argv,
             cwd=tree,
@@ -308,6 +306,8 @@ class Flights:
             outcome, reason = "lost", "ended with the supervisor; it is run again"
         elif result.machine:
             outcome, reason = "lost", f"{result.reason}; it is run again"
+        elif outcome == "crashed" and (short := self._recorder.too_little_room()):
+            outcome, reason = "lost", f"{short}; it is run again"
         elif outcome == "finished" and contract.verify is None:
             value = result.metrics.get(contract.metric)
             if value is None:

@@ -130,6 +130,8 @@ class Supervisor:
     stopped_at: float | None = None
     reason: str = ""
     failed: bool = False
+    signal: str = ""
+    """The signal that ended it, where one did."""
     sandbox: str = ""
     """What confines the runs: `bubblewrap`, `landlock` or `off`."""
 
@@ -220,6 +222,11 @@ class Study:
         if self.paused:
             return "paused"
         return "baseline" if self.champion is None else "running"
+
+    @property
+    def short_of_room(self) -> bool:
+        """Whether a disk has too little room: nothing new starts until it has."""
+        return "disk" in self.troubles
 
     @property
     def baseline(self) -> Experiment | None:
@@ -392,6 +399,7 @@ class Study:
                 if self.supervisor is not None:
                     self.supervisor.stopped_at = event.at
                     self.supervisor.reason, self.supervisor.failed = body.reason, body.failed
+                    self.supervisor.signal = body.signal
             case "limit_reached":
                 self.limit = body
             case "fault":

@@ -56,9 +56,9 @@ class Workspace:
         """What we keep of a run: its log, and in `out/` the one place it may write to itself."""
         return self.runs / f"{experiment}.{run}"
 
-    def drop_written(self, experiment: int, run: int) -> None:
-        """Remove all that a run has written but its log; may be done again."""
-        for part in ("out", "tmp", "cache", "verify.tmp"):
+    def drop_written(self, experiment: int, run: int, but: str = "") -> None:
+        """Remove all that a run has written except its log and the folder `but`; may be done again."""
+        for part in {"out", "tmp", "cache", "verify.tmp"} - {but}:
             shutil.rmtree(self.run_folder(experiment, run) / part, ignore_errors=True)
 
     def disk_used(self) -> int:

@@ -20,7 +20,7 @@ from loop.lineage import Lineage, LineageError
 from loop.study import FOLDED, Experiment, Study, fold
 
 OURS = {"journal.db", "journal.db-wal", "journal.db-shm", "supervisor.lock", "supervisor.log"}
-OURS |= {"runs", "cache", "workshop", "trees", "etc"}
+OURS |= {"runs", "cache", "workshop", "trees", "etc", "reserve"}
 """What may lie in `.looptop/` at rest."""
 
 
@@ -165,7 +165,7 @@ def _of_files(root: Path, study: Study) -> Iterator[Fault]:
     for experiment in study.experiments.values():
         for run in experiment.runs.values():
             home = folder / "runs" / f"{experiment.id}.{run.number}"
-            if run.outcome == "finished" and not (home / "log.txt").exists():
+            if run.outcome == "finished" and not [*home.glob("log.txt*")]:
                 yield Fault("lost", f"the log of run {experiment.id}.{run.number}")
             dropped = experiment.verdict not in (None, "kept") or run.outcome == "lost"
             nobody_s = {"cache", "verify.tmp"} | ({"out", "tmp"} if dropped else set())

@@ -64,6 +64,11 @@ class Lineage:
         """The top folder of the person's checkout, links resolved."""
         return self._git.root
 
+    @property
+    def store(self) -> Path:
+        """The git folder that holds the objects and the refs; it may lie on another disk than the checkout."""
+        return self._git.common_dir
+
     # The person's checkout: looked at, never touched.
 
     def prepare(self) -> None:
