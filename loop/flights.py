@@ -58,6 +58,8 @@ class _Flight:
     slot: Slot
     lost: bool = False
     """It is being ended and does not count."""
+    wish: int | None = None
+    """The wish of a person's that it is being ended for."""
 
 
 class Flights:
@@ -119,7 +121,7 @@ class Flights:
             await asyncio.to_thread(places.clear)
             if finished.outcome == "lost":
                 await asyncio.to_thread(self._workspace.drop_written, experiment.id, number)
-            self._recorder.record(finished, experiment.id, number)
+            self._tell(flight, finished, experiment.id)
             await asyncio.to_thread(self._lineage.remove_tree, name)  # in flight until then: an end of the loop waits
         return result.reason if result.machine else None
 
@@ -142,7 +144,7 @@ class Flights:
             result = await checking.wait()
             await asyncio.to_thread(places.clear)
             if not flight.lost:  # else it is verified after the next start
-                self._recorder.record(self._verified(experiment, result), experiment.id, number)
+                self._tell(flight, self._verified(experiment, result), experiment.id)
             await asyncio.to_thread(self._lineage.remove_tree, name)
 
     def _examined_tree(self, name: str, commit: str) -> None:
@@ -175,10 +177,23 @@ class Flights:
             await asyncio.to_thread(self._lineage.remove_tree, spec.cwd.name)
             raise
 
-    def kill(self, experiment: int, who: str, *, lost: bool = False) -> bool:
+    def _tell(self, flight: _Flight, end: e.RunFinished | e.Verified, experiment: int) -> None:
+        """Record the end of a flight, and with it the wish that it ended for: who dies before it is asked again."""
+        facts: list[tuple[e.Body, int | None, int | None]] = [(end, experiment, flight.number)]
+        if flight.wish is not None and not flight.lost:
+            granted = e.WishGranted(wish=flight.wish, outcome=f"the run of experiment {experiment} is ended")
+            facts.append((granted, None, None))
+        self._recorder.record_all(facts)
+
+    def ends_for(self, wish: int) -> bool:
+        """Whether something in flight is being ended for that wish, and will grant it with its end."""
+        return any(flight.wish == wish for flight in self._flights.values())
+
+    def kill(self, experiment: int, who: str, *, wish: int | None = None, lost: bool = False) -> bool:
         """End the run or verification in flight of `experiment`.
 
         Args:
+            wish: granted with the end.
             lost: it does not count and is done again.
 
         Returns:
@@ -188,6 +203,7 @@ class Flights:
         if flight is None:
             return False
         flight.lost = flight.lost or lost
+        flight.wish = flight.wish or wish
         flight.run.kill(by=who)
         return True
 
