@@ -125,6 +125,7 @@ class Recorder:
             if self._room is None or not self._room.give():
                 raise
             self._journal.append_all([*facts, *self._fault(self._room.sentence())])
+            self.catch_up()
 
     # --- room on the disk --------------------------------------------------------------------------------------
 
