@@ -184,7 +184,7 @@ class _Loader(yaml.SafeLoader):
     _depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         problem = ""
         if isinstance(event, yaml.AliasEvent):
             problem = "`*` stands for another value, which is not read here; write it out, or quote a text"
@@ -196,7 +196,7 @@ class _Loader(yaml.SafeLoader):
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
         self._depth += 1
         try:
-            return super().compose_node(parent, index)  # type: ignore[no-untyped-call, no-any-return]
+            return super().compose_node(parent, index)
         finally:
             self._depth -= 1
 
@@ -205,7 +205,7 @@ class _Loader(yaml.SafeLoader):
         if len(node.value) > _LONGEST_NUMBER:
             problem = f"a number of {len(node.value)} characters; nothing here is so large"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
-        return self.construct_yaml_int(node)  # type: ignore[no-untyped-call, no-any-return]
+        return self.construct_yaml_int(node)
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole_number)
