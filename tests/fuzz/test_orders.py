@@ -1,4 +1,4 @@
-"""What is typed after `:` in the cockpit: any line is an order, or one sentence; its hints and completions never fail."""
+"""What is typed after `:` in the cockpit: any line is an order or one sentence, and its hints never fail."""
 
 from functools import cache
 from pathlib import Path
