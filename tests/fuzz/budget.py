@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.fuzz import corpus
 
 _QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck), "report_multiple_bugs": False}
-STABLE = settings(max_examples=150, derandomize=True, phases=[Phase.generate, Phase.shrink], **_QUIET)  # type: ignore[arg-type]
+STABLE = settings(max_examples=100, derandomize=True, phases=[Phase.generate, Phase.shrink], **_QUIET)  # type: ignore[arg-type]
 """The same examples on every machine, so that a change is red for what it changed."""
 NEW = settings(max_examples=1000, derandomize=False, phases=[Phase.generate, Phase.shrink], **_QUIET)  # type: ignore[arg-type]
 
