@@ -16,11 +16,10 @@ from pydantic import BaseModel, ValidationError
 from watchfiles import Change, awatch
 
 from loop.contract import Contract
+from loop.plain_yaml import PlainLoader
 
 NAME = "program.md"
 _LARGEST = 1_000_000  # bytes; every briefing carries it, and a megabyte of instructions is a mistake
-_DEEPEST = 20  # levels of the front matter; the contract has three
-_LONGEST_NUMBER = 18  # characters of a whole number; so many digits fit into 64 bits
 
 
 class ProgramError(Exception):
@@ -152,7 +151,7 @@ def _split(source: str) -> tuple[str, str]:
 def _mapping(front: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
     """The keys and values of the front matter as YAML nodes, which know their lines."""
     try:
-        node = yaml.compose(front, Loader=_Loader)
+        node = yaml.compose(front, Loader=PlainLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise ProgramError(f"{NAME}:{mark.line + 1 if mark else 1}: {error.problem or error.context}") from None
@@ -178,41 +177,8 @@ def _check_keys(node: yaml.MappingNode) -> None:
             _check_keys(value)
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML without what a contract needs none of, and what makes an object, an endless value or a million of them."""
-
-    _depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        problem = ""
-        if isinstance(event, yaml.AliasEvent):
-            problem = "`*` stands for another value, which is not read here; write it out, or quote a text"
-        elif getattr(event, "tag", None) is not None:
-            problem = "`!` tells the type of a value, which is not read here; leave it out, or quote a text"
-        elif self._depth > _DEEPEST:
-            problem = "nested deeper than any value of a program is"
-        if problem:
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
-        self._depth += 1
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self._depth -= 1
-
-    def whole_number(self, node: yaml.ScalarNode) -> int:
-        """An int of a size that a float can hold, the system takes and a sentence can quote."""
-        if len(node.value) > _LONGEST_NUMBER:
-            problem = f"a number of {len(node.value)} characters; nothing here is so large"
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
-        return self.construct_yaml_int(node)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.whole_number)
-
-
 def _value(node: yaml.Node) -> Any:
-    loader = _Loader("")
+    loader = PlainLoader("")
     try:
         return loader.construct_object(node, deep=True)
     except yaml.YAMLError as error:
