@@ -18,6 +18,9 @@ from loop.researchers.researcher import Unusable
 NO_QUOTA_S = 300.0
 """Seconds between two tries while the account has no money: a person has to act, and may do so at any time."""
 
+_PAGE = 10_000
+"""Signs of a page in which its title is looked for."""
+
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|window|size|limit)|maximum context|too long|too many tokens|token limit"
     r"|exceed\w*.{0,40}(context|tokens)|n_ctx|num_ctx|max_model_len",
@@ -163,7 +166,7 @@ def _said(error: Exception) -> str:
         )
         return one_line(str(text or getattr(error, "message", "") or "no reason given"))
     if isinstance(body, str) and "<" in body:
-        title = re.search(r"<title>(.*?)</title>", body, re.IGNORECASE | re.DOTALL)
+        title = re.search(r"<title>(.*?)</title>", body[:_PAGE], re.IGNORECASE | re.DOTALL)
         return one_line(title[1]) if title else "a page and no answer"
     return one_line(str(body or error)) or type(error).__name__
 
