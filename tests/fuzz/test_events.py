@@ -9,6 +9,7 @@ from tempfile import mkdtemp
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -207,13 +208,11 @@ class TwoWriters(RuleBasedStateMachine):
 
 
 def test_two_writers_of_a_journal_and_its_readers_agree(budget: Budget) -> None:
-    def once(how: Any) -> None:
-        budget.tried += how.max_examples // 12
-        run_state_machine_as_test(
-            TwoWriters, settings=type(how)(how, max_examples=how.max_examples // 12, stateful_step_count=12)
-        )  # type: ignore[no-untyped-call]
+    def once(how: settings) -> None:
+        budget.tried += how.max_examples
+        run_state_machine_as_test(TwoWriters, settings=settings(how, stateful_step_count=12))  # type: ignore[no-untyped-call]
 
-    budget.repeat(once)
+    budget.repeat(once, dear=12)
 
 
 def test_what_is_no_number_is_kept_as_it_is() -> None:
