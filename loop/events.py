@@ -16,8 +16,11 @@ from pydantic_core import PydanticSerializationError
 
 from loop.contract import Contract
 
-Verdict = Literal["kept", "discarded", "crashed", "timed_out", "killed", "rejected"]
-Outcome = Literal["finished", "crashed", "timed_out", "killed", "lost"]
+Verdict = Literal["kept", "discarded", "crashed", "out_of_memory", "timed_out", "killed", "rejected"]
+Outcome = Literal["finished", "crashed", "out_of_memory", "timed_out", "killed", "lost"]
+
+FAILURES: frozenset[str] = frozenset({"crashed", "out_of_memory", "timed_out"})
+"""Verdicts of what ended by itself, or at a limit, without a number."""
 
 
 class Fact(BaseModel):

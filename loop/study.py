@@ -294,7 +294,7 @@ class Study:
         )
         count = 0
         for experiment in reversed(judged):
-            if experiment.verdict not in ("crashed", "timed_out"):
+            if experiment.verdict not in e.FAILURES:
                 break
             count += 1
         return count

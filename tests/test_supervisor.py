@@ -134,7 +134,7 @@ async def test_each_limit_ends_a_run_with_its_own_sentence_and_the_loop_goes_on(
     steps = [change("A=5", f"A=5; {what}") for what in TOO_MUCH.values()]
     study = await house.work(Scripted(*steps, change("A=5", "A=1")))
     experiments = [study.experiments[number] for number in range(1, 6)]
-    assert [experiment.verdict for experiment in experiments] == ["crashed"] * 4 + ["kept"]
+    assert [experiment.verdict for experiment in experiments] == ["crashed"] * 3 + ["out_of_memory", "kept"]
     for experiment, said in zip(experiments, TOO_MUCH, strict=False):
         assert said in experiment.reason
     assert study.supervisor is not None and study.supervisor.reason == "no researcher has anything left to propose"

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from loop.runs import sandbox, tree
+from loop.runs import exhaustion, sandbox, tree
 from loop.runs.bubblewrap import SIGNALLED
 from loop.runs.confinement import Confinement
 from loop.runs.ending import MACHINE, Ending, Outcome, cannot_start, exited
@@ -139,6 +139,7 @@ class LocalRun:
         self._cannot: tuple[str, int] | None = None
         self._failed = ""
         self._ending: Ending | None = None
+        self._kernel_kills = exhaustion.kernel_kills()
         self._guard = 0  # process id of the warden itself
         self._killed_by = ""
         self._overdue = False
@@ -402,14 +403,25 @@ class LocalRun:
             machine=bool(self._failed) or (self._cannot is not None and self._cannot[0] in MACHINE),
         )
 
+    @property
+    def _kernel_ended(self) -> bool | None:
+        """Whether the kernel has ended anything for want of memory since the start; None where it does not count."""
+        now = exhaustion.kernel_kills()
+        return None if not now else any(late > early for late, early in zip(now, self._kernel_kills, strict=False))
+
     def _verdict(self, ending: Ending, tail: str) -> tuple[Outcome, str]:
         spec = self.spec
         if self._wrapped and ending.code == 1 and (said := _NOT_STARTED.search(tail)):
             self._cannot = ("start", _ERRORS.get(said[1], errno.EIO))
         if self._cannot:
             return "crashed", cannot_start(spec.argv[0], spec.cwd, *self._cannot)
+        if ending.why == "exited" and ending.code and (why := exhaustion.ran_out(ending, tail, self._kernel_ended)):
+            return "out_of_memory", why
         if ending.why in ("exited", "terminated"):
             return exited(ending, tail)
+        if ending.why == "memory":
+            over = f"used more than its {spec.memory_cap / 1e9:g} GB of memory ({ending.peak / 1e9:.3g} GB)"
+            return "out_of_memory", f"{over}, and was ended"
         if ending.why in (sentences := _over(spec)):
             return "crashed", f"{sentences[ending.why]}, and was ended"
         if ending.why == "deadline" or (self._overdue and not self._killed_by):
@@ -425,7 +437,6 @@ class LocalRun:
 def _over(spec: RunSpec) -> dict[str, str]:
     """What a run did that went over each of its limits."""
     return {
-        "memory": f"used more than its {spec.memory_cap / 1e9:g} GB of memory",
         "processes": f"had more than its {spec.process_cap} processes at once",
         "file": f"wrote a file of more than its {spec.file_cap / 1e9:g} GB",
         "disk": f"wrote more than its {spec.disk_cap / 1e9:g} GB into its folders",
