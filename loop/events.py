@@ -123,6 +123,8 @@ class GpuGauge(BaseModel):
     """Degrees Celsius."""
     power: float | None = None
     """Watts."""
+    gone: bool = False
+    """It was there once, and does not answer any more."""
 
 
 class GpuProcess(BaseModel):
@@ -319,6 +321,8 @@ class RunFinished(Fact):
     cpu_seconds: float = 0.0
     peak_memory: int = 0
     peak_gpu_memory: int | None = None
+    gpu_others: int | None = None
+    """Bytes that others held on its GPUs meanwhile, at most; None where nobody could tell."""
     leftovers: int = 0
     """Processes that outlived the command and were ended."""
     metrics: dict[str, float] = {}

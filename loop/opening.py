@@ -17,7 +17,6 @@ from loop import events as e
 from loop import program as programs
 from loop import settings as personal
 from loop.contract import Contract
-from loop.flights import Slot
 from loop.intake import PERSON, Intake
 from loop.journal import Journal
 from loop.lineage import Lineage, find_root, free_tag
@@ -28,6 +27,7 @@ from loop.researchers import engage, named
 from loop.researchers.researcher import Researcher
 from loop.runs.leftovers import sweep_leftovers
 from loop.runs.sandbox import NoSandbox, Sandbox, choose
+from loop.slot import Slot
 from loop.study import Experiment, Study, fold
 from loop.verdicts import Verdicts
 from loop.version import VERSION

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from loop.flights import Slot
 from loop.gauges import Reading, open_gauges
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError
@@ -18,6 +17,7 @@ from loop.options import Options
 from loop.program import ProgramError
 from loop.researchers import UnknownResearcher
 from loop.settings import SettingsError
+from loop.slot import Slot
 from loop.supervisor import End, Supervisor
 from loop.workspace import AlreadySupervised, Workspace, supervise, supervisor_alive
 

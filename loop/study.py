@@ -43,6 +43,8 @@ class Run:
     cpu_seconds: float = 0.0
     peak_memory: int = 0
     peak_gpu_memory: int | None = None
+    gpu_others: int | None = None
+    """Bytes that others held on its GPUs, at most."""
     metrics: dict[str, float] = field(default_factory=dict)
     verified: bool = False
     """A verification has looked at it, whatever it found."""
@@ -520,6 +522,7 @@ class Study:
         run.outcome, run.reason = body.outcome, body.reason
         run.seconds, run.cpu_seconds = body.seconds, body.cpu_seconds
         run.peak_memory, run.peak_gpu_memory = body.peak_memory, body.peak_gpu_memory
+        run.gpu_others = body.gpu_others
         run.metrics, run.check = body.metrics, body.check
         run.stepping, run.touched = body.stepping, body.touched
         if body.outcome == "finished" and body.check is None and self.contract.verify is None:

@@ -20,15 +20,17 @@ from loop import budget, schedule, submission
 from loop import events as e
 from loop.archive import StudyArchive
 from loop.asking import Asking
-from loop.flights import Flights, Slot
+from loop.flights import Flights
 from loop.gauges import Gauges
 from loop.intake import PERSON, Intake
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError
 from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
+from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
+from loop.slot import Slot
 from loop.study import Experiment, Study, Wish
 from loop.verdicts import Verdicts
 from loop.wishes import Wishes
@@ -73,7 +75,8 @@ class Supervisor:
         self._recorder = Recorder(journal)
         self._verdicts = Verdicts(workspace, lineage, self._recorder)
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
-        self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox)
+        self._readiness = Readiness(workspace.folder, gauges, self._recorder)
+        self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox, self._readiness)
         self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
         self._asking = Asking(
             self._recorder,
@@ -194,6 +197,7 @@ class Supervisor:
         """Run, verify and judge one experiment after another in `slot`."""
         while True:
             await self._recorder.until(lambda: self._claimable() is not None)
+            await self._readiness.wait(slot)
             self._limit_reached()
             if (experiment := self._claimable()) is None:
                 continue

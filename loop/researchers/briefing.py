@@ -176,8 +176,8 @@ def repair(experiment: Experiment, log: str, left: int) -> str:
     many = "It can be repaired once more" if left == 1 else f"It can be repaired {left} times"
     smaller = "It has to hold less memory than the reason says was used. " if verdict == "out_of_memory" else ""
     advice = (
-        f"{many}. {smaller}If this was a slip (a shape, a name, a type, a little too much memory or time), mend it and hand "
-        "over the same idea again: your draft stands as you proposed it. If the idea is at fault, give it up and "
+        f"{many}. {smaller}If this was a slip (a shape, a name, a type, a little too much memory or time), mend it and "
+        "hand over the same idea again: your draft stands as you proposed it. If the idea is at fault, give it up and "
         "say so."
     )
     return (

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from loop.clocks import Moment
 from loop.runs import exhaustion, sandbox, tree
 from loop.runs.bubblewrap import SIGNALLED
 from loop.runs.confinement import Confinement
@@ -113,6 +114,10 @@ class RunResult:
     """The end of its output: at most 60 lines and 8,000 characters, safe to show."""
     log_fault: str | None = None
     """Why the log is not whole, where it is not."""
+    slept: float = 0.0
+    """Seconds that the machine was suspended while it ran."""
+    clock_set: float = 0.0
+    """Seconds by which somebody set the wall clock ahead while it ran; negative: back."""
     machine: bool = False
     """It crashed by this machine's or our own doing, before or around the command; it says nothing of the command."""
 
@@ -139,6 +144,7 @@ class LocalRun:
         self._cannot: tuple[str, int] | None = None
         self._failed = ""
         self._ending: Ending | None = None
+        self._began = Moment.now()
         self._kernel_kills = exhaustion.kernel_kills()
         self._guard = 0  # process id of the warden itself
         self._killed_by = ""
@@ -383,6 +389,7 @@ class LocalRun:
     def _conclude(self, seconds: float) -> RunResult:
         tail = self._reader.tail()
         ending = self._ending or Ending(seconds=seconds)
+        now = Moment.now()
         outcome, reason = self._verdict(ending, tail)
         if ending.stuck:
             stuck = f"{ending.stuck} of its processes hang in the kernel and could not be ended"
@@ -400,6 +407,8 @@ class LocalRun:
             metrics=self._reader.summary(),
             tail=tail,
             log_fault=self._log.fault,
+            slept=now.slept(self._began),
+            clock_set=now.set_by(self._began),
             machine=bool(self._failed) or (self._cannot is not None and self._cannot[0] in MACHINE),
         )
 

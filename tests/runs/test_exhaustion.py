@@ -31,8 +31,8 @@ WORDINGS = {
     "allocated; 1.19 GiB free; 77.00 GiB reserved in total by PyTorch) If reserved memory is >> allocated memory": (
         f"{USED} when it asked for 2.0 GiB more"
     ),
-    "torch.OutOfMemoryError: HIP out of memory. Tried to allocate 3.00 GiB. GPU 0 has a total capacity of 191.98 GiB of "
-    "which 2.00 GiB is free.": "ran out of GPU memory: 190.0 of 192.0 GiB were in use when it asked for 3.0 GiB more",
+    "torch.OutOfMemoryError: HIP out of memory. Tried to allocate 3.00 GiB. GPU 0 has a total capacity of 191.98 GiB "
+    "of which 2.00 GiB is free.": "ran out of GPU memory: 190.0 of 192.0 GiB were in use when it asked for 3.0 GiB more",
     "RuntimeError: MPS backend out of memory (MPS allocated: 17.32 GB, other allocations: 512.00 MB, max allowed: "
     "18.13 GB). Tried to allocate 1.00 GB on private pool.": (
         "ran out of GPU memory: 17.8 of 18.1 GiB were in use when it asked for 1.0 GiB more"
@@ -73,7 +73,7 @@ def test_what_libraries_say_when_memory_runs_out_is_told_with_its_figures(line: 
     "line",
     [
         "torch.AcceleratorError: CUDA error: an illegal memory access was encountered",
-        "triton.runtime.errors.OutOfResources: out of resource: shared memory, Required: 262144, Hardware limit: 232448",
+        "triton.runtime.errors.OutOfResources: out of resource: shared memory, Required: 262144, Limit: 232448",
         "ValueError: the cache is out of range",
         "OSError: [Errno 28] No space left on device",
     ],
