@@ -159,7 +159,8 @@ class Flights:
         if found is None or (not found.believed and _told_before(experiment, found.reason) >= BELIEVED):
             return None
         if result.outcome == "out_of_memory" and slot.gpus:
-            self._readiness.keep_off(slot, max(usual, others_held(result, around) // 2))
+            flight.others = others_held(result, around)
+            self._readiness.keep_off(slot, max(usual, flight.others // 2))
         return found
 
     async def verify(self, experiment: Experiment, number: int, slot: Slot) -> None:

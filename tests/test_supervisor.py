@@ -67,10 +67,12 @@ def change(old: str, new: str) -> Callable[[Briefing], Proposal]:
 class House:
     """A workspace whose supervisor runs in this process."""
 
-    def __init__(self, root: Path, front: str = "", max_runs: int = 3, sandbox: Wanted = "auto") -> None:
+    def __init__(
+        self, root: Path, front: str = "", max_runs: int = 3, sandbox: Wanted = "auto", script: str = SCRIPT
+    ) -> None:
         self.root, self.sandbox = root, sandbox
         self.gauges: Gauges = FakeGauges(0)
-        (root / "run.sh").write_text(SCRIPT)
+        (root / "run.sh").write_text(script)
         (root / "other.txt").write_text("not to be edited\n")
         keep = f"keep: {{baseline_runs: 2, max_runs: {max_runs}, confidence: 0.9}}\n"
         (root / "program.md").write_text(
@@ -84,7 +86,7 @@ class House:
         prepared = Prepared(
             Workspace(self.root), lineage, load(self.root), Options(), researchers, choose(self.sandbox)
         )
-        return Supervisor(prepared, journal, find_slots(FakeGauges(0).read()), self.gauges)
+        return Supervisor(prepared, journal, find_slots(self.gauges.read()), self.gauges)
 
     async def work(self, *researchers: Researcher) -> Study:
         """Run the loop until it ends by itself."""

@@ -32,7 +32,9 @@ WORDINGS = {
         f"{USED} when it asked for 2.0 GiB more"
     ),
     "torch.OutOfMemoryError: HIP out of memory. Tried to allocate 3.00 GiB. GPU 0 has a total capacity of 191.98 GiB "
-    "of which 2.00 GiB is free.": "ran out of GPU memory: 190.0 of 192.0 GiB were in use when it asked for 3.0 GiB more",
+    "of which 2.00 GiB is free.": (
+        "ran out of GPU memory: 190.0 of 192.0 GiB were in use when it asked for 3.0 GiB more"
+    ),
     "RuntimeError: MPS backend out of memory (MPS allocated: 17.32 GB, other allocations: 512.00 MB, max allowed: "
     "18.13 GB). Tried to allocate 1.00 GB on private pool.": (
         "ran out of GPU memory: 17.8 of 18.1 GiB were in use when it asked for 1.0 GiB more"
