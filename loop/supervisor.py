@@ -12,7 +12,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from loop.flights import Flights
 from loop.gauges import Gauges
 from loop.intake import PERSON, Intake
 from loop.journal import Journal, JournalError
-from loop.lineage import LineageError
+from loop.lineage import LineageError, locks
 from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
 from loop.readiness import Readiness
@@ -103,6 +103,8 @@ class Supervisor:
             asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
         tasks: list[asyncio.Task[None]] = []
         try:
+            loop = asyncio.get_running_loop()
+            self._prepared.lineage.patience.for_ever(lambda waits: _soon(loop, self._git, waits))
             opening = Opening(self._prepared, self._recorder, self._intake, self._verdicts)
             if failure := await opening.open(self._slots):
                 raise End(failure, failed=True)
@@ -130,6 +132,13 @@ class Supervisor:
             *(self._asking.research(researcher) for researcher in self._prepared.researchers),
             *(self._serve(slot) for slot in self._slots),
         ]
+
+    def _git(self, waits: str | None) -> None:
+        """Say what a git command of ours waits for, and that it has got through."""
+        if waits is not None:
+            self._recorder.record(e.Fault(where="git", message=waits, next_at=time.time() + locks.MOST_WAIT_S))
+        elif "git" in self.study.troubles:
+            self._recorder.record(e.Recovered(where="git"))
 
     def _signalled(self, number: int) -> None:
         """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; a second one does not wait for the run."""
@@ -176,6 +185,7 @@ class Supervisor:
     async def _close(self, tasks: Sequence[asyncio.Task[None]], end: End) -> None:
         """End the runs in flight (they are run again), then everything else, and say why."""
         self._closing = True
+        self._prepared.lineage.patience.end()
         self._flights.kill_all()
         waited = time.monotonic()
         while self._flights.busy and time.monotonic() - waited < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be
@@ -338,6 +348,14 @@ class Supervisor:
         granted = e.WishGranted(wish=wish.seq, outcome=f"it is experiment {number}")
         self._intake.accept(number, parent, proposal, wish.who or PERSON, granted)
         await self._intake.commit(self.study.experiments[number])
+
+
+def _soon(loop: asyncio.AbstractEventLoop, say: Callable[[str | None], None], waits: str | None) -> None:
+    """Call `say` in the event loop, from any thread; a loop that is over needs to hear nothing."""
+    try:
+        loop.call_soon_threadsafe(say, waits)
+    except RuntimeError:
+        pass
 
 
 def _ending(task: asyncio.Task[None]) -> End:
