@@ -31,7 +31,7 @@ from loop.runs.environment import child_environment, resolve_command
 from loop.runs.local import LocalRun, RunResult, RunSpec
 from loop.runs.output import Sample
 from loop.runs.sandbox import Sandbox
-from loop.slot import RESERVE, Slot
+from loop.slot import Slot
 from loop.study import Experiment
 from loop.workspace import Workspace
 
@@ -43,6 +43,10 @@ AGAIN = "; it is run again"
 
 SHORTEST_VERIFICATION = 60.0
 """Seconds a verification gets at least, however much of the deadline the run has used up."""
+
+
+RESERVE = 256 << 20
+"""Bytes of the disk that no run may take: the journal of the loop has to go on."""
 
 
 @dataclass
@@ -127,7 +131,7 @@ class Flights:
             self._recorder.record(finished, experiment.id, number)
             await asyncio.to_thread(places.clear)
             await asyncio.to_thread(self._lineage.remove_tree, name)  # in flight until then: an end of the loop waits
-        if gone is not None and not gone.believed:
+        if gone is not None and not gone.passes:
             return gone.reason
         return result.reason if result.machine else None
 

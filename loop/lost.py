@@ -58,6 +58,8 @@ class Lost:
     reason: str
     believed: bool = True
     """It was seen from outside. False: it may also be the experiment's own doing."""
+    passes: bool = True
+    """It is over already, or its slot waits until it is. False: the next run may be lost by it too."""
 
 
 def lost(result: RunResult, around: Around) -> Lost | None:
@@ -78,13 +80,13 @@ def lost(result: RunResult, around: Around) -> Lost | None:
         return Lost(why)
     said_last = crash_line(result.tail)
     if _NO_SPACE.search(result.tail) and around.disk_free < NO_ROOM:
-        return Lost(f"the disk was full, and not by its doing: {around.disk_free / 1e6:.0f} MB are left")
+        return Lost(f"the disk was full, and not by its doing: {around.disk_free / 1e6:.0f} MB are left", passes=False)
     if not around.folder_there:
-        return Lost("its folder in .looptop/runs was deleted while it ran", believed=False)
+        return Lost("its folder in .looptop/runs was deleted while it ran", believed=False, passes=False)
     if not around.tree_there:
-        return Lost("its worktree in .looptop/trees was deleted while it ran", believed=False)
+        return Lost("its worktree in .looptop/trees was deleted while it ran", believed=False, passes=False)
     if found := _GPU_TROUBLE.search(said_last):
-        return Lost(f"{around.slot} failed ({found[0]})", believed=False)
+        return Lost(f"{around.slot} failed ({found[0]})", believed=False, passes=False)
     return None
 
 

@@ -1,9 +1,6 @@
-"""A place where one run can happen, and what no run may take of its machine."""
+"""A place where one run can happen."""
 
 from dataclasses import dataclass
-
-RESERVE = 256 << 20
-"""Bytes of the disk that no run may take: the journal of the loop has to go on."""
 
 
 @dataclass(frozen=True)

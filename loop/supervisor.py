@@ -75,7 +75,7 @@ class Supervisor:
         self._recorder = Recorder(journal)
         self._verdicts = Verdicts(workspace, lineage, self._recorder)
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
-        self._readiness = Readiness(workspace.folder, gauges, self._recorder)
+        self._readiness = Readiness(gauges, self._recorder)
         self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox, self._readiness)
         self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
         self._asking = Asking(

@@ -110,7 +110,7 @@ class House:
         self.sandbox = sandbox
         self.workspace, self.lineage = Workspace(folder), Lineage(folder, "test")
         self.recorder = Recorder(journal)
-        readiness = Readiness(folder, FakeGauges(0), self.recorder)
+        readiness = Readiness(FakeGauges(0), self.recorder)
         self.flights = Flights(self.workspace, self.lineage, self.recorder, sandbox, readiness)
         self.contract = Contract(run="python train.py", metric="loss", verify="python check.py")
         base = self.lineage.head()
