@@ -71,6 +71,8 @@ class SupervisorStopped(Fact):
     kind: Literal["supervisor_stopped"] = "supervisor_stopped"
     reason: str
     failed: bool = False
+    signal: str = ""
+    """The signal that ended it, such as SIGTERM at a shutdown; empty where none did."""
 
 
 class LimitReached(Fact):

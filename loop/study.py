@@ -132,6 +132,8 @@ class Supervisor:
     stopped_at: float | None = None
     reason: str = ""
     failed: bool = False
+    signal: str = ""
+    """The signal that ended it, where one did."""
     sandbox: str = ""
     """What confines the runs: `bubblewrap`, `landlock` or `off`."""
 
@@ -394,6 +396,7 @@ class Study:
                 if self.supervisor is not None:
                     self.supervisor.stopped_at = event.at
                     self.supervisor.reason, self.supervisor.failed = body.reason, body.failed
+                    self.supervisor.signal = body.signal
             case "limit_reached":
                 self.limit = body
             case "fault":

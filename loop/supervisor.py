@@ -57,6 +57,7 @@ class End(Exception):
 
     reason: str
     failed: bool = False
+    signal: str = ""
 
 
 class Supervisor:
@@ -155,7 +156,7 @@ class Supervisor:
         """Whether the loop has reached its end, and why."""
         study = self.study
         if self._signal is not None:
-            return End(f"ended by {self._signal}")
+            return End(f"ended by {self._signal}", signal=self._signal)
         if study.stopping == "now":
             return End("a person stopped it")
         if self._asking.broken and study.champion is None and self._alone():
@@ -195,7 +196,7 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)
         stops = [wish for wish in self.study.open_wishes() if wish.kind == "stopped"]
         granted = [(e.WishGranted(wish=wish.seq, outcome="stopped"), None, None) for wish in stops]
-        stopped = e.SupervisorStopped(reason=end.reason, failed=end.failed)
+        stopped = e.SupervisorStopped(reason=end.reason, failed=end.failed, signal=end.signal)
         try:
             self._recorder.record_all([*granted, (stopped, None, None)])
         except JournalError:

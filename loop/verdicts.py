@@ -13,6 +13,7 @@ from loop import schedule
 from loop.judge import pooled
 from loop.lineage import Lineage
 from loop.recorder import Recorder
+from loop.runs.log import compress_log
 from loop.study import Experiment, Study
 from loop.workspace import Workspace
 
@@ -166,8 +167,7 @@ class Verdicts:
         if experiment.commit is None:
             return  # it could not become one; the journal has its edits
         await asyncio.to_thread(self._lineage.record_verdict, experiment.commit, self._note(experiment))
-        if experiment.verdict != "kept":
-            await asyncio.to_thread(self._drop_files, experiment)
+        await asyncio.to_thread(self._put_away, experiment)
 
     async def take_back(self, experiment: Experiment) -> None:
         """Bring git's note in line with an experiment that has no verdict any more; may be done again."""
@@ -181,8 +181,17 @@ class Verdicts:
         runs = (f"seed {run.seed}: {run.metric!r}" for run in experiment.counted() if run.metric is not None)
         return note | {"Runs": ", ".join(runs)}
 
-    def _drop_files(self, experiment: Experiment) -> None:
-        """Of what an experiment that was not kept has written only the logs stay: checkpoints fill a disk in a day."""
+    def _put_away(self, experiment: Experiment) -> None:
+        """Bound what a judged experiment keeps on disk: the logs, compressed, and the checkpoints of a kept one.
+
+        Checkpoints fill a disk in a day, logs in a month.
+        """
+        verifying = {run.number for x, run in self._study.verifying() if x.id == experiment.id}
         for run in experiment.runs.values():
-            for part in ("out", "tmp"):
-                shutil.rmtree(self._workspace.run_folder(experiment.id, run.number) / part, ignore_errors=True)
+            if run.outcome is None or run.number in verifying:
+                continue  # a person may judge while it runs
+            folder = self._workspace.run_folder(experiment.id, run.number)
+            for part in ("tmp",) if experiment.verdict == "kept" else ("tmp", "out"):
+                shutil.rmtree(folder / part, ignore_errors=True)
+            for log in (folder, folder / "verify"):
+                compress_log(log)
