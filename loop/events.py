@@ -99,6 +99,16 @@ class Recovered(Fact):
     where: str
 
 
+class ClockMoved(Fact):
+    """The wall clock and the monotonic one went apart: times before and after differ by so much that nobody lived."""
+
+    kind: Literal["clock_moved"] = "clock_moved"
+    set_by: float = 0.0
+    """Seconds by which somebody set the wall clock ahead; negative: back."""
+    slept: float = 0.0
+    """Seconds that the machine was suspended."""
+
+
 class CheckoutChanged(Fact):
     """A person has edited files that a proposal may change, in their own checkout; `looptop submit` would take that."""
 
@@ -483,6 +493,7 @@ Body = Annotated[
     | LimitReached
     | Fault
     | Recovered
+    | ClockMoved
     | CheckoutChanged
     | GaugeRead
     | ResearcherJoined

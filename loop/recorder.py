@@ -9,7 +9,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from loop.events import Body, Thought
+from loop.clocks import Clocks
+from loop.events import Body, ClockMoved, Thought
 from loop.journal import Journal
 from loop.study import FOLDED, Study
 
@@ -23,8 +24,9 @@ CATCH_UP_INTERVAL = 0.1
 class Recorder:
     """Appends and folds; for one event loop."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, clocks: Clocks | None = None) -> None:
         self._journal = journal
+        self._clocks = Clocks() if clocks is None else clocks
         self._pending: list[tuple[Body, int | None, int | None]] = []
         self._changed = asyncio.Event()
         self._seen = 0
@@ -38,8 +40,20 @@ class Recorder:
     def record_all(self, facts: list[tuple[Body, int | None, int | None]]) -> None:
         """Make several facts: all of them or none."""
         self.flush()
-        self._journal.append_all(facts)
+        self._journal.append_all([*self._moved(), *facts])
         self.catch_up()
+
+    def now(self) -> float:
+        """Unix seconds, which the study's own times may be compared with: a clock that was set is on record first."""
+        if moved := self._moved():
+            self._journal.append_all(moved)
+            self.catch_up()
+        return time.time()
+
+    def _moved(self) -> list[tuple[Body, int | None, int | None]]:
+        """What happened to the clock since the last fact; it goes before all that is timed by it."""
+        moved = self._clocks.moved()
+        return [] if moved is None else [(ClockMoved(set_by=moved[0], slept=moved[1]), None, None)]
 
     def stream(self, body: Body, experiment: int | None = None, run: int | None = None) -> None:
         """Add to the stream; pieces of one thought that come together are written as one."""
@@ -58,7 +72,7 @@ class Recorder:
         """Write what the stream has gathered."""
         if self._pending:
             facts, self._pending = self._pending, []
-            self._journal.append_all(facts)
+            self._journal.append_all([*self._moved(), *facts])
 
     def catch_up(self) -> None:
         """Fold what was appended since the last look, by anybody, and wake who waits for a change."""

@@ -264,7 +264,8 @@ class Supervisor:
 
     def _limit_reached(self) -> bool:
         """Say once that a limit is reached; from then on nothing new starts."""
-        found = budget.reached(self.study, time.time(), self._disk_used) if self.study.limit is None else None
+        now = self._recorder.now()
+        found = budget.reached(self.study, now, self._disk_used) if self.study.limit is None else None
         if found is not None:
             self._recorder.record(e.LimitReached(limit=found[0], reason=found[1]))
         return self.study.limit is not None

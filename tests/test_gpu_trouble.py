@@ -3,7 +3,6 @@
 The driver is `native/nvml.c`; the runs write into its file what a training script would hold, and take its GPU away.
 """
 
-import asyncio
 import ctypes
 import importlib.util
 import subprocess
@@ -19,11 +18,9 @@ from loop import events as e
 from loop.events import GpuGauge, GpuProcess, GpuUse
 from loop.gauges import MachineGauges
 from loop.gpus import NOTHING, Look, in_the_way, seen
-from loop.journal import Journal
 from loop.lost import Around, lost
 from loop.runs.local import RunResult
 from loop.study import Study
-from loop.workspace import Workspace, supervise
 from tests.native import compiled
 from tests.test_supervisor import SCRIPT, House, Scripted, change
 
@@ -99,20 +96,11 @@ def house(tmp_path: Path, driver: Driver) -> House:
 async def work(house: House, scripted: Scripted, meanwhile: Callable[[e.Event], None]) -> Study:
     """Run the loop to its end, and do something about each of its faults at a GPU."""
 
-    async def watch(path: Path) -> None:
-        with Journal(path) as journal:
-            async for events in journal.follow():
-                for event in events:
-                    if isinstance(event.body, e.Fault) and event.body.where == "GPU 0":
-                        meanwhile(event)
+    def act(event: e.Event) -> None:
+        if isinstance(event.body, e.Fault) and event.body.where == "GPU 0":
+            meanwhile(event)
 
-    (house.root / ".looptop").mkdir(exist_ok=True)
-    path = Workspace(house.root).journal
-    with supervise(house.root), Journal(path, create=True) as journal:
-        watching = asyncio.create_task(watch(path))
-        await asyncio.wait_for(house.supervisor(journal, scripted).run(), 60)
-        watching.cancel()
-    return house.study()
+    return await house.work_while(act, scripted)
 
 
 async def test_a_gpu_that_is_gone_is_waited_for_and_said_so(house: House, driver: Driver) -> None:

@@ -1,6 +1,5 @@
 """Git's locks in other hands, held by real commands of git: waited for, told, and never removed."""
 
-import asyncio
 import signal
 import subprocess
 import threading
@@ -10,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from loop import events as e
-from loop.journal import Journal
 from loop.lineage import Lineage, LineageError, init_repository, locks
 from loop.lineage.message import ExperimentMessage
-from loop.workspace import Workspace, supervise
 from tests.repositories import git, make_repository
 from tests.test_supervisor import House, Scripted, change
 
@@ -152,37 +149,18 @@ def test_what_git_says_of_a_lock_is_understood_in_any_language(complaint: str, l
     assert (str(found) if found is not None else None) == lock
 
 
-async def looping(house: House, kinds: set[str], act: Callable[[e.Event], None], *steps: Scripted) -> None:
-    """Run the loop to its end, and act on events of those kinds as they come."""
-
-    async def watch(path: Path) -> None:
-        with Journal(path) as journal:
-            async for events in journal.follow():
-                for event in events:
-                    if event.kind in kinds:
-                        act(event)
-
-    (house.root / ".looptop").mkdir(exist_ok=True)
-    path = Workspace(house.root).journal
-    with supervise(house.root), Journal(path, create=True) as journal:
-        watching = asyncio.create_task(watch(path))
-        await asyncio.wait_for(house.supervisor(journal, *steps).run(), 60)
-        watching.cancel()
-
-
 async def test_the_loop_waits_for_a_lock_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "TOLD_AFTER_S", 0.2)
     house = House(tmp_path)
     holders: list[Holder] = []
 
     def act(event: e.Event) -> None:
-        if isinstance(event.body, e.Fault):
+        if isinstance(event.body, e.Fault) and event.body.where == "git":
             holders[0].let_go()
-        elif not holders:  # the first run has begun, so the notes are next
+        elif event.kind == "run_started" and not holders:  # the first run has begun, so the notes are next
             holders.append(Holder(house.root, "refs/notes/looptop"))
 
-    await looping(house, {"run_started", "fault"}, act, Scripted(change("A=5", "A=1")))
-    study = house.study()
+    study = await house.work_while(act, Scripted(change("A=5", "A=1")))
     told = [fault for _, fault in study.faults if fault.where == "git"]
     assert told[0].message.startswith("git's lock ") and str(holders[0].pid) in told[0].message
     assert [event.body.where for event in house.events("recovered")] == ["git"]  # type: ignore[union-attr]
@@ -204,8 +182,7 @@ async def test_a_git_folder_that_is_moved_away_and_back_is_waited_for(
             moved.append(True)
             (house.root / ".git").rename(house.root / "git away")
 
-    await looping(house, {"run_finished", "fault"}, act, Scripted(change("A=5", "A=1")))
-    study = house.study()
+    study = await house.work_while(act, Scripted(change("A=5", "A=1")))
     told = [fault.message for _, fault in study.faults if fault.where == "git"]
     assert told[0] == f"the git folder {house.root / '.git'} is gone; put it back, and this goes on"
     assert study.experiments[1].verdict == "kept" and study.troubles == {}

@@ -185,6 +185,7 @@ def _one_of_each() -> list[e.Event]:
         e.Spent(researcher="r", tokens=1),
         e.NotebookRewritten(researcher="r", text="x"),
         e.Recovered(where="x"),
+        e.ClockMoved(set_by=3600.0),
         e.CheckoutChanged(files=("train.py",)),
         e.Pinned(text="x"),
         e.Unpinned(),

@@ -23,7 +23,7 @@ from loop.runs import local
 from loop.runs.sandbox import Wanted, choose
 from loop.service import find_slots
 from loop.study import FOLDED, Study, fold
-from loop.supervisor import Supervisor
+from loop.supervisor import End, Supervisor
 from loop.workspace import Workspace, supervise
 
 SCRIPT = "# one\nA=5\n# two\nB=5\n# three\nC=5\n# the end\necho loss: $((A + B + C)).$((LOOPTOP_SEED % 2))\n"
@@ -72,6 +72,7 @@ class House:
     ) -> None:
         self.root, self.sandbox = root, sandbox
         self.gauges: Gauges = FakeGauges(0)
+        self.end: End | None = None
         (root / "run.sh").write_text(script)
         (root / "other.txt").write_text("not to be edited\n")
         keep = f"keep: {{baseline_runs: 2, max_runs: {max_runs}, confidence: 0.9}}\n"
@@ -94,6 +95,24 @@ class House:
         with supervise(self.root), Journal(Workspace(self.root).journal, create=True) as journal:
             await asyncio.wait_for(self.supervisor(journal, *researchers).run(), 60)
         return self.study()
+
+    async def work_while(self, act: Callable[[e.Event], None], *researchers: Researcher) -> Study:
+        """The same, while somebody looks at every event as it comes, and acts."""
+
+        async def watch(path: Path) -> None:
+            with Journal(path) as journal:
+                async for events in journal.follow(interval=0.02):
+                    for event in events:
+                        act(event)
+
+        (self.root / ".looptop").mkdir(exist_ok=True)
+        path = Workspace(self.root).journal
+        with supervise(self.root), Journal(path, create=True) as journal:
+            watching = asyncio.create_task(watch(path))
+            self.end = await asyncio.wait_for(self.supervisor(journal, *researchers).run(), 60)
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            return fold(journal.read(kinds=FOLDED))
 
     def events(self, *kinds: str) -> list[e.Event]:
         with Journal(Workspace(self.root).journal) as journal:

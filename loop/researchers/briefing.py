@@ -320,13 +320,13 @@ def _notebook(notes: Sequence[str], most: int) -> str:
 def _results(briefing: Briefing, own: str | None) -> str:
     """What came of everything since the researcher's last proposal, its own first."""
     mine = [x for x in briefing.experiments if x.id and not x.submitted and own in (None, x.researcher)]
-    last = max(mine, key=lambda x: (x.proposed_at, x.id), default=None)
+    last = max(mine, key=lambda x: x.proposed_seq, default=None)
     if last is None:
         return ""
-    since = [x for x in briefing.experiments if x.id and x.judged_at is not None and x.judged_at >= last.proposed_at]
+    since = [x for x in briefing.experiments if x.id and (x.judged_seq or 0) > last.proposed_seq]
     if not since:
         return ""
-    since.sort(key=lambda x: (x.judged_at or 0.0, x.id), reverse=True)
+    since.sort(key=lambda x: x.judged_seq or 0, reverse=True)
     names = {x.id for x in mine}
     yours = [x for x in since if x.id in names]
     shown = (yours + [x for x in since if x.id not in names])[:RESULTS_SHOWN]

@@ -123,7 +123,7 @@ def _limit(name: str, used: float, limit: float) -> str:
 def _hints(briefing: Briefing) -> list[str]:
     """What the newest verdicts in a row say about how to go on."""
     judged = sorted(
-        (x for x in briefing.experiments if x.id and x.judged_at is not None), key=lambda x: x.judged_at or 0.0
+        (x for x in briefing.experiments if x.id and x.judged_seq is not None), key=lambda x: x.judged_seq or 0
     )
     newest = [x for x in reversed(judged) if x.verdict in ("kept", "discarded", *FAILURES)]
     stumbles = list(takewhile(lambda x: x.verdict in FAILURES, newest))

@@ -5,6 +5,7 @@ import time
 from loop import events as e
 from loop.study import Study
 from tui.commands.reports import sign, word
+from tui.troubles import clock_words
 
 
 def line(event: e.Event, study: Study) -> str | None:
@@ -42,6 +43,8 @@ def _text(event: e.Event, study: Study) -> str | None:
             return f"! {where}: {message}"
         case e.Recovered(where=where):
             return f"{where} works again"
+        case e.ClockMoved() as moved:
+            return clock_words(moved)
         case e.ResearcherJoined(name=name, about=about):
             return f"{name} proposes: {about}"
         case e.CheckoutChanged(files=files, lines_added=added, lines_removed=removed) if files:
