@@ -7,7 +7,7 @@ is gathered and written a few times a second. What other processes append (a per
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from loop.events import Body, Thought
 from loop.journal import Journal
@@ -39,6 +39,12 @@ class Recorder:
         """Make several facts: all of them or none."""
         self.flush()
         self._journal.append_all(facts)
+        self.catch_up()
+
+    def record_dated(self, facts: Sequence[tuple[float, Body, int | None, int | None]]) -> None:
+        """Make facts of an earlier time, each with its own: all of them or none."""
+        self.flush()
+        self._journal.append_all([fact[1:] for fact in facts], at=[fact[0] for fact in facts])
         self.catch_up()
 
     def stream(self, body: Body, experiment: int | None = None, run: int | None = None) -> None:

@@ -25,6 +25,7 @@ from loop.gauges import Gauges
 from loop.intake import PERSON, Intake
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError
+from loop.mending import Mending
 from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
 from loop.recorder import Recorder
@@ -73,6 +74,7 @@ class Supervisor:
         self._recorder = Recorder(journal)
         self._verdicts = Verdicts(workspace, lineage, self._recorder)
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
+        self._mending = Mending(workspace, lineage, journal, self._recorder, self._intake, self._verdicts)
         self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox)
         self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
         self._asking = Asking(
@@ -100,7 +102,7 @@ class Supervisor:
             asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
         tasks: list[asyncio.Task[None]] = []
         try:
-            opening = Opening(self._prepared, self._recorder, self._intake, self._verdicts)
+            opening = Opening(self._prepared, self._recorder, self._mending, self._intake, self._verdicts)
             if failure := await opening.open(self._slots):
                 raise End(failure, failed=True)
             tasks = [asyncio.create_task(work) for work in self._work()]
