@@ -29,10 +29,10 @@ AT_ONCE = 500
 _RUN_FOLDER = re.compile(r"(\d+)\.(\d+)")
 
 
-def look(workspace: Workspace, lineage: Lineage, journal: Journal, study: Study) -> World:
-    """Everything beside the journal that recovery looks at. Blocks for some 20 ms, and 0.1 ms an experiment."""
+def look(workspace: Workspace, lineage: Lineage, study: Study) -> World:
+    """Everything beside the study that recovery looks at. Blocks for some 20 ms, and 0.1 ms an experiment."""
     survey = lineage.survey({x.commit for x in study.experiments.values() if x.commit is not None})
-    judged = {number: judgements(journal, number) for number in recovery.contradicted(study, survey)}
+    judged = _judgements(workspace, recovery.contradicted(study, survey))
     unknown = recovery.strangers(study, survey, judged) if study.tag else []
     return World(
         survey=survey,
@@ -40,15 +40,19 @@ def look(workspace: Workspace, lineage: Lineage, journal: Journal, study: Study)
         judged=judged,
         trees=tuple(lineage.trees()),
         processes=tuple(found.command for found in find_leftovers(workspace.folder)),
-        locks=tuple(map(str, lineage.own_locks())),
+        locks=tuple(map(str, lineage.left_by_dead_gits())),
         foreign_locks=lineage.foreign_locks(time.time()),
         folders=_folders(workspace),
     )
 
 
-def judgements(journal: Journal, number: int) -> frozenset[float]:
-    """When a journal has judged an experiment, in Unix seconds, every time."""
-    return frozenset(event.at for event in journal.read(kinds={"experiment_judged"}, experiment=number))
+def _judgements(workspace: Workspace, numbers: Sequence[int]) -> dict[int, frozenset[float]]:
+    """When the journal has judged each of these experiments, in Unix seconds, every time."""
+    if not numbers:
+        return {}
+    with Journal(workspace.journal) as journal:  # another thread's cannot be used here
+        said = {number: journal.read(kinds={"experiment_judged"}, experiment=number) for number in numbers}
+    return {number: frozenset(event.at for event in events) for number, events in said.items()}
 
 
 def remember(
@@ -89,12 +93,11 @@ class Mending:
         self,
         workspace: Workspace,
         lineage: Lineage,
-        journal: Journal,
         recorder: Recorder,
         intake: Intake,
         verdicts: Verdicts,
     ) -> None:
-        self._workspace, self._lineage, self._journal = workspace, lineage, journal
+        self._workspace, self._lineage = workspace, lineage
         self._recorder, self._intake, self._verdicts = recorder, intake, verdicts
 
     @property
@@ -103,7 +106,7 @@ class Mending:
 
     async def look(self) -> list[Discrepancy]:
         """What disagrees now."""
-        world = await asyncio.to_thread(look, self._workspace, self._lineage, self._journal, self._study)
+        world = await asyncio.to_thread(look, self._workspace, self._lineage, self._study)
         return recovery.compare(self._study, world)
 
     async def mend(self, found: Sequence[Discrepancy]) -> None:
@@ -168,6 +171,7 @@ class Mending:
         if parent is not None and parent.commit == experiment.parent_commit:
             await self._commit_again(parent.id)
         like = next((sha for sha in survey.refs.values() if sha in survey.there), None)
+        await asyncio.to_thread(self._lineage.make_room, number)
         try:
             await self._intake.commit_again(experiment, like)
         except LineageError as error:

@@ -99,7 +99,8 @@ class PutBack:
     """Move the branch from `seen` to where the journal has it, or take it away where that is None."""
 
     commit: str | None
-    seen: str
+    seen: str | None
+    """None where the file of the branch holds no commit."""
 
 
 Mend = Clear | RunAgain | Commit | CommitAgain | Point | Record | Write | Forget | SetAside | PutBack
@@ -135,7 +136,7 @@ class World:
     processes: tuple[str, ...] = ()
     """Command lines of processes of runs."""
     locks: tuple[str, ...] = ()
-    """Lock files on the study's own refs."""
+    """Lock files on the study's own refs, and files of refs that hold no commit."""
     foreign_locks: Mapping[str, float] = field(default_factory=dict)
     """Lock files of the person's git, and for how many seconds each has been there."""
     folders: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -328,7 +329,10 @@ def _branch(study: Study, world: World, taken_in: str | None) -> Iterable[Discre
     """
     survey, tip = world.survey, world.survey.tip
     expected = taken_in or (study.best.commit if study.best is not None else None)
-    if tip == expected:
+    if survey.broken:
+        said = f"the file of branch {study.branch} held no commit, as after a power cut; put back"
+        yield Discrepancy("branch", said, (PutBack(expected, None),))
+    elif tip == expected:
         if survey.standing:
             said = (
                 f"branch {study.branch} is checked out in {survey.standing}; switch to another branch there, or the "

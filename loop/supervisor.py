@@ -74,7 +74,7 @@ class Supervisor:
         self._recorder = Recorder(journal)
         self._verdicts = Verdicts(workspace, lineage, self._recorder)
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
-        self._mending = Mending(workspace, lineage, journal, self._recorder, self._intake, self._verdicts)
+        self._mending = Mending(workspace, lineage, self._recorder, self._intake, self._verdicts)
         self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox)
         self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
         self._asking = Asking(

@@ -6,8 +6,10 @@ for a study whose journal is lost: two or three git processes, however many expe
 branch. `changes` are what experiments changed, as whole files.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from loop.lineage.message import Judged, read_message, read_note
 from loop.lineage.plumbing import Plumbing
@@ -56,7 +58,8 @@ class Survey:
         notes: the verdict notes of all those commits and of those asked about, by commit.
         tip: the commit that the branch is at, None where there is no such branch.
         standing: the worktree in which somebody has the branch checked out, "" for none.
-        there: of all these commits, those that exist.
+        there: of all these commits, those that exist and can be read.
+        broken: the branch's file holds nothing that is a commit, as a power cut leaves it.
     """
 
     refs: Mapping[int, str]
@@ -65,6 +68,7 @@ class Survey:
     tip: str | None
     standing: str
     there: frozenset[str]
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,18 @@ def survey(git: Plumbing, tag: str, asked: Collection[str]) -> Survey:
         elif name.startswith("superseded/") and (number := name[len("superseded/") :].split("-")[0]).isdecimal():
             superseded[sha] = int(number)
     named = {*refs.values(), *superseded, *asked}
-    tip, standing = branch_state(git, f"refs/heads/looptop/{tag}")
-    return Survey(refs, superseded, notes_of(git, named), tip, standing, frozenset(existing(git, named)))
+    branch = f"refs/heads/looptop/{tag}"
+    tip, standing = branch_state(git, branch)
+    there = frozenset(existing(git, named))
+    return Survey(refs, superseded, notes_of(git, named), tip, standing, there, is_broken(git.common_dir / branch))
+
+
+def is_broken(ref: Path) -> bool:
+    """Whether the file of a ref is there and holds no commit: a power cut leaves it empty, and git cannot move it."""
+    try:
+        return re.fullmatch(rb"[0-9a-f]{40,64}\s*|ref: .+\s*", ref.read_bytes()) is None
+    except OSError:
+        return False
 
 
 def _refs(git: Plumbing, tag: str) -> list[tuple[str, str]]:

@@ -222,14 +222,21 @@ class Lineage:
         """Has an experiment's ref point at `sha` again; what it was at is kept under `superseded/`."""
         mending.point(self._git, f"{self._refs}/{experiment_id}", sha, f"{self._refs}/superseded")
 
-    def put_back(self, commit: str | None, seen: str) -> None:
+    def make_room(self, experiment_id: int) -> None:
+        """Clears the way for an experiment's commit that is gone and is made again."""
+        mending.make_room(self._git, f"{self._refs}/{experiment_id}")
+
+    def put_back(self, commit: str | None, seen: str | None) -> None:
         """Moves the branch from `seen` back to `commit`, or takes it away where that is None.
+
+        Args:
+            seen: None where the file of the branch holds no commit.
 
         Raises:
             BranchMoved: somebody stands on it.
         """
         tip, standing = self._branch_state()
-        if tip == commit:
+        if tip == commit and seen is not None:
             return
         if standing:
             raise self._stood_on(standing)
@@ -239,9 +246,9 @@ class Lineage:
         """Lock files of the person's own git, which are never touched, and for how many seconds each has been there."""
         return mending.foreign_locks(self._git, now)
 
-    def own_locks(self) -> list[Path]:
-        """Lock files on the study's own branch and refs."""
-        return mending.own_locks(self._git, self.tag)
+    def left_by_dead_gits(self) -> list[Path]:
+        """Lock files on the study's own branch and refs, and files of its refs that hold no commit."""
+        return mending.left_by_dead_gits(self._git, self.tag)
 
     # Worktrees.
 
@@ -279,8 +286,8 @@ class Lineage:
 
         Only for the start of the workspace's one supervisor. Returns the names of the trees removed.
         """
-        for lock in mending.own_locks(self._git, self.tag):
-            lock.unlink(missing_ok=True)
+        for path in mending.left_by_dead_gits(self._git, self.tag):
+            path.unlink(missing_ok=True)
         with self._notes_lock():  # who holds it is alive, and so is its git
             mending.clear_notes_lock(self._git)
         return self._trees.clear_stale(keep)
