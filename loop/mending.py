@@ -14,7 +14,7 @@ from loop import events as e
 from loop import recovery
 from loop.intake import Intake
 from loop.journal import Journal
-from loop.lineage import Lineage, LineageError, Survey
+from loop.lineage import Lineage, LineageError
 from loop.recollection import Remembered
 from loop.recorder import Recorder
 from loop.recovery import Discrepancy, World
@@ -36,7 +36,7 @@ def look(workspace: Workspace, lineage: Lineage, study: Study) -> World:
     unknown = recovery.strangers(study, survey, judged) if study.tag else []
     return World(
         survey=survey,
-        remembered=remember(lineage, study.contract.edit, survey, unknown),
+        remembered=remember(lineage, study.contract.edit, unknown),
         judged=judged,
         trees=tuple(lineage.trees()),
         processes=tuple(found.command for found in find_leftovers(workspace.folder)),
@@ -55,9 +55,7 @@ def _judgements(workspace: Workspace, numbers: Sequence[int]) -> dict[int, froze
     return {number: frozenset(event.at for event in events) for number, events in said.items()}
 
 
-def remember(
-    lineage: Lineage, editable: Sequence[str], survey: Survey, numbers: Iterable[int]
-) -> dict[int, Remembered]:
+def remember(lineage: Lineage, editable: Sequence[str], numbers: Iterable[int]) -> dict[int, Remembered]:
     """All that git has of the experiments `numbers`."""
     wanted = set(numbers)
     if not wanted:

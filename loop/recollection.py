@@ -145,13 +145,15 @@ def _tell(story: _Story, contract: Contract, one: Remembered, known: Known) -> N
     )
     say("experiment_queued", commit.at, queued)
     told = one.told
-    if told is None or note.heard(told, known.judged):
+    if told is None:
         return
     at = max(commit.at, one.judged_at - sum(run.seconds + (run.verify_seconds or 0.0) for run in told.runs))
     for run in told.runs:
         if run.number not in known.runs:
             story.facts += _run(contract, commit.id, run, told, at)
         at += run.seconds + (run.verify_seconds or 0.0)
+    if note.heard(told, known.judged):
+        return
     story.facts.append(Dated(one.judged_at, told.verdict, commit.id, None))
     if told.verdict.verdict == "kept":
         story.kept.append((one.judged_at, commit.id, one))

@@ -201,6 +201,10 @@ class Lineage:
         """All experiments of the study from git alone, ordered by id."""
         return memory.rebuild(self._git, self.tag)
 
+    def is_clone(self) -> bool:
+        """Whether there is another repository that this one was made from, or knows of."""
+        return bool(self._git.run("remote").strip())
+
     def survey(self, asked: Collection[str] = ()) -> memory.Survey:
         """Where the refs, the notes and the branch are now, and which of the commits `asked` about there are."""
         return memory.survey(self._git, self.tag, asked)
