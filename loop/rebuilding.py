@@ -59,6 +59,14 @@ class Rebuilt:
     kept: str = ""
     """Where the old journal is; empty where there was none."""
 
+    def lines(self) -> list[str]:
+        """All of it for a person who reads it line by line."""
+        lines = [self.sentence().partition("; not restored: ")[0]]
+        lines += [f"not restored: {phrase}" for phrase in self.lost]
+        if self.kept:
+            lines.append(f"the old journal is kept: {self.kept}")
+        return lines
+
     def sentence(self) -> str:
         """All of it in words."""
         came = [f"{self.salvaged} events from the old journal"] if self.salvaged else []

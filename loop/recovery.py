@@ -112,7 +112,9 @@ class Discrepancy:
 
     kind: Kind
     said: str
-    """One sentence for a person: what is found, and what is done about it, or what they can do."""
+    """What is found, for a person; and where nobody else can mend it, what they can do."""
+    then: str = ""
+    """What is done about it: "put back"."""
     mends: tuple[Mend, ...] = ()
     """Empty where nobody but a person can mend it."""
     experiments: tuple[int, ...] = ()
@@ -120,6 +122,11 @@ class Discrepancy:
     """The trace that any supervisor leaves which is at work, or which died: mended without a word."""
     stops: bool = False
     """The loop cannot go on before a person has mended it."""
+
+    @property
+    def sentence(self) -> str:
+        """All of it, for the record."""
+        return f"{self.said}; {self.then}" if self.then else self.said
 
 
 @dataclass(frozen=True)
@@ -200,16 +207,14 @@ def _known(experiment: Experiment, remembered: Remembered) -> Known:
 
 def _left_over(world: World) -> Iterable[Discrepancy]:
     if world.processes:
-        said = (
-            f"processes of runs outlived their supervisor ({_few([f'{line:.60}' for line in world.processes])}); ended"
-        )
-        yield Discrepancy("processes", said, (Clear(),), ordinary=True)
+        said = f"processes of runs outlived their supervisor ({_few([f'{line:.60}' for line in world.processes])})"
+        yield Discrepancy("processes", said, "ended", (Clear(),), ordinary=True)
     if world.trees:
-        said = f"worktrees of runs, or git's records of them, were left ({_few(world.trees)}); removed"
-        yield Discrepancy("trees", said, (Clear(),), ordinary=True)
+        said = f"worktrees of runs, or git's records of them, were left ({_few(world.trees)})"
+        yield Discrepancy("trees", said, "removed", (Clear(),), ordinary=True)
     if world.locks:
-        said = f"a git that died left {_few(world.locks)}; removed"
-        yield Discrepancy("locks", said, (Clear(),), ordinary=True)
+        said = f"a git that died left {_few(world.locks)}"
+        yield Discrepancy("locks", said, "removed", (Clear(),), ordinary=True)
     for path, age in world.foreign_locks.items():
         if age >= STALE_LOCK_S:
             said = (
@@ -224,8 +229,9 @@ def _in_flight(study: Study) -> Iterable[Discrepancy]:
     if running:
         which = _few([f"{experiment.id}.{run.number}" for experiment, run in running])
         again = tuple(RunAgain(experiment.id, run.number) for experiment, run in running)
-        said = f"run {which} was in flight when its supervisor ended; it is lost and runs again"
-        yield Discrepancy("run", said, again, tuple(experiment.id for experiment, _ in running), ordinary=True)
+        said = f"run {which} was in flight when its supervisor ended"
+        ids = tuple(experiment.id for experiment, _ in running)
+        yield Discrepancy("run", said, "it is lost, and runs again", again, ids, ordinary=True)
 
 
 def _commits(study: Study, world: World) -> Iterable[Discrepancy]:
@@ -238,8 +244,8 @@ def _commits(study: Study, world: World) -> Iterable[Discrepancy]:
         sha = experiment.commit
         if sha is None:
             if experiment.phase == "proposed":
-                said = f"experiment {number} was proposed and is no commit yet; it becomes one"
-                yield Discrepancy("uncommitted", said, (Commit(number),), (number,), ordinary=True)
+                said = f"experiment {number} was proposed and is no commit yet"
+                yield Discrepancy("uncommitted", said, "it becomes one", (Commit(number),), (number,), ordinary=True)
         elif sha not in survey.there:
             gone.append(number)
         elif number not in survey.refs:
@@ -247,33 +253,30 @@ def _commits(study: Study, world: World) -> Iterable[Discrepancy]:
         elif survey.refs[number] != sha:
             elsewhere.append(experiment)
     if gone:
-        said = f"the commit of {_named(gone)} is gone from git; made again from the journal"
-        yield Discrepancy("commit", said, tuple(map(CommitAgain, gone)), tuple(gone))
+        said = f"the commit of {_named(gone)} is gone from git"
+        yield Discrepancy("commit", said, "made again from the journal", tuple(map(CommitAgain, gone)), tuple(gone))
     if missing:
-        yield _refs("was gone", missing)
+        yield _refs("is gone", missing)
     # A supervisor that died while it moved an experiment onto a new champion leaves the ref ahead of the journal.
     ahead = [experiment for experiment in elsewhere if experiment.verdict is None]
     if ahead:
-        yield _refs("was ahead of the journal", ahead, ordinary=True)
+        yield _refs("is ahead of the journal", ahead, ordinary=True)
     if others := [experiment for experiment in elsewhere if experiment.verdict is not None]:
-        yield _refs("pointed at another commit, which is kept under superseded/", others)
+        yield _refs("points at another commit, which is kept under superseded/", others)
 
 
 def _refs(what: str, experiments: list[Experiment], ordinary: bool = False) -> Discrepancy:
     numbers = tuple(experiment.id for experiment in experiments)
     mends = tuple(Point(experiment.id, experiment.commit or "") for experiment in experiments)
-    return Discrepancy("ref", f"the ref of {_named(numbers)} {what}; put back", mends, numbers, ordinary)
+    return Discrepancy("ref", f"the ref of {_named(numbers)} {what}", "put back", mends, numbers, ordinary)
 
 
 def _taken_in(world: World, lost: Lacking) -> Iterable[Discrepancy]:
     """What git remembers and the journal never said."""
     numbers = tuple(sorted(world.remembered))
     if numbers:
-        said = (
-            f"git has of {_named(numbers)} what the journal does not, as when an older journal was put back; taken in "
-            "from git"
-        )
-        yield Discrepancy("journal", said, (Record(lost.facts),), numbers)
+        said = f"git has of {_named(numbers)} what the journal does not, as when an older journal was put back"
+        yield Discrepancy("journal", said, "taken in from git", (Record(lost.facts),), numbers)
 
 
 def _folders(study: Study, world: World) -> Iterable[Discrepancy]:
@@ -289,8 +292,8 @@ def _folders(study: Study, world: World) -> Iterable[Discrepancy]:
     if unknown:
         # A supervisor that dies at the start of a run has made its folder and not yet recorded it.
         ordinary = len(unknown) == 1 and all(unknown.values())
-        said = f"the journal does not know the run of {_few(unknown)} under .looptop/runs; put aside with its log"
-        yield Discrepancy("folders", said, tuple(map(SetAside, unknown)), ordinary=ordinary)
+        said = f"the journal does not know the run of {_few(unknown)} under .looptop/runs"
+        yield Discrepancy("folders", said, "put aside with its log", tuple(map(SetAside, unknown)), ordinary=ordinary)
 
 
 def _notes(study: Study, world: World) -> Iterable[Discrepancy]:
@@ -309,16 +312,18 @@ def _notes(study: Study, world: World) -> Iterable[Discrepancy]:
         elif experiment.verdict is not None and experiment.commit not in notes:
             missing.append(number)
     if back:
-        said = f"{_named(back)} runs again, and git's note still told the old verdict; taken away"
-        yield Discrepancy("note", said, tuple(map(Forget, back)), tuple(back), ordinary=True)
-    for numbers, what in ((missing, "had no note in git"), (otherwise, "had something else in git's note")):
+        said = f"{_named(back)} runs again, and git's note still tells the old verdict"
+        yield Discrepancy("note", said, "taken away", tuple(map(Forget, back)), tuple(back), ordinary=True)
+    for numbers, what in ((missing, "has no note in git"), (otherwise, "is another in git's note")):
         if numbers:
             # The verdict is recorded first, and a champion that was measured anew has one run more than its note.
             ordinary = all(
                 study.experiments[number].judged_at == newest or number == study.champion for number in numbers
             )
-            said = f"the verdict of {_named(numbers)} {what}; written again from the journal"
-            yield Discrepancy("note", said, tuple(map(Write, numbers)), tuple(numbers), ordinary)
+            said = f"the verdict of {_named(numbers)} {what}"
+            yield Discrepancy(
+                "note", said, "written again from the journal", tuple(map(Write, numbers)), tuple(numbers), ordinary
+            )
 
 
 def _branch(study: Study, world: World, taken_in: str | None) -> Iterable[Discrepancy]:
@@ -330,8 +335,8 @@ def _branch(study: Study, world: World, taken_in: str | None) -> Iterable[Discre
     survey, tip = world.survey, world.survey.tip
     expected = taken_in or (study.best.commit if study.best is not None else None)
     if survey.broken:
-        said = f"the file of branch {study.branch} held no commit, as after a power cut; put back"
-        yield Discrepancy("branch", said, (PutBack(expected, None),))
+        said = f"the file of branch {study.branch} holds no commit, as after a power cut"
+        yield Discrepancy("branch", said, "put back", (PutBack(expected, None),))
     elif tip == expected:
         if survey.standing:
             said = (
@@ -342,12 +347,13 @@ def _branch(study: Study, world: World, taken_in: str | None) -> Iterable[Discre
     elif expected is None:
         yield from _too_early(study, survey)
     elif tip is not None and tip in _on_the_way(study):
-        said = f"branch {study.branch} was moved and the move not recorded; put back, and it is decided again"
-        yield Discrepancy("branch", said, (PutBack(expected, tip),), ordinary=True)
+        said = f"branch {study.branch} was moved and the move not recorded"
+        yield Discrepancy("branch", said, "put back, and it is decided again", (PutBack(expected, tip),), ordinary=True)
     elif (kept := _never_told(study, tip)) is not None:
-        said = f"experiment {kept.id} was kept and is on the branch, and the journal had lost that it is the champion"
+        said = f"experiment {kept.id} was kept and is on the branch, and the journal does not say that it was champion"
         changed = e.ChampionChanged(commit=kept.commit or "", metric=kept.metric)
-        yield Discrepancy("champion", said, (Record((Dated(study.at, changed, kept.id, None),)),), (kept.id,))
+        facts = (Dated(study.at, changed, kept.id, None),)
+        yield Discrepancy("champion", said, "taken in from git", (Record(facts),), (kept.id,))
     else:
         yield Discrepancy("branch", moved(study.branch, tip, survey.standing, expected), stops=True)
 
@@ -358,10 +364,8 @@ def _too_early(study: Study, survey: Survey) -> Iterable[Discrepancy]:
     if tip is None or (baseline is not None and tip == baseline.commit):
         return
     if survey.superseded.get(tip) == 0 or survey.refs.get(0) == tip:
-        said = (
-            f"branch {study.branch} was begun at a baseline that was made anew since; taken away until that is measured"
-        )
-        yield Discrepancy("branch", said, (PutBack(None, tip),), ordinary=True)
+        said = f"branch {study.branch} was begun at a baseline that was made anew since"
+        yield Discrepancy("branch", said, "taken away until that is measured", (PutBack(None, tip),), ordinary=True)
         return
     said = (
         f"branch {study.branch} is at {tip[:12]}, and the study in this journal has no champion yet, so the branch is "
@@ -390,7 +394,7 @@ def _never_told(study: Study, tip: str | None) -> Experiment | None:
 
 def told(found: Iterable[Discrepancy]) -> list[str]:
     """The sentences of what is no ordinary trace of a supervisor that died."""
-    return [one.said for one in found if not one.ordinary]
+    return [one.sentence for one in found if not one.ordinary]
 
 
 def _named(numbers: Collection[int]) -> str:

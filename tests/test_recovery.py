@@ -61,7 +61,7 @@ class Hurt:
 
     def mended(self) -> list[str]:
         """Mend, check that a second look finds nothing more, and return what was told."""
-        told = [one.said for one in doctor.mend(self.root) if not one.ordinary]
+        told = [one.sentence for one in doctor.mend(self.root) if not one.ordinary]
         assert doctor.examine(self.root) == []
         self.agree()
         return told
@@ -95,8 +95,8 @@ def test_a_ref_that_is_gone_or_elsewhere_is_put_back_and_nothing_is_lost(hurt: H
     stray = hurt.git("commit-tree", "-m", "somebody's", "HEAD^{tree}")
     hurt.git("update-ref", "refs/looptop/test/3", stray)
     told = hurt.mended()
-    assert told[0] == "the ref of experiment 2 was gone; put back"
-    assert told[1].startswith("the ref of experiment 3 pointed at another commit")
+    assert told[0] == "the ref of experiment 2 is gone; put back"
+    assert told[1].startswith("the ref of experiment 3 points at another commit")
     assert stray in hurt.git("for-each-ref", "refs/looptop/test/superseded")
     assert [fault.message for _, fault in hurt.study.faults if fault.where == "recovery"] == told
 
@@ -112,7 +112,7 @@ def test_a_commit_that_is_gone_is_made_again_from_the_journal(hurt: Hurt) -> Non
     hurt.git("config", "user.name", "Somebody Else")
     found = doctor.mend(hurt.root)
     assert "the commit of experiments 1 and 4 is gone from git; made again from the journal" in [
-        one.said for one in found
+        one.sentence for one in found
     ]
     assert found[-1].said == f"branch looptop/test is gone; bring it back: git branch looptop/test {lost[1][:12]}"
     hurt.git("branch", "looptop/test", lost[1])
@@ -125,9 +125,9 @@ def test_what_a_power_cut_left_empty_is_put_back(hurt: Hurt) -> None:
         (hurt.root / ".git" / ref).write_bytes(b"")
     told = hurt.mended()
     assert told == [
-        "the ref of experiment 2 was gone; put back",
-        "the verdict of experiments 0, 1, 2, 3 and 4 had no note in git; written again from the journal",
-        "the file of branch looptop/test held no commit, as after a power cut; put back",
+        "the ref of experiment 2 is gone; put back",
+        "the verdict of experiments 0, 1, 2, 3 and 4 has no note in git; written again from the journal",
+        "the file of branch looptop/test holds no commit, as after a power cut; put back",
     ]
 
 
@@ -137,8 +137,8 @@ def test_notes_are_written_as_the_journal_has_them(hurt: Hurt) -> None:
     forged = said.replace("Verdict: discarded", "Verdict: kept")
     hurt.git("notes", "--ref=looptop", "add", "-f", "-m", forged, hurt.commit(2))
     assert hurt.mended() == [
-        "the verdict of experiment 1 had no note in git; written again from the journal",
-        "the verdict of experiment 2 had something else in git's note; written again from the journal",
+        "the verdict of experiment 1 has no note in git; written again from the journal",
+        "the verdict of experiment 2 is another in git's note; written again from the journal",
     ]
     assert hurt.git("notes", "--ref=looptop", "show", hurt.commit(2)) == said
 
@@ -241,8 +241,8 @@ def test_an_older_journal_is_told_what_git_knows_and_no_number_is_used_twice(hur
             journal.append(event.body, event.experiment, event.run, event.at)
     told = hurt.mended()
     assert told == [
-        "git has of experiments 2, 3 and 4 what the journal does not, as when an older journal was put back; taken in "
-        "from git"
+        "git has of experiments 2, 3 and 4 what the journal does not, as when an older journal was put back; "
+        "taken in from git"
     ]
     after = hurt.study
     assert after.champion == 4 and after.lineage == whole.lineage
