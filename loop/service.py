@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from loop.flights import Slot
 from loop.gauges import Reading, open_gauges
 from loop.journal import Journal, JournalError, exists
 from loop.lineage import LineageError, find_root
@@ -19,6 +18,7 @@ from loop.options import Options
 from loop.program import ProgramError
 from loop.researchers import UnknownResearcher
 from loop.settings import SettingsError
+from loop.slot import Slot
 from loop.study import FOLDED, fold
 from loop.supervisor import End, Supervisor
 from loop.systemd import lingers, outside_the_session

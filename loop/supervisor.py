@@ -12,7 +12,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +20,19 @@ from loop import budget, schedule, submission
 from loop import events as e
 from loop.archive import StudyArchive
 from loop.asking import Asking
-from loop.flights import Flights, Slot
+from loop.flights import Flights
 from loop.gauges import Gauges
 from loop.intake import PERSON, Intake
 from loop.journal import Journal, JournalError
-from loop.lineage import LineageError
+from loop.lineage import LineageError, locks
+from loop.mending import Mending
 from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
+from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
 from loop.room import Room
+from loop.slot import Slot
 from loop.study import Experiment, Study, Wish
 from loop.verdicts import Verdicts
 from loop.wishes import Wishes
@@ -76,7 +79,9 @@ class Supervisor:
         self._recorder = Recorder(journal, self._room)
         self._verdicts = Verdicts(workspace, lineage, self._recorder)
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
-        self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox)
+        self._mending = Mending(workspace, lineage, self._recorder, self._intake, self._verdicts)
+        self._readiness = Readiness(gauges, self._recorder)
+        self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox, self._readiness)
         self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
         self._asking = Asking(
             self._recorder,
@@ -115,7 +120,9 @@ class Supervisor:
         tasks: list[asyncio.Task[None]] = []
         self._room.keep()
         try:
-            opening = Opening(self._prepared, self._recorder, self._intake, self._verdicts)
+            loop = asyncio.get_running_loop()
+            self._prepared.lineage.patience.for_ever(lambda waits: _soon(loop, self._git, waits))
+            opening = Opening(self._prepared, self._recorder, self._mending, self._intake, self._verdicts)
             if failure := await opening.open(self._slots):
                 raise End(failure, failed=True)
             tasks = [asyncio.create_task(work) for work in self._work()]
@@ -142,6 +149,13 @@ class Supervisor:
             *(self._asking.research(researcher) for researcher in self._prepared.researchers),
             *(self._serve(slot) for slot in self._slots),
         ]
+
+    def _git(self, waits: str | None) -> None:
+        """Say what a git command of ours waits for, and that it has got through."""
+        if waits is not None:
+            self._recorder.record(e.Fault(where="git", message=waits, next_at=time.time() + locks.MOST_WAIT_S))
+        elif "git" in self.study.troubles:
+            self._recorder.record(e.Recovered(where="git"))
 
     def _signalled(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; a second one does not wait for the run."""
@@ -190,6 +204,7 @@ class Supervisor:
     async def _close(self, tasks: Sequence[asyncio.Task[None]], end: End) -> None:
         """End the runs in flight (they are run again), then everything else, and say why."""
         self._closing = self._recorder.hurry = True
+        self._prepared.lineage.patience.end()
         self._flights.kill_all()
         waited = time.monotonic()
         while self._flights.busy and time.monotonic() - waited < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be
@@ -218,6 +233,7 @@ class Supervisor:
         """Run, verify and judge one experiment after another in `slot`."""
         while True:
             await self._recorder.until(lambda: self._claimable() is not None)
+            await self._readiness.wait(slot)
             self._limit_reached()
             if (experiment := self._claimable()) is None:
                 continue
@@ -284,7 +300,8 @@ class Supervisor:
 
     def _limit_reached(self) -> bool:
         """Say once that a limit is reached; from then on nothing new starts."""
-        found = budget.reached(self.study, time.time(), self._disk_used) if self.study.limit is None else None
+        now = self._recorder.now()
+        found = budget.reached(self.study, now, self._disk_used) if self.study.limit is None else None
         if found is not None:
             self._recorder.record(e.LimitReached(limit=found[0], reason=found[1]))
         return self.study.limit is not None
@@ -373,6 +390,14 @@ class Supervisor:
         granted = e.WishGranted(wish=wish.seq, outcome=f"it is experiment {number}")
         self._intake.accept(number, parent, proposal, wish.who or PERSON, granted)
         await self._intake.commit(self.study.experiments[number])
+
+
+def _soon(loop: asyncio.AbstractEventLoop, say: Callable[[str | None], None], waits: str | None) -> None:
+    """Call `say` in the event loop, from any thread; a loop that is over needs to hear nothing."""
+    try:
+        loop.call_soon_threadsafe(say, waits)
+    except RuntimeError:
+        pass
 
 
 def _ending(task: asyncio.Task[None]) -> End:

@@ -84,6 +84,17 @@ def test_processes_append_side_by_side_and_lose_nothing(path: Path) -> None:
         assert texts == [f"{name} {n} {k}" for n in range(60) for k in range(3)]
 
 
+def test_a_second_look_in_one_process_gives_up_none_of_the_locks_of_the_first(path: Path) -> None:
+    look = [sys.executable, "-c", "import sys; from pathlib import Path; from loop.journal import Journal\n"]
+    look[-1] += "with Journal(Path(sys.argv[1])) as journal:\n    print(journal.last_seq())"
+    with Journal(path, create=True) as journal:
+        for expected in (1, 2, 3):
+            assert journal.append(e.Paused()) == expected
+            Journal(path).close()
+            # Who closes the last connection removes the WAL; this one is not the last.
+            assert int(subprocess.check_output([*look, str(path)])) == expected
+
+
 def test_a_writer_that_is_killed_leaves_whole_batches(path: Path) -> None:
     process = writer(path, 100_000)
     assert process.stdout is not None

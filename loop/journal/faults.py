@@ -110,8 +110,7 @@ def _try_to_write(path: Path) -> OSError | None:
 def _cut_off(path: Path) -> str:
     """How much is missing at the end of the file, where its own header says that something is."""
     try:
-        with path.open("rb") as file:
-            header = file.read(100)
+        header = os.pread(os.open(path, os.O_RDONLY), 100, 0)  # left open: see `opening._look`
         size = path.stat().st_size
     except OSError:
         return ""

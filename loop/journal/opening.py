@@ -22,8 +22,6 @@ PATIENCE = 10.0
 _WAL_KEPT = 4 << 20
 """Bytes that an emptied WAL keeps, so that it need not grow again: what a WAL has when it starts anew."""
 
-_MAGIC = b"SQLite format 3\0"
-
 
 @dataclass
 class Opened:
@@ -123,20 +121,19 @@ def open_for_looking(path: Path) -> Opened:
 
 
 def _look(path: Path) -> None:
-    """Refuse what is no journal, before SQLite takes an empty file for a new one."""
+    """Refuse what is no journal, before SQLite takes an empty file for a new one.
+
+    The file itself is not opened: on closing it, this process would lose the locks of every connection that it has to
+    the same journal (https://www.sqlite.org/howtocorrupt.html#posix), and another one that closes then removes the WAL.
+    """
     if path.is_dir():
         raise JournalError(f"{path} is a folder, and the journal should be a file there; move it away")
     if not path.is_file():
         raise JournalError(f"{path} is no file that could be a journal; move it away")
-    try:
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
-    except OSError as error:
-        raise JournalError(f"{path} cannot be read: {error.strerror}") from error
-    if not head:
+    if not path.stat().st_size:
         raise damaged(path, "it is empty")
-    if head != _MAGIC:
-        raise damaged(path, "it does not begin as a journal does")
+    if not os.access(path, os.R_OK):
+        raise JournalError(f"{path} may not be read by this user")
 
 
 def _version(db: sqlite3.Connection, path: Path) -> int:
