@@ -23,7 +23,7 @@ CHANGING = {
 }  # fmt: skip
 """Audit events that change something outside of the process; `open` does where it is for writing."""
 
-READING = ("SELECT", "PRAGMA")
+READING = ("SELECT", "PRAGMA", "--")
 
 
 class Mortal:

@@ -275,15 +275,14 @@ class Trial:
             shutil.rmtree(copy)
         self._take(rows)
         self.outcome.faults += consistency.doubled(rows)
-        opened = [row for row in rows if row.kind == "supervisor_started"]
-        if opened and any(row.seq > self._seen for row in opened):
+        if any(row.kind == "run_started" and row.seq > self._seen for row in rows):
             self._wrong_where_alive()
         self._seen = rows[-1].seq if rows else 0
 
     _seen = 0
 
     def _wrong_where_alive(self) -> None:
-        """A supervisor has got through its sweep: nothing of those before it may live."""
+        """A supervisor has begun to run something: nothing that those before it had left may live."""
         for process in self._left:
             if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
                 self._wrong("inconsistent", f"process {process.pid} outlived the next start: {process.cmdline()}")
