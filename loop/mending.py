@@ -119,10 +119,7 @@ class Mending:
         cleared = False
         for one in found:
             if notes := [mend.experiment for mend in one.mends if isinstance(mend, recovery.Write)]:
-                if len(notes) == 1:  # its run folders may be still to be emptied too
-                    await self._verdicts.carry_out(self._study.experiments[notes[0]])
-                else:
-                    await self._verdicts.write_notes(self._study.experiments[number] for number in notes)
+                await self._verdicts.carry_out(*(self._study.experiments[number] for number in notes))
                 continue
             for mend in one.mends:
                 if isinstance(mend, recovery.Clear):

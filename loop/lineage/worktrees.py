@@ -149,7 +149,7 @@ class Worktrees:
     def names(self) -> list[str]:
         """The names of all trees, whole or half made, and of those that only git's records still know."""
         standing = {entry.name for entry in self.home.iterdir()} if self.home.is_dir() else set()
-        return sorted(standing | self._records().keys())
+        return sorted(standing | self._records().keys() | {record.name for record in self._half_made()})
 
     def clear_stale(self, keep: Collection[str] = ()) -> list[str]:
         """Removes every tree but those to keep, and what a dead git left: half-made records, the lock of a kept tree.
@@ -165,10 +165,14 @@ class Worktrees:
         for records in self._records().values():
             for record in records:
                 (record / "index.lock").unlink(missing_ok=True)
-        for record in self._git.common_dir.glob("worktrees/*"):
-            if _RECORD.fullmatch(record.name) and not (record / "gitdir").exists():
-                _delete(record)
+        for record in self._half_made():
+            _delete(record)
         return stale
+
+    def _half_made(self) -> list[Path]:
+        """Records of ours that a git or a supervisor which was killed left half made or half removed."""
+        found = self._git.common_dir.glob("worktrees/*")
+        return [record for record in found if _RECORD.fullmatch(record.name) and not (record / "gitdir").exists()]
 
     def path(self, name: str) -> Path:
         if not name or name in (".", "..") or "/" in name or "\0" in name or name != name.strip():
