@@ -138,6 +138,7 @@ def test_stale_trees_go_and_the_persons_worktrees_stay(lineage: Lineage, tmp_pat
     for record in half_made:
         record.mkdir()
         (record / "locked").write_text("initializing\n")
+    (half_made[0] / "gitdir").touch()
     (lineage.root / ".git" / "refs" / "looptop" / "study").mkdir(parents=True)
     (lineage.root / ".git" / "refs" / "looptop" / "study" / "9.lock").touch()
     before = fingerprint(lineage.root)

@@ -171,8 +171,8 @@ class Worktrees:
 
     def _half_made(self) -> list[Path]:
         """Records of ours that a git or a supervisor which was killed left half made or half removed."""
-        found = self._git.common_dir.glob("worktrees/*")
-        return [record for record in found if _RECORD.fullmatch(record.name) and not (record / "gitdir").exists()]
+        ours = [path for path in self._git.common_dir.glob("worktrees/*") if _RECORD.fullmatch(path.name)]
+        return [record for record in ours if not (link := record / "gitdir").exists() or not link.stat().st_size]
 
     def path(self, name: str) -> Path:
         if not name or name in (".", "..") or "/" in name or "\0" in name or name != name.strip():
