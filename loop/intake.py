@@ -3,8 +3,8 @@
 Also moves a queued experiment onto a champion that came after it was proposed. Nothing here runs anything.
 """
 
-import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from loop import events as e
 from loop import guards, schedule
@@ -144,7 +144,7 @@ class Intake:
         if parent is not None:
             trailers["Parent-experiment"] = str(parent)
         message = ExperimentMessage(title=experiment.title, hypothesis=experiment.hypothesis, trailers=trailers)
-        done = await asyncio.to_thread(
+        commit = partial(
             self._lineage.commit,
             experiment.id,
             parent_commit,
@@ -152,6 +152,7 @@ class Intake:
             message,
             at=experiment.proposed_at,
         )
+        done = await self._recorder.with_room(commit)
         queued = e.ExperimentQueued(
             commit=done.sha,
             parent=parent,
@@ -173,14 +174,15 @@ class Intake:
         if experiment.id == 0 or champion is None or experiment.parent == champion.id or experiment.verdict is not None:
             return True
         assert experiment.commit and experiment.parent_commit and champion.commit
+        merge = partial(
+            self._lineage.merge,
+            experiment.parent_commit,
+            champion.commit,
+            experiment.commit,
+            self._study.contract.edit,
+        )
         try:
-            merged = await asyncio.to_thread(
-                self._lineage.merge,
-                experiment.parent_commit,
-                champion.commit,
-                experiment.commit,
-                self._study.contract.edit,
-            )
+            merged = await self._recorder.with_room(merge)
         except MergeConflict:
             reason = f"it changes the same lines as the new champion, experiment {champion.id}, does"
             await self._verdicts.settle(experiment, _rejected(reason))

@@ -29,9 +29,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.special import fdtr, stdtr, stdtrit
-
 from loop.contract import Keep
+from loop.distributions import f_below, student_below, student_quantile
 
 FUTILE = 0.88
 """Confidence below which another run is not worth its time.
@@ -178,7 +177,7 @@ def hope(n_champion: int, n_candidate: int, noise: Noise) -> float:
 
 
 def _effect_at(confidence: float, n_champion: int, n_candidate: int, noise: Noise) -> float:
-    return float(stdtrit(noise.dof, confidence)) * _standard_error(noise, n_champion, n_candidate)
+    return student_quantile(noise.dof, confidence) * _standard_error(noise, n_champion, n_candidate)
 
 
 def implausible(effect: float, noise: Noise | None, largest: float | None) -> str | None:
@@ -241,13 +240,13 @@ def judge(
     threshold = needed(keep, runs)
     if scattered:
         error = math.sqrt(own**2 / runs + noise.sd**2 / len(champion))
-        confidence = float(stdtr(runs - 1, effect / error))
+        confidence = student_below(runs - 1, effect / error)
     elif exact:
         error = 0.0
         confidence = 0.5 if abs(effect) <= rounding else float(effect > 0)
     else:
         error = _standard_error(noise, len(champion), runs)
-        confidence = float(stdtr(noise.dof, effect / error))
+        confidence = student_below(noise.dof, effect / error)
     odd = implausible(effect, None if exact else noise, largest) or ""
 
     def decide(action: Action, reason: str, flag: str = "") -> Decision:
@@ -308,7 +307,7 @@ def _by_its_noise_only(noise: Noise, effect: float, n_champion: int, n_candidate
     before = noise.before
     if before is None or before.sd <= noise.sd:
         return False
-    return float(stdtr(before.dof, effect / _standard_error(before, n_champion, n_candidate))) < threshold
+    return student_below(before.dof, effect / _standard_error(before, n_champion, n_candidate)) < threshold
 
 
 def _simpler(
@@ -364,7 +363,7 @@ def _same(one: Noise, other: Noise) -> float:
     if other.sd == 0:
         return float(one.sd == 0)
     ratio = one.sd / other.sd
-    below = float(fdtr(one.dof, other.dof, min(ratio * ratio, sys.float_info.max)))
+    below = f_below(one.dof, other.dof, min(ratio * ratio, sys.float_info.max))
     return 2 * min(below, 1 - below)
 
 

@@ -8,7 +8,6 @@ the last supervisor left them in: the same code after a clean stop, after `kill 
 import asyncio
 import datetime
 import os
-import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,24 +16,22 @@ from loop import events as e
 from loop import program as programs
 from loop import settings as personal
 from loop.contract import Contract
-from loop.flights import Slot
 from loop.intake import PERSON, Intake
-from loop.journal import Journal
+from loop.journal import Journal, exists
 from loop.lineage import Lineage, find_root, free_tag
 from loop.options import Options
 from loop.program import Program
 from loop.recorder import Recorder
 from loop.researchers import engage, named
 from loop.researchers.researcher import Researcher
+from loop.room import lacking
 from loop.runs.leftovers import sweep_leftovers
 from loop.runs.sandbox import NoSandbox, Sandbox, choose
+from loop.slot import Slot
 from loop.study import Experiment, Study, fold
 from loop.verdicts import Verdicts
 from loop.version import VERSION
 from loop.workspace import Workspace
-
-LEAST_DISK = 256 << 20
-"""Bytes that must be free to start: a journal of days, some logs and a few checkpoints of a small model."""
 
 
 class CannotStart(Exception):
@@ -86,18 +83,17 @@ def prepare(start: Path, flags: Options) -> Prepared:
 
 
 def _check_disk(root: Path) -> None:
-    free = shutil.disk_usage(root).free
-    if free < LEAST_DISK:
-        raise CannotStart(
-            f"the disk under {root} has {free >> 20} MB left, and a study needs {LEAST_DISK >> 20} MB to start; "
-            "free some space first"
-        )
+    if reason := lacking(root):
+        raise CannotStart(f"{reason}; free some space first")
 
 
 def _study_so_far(workspace: Workspace) -> Study:
-    if not workspace.journal.exists():
+    if not exists(workspace.journal):
         return Study()
     with Journal(workspace.journal) as journal:
+        if journal.refusal:
+            raise CannotStart(journal.refusal)
+        journal.check()
         return fold(journal.read(kinds={"study_started", "supervisor_started"}))
 
 
@@ -130,7 +126,7 @@ class Opening:
             await self._begin(contract)
         else:
             adopt(self._recorder, contract, self._prepared.program.text)
-        newest = max((x.judged_at or 0.0 for x in self._study.experiments.values()), default=0.0)
+        newest = max((x.judged_seq or 0 for x in self._study.experiments.values()), default=0)
         for experiment in list(self._study.experiments.values()):
             if failure := await self._mend(experiment, newest):
                 return failure
@@ -186,11 +182,11 @@ class Opening:
             message = f"runs use the committed version of {shown}; your checkout has uncommitted changes there"
             self._recorder.record(e.Fault(where="checkout", message=message))
 
-    async def _mend(self, experiment: Experiment, newest: float) -> str | None:
+    async def _mend(self, experiment: Experiment, newest: int) -> str | None:
         """Take the step of an experiment's life that the last supervisor did not get to, if any."""
         if experiment.phase == "proposed":
             await self._intake.commit(experiment)
-        elif experiment.phase == "judged" and experiment.judged_at == newest:
+        elif experiment.phase == "judged" and experiment.judged_seq == newest:
             await self._verdicts.carry_out(experiment)
         elif experiment.phase in ("queued", "running"):
             await self._verdicts.take_back(experiment)  # a requeued one may have kept its note

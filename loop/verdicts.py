@@ -6,6 +6,7 @@ finishes.
 
 import asyncio
 import shutil
+from functools import partial
 from typing import cast
 
 from loop import events as e
@@ -13,6 +14,7 @@ from loop import schedule
 from loop.judge import pooled
 from loop.lineage import Lineage
 from loop.recorder import Recorder
+from loop.runs.log import compress_log
 from loop.study import Experiment, Study
 from loop.workspace import Workspace
 
@@ -156,23 +158,23 @@ class Verdicts:
         assert successor.commit
         old = self._study.best
         if old is None:
-            await asyncio.to_thread(self._lineage.begin_branch, successor.commit)
+            await self._recorder.with_room(partial(self._lineage.begin_branch, successor.commit))
         else:
             assert old.commit
-            await asyncio.to_thread(self._lineage.advance, successor.commit, old.commit)
+            await self._recorder.with_room(partial(self._lineage.advance, successor.commit, old.commit))
 
     async def carry_out(self, experiment: Experiment) -> None:
         """Bring git's note and the run folders in line with an experiment's verdict; may be done again."""
         if experiment.commit is None:
             return  # it could not become one; the journal has its edits
-        await asyncio.to_thread(self._lineage.record_verdict, experiment.commit, self._note(experiment))
-        if experiment.verdict != "kept":
-            await asyncio.to_thread(self._drop_files, experiment)
+        note = partial(self._lineage.record_verdict, experiment.commit, self._note(experiment))
+        await self._recorder.with_room(note)
+        await asyncio.to_thread(self._put_away, experiment)
 
     async def take_back(self, experiment: Experiment) -> None:
         """Bring git's note in line with an experiment that has no verdict any more; may be done again."""
         if experiment.commit is not None:
-            await asyncio.to_thread(self._lineage.forget_verdict, experiment.commit)
+            await self._recorder.with_room(partial(self._lineage.forget_verdict, experiment.commit))
 
     def _note(self, experiment: Experiment) -> dict[str, str]:
         note = {"Verdict": (experiment.verdict or "").replace("_", " "), "Reason": experiment.reason}
@@ -181,8 +183,17 @@ class Verdicts:
         runs = (f"seed {run.seed}: {run.metric!r}" for run in experiment.counted() if run.metric is not None)
         return note | {"Runs": ", ".join(runs)}
 
-    def _drop_files(self, experiment: Experiment) -> None:
-        """Of what an experiment that was not kept has written only the logs stay: checkpoints fill a disk in a day."""
+    def _put_away(self, experiment: Experiment) -> None:
+        """Bound what a judged experiment keeps on disk: the logs, compressed, and the checkpoints of a kept one.
+
+        Checkpoints fill a disk in a day, logs in a month.
+        """
+        verifying = {run.number for x, run in self._study.verifying() if x.id == experiment.id}
         for run in experiment.runs.values():
-            for part in ("out", "tmp"):
-                shutil.rmtree(self._workspace.run_folder(experiment.id, run.number) / part, ignore_errors=True)
+            if run.outcome is None or run.number in verifying:
+                continue  # a person may judge while it runs
+            folder = self._workspace.run_folder(experiment.id, run.number)
+            for part in ("tmp",) if experiment.verdict == "kept" else ("tmp", "out"):
+                shutil.rmtree(folder / part, ignore_errors=True)
+            for log in (folder, folder / "verify"):
+                compress_log(log)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import ValidationError
 
 from loop import guards
+from loop.events import FAILURES
 from loop.researchers import patching
 from loop.researchers.briefing import outcome
 from loop.researchers.excerpt import fenced, visible
@@ -337,7 +338,7 @@ def _is(experiment: Experiment, which: Which) -> bool:
         case "open":
             return experiment.verdict is None
         case "crashed":
-            return experiment.verdict in ("crashed", "timed_out", "killed")
+            return experiment.verdict in (*FAILURES, "killed")
         case _:
             return experiment.verdict == which
 

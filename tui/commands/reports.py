@@ -218,14 +218,14 @@ def sigmas(found: Experiment) -> str:
 
 def table(study: Study) -> list[str]:
     """`looptop experiments` for a plain terminal, oldest first."""
-    lines = [f"{'id':>4}  {'verdict':<12} {study.contract.metric:>10}  {'effect':>7}  {'lines':>9}  title"]
+    lines = [f"{'id':>4}  {'verdict':<15} {study.contract.metric:>10}  {'effect':>7}  {'lines':>9}  title"]
     for found in study.experiments.values():
         metric = "" if found.metric is None else f"{found.metric:.6g}"
         size = f"+{found.lines_added} -{found.lines_removed}" if found.commit and found.id else ""
         verdict = f"{sign(found.verdict)} {word(found.verdict)}"
         title = found.title + ("  ← champion" if found.id == study.champion else "")
         title += "  ! flagged" if flagged(found) else ""
-        lines.append(f"{found.id:>4}  {verdict:<12} {metric:>10}  {sigmas(found):>7}  {size:>9}  {title}")
+        lines.append(f"{found.id:>4}  {verdict:<15} {metric:>10}  {sigmas(found):>7}  {size:>9}  {title}")
     if study.contract.verify is None and study.tag:
         lines.append(f"{study.contract.metric} is self-reported: program.md names no `verify:`")
     return safe(lines)

@@ -69,11 +69,14 @@ def find_root(start: Path) -> Path:
 
 
 def open_journal(root: Path) -> "Journal":
-    """The journal of the study at `root`."""
+    """The journal of the study at `root`; where it can only be looked at, that is said beside what is asked for."""
     from loop.journal import Journal
     from loop.workspace import Workspace
 
-    return Journal(Workspace(root).journal)
+    journal = Journal(Workspace(root).journal)
+    if journal.refusal:
+        typer.echo(f"looptop: {journal.refusal}", err=True)
+    return journal
 
 
 def folded(journal: "Journal") -> "Study":
