@@ -69,8 +69,8 @@ def read(data: bytes) -> None:
     text = decode(data, data[:10].decode("latin-1"), markup=True)
     shown = clean(text)
     assert clean(shown) == shown and "\x1b" not in shown
-    for said in (visible(text), fenced("a page", text, 200), one_line(text, 100), within(text, 60, "more")):
-        assert ("\x1b" not in said and "\u202e" not in said) or said is text or said in text
+    for said in (visible(text), fenced("a page", text, 200), one_line(text, 100)):
+        assert "\x1b" not in said and "\u202e" not in said
     assert len(one_line(text, 100)) <= 100 and tokens(within(text, 60, "more")) <= 60
     body = fenced("a page", text, 200)
     fence = body.split("\n")[1]

@@ -50,7 +50,7 @@ def initialise(
     if program.exists():
         done.append(f"{program} is there already and stays as it is")
     else:
-        run = command or f"python {edit}"
+        run = f"python {edit}" if command is None else command
         Contract(edit=(edit,), run=run, metric=metric, goal="max" if goal == "max" else "min")
         values = {"edit": edit, "run": run, "metric": metric, "goal": goal, "budget": "5m"}
         front = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)  # quoted where it must be
