@@ -125,8 +125,11 @@ class Flights:
                 touched = await asyncio.to_thread(self._lineage.touched, name, experiment.commit, contract.edit)
             stepping = (steps[-1] - steps[0]) if steps else 0.0
             finished = self._finished(flight, result, experiment, stepping, touched, gone)
-            self._recorder.record(finished, experiment.id, number)
+            # Before its end is told: who dies in between runs it again, and nobody would come back to clear up.
             await asyncio.to_thread(places.clear)
+            if finished.outcome == "lost":
+                await asyncio.to_thread(self._workspace.drop_written, experiment.id, number)
+            self._recorder.record(finished, experiment.id, number)
             await asyncio.to_thread(self._lineage.remove_tree, name)  # in flight until then: an end of the loop waits
         if gone is not None and not gone.passes:
             return gone.reason
@@ -181,9 +184,9 @@ class Flights:
         checking = await self._start(spec, partial(self._examined_tree, name, experiment.commit))
         with self._in_flight(experiment, checking, number, slot) as flight:
             result = await checking.wait()
+            await asyncio.to_thread(places.clear)
             if not (flight.lost or self._short_of_memory(experiment, number, result)):  # else it is verified again
                 self._recorder.record(self._verified(experiment, result), experiment.id, number)
-            await asyncio.to_thread(places.clear)
             await asyncio.to_thread(self._lineage.remove_tree, name)
 
     def _short_of_memory(self, experiment: Experiment, number: int, result: RunResult) -> bool:

@@ -11,7 +11,7 @@ fault that makes the loop pause; where even that is not enough, everything stand
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from loop.clocks import Clocks
@@ -94,6 +94,12 @@ class Recorder:
         """What happened to the clock since the last fact; it goes before all that is timed by it."""
         moved = self._clocks.moved()
         return [] if moved is None else [(ClockMoved(set_by=moved[0], slept=moved[1]), None, None)]
+
+    def record_dated(self, facts: Sequence[tuple[float, Body, int | None, int | None]]) -> None:
+        """Make facts of an earlier time, each with its own: all of them or none."""
+        self.flush()
+        self._journal.append_all([fact[1:] for fact in facts], at=[fact[0] for fact in facts])
+        self.catch_up()
 
     def stream(self, body: Body, experiment: int | None = None, run: int | None = None) -> None:
         """Add to the stream; pieces of one thought that come together are written as one."""

@@ -25,6 +25,7 @@ from loop.gauges import Gauges
 from loop.intake import PERSON, Intake
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, locks
+from loop.mending import Mending
 from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
 from loop.readiness import Readiness
@@ -78,6 +79,7 @@ class Supervisor:
         self._recorder = Recorder(journal, self._room)
         self._verdicts = Verdicts(workspace, lineage, self._recorder)
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
+        self._mending = Mending(workspace, lineage, self._recorder, self._intake, self._verdicts)
         self._readiness = Readiness(gauges, self._recorder)
         self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox, self._readiness)
         self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
@@ -120,7 +122,7 @@ class Supervisor:
         try:
             loop = asyncio.get_running_loop()
             self._prepared.lineage.patience.for_ever(lambda waits: _soon(loop, self._git, waits))
-            opening = Opening(self._prepared, self._recorder, self._intake, self._verdicts)
+            opening = Opening(self._prepared, self._recorder, self._mending, self._intake, self._verdicts)
             if failure := await opening.open(self._slots):
                 raise End(failure, failed=True)
             tasks = [asyncio.create_task(work) for work in self._work()]
