@@ -18,7 +18,7 @@ from loop.events import Body, Fault, Recovered, Thought
 from loop.journal import Journal, JournalBusy, JournalError, JournalFull
 from loop.journal.readers import WAL_USUAL, flush_factor, holding
 from loop.lineage import LineageError
-from loop.room import Room, is_full
+from loop.room import Room, is_full, out_of_order
 from loop.study import FOLDED, Study
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,8 @@ class Recorder:
         except JournalFull:
             if self._room is None or not self._room.give():
                 raise
-            self._journal.append_all([*facts, *self._fault(self._room.sentence())])
+            told = any(isinstance(body, Fault) and body.where == DISK for body, _, _ in facts)
+            self._journal.append_all(facts if told else [*facts, *self._fault(self._room.sentence())])
             self.catch_up()
 
     # --- room on the disk --------------------------------------------------------------------------------------
@@ -143,13 +144,19 @@ class Recorder:
         """Why whatever ends badly now may do so for lack of room, in a sentence, or None."""
         return None if self._room is None else self._room.short()
 
-    def lacks_room(self, error: BaseException) -> bool:
-        """Whether something failed for lack of room; then that is said, and the loop pauses."""
-        if self._room is None or not (is_full(error) or self.too_little_room()):
-            return False
+    def excuse(self, error: LineageError | OSError) -> None:
+        """Say that something failed for lack of room, which makes the loop pause.
+
+        Raises:
+            DiskError: a disk is out of order.
+            error: it failed for another reason.
+        """
+        if self._room is None:
+            raise error
+        if not (is_full(error) or self._room.short()):
+            raise out_of_order(error) or error
         if facts := self._fault(self._room.sentence()):
             self.record_all(facts)
-        return True
 
     async def room(self) -> None:
         """Wait until there is room."""
@@ -163,8 +170,7 @@ class Recorder:
             try:
                 return await asyncio.to_thread(work)
             except (LineageError, OSError) as error:
-                if not self.lacks_room(error):
-                    raise
+                self.excuse(error)
             await self.room()
 
     def _fault(self, reason: str) -> list[Fact]:

@@ -29,7 +29,7 @@ from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
-from loop.room import Room
+from loop.room import DiskError, Room
 from loop.study import Experiment, Study, Wish
 from loop.verdicts import Verdicts
 from loop.wishes import Wishes
@@ -98,17 +98,10 @@ class Supervisor:
 
     async def run(self) -> End:
         """Work until a limit, a person's wish, a signal or a failure ends it; returns why."""
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        loop = asyncio.get_running_loop()
-        # Not the event loop's own handlers: they would not be heard while everything waits for room on the disk.
-        before = [signal.signal(number, lambda number, _: self._signalled(number, loop)) for number in numbers]
-        try:
-            return await self._run()
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler or signal.SIG_DFL)
-
-    async def _run(self) -> End:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+            # Heard at once too, while the event loop stands still for lack of room on the disk.
+            signal.signal(number, self._hurry)
         tasks: list[asyncio.Task[None]] = []
         self._room.keep()
         try:
@@ -123,7 +116,7 @@ class Supervisor:
             over.cancel()
         except End as early:
             end = early
-        except (LineageError, JournalError) as error:
+        except (LineageError, JournalError, DiskError) as error:
             end = End(str(error), failed=True)
         await self._close(tasks, end)
         return end
@@ -140,10 +133,12 @@ class Supervisor:
             *(self._serve(slot) for slot in self._slots),
         ]
 
-    def _signalled(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
-        self._signal = signal.Signals(number).name
+    def _hurry(self, *_: object) -> None:
         self._recorder.hurry = True
-        loop.call_soon_threadsafe(self._recorder.wake)
+
+    def _signalled(self, number: int) -> None:
+        self._signal = signal.Signals(number).name
+        self._recorder.wake()
 
     def _over(self) -> End | None:
         """Whether the loop has reached its end, and why."""
@@ -209,9 +204,8 @@ class Supervisor:
             self._claimed.add(experiment.id)
             try:
                 await self._serve_one(experiment, slot)
-            except (LineageError, OSError) as error:  # its worktree or its folders; it is done again when there is room
-                if not self._recorder.lacks_room(error):
-                    raise
+            except (LineageError, OSError) as error:  # its worktree or its folders
+                self._recorder.excuse(error)  # it is done again when there is room
                 self._lose(experiment)
             finally:
                 self._claimed.discard(experiment.id)
@@ -362,7 +356,7 @@ def _ending(task: asyncio.Task[None]) -> End:
     error = task.exception()
     if isinstance(error, End):
         return error
-    if isinstance(error, LineageError | JournalError):
+    if isinstance(error, LineageError | JournalError | DiskError):
         return End(str(error), failed=True)
     log.error("the supervisor failed", exc_info=error)
     return End(f"it failed: {type(error).__name__}: {error}", failed=True)
