@@ -161,7 +161,7 @@ class Asking:
             archive=self._archive,
             workshop=self._workshop,
             pins=tuple(study.pins.values()),
-            left=tuple(budget.limits(study, time.time())),
+            left=tuple(budget.limits(study, self._recorder.now())),
             gauge=self._gauge,
             vitals=self._archive.vitals(study.best),
         )

@@ -11,10 +11,11 @@ fault that makes the loop pause; where even that is not enough, everything stand
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from loop.events import Body, Fault, Recovered, Thought
+from loop.clocks import Clocks
+from loop.events import Body, ClockMoved, Fault, Recovered, Thought
 from loop.journal import Journal, JournalBusy, JournalError, JournalFull
 from loop.journal.readers import WAL_USUAL, flush_factor, holding
 from loop.lineage import LineageError
@@ -50,10 +51,12 @@ class Recorder:
 
     Args:
         room: the disks' room; without it a full disk is an error like any other.
+        clocks: this machine's; others in a test.
     """
 
-    def __init__(self, journal: Journal, room: Room | None = None) -> None:
+    def __init__(self, journal: Journal, room: Room | None = None, clocks: Clocks | None = None) -> None:
         self._journal, self._room = journal, room
+        self._clocks = Clocks() if clocks is None else clocks
         self.hurry = False
         """The loop is to end: what cannot be written now is not waited for."""
         self._pending: list[Fact] = []
@@ -72,12 +75,30 @@ class Recorder:
         Raises:
             JournalError: they cannot be written; for lack of room only after an hour of trying, or in a hurry.
         """
-        stream, self._pending = self._pending, []
+        stream, self._pending = [*self._moved(), *self._pending], []
         try:
             self._write([*stream, *facts])
         except JournalError:
             self._pending = stream + self._pending
             raise
+        self.catch_up()
+
+    def now(self) -> float:
+        """Unix seconds, which the study's own times may be compared with: a clock that was set is on record first."""
+        if moved := self._moved():
+            self._write(moved)
+            self.catch_up()
+        return time.time()
+
+    def _moved(self) -> list[Fact]:
+        """What happened to the clock since the last fact; it goes before all that is timed by it."""
+        moved = self._clocks.moved()
+        return [] if moved is None else [(ClockMoved(set_by=moved[0], slept=moved[1]), None, None)]
+
+    def record_dated(self, facts: Sequence[tuple[float, Body, int | None, int | None]]) -> None:
+        """Make facts of an earlier time, each with its own: all of them or none."""
+        self.flush()
+        self._journal.append_all([fact[1:] for fact in facts], at=[fact[0] for fact in facts])
         self.catch_up()
 
     def stream(self, body: Body, experiment: int | None = None, run: int | None = None) -> None:
@@ -95,9 +116,9 @@ class Recorder:
 
     def flush(self) -> None:
         """Write what the stream has gathered; where that cannot be now it waits for the next time."""
-        facts, self._pending = self._pending, []
-        if not facts:
+        if not self._pending:
             return
+        facts, self._pending = [*self._moved(), *self._pending], []
         try:
             self._append(facts)
         except (JournalFull, JournalBusy):
@@ -224,7 +245,8 @@ class Recorder:
             if condition():
                 return
             try:
-                await asyncio.wait_for(changed.wait(), tick)
+                async with asyncio.timeout(tick):  # `wait_for` of Python 3.11 may swallow a cancellation
+                    await changed.wait()
             except TimeoutError:
                 pass  # time itself may have made the condition true
 

@@ -127,13 +127,14 @@ def wants_proposal(study: Study, slots: int, ahead: int, thinking: int) -> bool:
     return open_ones - phases["waiting"] < slots + ahead
 
 
-Standing = Literal["crashed", "timed_out", "killed", "rejected", "measured", "unfinished"]
+Standing = Literal["crashed", "out_of_memory", "timed_out", "killed", "rejected", "measured", "unfinished"]
 
-_CHECKS: dict[str, Standing] = {"verification": "crashed", "killed": "killed"}
+_CHECKS: dict[str, Standing] = {"verification": "crashed", "memory": "out_of_memory", "killed": "killed"}
 """What it means when the verification itself did not come to an end; any other check that fails rejects."""
 
 WORDS: dict[Standing, str] = {
     "crashed": "crashed",
+    "out_of_memory": "ran out of memory",
     "timed_out": "ran out of time",
     "killed": "was killed",
     "rejected": "was rejected by the verification",

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +20,19 @@ from loop import budget, schedule, submission
 from loop import events as e
 from loop.archive import StudyArchive
 from loop.asking import Asking
-from loop.flights import Flights, Slot
+from loop.flights import Flights
 from loop.gauges import Gauges
 from loop.intake import PERSON, Intake
 from loop.journal import Journal, JournalError
-from loop.lineage import LineageError
+from loop.lineage import LineageError, locks
+from loop.mending import Mending
 from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
+from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
 from loop.room import DiskError, Room
+from loop.slot import Slot
 from loop.study import Experiment, Study, Wish
 from loop.verdicts import Verdicts
 from loop.wishes import Wishes
@@ -56,6 +59,7 @@ class End(Exception):
 
     reason: str
     failed: bool = False
+    signal: str = ""
 
 
 class Supervisor:
@@ -75,7 +79,9 @@ class Supervisor:
         self._recorder = Recorder(journal, self._room)
         self._verdicts = Verdicts(workspace, lineage, self._recorder)
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
-        self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox)
+        self._mending = Mending(workspace, lineage, self._recorder, self._intake, self._verdicts)
+        self._readiness = Readiness(gauges, self._recorder)
+        self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox, self._readiness)
         self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
         self._asking = Asking(
             self._recorder,
@@ -90,6 +96,8 @@ class Supervisor:
         """Runs in a row that this machine kept from starting."""
         self._disk_used: int | None = None
         self._signal: str | None = None
+        self._asked = False
+        """A ctrl+c has asked to stop after the run in flight."""
         self._closing = False
 
     @property
@@ -105,7 +113,9 @@ class Supervisor:
         tasks: list[asyncio.Task[None]] = []
         self._room.keep()
         try:
-            opening = Opening(self._prepared, self._recorder, self._intake, self._verdicts)
+            loop = asyncio.get_running_loop()
+            self._prepared.lineage.patience.for_ever(lambda waits: _soon(loop, self._git, waits))
+            opening = Opening(self._prepared, self._recorder, self._mending, self._intake, self._verdicts)
             if failure := await opening.open(self._slots):
                 raise End(failure, failed=True)
             tasks = [asyncio.create_task(work) for work in self._work()]
@@ -133,10 +143,26 @@ class Supervisor:
             *(self._serve(slot) for slot in self._slots),
         ]
 
-    def _hurry(self, *_: object) -> None:
-        self._recorder.hurry = True
+    def _git(self, waits: str | None) -> None:
+        """Say what a git command of ours waits for, and that it has got through."""
+        if waits is not None:
+            self._recorder.record(e.Fault(where="git", message=waits, next_at=time.time() + locks.MOST_WAIT_S))
+        elif "git" in self.study.troubles:
+            self._recorder.record(e.Recovered(where="git"))
+
+    def _hurry(self, number: int, _: object) -> None:
+        """What can be done about a signal at any moment: nothing that cannot be written is waited for any longer."""
+        self._recorder.hurry |= number == signal.SIGTERM or self._asked
+        self._asked = True
 
     def _signalled(self, number: int) -> None:
+        """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; a second one does not wait for the run."""
+        if not self._recorder.hurry and self.study.stopping == "no" and self.study.running():
+            try:
+                self._recorder.record(e.Stopped(who="ctrl+c"))
+                return
+            except JournalError:
+                pass  # which ends the loop anyway
         self._signal = signal.Signals(number).name
         self._recorder.wake()
 
@@ -144,7 +170,7 @@ class Supervisor:
         """Whether the loop has reached its end, and why."""
         study = self.study
         if self._signal is not None:
-            return End(f"ended by {self._signal}")
+            return End(f"ended by {self._signal}", signal=self._signal)
         if study.stopping == "now":
             return End("a person stopped it")
         if self._asking.broken and study.champion is None and self._alone():
@@ -174,6 +200,7 @@ class Supervisor:
     async def _close(self, tasks: Sequence[asyncio.Task[None]], end: End) -> None:
         """End the runs in flight (they are run again), then everything else, and say why."""
         self._closing = self._recorder.hurry = True
+        self._prepared.lineage.patience.end()
         self._flights.kill_all()
         waited = time.monotonic()
         while self._flights.busy and time.monotonic() - waited < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be
@@ -183,7 +210,7 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)
         stops = [wish for wish in self.study.open_wishes() if wish.kind == "stopped"]
         granted = [(e.WishGranted(wish=wish.seq, outcome="stopped"), None, None) for wish in stops]
-        stopped = e.SupervisorStopped(reason=end.reason, failed=end.failed)
+        stopped = e.SupervisorStopped(reason=end.reason, failed=end.failed, signal=end.signal)
         try:
             self._recorder.record_all([*granted, (stopped, None, None)])
         except JournalError as error:
@@ -198,6 +225,7 @@ class Supervisor:
         """Run, verify and judge one experiment after another in `slot`."""
         while True:
             await self._recorder.until(lambda: self._claimable() is not None)
+            await self._readiness.wait(slot)
             self._limit_reached()
             if (experiment := self._claimable()) is None:
                 continue
@@ -262,7 +290,8 @@ class Supervisor:
 
     def _limit_reached(self) -> bool:
         """Say once that a limit is reached; from then on nothing new starts."""
-        found = budget.reached(self.study, time.time(), self._disk_used) if self.study.limit is None else None
+        now = self._recorder.now()
+        found = budget.reached(self.study, now, self._disk_used) if self.study.limit is None else None
         if found is not None:
             self._recorder.record(e.LimitReached(limit=found[0], reason=found[1]))
         return self.study.limit is not None
@@ -349,6 +378,14 @@ class Supervisor:
         granted = e.WishGranted(wish=wish.seq, outcome=f"it is experiment {number}")
         self._intake.accept(number, parent, proposal, wish.who or PERSON, granted)
         await self._intake.commit(self.study.experiments[number])
+
+
+def _soon(loop: asyncio.AbstractEventLoop, say: Callable[[str | None], None], waits: str | None) -> None:
+    """Call `say` in the event loop, from any thread; a loop that is over needs to hear nothing."""
+    try:
+        loop.call_soon_threadsafe(say, waits)
+    except RuntimeError:
+        pass
 
 
 def _ending(task: asyncio.Task[None]) -> End:

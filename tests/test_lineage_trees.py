@@ -163,7 +163,7 @@ for number in range(10_000):
     sha = lineage.commit(number, head, {"train.py": b"N = %d\\n" % number}, ExperimentMessage("x"), 1e9).sha
     print(number, sha, flush=True)
     lineage.add_tree(f"{number}", sha)
-    lineage.record_verdict(sha, {"Verdict": "discarded"})
+    lineage.record_verdicts({sha: {"Verdict": "discarded"}})
     lineage.remove_tree(f"{number}")
 """
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from tui.commands import begin, look, steer
+from tui.commands import begin, care, look, steer, unit
 from tui.commands.shared import Refused
 
 app = typer.Typer(
@@ -49,9 +49,10 @@ for command in (
     steer.pin,
     steer.unpin,
     steer.stop,
-    begin.doctor,
+    care.doctor,
 ):
     app.command()(command)
+app.add_typer(unit.app)
 
 
 def main() -> None:

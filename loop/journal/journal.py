@@ -1,6 +1,7 @@
 """One open journal: append, read, follow, and its check. What the package says of the journal is made true here."""
 
 import asyncio
+import itertools
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -63,12 +64,21 @@ class Journal:
         """
         return self.append_all([(body, experiment, run)], at)[0]
 
-    def append_all(self, facts: Iterable[tuple[Body, int | None, int | None]], at: float | None = None) -> list[int]:
-        """Make several facts in one transaction; each is `(body, experiment, run)`. Returns their `seq`s."""
+    def append_all(
+        self, facts: Iterable[tuple[Body, int | None, int | None]], at: float | Iterable[float] | None = None
+    ) -> list[int]:
+        """Make several facts in one transaction; each is `(body, experiment, run)`. Returns their `seq`s.
+
+        Args:
+            at: when they happened, in Unix seconds, or the time of each; None: now.
+        """
         if self.refusal:
             raise JournalError(self.refusal)
-        moment = time.time() if at is None else at
-        rows = [(moment, body.kind, experiment, run, encode(body)) for body, experiment, run in facts]
+        moments = at if isinstance(at, Iterable) else itertools.repeat(time.time() if at is None else at)
+        rows = [
+            (moment, body.kind, experiment, run, encode(body))
+            for (body, experiment, run), moment in zip(facts, moments, strict=False)
+        ]
         try:
             self._make_durable(any(row[1] not in STREAM for row in rows))
             self._db.execute("BEGIN IMMEDIATE")

@@ -5,11 +5,12 @@ import os
 import signal
 import time
 from pathlib import Path
+from subprocess import PIPE, STDOUT, Popen
 
 import pytest
 
 from loop import events as e
-from tests.e2e.conftest import TRAIN, Bench
+from tests.e2e.conftest import LOOPTOP, TRAIN, Bench
 
 
 def fingerprint(root: Path) -> dict[str, str]:
@@ -148,6 +149,24 @@ def test_sigterm_ends_it_cleanly_and_the_run_is_run_again(bench: Bench) -> None:
     again = bench.consistent().experiments[0]
     assert [run.outcome for run in again.runs.values()] == ["lost", "finished", "finished"]
     assert again.runs[2].seed == again.runs[1].seed
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_stops_after_the_run_in_flight_and_a_second_one_at_once(bench: Bench, times: int) -> None:
+    bench.program(budget="1s", limits={"experiments": 5}, keep={"baseline_runs": 3})
+    command = [*LOOPTOP, "run", "--headless"]
+    with Popen(command, cwd=bench.root, env=bench.environment, stdout=PIPE, stderr=STDOUT, text=True) as loop:
+        bench.until(lambda: bench.study().running())
+        loop.send_signal(signal.SIGINT)
+        bench.until(lambda: bench.study().stopping == "after run")
+        if times == 2:
+            loop.send_signal(signal.SIGINT)
+        said, _ = loop.communicate(timeout=60)
+    assert "ctrl+c asked: stopped, after run 0.1 (ctrl+c once more ends it at once)" in said
+    assert ("stopped: ended by SIGINT" in said, loop.returncode) == (times == 2, 0)
+    assert [run.outcome for run in bench.consistent().experiments[0].runs.values()] == [
+        "lost" if times == 2 else "finished"
+    ]
 
 
 def test_pause_takes_effect_after_the_run_in_flight(bench: Bench) -> None:

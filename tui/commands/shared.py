@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -112,4 +113,17 @@ def who() -> str:
 
 def print_json(value: Any) -> None:
     """Print `value` for a script."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(json_of(value, indent=2))
+
+
+def json_of(value: Any, indent: int | None = None) -> str:
+    """JSON that every parser takes: what is no finite number is null."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

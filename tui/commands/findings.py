@@ -1,4 +1,4 @@
-"""`looptop doctor`: what is here, what is missing, and how to get it. Looks only."""
+"""What `looptop doctor` finds on the machine and in the workspace, and how to get what is missing. Looks only."""
 
 import asyncio
 import json
@@ -8,9 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from loop import researchers
 from loop import settings as personal
@@ -23,34 +21,15 @@ from loop.room import lacking
 from loop.runs.environment import resolve_command
 from loop.runs.sandbox import NoSandbox, choose
 from loop.study import fold
-from loop.workspace import Workspace, supervisor_alive
+from loop.workspace import Workspace
+from tui.commands import study
+from tui.commands.finding import Finding
 
 _TORCH = """
 import json, torch
 gpu = torch.cuda.is_available()
 print(json.dumps([torch.__version__, torch.cuda.get_device_name(0) if gpu else None]))
 """
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    good: bool
-    said: str
-    remedy: str = ""
-    needed: bool = False
-    """The loop cannot do without it."""
-
-    def line(self) -> str:
-        """`✓ git        2.39.5`, with the remedy behind what is not good."""
-        sign = "✓" if self.good else ("✗" if self.needed else "–")
-        return f"{sign} {self.what:<11} {self.said}" + (f"; {self.remedy}" if self.remedy and not self.good else "")
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return asdict(self)
 
 
 def examine(folder: Path) -> list[Finding]:
@@ -119,7 +98,7 @@ def _workspace(folder: Path) -> Iterator[Finding]:
         )  # fmt: skip
     except ProgramError as error:
         yield Finding("program.md", False, str(error), needed=True)
-    yield _study(root)
+    yield from study.examine(root)
 
 
 def _researcher(folder: Path) -> Iterator[Finding]:
@@ -154,21 +133,6 @@ def _options(root: Path | None) -> Options:
         return Options()
     with Journal(Workspace(root).journal) as journal:
         return Options.model_validate(fold(journal.read(kinds={"supervisor_started"})).options)
-
-
-def _study(root: Path) -> Finding:
-    workspace, pid = Workspace(root), supervisor_alive(root)
-    if not workspace.journal.exists():
-        return Finding("study", True, "none yet; `looptop` begins one")
-    try:
-        with Journal(workspace.journal) as journal:
-            size = workspace.journal.stat().st_size / 1e6
-            said = f"{journal.last_seq()} events, {size:.1f} MB; " + (
-                f"process {pid} is at work" if pid else "no loop runs"
-            )
-            return Finding("study", True, said)
-    except JournalError as error:
-        return Finding("study", False, str(error), needed=True)
 
 
 def _root(folder: Path) -> Path | None:
