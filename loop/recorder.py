@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 FLUSH_INTERVAL = 0.25
 """Seconds that a piece of the stream may wait; a reader sees words come at 4 Hz, and the disk 4 writes a second."""
 
+SPARING_INTERVAL = 12.0
+"""The same on a disk without room: 8 kB a time, so three hours until the reserve is used up, and still a heartbeat."""
+
 CATCH_UP_INTERVAL = 0.1
 """Seconds between two looks for what others appended; a person's wish takes effect within 250 ms."""
 
@@ -256,6 +259,7 @@ class Recorder:
         while True:
             await asyncio.sleep(CATCH_UP_INTERVAL)
             self.catch_up()
-            if time.monotonic() - flushed >= FLUSH_INTERVAL * flush_factor(self._journal.wal_size):
+            wait = FLUSH_INTERVAL * flush_factor(self._journal.wal_size)
+            if time.monotonic() - flushed >= (max(wait, SPARING_INTERVAL) if self.study.short_of_room else wait):
                 flushed = time.monotonic()
                 self.flush()
