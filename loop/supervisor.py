@@ -31,7 +31,7 @@ from loop.program import ProgramError, watch
 from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
-from loop.room import Room
+from loop.room import DiskError, Room
 from loop.slot import Slot
 from loop.study import Experiment, Study, Wish
 from loop.verdicts import Verdicts
@@ -106,17 +106,10 @@ class Supervisor:
 
     async def run(self) -> End:
         """Work until a limit, a person's wish, a signal or a failure ends it; returns why."""
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        loop = asyncio.get_running_loop()
-        # Not the event loop's own handlers: they would not be heard while everything waits for room on the disk.
-        before = [signal.signal(number, lambda number, _: self._signalled(number, loop)) for number in numbers]
-        try:
-            return await self._run()
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler or signal.SIG_DFL)
-
-    async def _run(self) -> End:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+            # Heard at once too, while the event loop stands still for lack of room on the disk.
+            signal.signal(number, self._hurry)
         tasks: list[asyncio.Task[None]] = []
         self._room.keep()
         try:
@@ -133,7 +126,7 @@ class Supervisor:
             over.cancel()
         except End as early:
             end = early
-        except (LineageError, JournalError) as error:
+        except (LineageError, JournalError, DiskError) as error:
             end = End(str(error), failed=True)
         await self._close(tasks, end)
         return end
@@ -157,18 +150,21 @@ class Supervisor:
         elif "git" in self.study.troubles:
             self._recorder.record(e.Recovered(where="git"))
 
-    def _signalled(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
-        """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; a second one does not wait for the run."""
-        if number == signal.SIGINT and not self._asked and self.study.stopping == "no" and self.study.running():
-            self._asked = True
-            loop.call_soon_threadsafe(self._ask_to_stop)
-            return
-        self._signal = signal.Signals(number).name
-        self._recorder.hurry = True
-        loop.call_soon_threadsafe(self._recorder.wake)
+    def _hurry(self, number: int, _: object) -> None:
+        """What can be done about a signal at any moment: nothing that cannot be written is waited for any longer."""
+        self._recorder.hurry |= number == signal.SIGTERM or self._asked
+        self._asked = True
 
-    def _ask_to_stop(self) -> None:
-        self._recorder.record(e.Stopped(who="ctrl+c"))
+    def _signalled(self, number: int) -> None:
+        """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; a second one does not wait for the run."""
+        if not self._recorder.hurry and self.study.stopping == "no" and self.study.running():
+            try:
+                self._recorder.record(e.Stopped(who="ctrl+c"))
+                return
+            except JournalError:
+                pass  # which ends the loop anyway
+        self._signal = signal.Signals(number).name
+        self._recorder.wake()
 
     def _over(self) -> End | None:
         """Whether the loop has reached its end, and why."""
@@ -236,9 +232,8 @@ class Supervisor:
             self._claimed.add(experiment.id)
             try:
                 await self._serve_one(experiment, slot)
-            except (LineageError, OSError) as error:  # its worktree or its folders; it is done again when there is room
-                if not self._recorder.lacks_room(error):
-                    raise
+            except (LineageError, OSError) as error:  # its worktree or its folders
+                self._recorder.excuse(error)  # it is done again when there is room
                 self._lose(experiment)
             finally:
                 self._claimed.discard(experiment.id)
@@ -398,7 +393,7 @@ def _ending(task: asyncio.Task[None]) -> End:
     error = task.exception()
     if isinstance(error, End):
         return error
-    if isinstance(error, LineageError | JournalError):
+    if isinstance(error, LineageError | JournalError | DiskError):
         return End(str(error), failed=True)
     log.error("the supervisor failed", exc_info=error)
     return End(f"it failed: {type(error).__name__}: {error}", failed=True)
