@@ -205,6 +205,10 @@ class Supervisor:
         waited = time.monotonic()
         while self._flights.busy and time.monotonic() - waited < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be
             await asyncio.sleep(0.02)  # what has failed, so no event can be relied on here
+        try:  # a verdict that is in the journal gets its note
+            await asyncio.wait_for(self._verdicts.judging.acquire(), LONGEST_GOODBYE)
+        except TimeoutError:
+            pass  # git hangs: it is done at the next start
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -232,6 +236,7 @@ class Supervisor:
             self._claimed.add(experiment.id)
             try:
                 await self._serve_one(experiment, slot)
+                self._limit_reached()  # now, and not with the next beat
             except (LineageError, OSError) as error:  # its worktree or its folders
                 self._recorder.excuse(error)  # it is done again when there is room
                 self._lose(experiment)
@@ -341,6 +346,8 @@ class Supervisor:
                 return self._asking.interrupts(wish)
             case e.Submitted():  # there is nothing to compare it with before the baseline is a commit
                 return self.study.baseline is not None and self.study.baseline.commit is not None
+            case e.Killed():
+                return not self._flights.ends_for(wish.seq)
             case _:
                 return True
 
