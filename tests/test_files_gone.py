@@ -1,6 +1,8 @@
 """Files and folders that are deleted or moved while the loop works: a sentence for each, and no traceback."""
 
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -98,3 +100,46 @@ async def test_without_its_folder_the_loop_ends_with_a_sentence_and_leaves_nothi
     left = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
     assert left == []
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.fixture
+def small_disk(house: House) -> Iterator[Path]:
+    """A disk of 300 MB for the run folders."""
+    runs = house.root / ".looptop" / "runs"
+    runs.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(runs)]
+    mounted = subprocess.run(command, capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    yield runs
+    subprocess.run(["umount", "-l", str(runs)], check=True)
+
+
+async def test_a_disk_that_others_fill_costs_the_run_and_one_that_the_run_fills_its_verdict(
+    house: House, small_disk: Path
+) -> None:
+    filler = small_disk / "somebody else's"
+
+    def act(event: e.Event) -> None:
+        if event.kind == "run_started" and event.experiment == 1:
+            go = small_disk / f"1.{event.run}" / "out" / "go"
+            if event.run != 1:
+                go.touch()
+                return
+            with pytest.raises(OSError, match="No space left"), filler.open("wb") as file:
+                while True:
+                    file.write(bytes(1 << 20))
+            go.touch()
+        elif event.kind == "run_finished":
+            filler.unlink(missing_ok=True)
+
+    writes = "until [ -e $LOOPTOP_RUN_DIR/go ]; do sleep 0.05; done; "
+    writes += "head -c 1000000 /dev/zero > $LOOPTOP_RUN_DIR/x || exit 1; A=1"
+    fills = "head -c 100000000 /dev/zero > $LOOPTOP_RUN_DIR/x; sleep 30"
+    study = await house.work_while(act, Scripted(change("# the end", writes), change("sleep 0.3", fills)))
+    first, second = list(study.experiments[1].runs.values())[:2]
+    assert first.outcome == "lost"
+    assert first.reason == "the disk was full, and not by its doing: 0 MB are left; it is run again"
+    assert (second.outcome, study.experiments[1].verdict) == ("finished", "kept")
+    assert study.experiments[2].verdict == "crashed"
+    assert study.experiments[2].reason.startswith("wrote more than its 0.0")
