@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from loop import budget, schedule, submission
@@ -32,6 +33,7 @@ from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
 from loop.room import DiskError, Room
+from loop.runs.leftovers import reap_strangers
 from loop.slot import Slot
 from loop.study import Experiment, Study, Wish
 from loop.verdicts import Verdicts
@@ -77,6 +79,7 @@ class Supervisor:
         self._prepared, self._slots, self._gauges = prepared, tuple(slots), gauges
         self._room = Room(workspace.folder, lineage.store)
         self._recorder = Recorder(journal, self._room)
+        self._journal = _identity(workspace.journal)
         self._verdicts = Verdicts(workspace, lineage, self._recorder)
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
         self._mending = Mending(workspace, lineage, self._recorder, self._intake, self._verdicts)
@@ -128,6 +131,8 @@ class Supervisor:
             end = early
         except (LineageError, JournalError, DiskError) as error:
             end = End(str(error), failed=True)
+        if end.failed and (gone := self._folder_gone()):
+            end = End(gone, failed=True)  # whatever it was that failed for it first
         await self._close(tasks, end)
         return end
 
@@ -305,6 +310,9 @@ class Supervisor:
         """Read the gauges: what the person sees of the machine, and the sign that the supervisor is alive."""
         walked = -DISK_INTERVAL
         while True:
+            if gone := await asyncio.to_thread(self._folder_gone):
+                raise End(gone, failed=True)
+            reap_strangers()
             reading = await asyncio.to_thread(self._gauges.read)
             self._asking.saw(reading)
             self._recorder.stream(self._flights.saw(reading))
@@ -316,13 +324,28 @@ class Supervisor:
             self._limit_reached()
             await asyncio.sleep(HEARTBEAT_BUSY if self.study.running() else HEARTBEAT_IDLE)
 
+    def _folder_gone(self) -> str:
+        """Why nothing that is recorded could be found again, where somebody has taken the journal's folder away."""
+        workspace = self._prepared.workspace
+        if self._journal == _identity(workspace.journal):
+            return ""
+        return (
+            f"{workspace.folder} was deleted or moved while the loop was at work; put it back and start `looptop` "
+            "again (every experiment is in git too: `looptop doctor` says what is there)"
+        )
+
     async def _follow_program(self) -> None:
         """Take over each saved version of the program, or say why not."""
+        refused = False
         async for found in watch(self._prepared.workspace.root):
             if isinstance(found, ProgramError):
                 message = f"{found}; the version before it stays in force"
                 self._recorder.record(e.Fault(where="program.md", message=message))
+                refused = True
             else:
+                if refused:
+                    self._recorder.record(e.Recovered(where="program.md"))
+                    refused = False
                 adopt(self._recorder, self._prepared.options.applied(found.contract), found.text)
 
     # --- a person's wishes -------------------------------------------------------------------------------------
@@ -385,6 +408,15 @@ class Supervisor:
         granted = e.WishGranted(wish=wish.seq, outcome=f"it is experiment {number}")
         self._intake.accept(number, parent, proposal, wish.who or PERSON, granted)
         await self._intake.commit(self.study.experiments[number])
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of the same name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _soon(loop: asyncio.AbstractEventLoop, say: Callable[[str | None], None], waits: str | None) -> None:
