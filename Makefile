@@ -20,7 +20,7 @@ pytest: .venv/.dev
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 bench: .venv/.dev  ## every speed we claim, beside its budget
-	@for name in supervisor sandbox cockpit automl judge briefing steering; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
+	@for name in supervisor sandbox cockpit automl judge briefing steering endurance; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 soak: .venv/.dev  ## the slow tests
 	$(BIN)/python -m pytest -m soak --timeout 3600

@@ -1,7 +1,8 @@
-"""`python -P -m loop WORKSPACE [FLAGS]`: the background supervisor of one workspace.
+"""`python -P -m loop [--resume] WORKSPACE [FLAGS]`: the background supervisor of one workspace.
 
 FLAGS is `Options` as JSON. Started by `looptop`, and by hand only to look for a fault: `looptop run --headless` is the
-same with words. What it prints lands in `.looptop/supervisor.log`.
+same with words. What it prints lands in `.looptop/supervisor.log`. With `--resume`, as systemd starts it, it goes on
+with a loop that was cut off and does nothing otherwise.
 """
 
 import logging
@@ -9,17 +10,22 @@ import sys
 from pathlib import Path
 
 from loop.options import Options
-from loop.service import SENTENCES, work
+from loop.service import SENTENCES, nothing_to_resume, work
 
 
 def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
-    if len(sys.argv) not in (2, 3):
-        print("usage: python -P -m loop WORKSPACE [FLAGS as JSON]", file=sys.stderr)
+    resume = sys.argv[1:2] == ["--resume"]
+    workspace, *given = sys.argv[1 + resume :] or [""]
+    if not workspace or len(given) > 1:
+        print("usage: python -P -m loop [--resume] WORKSPACE [FLAGS as JSON]", file=sys.stderr)
         return 2
-    flags = Options.model_validate_json(sys.argv[2] if len(sys.argv) == 3 else "{}")
+    flags = Options.model_validate_json(given[0] if given else "{}")
     try:
-        end = work(Path(sys.argv[1]), flags)
+        if resume and (why := nothing_to_resume(Path(workspace))) is not None:
+            print(f"nothing to go on with: {why}; `looptop` starts it")
+            return 0
+        end = work(Path(workspace), flags)
     except SENTENCES as error:
         print(error, file=sys.stderr)
         return 1

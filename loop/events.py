@@ -16,8 +16,11 @@ from pydantic_core import PydanticSerializationError
 
 from loop.contract import Contract
 
-Verdict = Literal["kept", "discarded", "crashed", "timed_out", "killed", "rejected"]
-Outcome = Literal["finished", "crashed", "timed_out", "killed", "lost"]
+Verdict = Literal["kept", "discarded", "crashed", "out_of_memory", "timed_out", "killed", "rejected"]
+Outcome = Literal["finished", "crashed", "out_of_memory", "timed_out", "killed", "lost"]
+
+FAILURES: frozenset[str] = frozenset({"crashed", "out_of_memory", "timed_out"})
+"""Verdicts of what ended by itself, or at a limit, without a number."""
 
 
 class Fact(BaseModel):
@@ -68,6 +71,8 @@ class SupervisorStopped(Fact):
     kind: Literal["supervisor_stopped"] = "supervisor_stopped"
     reason: str
     failed: bool = False
+    signal: str = ""
+    """The signal that ended it, such as SIGTERM at a shutdown; empty where none did."""
 
 
 class LimitReached(Fact):
@@ -92,6 +97,16 @@ class Recovered(Fact):
 
     kind: Literal["recovered"] = "recovered"
     where: str
+
+
+class ClockMoved(Fact):
+    """The wall clock and the monotonic one went apart: times before and after differ by so much that nobody lived."""
+
+    kind: Literal["clock_moved"] = "clock_moved"
+    set_by: float = 0.0
+    """Seconds by which somebody set the wall clock ahead; negative: back."""
+    slept: float = 0.0
+    """Seconds that the machine was suspended."""
 
 
 class CheckoutChanged(Fact):
@@ -120,6 +135,8 @@ class GpuGauge(BaseModel):
     """Degrees Celsius."""
     power: float | None = None
     """Watts."""
+    gone: bool = False
+    """It was there once, and does not answer any more."""
 
 
 class GpuProcess(BaseModel):
@@ -316,6 +333,8 @@ class RunFinished(Fact):
     cpu_seconds: float = 0.0
     peak_memory: int = 0
     peak_gpu_memory: int | None = None
+    gpu_others: int | None = None
+    """Bytes that others held on its GPUs meanwhile, at most; None where nobody could tell."""
     leftovers: int = 0
     """Processes that outlived the command and were ended."""
     metrics: dict[str, float] = {}
@@ -474,6 +493,7 @@ Body = Annotated[
     | LimitReached
     | Fault
     | Recovered
+    | ClockMoved
     | CheckoutChanged
     | GaugeRead
     | ResearcherJoined

@@ -20,37 +20,30 @@ from loop import events as e
 from loop import inspection, schedule
 from loop.confining import Confining, Places
 from loop.gauges import Reading
+from loop.gpus import Look, usual_others
 from loop.lineage import Lineage
+from loop.lost import BELIEVED, Around, Lost, lost, others_held
+from loop.readiness import Readiness
 from loop.recorder import Recorder
+from loop.room import kept_free
 from loop.runs import verification
 from loop.runs.confinement import Confinement
 from loop.runs.environment import child_environment, resolve_command
 from loop.runs.local import LocalRun, RunResult, RunSpec
 from loop.runs.output import Sample
 from loop.runs.sandbox import Sandbox
+from loop.slot import Slot
 from loop.study import Experiment
 from loop.workspace import Workspace
 
 LONGEST_TAIL = 4000
 """Characters of a failed run's last output that its event carries; the log has the rest."""
 
+AGAIN = "; it is run again"
+"""What is said behind the reason of a lost run."""
+
 SHORTEST_VERIFICATION = 60.0
 """Seconds a verification gets at least, however much of the deadline the run has used up."""
-
-RESERVE = 256 << 20
-"""Bytes of the disk that no run may take: the journal of the loop has to go on."""
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A place where one run can happen."""
-
-    index: int
-    name: str
-    devices: str | None = None
-    """What the run gets as CUDA_VISIBLE_DEVICES; None leaves it as it is."""
-    gpus: tuple[int, ...] = ()
-    """NVML indices of its GPUs."""
 
 
 @dataclass
@@ -60,13 +53,26 @@ class _Flight:
     slot: Slot
     lost: bool = False
     """It is being ended and does not count."""
+    others: int | None = None
+    """Bytes that others held on its GPUs, at most."""
+
+    def see(self, use: tuple[e.GpuUse, ...] | None) -> None:
+        """Take note of who is on the GPUs now."""
+        here = [one for gpu in use or () if gpu.index in self.slot.gpus for one in gpu.processes or ()]
+        if here:
+            self.others = max(self.others or 0, sum(one.memory or 0 for one in here if not one.run))
 
 
 class Flights:
     """Everything of one supervisor that is running now."""
 
-    def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder, sandbox: Sandbox) -> None:
+    def __init__(
+        self, workspace: Workspace, lineage: Lineage, recorder: Recorder, sandbox: Sandbox, readiness: Readiness
+    ) -> None:
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
+        self._readiness = readiness
+        self._short: set[tuple[int, int]] = set()
+        """Runs whose verification has run out of memory once."""
         self._confining = Confining(workspace, sandbox)
         self._flights: dict[int, _Flight] = {}
         self._use: tuple[e.GpuUse, ...] | None = None
@@ -99,6 +105,7 @@ class Flights:
                 body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
                 self._recorder.stream(body, experiment.id, number)
 
+        before = await asyncio.to_thread(self._readiness.look, slot)
         run = await self._start(spec, making, sampled)
         started = e.RunStarted(
             seed=seed,
@@ -112,15 +119,53 @@ class Flights:
         with self._in_flight(experiment, run, number, slot) as flight:
             self._recorder.record(started, experiment.id, number)
             result = await run.wait()
+            gone = None if flight.lost else await self._lost(flight, result, experiment, before, places, tree)
             touched: tuple[str, ...] = ()
             if result.outcome == "finished" and not flight.lost:
                 touched = await asyncio.to_thread(self._lineage.touched, name, experiment.commit, contract.edit)
             stepping = (steps[-1] - steps[0]) if steps else 0.0
-            finished = self._finished(flight, result, experiment, stepping, touched)
-            self._recorder.record(finished, experiment.id, number)
+            finished = self._finished(flight, result, experiment, stepping, touched, gone)
+            # Before its end is told: who dies in between runs it again, and nobody would come back to clear up.
             await asyncio.to_thread(places.clear)
+            if finished.outcome == "lost":
+                await asyncio.to_thread(self._workspace.drop_written, experiment.id, number)
+            self._recorder.record(finished, experiment.id, number)
             await asyncio.to_thread(self._lineage.remove_tree, name)  # in flight until then: an end of the loop waits
+        if gone is not None and not gone.passes:
+            return gone.reason
         return result.reason if result.machine else None
+
+    async def _lost(
+        self, flight: _Flight, result: RunResult, experiment: Experiment, before: Look, places: Places, tree: Path
+    ) -> Lost | None:
+        """Why a run says nothing of its experiment, where that is so, and what its slot waits for then."""
+        study, slot = self._recorder.study, flight.slot
+        usual = usual_others(study)
+        budget = study.contract.budget
+
+        def look() -> Around:
+            after = self._readiness.look(slot)
+            return Around(
+                slot=slot.name,
+                budget=budget,
+                before=before,
+                after=after,
+                others=flight.others,
+                usual_others=usual,
+                disk_free=_free(self._workspace.folder if not places.folder.exists() else places.folder),
+                tree_there=tree.is_dir(),
+                folder_there=places.out.is_dir(),
+            )
+
+        around = await asyncio.to_thread(look)
+        flight.others = max(flight.others or 0, around.before.others) if slot.gpus else None
+        found = lost(result, around)
+        if found is None or (not found.believed and _told_before(experiment, found.reason) >= BELIEVED):
+            return None
+        if result.outcome == "out_of_memory" and slot.gpus:
+            flight.others = others_held(result, around)
+            self._readiness.keep_off(slot, max(usual, flight.others // 2))
+        return found
 
     async def verify(self, experiment: Experiment, number: int, slot: Slot) -> None:
         """Measure the metric of a finished run anew, in a fresh worktree that the run cannot have touched."""
@@ -139,10 +184,25 @@ class Flights:
         checking = await self._start(spec, partial(self._examined_tree, name, experiment.commit))
         with self._in_flight(experiment, checking, number, slot) as flight:
             result = await checking.wait()
-            if not flight.lost:  # else it is verified after the next start
-                self._recorder.record(self._verified(experiment, result), experiment.id, number)
             await asyncio.to_thread(places.clear)
+            if not (flight.lost or self._short_of_memory(experiment, number, result)):  # else it is verified again
+                self._recorder.record(self._verified(experiment, result), experiment.id, number)
             await asyncio.to_thread(self._lineage.remove_tree, name)
+
+    def _short_of_memory(self, experiment: Experiment, number: int, result: RunResult) -> bool:
+        """Whether a verification ran out of memory for the first time. It is done again then: what it measures is on
+        the disk, and who took the memory may be gone. What runs out twice is too large to be measured here."""
+        name = (experiment.id, number)
+        if result.outcome != "out_of_memory" or name in self._short:
+            self._short.discard(name)
+            return False
+        self._short.add(name)
+        message = (
+            f"the verification of run {experiment.id}.{number} {result.reason}; the run's number is not lost, it is "
+            "verified once more"
+        )
+        self._recorder.record(e.Fault(where="verification", message=message))
+        return True
 
     def _examined_tree(self, name: str, commit: str) -> None:
         """The study's first commit, with nothing of the experiment in it but the editable files.
@@ -206,6 +266,8 @@ class Flights:
             flight.run.note_gpu_memory(reading.gpu_memory(flight.slot.gpus))
         if reading.gpu_use is not None:
             self._use = None if reading.foreign_pids else tuple(map(self._claimed, reading.gpu_use))
+            for flight in self._flights.values():
+                flight.see(self._use)
             reading = replace(reading, gpu_use=self._use or reading.gpu_use)
         return reading.event([self._holds(experiment, flight) for experiment, flight in self._flights.items()])
 
@@ -267,7 +329,7 @@ class Flights:
             home=tmp / "home" if confined is not None else None,
             texts=self._confining.texts,
         )
-        free = shutil.disk_usage(places.folder).free - RESERVE
+        free = shutil.disk_usage(places.folder).free - kept_free(places.folder)
         return RunSpec(
             argv=argv,
             cwd=tree,
@@ -293,7 +355,13 @@ class Flights:
         return e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
 
     def _finished(
-        self, flight: _Flight, result: RunResult, experiment: Experiment, stepping: float, touched: tuple[str, ...]
+        self,
+        flight: _Flight,
+        result: RunResult,
+        experiment: Experiment,
+        stepping: float,
+        touched: tuple[str, ...],
+        gone: Lost | None,
     ) -> e.RunFinished:
         """The run's end as a fact; a run without the metric it owes is a crash, whatever its exit code says."""
         study = self._recorder.study
@@ -302,9 +370,11 @@ class Flights:
         reason = result.reason
         failed: inspection.Failed | None = None
         if flight.lost:
-            outcome, reason = "lost", "ended with the supervisor; it is run again"
-        elif result.machine:
-            outcome, reason = "lost", f"{result.reason}; it is run again"
+            outcome, reason = "lost", f"ended with the supervisor{AGAIN}"
+        elif gone is not None or result.machine:
+            outcome, reason = "lost", f"{result.reason if gone is None else gone.reason}{AGAIN}"
+        elif outcome == "crashed" and (short := self._recorder.too_little_room()):
+            outcome, reason = "lost", f"{short}{AGAIN}"
         elif outcome == "finished" and contract.verify is None:
             value = result.metrics.get(contract.metric)
             if value is None:
@@ -327,6 +397,7 @@ class Flights:
             cpu_seconds=result.cpu_seconds,
             peak_memory=result.peak_memory,
             peak_gpu_memory=result.peak_gpu_memory,
+            gpu_others=flight.others,
             leftovers=result.leftovers,
             metrics=result.metrics,
             tail="" if outcome == "finished" else result.tail[-LONGEST_TAIL:],
@@ -334,6 +405,20 @@ class Flights:
             touched=touched,
             check=None if failed is None else failed.check,
         )
+
+
+def _told_before(experiment: Experiment, reason: str) -> int:
+    """How many of an experiment's present runs were lost for that reason."""
+    runs = (run for run in experiment.runs.values() if run.number > experiment.since_run and run.outcome == "lost")
+    return sum(run.reason == f"{reason}{AGAIN}" for run in runs)
+
+
+def _free(folder: Path) -> int:
+    """Bytes free on a folder's disk; none where it is gone."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
 
 
 def _run_of(pid: int, runs: Mapping[int, str]) -> str:

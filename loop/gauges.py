@@ -9,7 +9,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -81,6 +81,9 @@ class Gauges(Protocol):
     def read(self) -> Reading:
         """The machine now. May take some milliseconds; never raises."""
 
+    def look(self, devices: Collection[int]) -> tuple[tuple[GpuGauge, GpuUse], ...]:
+        """The GPUs with these NVML indices at this very moment, and who is on each; 10 ms a GPU, never raises."""
+
 
 def open_gauges(folder: Path | None = None, environ: Mapping[str, str] = os.environ) -> Gauges:
     """This machine's gauges; `LOOPTOP_GAUGES=fake:8` makes up a machine with eight GPUs, for pictures and tests.
@@ -142,6 +145,11 @@ class MachineGauges:
             foreign_pids=self._foreign,
         )
 
+    def look(self, devices: Collection[int]) -> tuple[tuple[GpuGauge, GpuUse], ...]:
+        """See `Gauges`."""
+        found = [gpu for gpu in self._gpus if gpu.index in devices]
+        return tuple((gpu.read(anew=True), gpu.use(known=not self._foreign)) for gpu in found)
+
     def _use(self) -> tuple[GpuUse, ...] | None:
         """Who is on the GPUs, where it is time to ask."""
         now = self._clock()
@@ -163,23 +171,32 @@ class _Gpu:
     """One GPU. Each field is asked for on its own, since one that is not supported says nothing about the next."""
 
     def __init__(self, driver: Any, index: int, clock: Callable[[], float]) -> None:
-        self._driver, self._index, self._clock = driver, index, clock
+        self._driver, self.index, self._clock = driver, index, clock
         self._quick_at = self._slow_at = -math.inf
+        self._identity: object = None
         self._reading = GpuGauge(index=index, name=f"GPU {index}")
 
-    def read(self) -> GpuGauge:
+    def read(self, anew: bool = False) -> GpuGauge:
+        """What it says now, or said a moment ago.
+
+        Args:
+            anew: ask now; where it was gone, also let the driver look for its GPUs again.
+        """
         now = self._clock()
         changed: dict[str, Any] = {}
         try:
-            if now - self._quick_at >= QUICK_S:
+            if anew and self._reading.gone:
+                self._driver.nvmlShutdown()
+                self._driver.nvmlInit()
+            if anew or now - self._quick_at >= QUICK_S:
                 self._quick_at = now
-                changed |= self._look_quickly(self._driver.nvmlDeviceGetHandleByIndex(self._index))
+                changed |= {"gone": False, **self._look_quickly(self._handle())}
             if now - self._slow_at >= SLOW_S:
                 self._slow_at = now
-                changed |= self._look_slowly(self._driver.nvmlDeviceGetHandleByIndex(self._index))
+                changed |= self._look_slowly(self._handle())
         except self._driver.NVMLError:  # fallen off the bus: it stays on screen, with nothing to say
             nothing = ("utilisation", "memory_used", "memory_total", "temperature", "power")
-            changed = dict.fromkeys(nothing)
+            changed = {**dict.fromkeys(nothing), "gone": True}
         if changed:
             self._reading = self._reading.model_copy(update=changed)
         return self._reading
@@ -192,18 +209,27 @@ class _Gpu:
         """
         driver = self._driver
         try:
-            handle = driver.nvmlDeviceGetHandleByIndex(self._index)
+            handle = self._handle()
             compute = self._ask(driver.nvmlDeviceGetComputeRunningProcesses, handle)
             lists = [compute, self._ask(driver.nvmlDeviceGetGraphicsRunningProcesses, handle)]
         except driver.NVMLError:
             lists = [None, None]
         if lists == [None, None]:
-            return GpuUse(index=self._index)
+            return GpuUse(index=self.index)
         held = {found.pid: found.usedGpuMemory for processes in lists for found in processes or ()}
         processes = (
             _somebody(pid, None if memory is None else int(memory), known) for pid, memory in sorted(held.items())
         )
-        return GpuUse(index=self._index, processes=tuple(processes))
+        return GpuUse(index=self.index, processes=tuple(processes))
+
+    def _handle(self) -> Any:
+        """How the driver names it now. NVMLError where another GPU has its number by now, because it is gone itself."""
+        handle = self._driver.nvmlDeviceGetHandleByIndex(self.index)
+        identity = self._ask(self._driver.nvmlDeviceGetUUID, handle)
+        self._identity = self._identity or identity
+        if identity is not None and identity != self._identity:
+            raise self._driver.NVMLError(self._driver.NVML_ERROR_GPU_IS_LOST)
+        return handle
 
     def _look_quickly(self, handle: Any) -> dict[str, Any]:
         driver = self._driver
@@ -281,6 +307,11 @@ class FakeGauges:
             gpus=tuple(self._gpu(index, now, chance) for index in range(self._count)),
             gpu_use=self._use(now),
         )
+
+    def look(self, devices: Collection[int]) -> tuple[tuple[GpuGauge, GpuUse], ...]:
+        """See `Gauges`: nobody else is on a made-up GPU."""
+        gpus = self.read().gpus
+        return tuple((gpu, GpuUse(index=gpu.index, processes=())) for gpu in gpus if gpu.index in devices)
 
     def _use(self, now: int) -> tuple[GpuUse, ...] | None:
         """A training script on every GPU, and somebody's notebook on the last of several."""

@@ -3,8 +3,8 @@
 Also moves a queued experiment onto a champion that came after it was proposed. Nothing here runs anything.
 """
 
-import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from loop import events as e
 from loop import guards, schedule
@@ -167,9 +167,10 @@ class Intake:
             trailers["Expected"] = experiment.expected
         message = ExperimentMessage(title=experiment.title, hypothesis=experiment.hypothesis, trailers=trailers)
         contents = {path: text.encode("utf-8", "replace") for path, text in files.items()}
-        return await asyncio.to_thread(
+        commit = partial(
             self._lineage.commit, experiment.id, parent_commit, contents, message, experiment.proposed_at, like
         )
+        return await self._recorder.with_room(commit)
 
     async def commit_again(self, experiment: Experiment, like: str | None) -> None:
         """Make the commit again that the journal names and git has lost: the same one, since it holds nothing new.
@@ -188,9 +189,8 @@ class Intake:
             if last is None or last.commit == step.commit:
                 files: Mapping[str, str] = self.edits(experiment)
             else:  # it was moved onto a new champion then
-                merged = await asyncio.to_thread(
-                    self._lineage.merge, last.parent_commit, step.parent_commit, last.commit, self._study.contract.edit
-                )
+                moved = last.parent_commit, step.parent_commit, last.commit, self._study.contract.edit
+                merged = await self._recorder.with_room(partial(self._lineage.merge, *moved))
                 files = {path: content.decode("utf-8", "replace") for path, content in merged.items()}
             if last is None or last.commit != step.commit:
                 made = (await self._commit(experiment, step.parent, step.parent_commit, files, like)).sha
@@ -208,14 +208,15 @@ class Intake:
         if experiment.id == 0 or champion is None or experiment.parent == champion.id or experiment.verdict is not None:
             return True
         assert experiment.commit and experiment.parent_commit and champion.commit
+        merge = partial(
+            self._lineage.merge,
+            experiment.parent_commit,
+            champion.commit,
+            experiment.commit,
+            self._study.contract.edit,
+        )
         try:
-            merged = await asyncio.to_thread(
-                self._lineage.merge,
-                experiment.parent_commit,
-                champion.commit,
-                experiment.commit,
-                self._study.contract.edit,
-            )
+            merged = await self._recorder.with_room(merge)
         except MergeConflict:
             reason = f"it changes the same lines as the new champion, experiment {champion.id}, does"
             await self._verdicts.settle(experiment, _rejected(reason))

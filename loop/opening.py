@@ -9,7 +9,6 @@ after `kill -9`, and at the very first start.
 import asyncio
 import datetime
 import os
-import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,8 @@ from loop import events as e
 from loop import program as programs
 from loop import settings as personal
 from loop.contract import Contract
-from loop.flights import Slot
 from loop.intake import PERSON, Intake
-from loop.journal import Journal
+from loop.journal import Journal, exists
 from loop.lineage import Lineage, find_root, free_tag
 from loop.mending import Mending
 from loop.options import Options
@@ -28,14 +26,13 @@ from loop.program import Program
 from loop.recorder import Recorder
 from loop.researchers import engage, named
 from loop.researchers.researcher import Researcher
+from loop.room import lacking
 from loop.runs.sandbox import NoSandbox, Sandbox, choose
+from loop.slot import Slot
 from loop.study import Study, fold
 from loop.verdicts import Verdicts
 from loop.version import VERSION
 from loop.workspace import Workspace
-
-LEAST_DISK = 256 << 20
-"""Bytes that must be free to start: a journal of days, some logs and a few checkpoints of a small model."""
 
 
 class CannotStart(Exception):
@@ -87,18 +84,17 @@ def prepare(start: Path, flags: Options) -> Prepared:
 
 
 def _check_disk(root: Path) -> None:
-    free = shutil.disk_usage(root).free
-    if free < LEAST_DISK:
-        raise CannotStart(
-            f"the disk under {root} has {free >> 20} MB left, and a study needs {LEAST_DISK >> 20} MB to start; "
-            "free some space first"
-        )
+    if reason := lacking(root):
+        raise CannotStart(f"{reason}; free some space first")
 
 
 def _study_so_far(workspace: Workspace) -> Study:
-    if not workspace.journal.exists():
+    if not exists(workspace.journal):
         return Study()
     with Journal(workspace.journal) as journal:
+        if journal.refusal:
+            raise CannotStart(journal.refusal)
+        journal.check()
         return fold(journal.read(kinds={"study_started", "supervisor_started"}))
 
 

@@ -46,7 +46,9 @@ def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | 
     An experiment that has run already and needs another run goes before one that has not: a verdict near is worth
     more than a start. Where what it needs is a run of the champion, that is the one; other slots go on with others.
     """
-    if study.paused or study.stopping != "no" or (study.limit is not None and study.limit.limit not in PAID):
+    if study.paused or study.short_of_room or study.stopping != "no":
+        return None
+    if study.limit is not None and study.limit.limit not in PAID:
         return None
     if lacks_reference(study):
         first = study.experiments.get(reference(study))
@@ -111,7 +113,9 @@ def wants_proposal(study: Study, slots: int, ahead: int, thinking: int) -> bool:
         ahead: proposals that may wait while all slots are busy.
         thinking: proposals being thought about already.
     """
-    if study.champion is None or study.paused or study.stopping != "no" or study.limit is not None:
+    if study.champion is None or study.paused or study.short_of_room:
+        return False
+    if study.stopping != "no" or study.limit is not None:
         return False
     phases = Counter(x.phase for x in study.open_experiments())
     open_ones = phases.total() + thinking
@@ -123,13 +127,14 @@ def wants_proposal(study: Study, slots: int, ahead: int, thinking: int) -> bool:
     return open_ones - phases["waiting"] < slots + ahead
 
 
-Standing = Literal["crashed", "timed_out", "killed", "rejected", "measured", "unfinished"]
+Standing = Literal["crashed", "out_of_memory", "timed_out", "killed", "rejected", "measured", "unfinished"]
 
-_CHECKS: dict[str, Standing] = {"verification": "crashed", "killed": "killed"}
+_CHECKS: dict[str, Standing] = {"verification": "crashed", "memory": "out_of_memory", "killed": "killed"}
 """What it means when the verification itself did not come to an end; any other check that fails rejects."""
 
 WORDS: dict[Standing, str] = {
     "crashed": "crashed",
+    "out_of_memory": "ran out of memory",
     "timed_out": "ran out of time",
     "killed": "was killed",
     "rejected": "was rejected by the verification",

@@ -6,19 +6,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from loop.flights import Slot
 from loop.gauges import Reading, open_gauges
-from loop.journal import Journal, JournalError
-from loop.lineage import LineageError
+from loop.journal import Journal, JournalError, exists
+from loop.lineage import LineageError, find_root
 from loop.opening import CannotStart, prepare
 from loop.options import Options
 from loop.program import ProgramError
 from loop.researchers import UnknownResearcher
 from loop.settings import SettingsError
+from loop.slot import Slot
+from loop.study import FOLDED, fold
 from loop.supervisor import End, Supervisor
+from loop.systemd import lingers, outside_the_session
 from loop.workspace import AlreadySupervised, Workspace, supervise, supervisor_alive
 
 SENTENCES = (CannotStart, AlreadySupervised, LineageError, ProgramError, JournalError, UnknownResearcher, SettingsError)
@@ -41,6 +44,26 @@ def find_slots(reading: Reading, environ: Mapping[str, str] = os.environ) -> lis
     return [Slot(0, f"GPU {device}", devices=device, gpus=(index,))]
 
 
+def nothing_to_resume(root: Path) -> str | None:
+    """Why a loop at `root` is not to be started by the machine itself; None where one was cut off at its work.
+
+    Cut off: it died, or something told it to end (SIGTERM, as at a shutdown). What a person has stopped, what a limit
+    has ended or what has failed waits for a person.
+    """
+    workspace = Workspace(root)
+    if not workspace.journal.exists():
+        return "there is no study here yet"
+    with Journal(workspace.journal) as journal:
+        study = fold(journal.read(kinds=FOLDED))
+    if study.supervisor is None:
+        return "the study here was never begun"
+    if study.stopping != "no":
+        return "a person has stopped it"
+    if study.supervisor.stopped_at is None or study.supervisor.signal == "SIGTERM":
+        return None
+    return f"it has ended: {study.supervisor.reason}"
+
+
 def work(start: Path, flags: Options, beside: Callable[[Path], Coroutine[Any, Any, None]] | None = None) -> End:
     """Be the supervisor of the workspace around `start` until the loop ends; returns why it ended.
 
@@ -51,9 +74,13 @@ def work(start: Path, flags: Options, beside: Callable[[Path], Coroutine[Any, An
     Raises:
         one of SENTENCES: it could not begin.
     """
+    workspace = Workspace(find_root(start))
+    begun = exists(workspace.journal)
     prepared = prepare(start, flags)
-    workspace = prepared.workspace
-    with supervise(workspace.root), Journal(workspace.journal, create=True) as journal:
+    with supervise(workspace.root), ExitStack() as held:
+        if not begun and exists(workspace.journal):
+            prepared = prepare(start, flags)  # another was here between our look and our lock, and has begun a study
+        journal = held.enter_context(Journal(workspace.journal, create=True))
         gauges = open_gauges(workspace.root)
         supervisor = Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
 
@@ -77,8 +104,9 @@ def start_in_background(start: Path, flags: Options) -> int:
     workspace = prepare(start, flags).workspace
     with workspace.supervisor_log.open("ab") as log:
         began = log.tell()
+        arguments = [str(workspace.root), flags.model_dump_json(exclude_none=True)]
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "loop", str(workspace.root), flags.model_dump_json(exclude_none=True)],
+            [*_outside(), sys.executable, "-P", "-m", "loop", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -94,6 +122,14 @@ def start_in_background(start: Path, flags: Options) -> int:
         time.sleep(0.02)
     said = _said(workspace, began)
     raise CannotStart(said or f"the supervisor did not start; {workspace.supervisor_log} may say why")
+
+
+def _outside() -> list[str]:
+    try:
+        cgroup = Path("/proc/self/cgroup").read_text()
+    except OSError:
+        return []
+    return outside_the_session(cgroup, lingers())
 
 
 def _said(workspace: Workspace, began: int) -> str:

@@ -43,6 +43,8 @@ class Run:
     cpu_seconds: float = 0.0
     peak_memory: int = 0
     peak_gpu_memory: int | None = None
+    gpu_others: int | None = None
+    """Bytes that others held on its GPUs, at most."""
     metrics: dict[str, float] = field(default_factory=dict)
     verified: bool = False
     """A verification has looked at it, whatever it found."""
@@ -69,6 +71,8 @@ class Experiment:
     parent: int | None
     notes: dict[str, object]
     proposed_at: float
+    proposed_seq: int = 0
+    """Its place in the journal: what was first is asked of this, since a clock may be set."""
     phase: Phase = "proposed"
     commit: str | None = None
     parent_commit: str | None = None
@@ -87,6 +91,8 @@ class Experiment:
     """The experiment it was measured against."""
     judged_by: str = ""
     judged_at: float | None = None
+    judged_seq: int | None = None
+    """Place of its verdict in the journal."""
     submitted: bool = False
     """A person made it, and asked for it to be run."""
     waits_for: str = ""
@@ -132,6 +138,8 @@ class Supervisor:
     stopped_at: float | None = None
     reason: str = ""
     failed: bool = False
+    signal: str = ""
+    """The signal that ended it, where one did."""
     sandbox: str = ""
     """What confines the runs: `bubblewrap`, `landlock` or `off`."""
 
@@ -224,6 +232,11 @@ class Study:
         return "baseline" if self.champion is None else "running"
 
     @property
+    def short_of_room(self) -> bool:
+        """Whether a disk has too little room: nothing new starts until it has."""
+        return "disk" in self.troubles
+
+    @property
     def baseline(self) -> Experiment | None:
         return self.experiments.get(0)
 
@@ -292,11 +305,11 @@ class Study:
     def failures_in_a_row(self) -> int:
         """Newest experiments that ended without a number, back to the last one with one."""
         judged = sorted(
-            (x for x in self.experiments.values() if x.judged_at is not None), key=lambda x: x.judged_at or 0.0
+            (x for x in self.experiments.values() if x.judged_seq is not None), key=lambda x: x.judged_seq or 0
         )
         count = 0
         for experiment in reversed(judged):
-            if experiment.verdict not in ("crashed", "timed_out"):
+            if experiment.verdict not in e.FAILURES:
                 break
             count += 1
         return count
@@ -394,6 +407,7 @@ class Study:
                 if self.supervisor is not None:
                     self.supervisor.stopped_at = event.at
                     self.supervisor.reason, self.supervisor.failed = body.reason, body.failed
+                    self.supervisor.signal = body.signal
             case "limit_reached":
                 self.limit = body
             case "fault":
@@ -402,6 +416,8 @@ class Study:
                 self._trouble(event.at, body)
             case "recovered":
                 self.troubles.pop(body.where, None)
+            case "clock_moved":
+                self._shift(body.set_by, body.slept)
             case "checkout_changed":
                 self.checkout = body if body.files else None
             case "researcher_joined":
@@ -413,6 +429,20 @@ class Study:
                     wish.granted_at, wish.outcome = event.at, body.outcome
             case _:
                 self._wish(event, body)
+
+    def _shift(self, set_by: float, slept: float) -> None:
+        """Have times of what is going on compare with those after a jump of the clock as if it had always gone so.
+
+        What the machine slept through counts as little: no run got on in it, and nobody was at work.
+        """
+        by = set_by + slept
+        if self.supervisor is not None and self.supervisor.stopped_at is None:
+            self.supervisor.started_at += by
+        for _, run in self.running():
+            run.started_at += by
+        for trouble in self.troubles.values():
+            trouble.since += set_by
+            trouble.next_at = None if trouble.next_at is None else trouble.next_at + by
 
     def _close_supervision(self, at: float) -> None:
         """Book the time of a supervisor that stopped, or that died and is being followed by another."""
@@ -460,6 +490,7 @@ class Study:
             parent=body.parent,
             notes=body.notes,
             proposed_at=event.at,
+            proposed_seq=event.seq,
             submitted=body.submitted,
             fingerprint=body.fingerprint,
         )
@@ -474,7 +505,8 @@ class Study:
         body = event.body
         match body.kind:
             case "experiment_queued":
-                experiment.phase, experiment.verdict, experiment.judged_at = "queued", None, None
+                experiment.phase, experiment.verdict = "queued", None
+                experiment.judged_at = experiment.judged_seq = None
                 self.open.add(experiment.id)
                 experiment.since_run = max(experiment.runs, default=0)
                 experiment.commit, experiment.parent_commit = body.commit, body.parent_commit
@@ -505,7 +537,8 @@ class Study:
                 experiment.metric, experiment.effect = body.metric, body.effect
                 experiment.noise, experiment.confidence = body.noise, body.confidence
                 experiment.champion, experiment.judged_by = body.champion, body.by
-                experiment.judged_at, experiment.doubts = event.at, body.flags
+                experiment.judged_at, experiment.judged_seq = event.at, event.seq
+                experiment.doubts = body.flags
             case "champion_changed":
                 self.champion = experiment.id
                 self.lineage.append(experiment.id)
@@ -523,6 +556,7 @@ class Study:
         run.outcome, run.reason = body.outcome, body.reason
         run.seconds, run.cpu_seconds = body.seconds, body.cpu_seconds
         run.peak_memory, run.peak_gpu_memory = body.peak_memory, body.peak_gpu_memory
+        run.gpu_others = body.gpu_others
         run.metrics, run.check = body.metrics, body.check
         run.stepping, run.touched = body.stepping, body.touched
         if body.outcome == "finished" and body.check is None and self.contract.verify is None:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +20,19 @@ from loop import budget, schedule, submission
 from loop import events as e
 from loop.archive import StudyArchive
 from loop.asking import Asking
-from loop.flights import Flights, Slot
+from loop.flights import Flights
 from loop.gauges import Gauges
 from loop.intake import PERSON, Intake
 from loop.journal import Journal, JournalError
-from loop.lineage import LineageError
+from loop.lineage import LineageError, locks
 from loop.mending import Mending
 from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
+from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
+from loop.room import Room
+from loop.slot import Slot
 from loop.study import Experiment, Study, Wish
 from loop.verdicts import Verdicts
 from loop.wishes import Wishes
@@ -56,6 +59,7 @@ class End(Exception):
 
     reason: str
     failed: bool = False
+    signal: str = ""
 
 
 class Supervisor:
@@ -71,11 +75,13 @@ class Supervisor:
     def __init__(self, prepared: Prepared, journal: Journal, slots: Sequence[Slot], gauges: Gauges) -> None:
         workspace, lineage = prepared.workspace, prepared.lineage
         self._prepared, self._slots, self._gauges = prepared, tuple(slots), gauges
-        self._recorder = Recorder(journal)
+        self._room = Room(workspace.folder, lineage.store)
+        self._recorder = Recorder(journal, self._room)
         self._verdicts = Verdicts(workspace, lineage, self._recorder)
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
         self._mending = Mending(workspace, lineage, self._recorder, self._intake, self._verdicts)
-        self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox)
+        self._readiness = Readiness(gauges, self._recorder)
+        self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox, self._readiness)
         self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
         self._asking = Asking(
             self._recorder,
@@ -90,6 +96,8 @@ class Supervisor:
         """Runs in a row that this machine kept from starting."""
         self._disk_used: int | None = None
         self._signal: str | None = None
+        self._asked = False
+        """A ctrl+c has asked to stop after the run in flight."""
         self._closing = False
 
     @property
@@ -98,10 +106,22 @@ class Supervisor:
 
     async def run(self) -> End:
         """Work until a limit, a person's wish, a signal or a failure ends it; returns why."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
-        tasks: list[asyncio.Task[None]] = []
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        loop = asyncio.get_running_loop()
+        # Not the event loop's own handlers: they would not be heard while everything waits for room on the disk.
+        before = [signal.signal(number, lambda number, _: self._signalled(number, loop)) for number in numbers]
         try:
+            return await self._run()
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler or signal.SIG_DFL)
+
+    async def _run(self) -> End:
+        tasks: list[asyncio.Task[None]] = []
+        self._room.keep()
+        try:
+            loop = asyncio.get_running_loop()
+            self._prepared.lineage.patience.for_ever(lambda waits: _soon(loop, self._git, waits))
             opening = Opening(self._prepared, self._recorder, self._mending, self._intake, self._verdicts)
             if failure := await opening.open(self._slots):
                 raise End(failure, failed=True)
@@ -130,22 +150,31 @@ class Supervisor:
             *(self._serve(slot) for slot in self._slots),
         ]
 
-    def _signalled(self, number: int) -> None:
+    def _git(self, waits: str | None) -> None:
+        """Say what a git command of ours waits for, and that it has got through."""
+        if waits is not None:
+            self._recorder.record(e.Fault(where="git", message=waits, next_at=time.time() + locks.MOST_WAIT_S))
+        elif "git" in self.study.troubles:
+            self._recorder.record(e.Recovered(where="git"))
+
+    def _signalled(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; a second one does not wait for the run."""
-        if number == signal.SIGINT and self.study.stopping == "no" and self.study.running():
-            try:
-                self._recorder.record(e.Stopped(who="ctrl+c"))
-                return
-            except JournalError:
-                pass  # which ends the loop anyway
+        if number == signal.SIGINT and not self._asked and self.study.stopping == "no" and self.study.running():
+            self._asked = True
+            loop.call_soon_threadsafe(self._ask_to_stop)
+            return
         self._signal = signal.Signals(number).name
-        self._recorder.wake()
+        self._recorder.hurry = True
+        loop.call_soon_threadsafe(self._recorder.wake)
+
+    def _ask_to_stop(self) -> None:
+        self._recorder.record(e.Stopped(who="ctrl+c"))
 
     def _over(self) -> End | None:
         """Whether the loop has reached its end, and why."""
         study = self.study
         if self._signal is not None:
-            return End(f"ended by {self._signal}")
+            return End(f"ended by {self._signal}", signal=self._signal)
         if study.stopping == "now":
             return End("a person stopped it")
         if self._asking.broken and study.champion is None and self._alone():
@@ -174,7 +203,8 @@ class Supervisor:
 
     async def _close(self, tasks: Sequence[asyncio.Task[None]], end: End) -> None:
         """End the runs in flight (they are run again), then everything else, and say why."""
-        self._closing = True
+        self._closing = self._recorder.hurry = True
+        self._prepared.lineage.patience.end()
         self._flights.kill_all()
         waited = time.monotonic()
         while self._flights.busy and time.monotonic() - waited < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be
@@ -184,11 +214,14 @@ class Supervisor:
         await asyncio.gather(*tasks, return_exceptions=True)
         stops = [wish for wish in self.study.open_wishes() if wish.kind == "stopped"]
         granted = [(e.WishGranted(wish=wish.seq, outcome="stopped"), None, None) for wish in stops]
-        stopped = e.SupervisorStopped(reason=end.reason, failed=end.failed)
+        stopped = e.SupervisorStopped(reason=end.reason, failed=end.failed, signal=end.signal)
         try:
             self._recorder.record_all([*granted, (stopped, None, None)])
-        except JournalError:
-            log.exception("the journal does not take the end: %s", end.reason)
+        except JournalError as error:
+            self._room.give_all()
+            reason = end.reason if str(error) in end.reason else f"{end.reason}; {error}"
+            log.error("the loop has ended, and its journal could not be told: %s. `looptop` goes on from there", reason)
+            end.failed = True
 
     # --- what goes on at the same time -------------------------------------------------------------------------
 
@@ -196,15 +229,26 @@ class Supervisor:
         """Run, verify and judge one experiment after another in `slot`."""
         while True:
             await self._recorder.until(lambda: self._claimable() is not None)
+            await self._readiness.wait(slot)
             self._limit_reached()
             if (experiment := self._claimable()) is None:
                 continue
             self._claimed.add(experiment.id)
             try:
                 await self._serve_one(experiment, slot)
+            except (LineageError, OSError) as error:  # its worktree or its folders; it is done again when there is room
+                if not self._recorder.lacks_room(error):
+                    raise
+                self._lose(experiment)
             finally:
                 self._claimed.discard(experiment.id)
                 self._recorder.wake()
+
+    def _lose(self, experiment: Experiment) -> None:
+        """What is in flight by the record is so no more, and does not count."""
+        if (run := experiment.in_flight()) is not None:
+            lost = e.RunFinished(outcome="lost", reason="the disk is full; it is run again")
+            self._recorder.record(lost, experiment.id, run.number)
 
     async def _serve_one(self, experiment: Experiment, slot: Slot) -> None:
         unverified = self._unverified(experiment)
@@ -238,7 +282,7 @@ class Supervisor:
 
     def _claimable(self) -> Experiment | None:
         """The experiment that a free slot should take now: one to verify, or else one to run."""
-        if self._closing:
+        if self._closing or self.study.short_of_room:
             return None
         for experiment, _ in self.study.verifying():
             if experiment.id not in self._claimed:
@@ -251,7 +295,8 @@ class Supervisor:
 
     def _limit_reached(self) -> bool:
         """Say once that a limit is reached; from then on nothing new starts."""
-        found = budget.reached(self.study, time.time(), self._disk_used) if self.study.limit is None else None
+        now = self._recorder.now()
+        found = budget.reached(self.study, now, self._disk_used) if self.study.limit is None else None
         if found is not None:
             self._recorder.record(e.LimitReached(limit=found[0], reason=found[1]))
         return self.study.limit is not None
@@ -266,6 +311,8 @@ class Supervisor:
             if self.study.contract.limits.disk is not None and time.monotonic() - walked > DISK_INTERVAL:
                 self._disk_used = await asyncio.to_thread(self._prepared.workspace.disk_used)
                 walked = time.monotonic()
+            self._recorder.look_for_room()
+            self._recorder.look_at_readers()
             self._limit_reached()
             await asyncio.sleep(HEARTBEAT_BUSY if self.study.running() else HEARTBEAT_IDLE)
 
@@ -336,6 +383,14 @@ class Supervisor:
         granted = e.WishGranted(wish=wish.seq, outcome=f"it is experiment {number}")
         self._intake.accept(number, parent, proposal, wish.who or PERSON, granted)
         await self._intake.commit(self.study.experiments[number])
+
+
+def _soon(loop: asyncio.AbstractEventLoop, say: Callable[[str | None], None], waits: str | None) -> None:
+    """Call `say` in the event loop, from any thread; a loop that is over needs to hear nothing."""
+    try:
+        loop.call_soon_threadsafe(say, waits)
+    except RuntimeError:
+        pass
 
 
 def _ending(task: asyncio.Task[None]) -> End:

@@ -5,8 +5,8 @@ finishes.
 """
 
 import asyncio
-import shutil
 from collections.abc import Iterable
+from functools import partial
 from typing import cast
 
 from loop import events as e
@@ -14,6 +14,7 @@ from loop import note, schedule
 from loop.judge import pooled
 from loop.lineage import Lineage
 from loop.recorder import Recorder
+from loop.runs.log import compress_log
 from loop.study import Experiment, Study
 from loop.workspace import Workspace
 
@@ -142,7 +143,8 @@ class Verdicts:
             await asyncio.to_thread(self._lineage.check_branch, self._study.best.commit or "")
         elif successor is not None:
             await self._move_branch(successor)
-            changed = e.ChampionChanged(commit=successor.commit or "", metric=judged.metric or successor.metric)
+            metric = judged.metric if successor is experiment else successor.metric
+            changed = e.ChampionChanged(commit=successor.commit or "", metric=metric)
             facts.append((changed, successor.id, None))
         self._recorder.record_all(facts)
         await self.carry_out(experiment)
@@ -161,35 +163,44 @@ class Verdicts:
         assert successor.commit
         old = self._study.best
         if old is None:
-            await asyncio.to_thread(self._lineage.begin_branch, successor.commit)
+            await self._recorder.with_room(partial(self._lineage.begin_branch, successor.commit))
         else:
             assert old.commit
-            await asyncio.to_thread(self._lineage.advance, successor.commit, old.commit)
+            await self._recorder.with_room(partial(self._lineage.advance, successor.commit, old.commit))
 
     async def carry_out(self, experiment: Experiment) -> None:
         """Bring git's note and the run folders in line with an experiment's verdict; may be done again."""
         if experiment.commit is None:
             return  # it could not become one; the journal has its edits
-        await asyncio.to_thread(self._lineage.record_verdicts, {experiment.commit: self.note(experiment)})
-        if experiment.verdict != "kept":
-            await asyncio.to_thread(self._drop_files, experiment)
+        notes = {experiment.commit: self.note(experiment)}
+        await self._recorder.with_room(partial(self._lineage.record_verdicts, notes))
+        await asyncio.to_thread(self._put_away, experiment)
 
     async def write_notes(self, experiments: Iterable[Experiment]) -> None:
         """Write the notes of many verdicts at once."""
         notes = {experiment.commit: self.note(experiment) for experiment in experiments if experiment.commit}
-        await asyncio.to_thread(self._lineage.record_verdicts, notes)
+        await self._recorder.with_room(partial(self._lineage.record_verdicts, notes))
 
     async def take_back(self, experiment: Experiment) -> None:
         """Bring git's note in line with an experiment that has no verdict any more; may be done again."""
         if experiment.commit is not None:
-            await asyncio.to_thread(self._lineage.forget_verdict, experiment.commit)
+            await self._recorder.with_room(partial(self._lineage.forget_verdict, experiment.commit))
 
     def note(self, experiment: Experiment) -> dict[str, str]:
         """What git is told of an experiment's verdict."""
         return note.write(self._study.contract, experiment)
 
-    def _drop_files(self, experiment: Experiment) -> None:
-        """Of what an experiment that was not kept has written only the logs stay: checkpoints fill a disk in a day."""
+    def _put_away(self, experiment: Experiment) -> None:
+        """Bound what a judged experiment keeps on disk: the logs, compressed, and the checkpoints of a kept one.
+
+        Checkpoints fill a disk in a day, logs in a month.
+        """
+        verifying = {run.number for x, run in self._study.verifying() if x.id == experiment.id}
         for run in experiment.runs.values():
-            for part in ("out", "tmp"):
-                shutil.rmtree(self._workspace.run_folder(experiment.id, run.number) / part, ignore_errors=True)
+            if run.outcome is None or run.number in verifying:
+                continue  # a person may judge while it runs
+            checkpoints = experiment.verdict == "kept" and run.outcome != "lost"
+            self._workspace.drop_written(experiment.id, run.number, but="out" if checkpoints else "")
+            folder = self._workspace.run_folder(experiment.id, run.number)
+            for log in (folder, folder / "verify"):
+                compress_log(log)

@@ -16,9 +16,11 @@ class Story:
         self.tell(e.StudyStarted(tag="t", branch="looptop/t", base="0" * 40, contract=self.contract))
         self.tell(e.SupervisorStarted(pid=1, host="h", version="1"))
 
-    def tell(self, body: e.Body, experiment: int | None = None, run: int | None = None) -> "Story":
+    def tell(
+        self, body: e.Body, experiment: int | None = None, run: int | None = None, at: float | None = None
+    ) -> "Story":
         seq = len(self.events) + 1
-        self.events.append(e.Event(seq, 1000.0 + seq, experiment, run, body))
+        self.events.append(e.Event(seq, 1000.0 + seq if at is None else at, experiment, run, body))
         return self
 
     def propose(self, number: int, parent: int | None = 0, fingerprint: str = "") -> "Story":

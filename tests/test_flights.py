@@ -12,12 +12,15 @@ import pytest
 from loop import events as e
 from loop.confining import Places
 from loop.contract import Contract
-from loop.flights import Flights, Slot
+from loop.flights import Flights
+from loop.gauges import FakeGauges
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
 from loop.lineage.message import ExperimentMessage
+from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.runs.sandbox import Sandbox
+from loop.slot import Slot
 from loop.study import Experiment
 from loop.workspace import Workspace
 from tests.runs.cells import KINDS, found
@@ -107,7 +110,8 @@ class House:
         self.sandbox = sandbox
         self.workspace, self.lineage = Workspace(folder), Lineage(folder, "test")
         self.recorder = Recorder(journal)
-        self.flights = Flights(self.workspace, self.lineage, self.recorder, sandbox)
+        readiness = Readiness(FakeGauges(0), self.recorder)
+        self.flights = Flights(self.workspace, self.lineage, self.recorder, sandbox, readiness)
         self.contract = Contract(run="python train.py", metric="loss", verify="python check.py")
         base = self.lineage.head()
         self.recorder.record(

@@ -44,6 +44,12 @@ class Driver:
     def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
         return index
 
+    def nvmlShutdown(self) -> None:
+        pass
+
+    def nvmlDeviceGetUUID(self, handle: int) -> object:
+        return self._answer("identity", handle, f"GPU-{handle}")
+
     def nvmlDeviceGetName(self, handle: int) -> object:
         return self._answer("name", handle, "NVIDIA H100")
 

@@ -16,7 +16,8 @@ def test_a_study_with_a_champion() -> None:
     assert study.state == "running"
     assert (study.champion, study.lineage) == (1, [0, 1])
     assert study.verdicts() == {
-        "kept": 1, "discarded": 0, "crashed": 0, "timed_out": 0, "killed": 0, "rejected": 0, "open": 0,
+        "kept": 1, "discarded": 0, "crashed": 0, "out_of_memory": 0, "timed_out": 0, "killed": 0, "rejected": 0,
+            "open": 0,
     }  # fmt: skip
     assert study.judged() == 1
 
@@ -184,6 +185,7 @@ def _one_of_each() -> list[e.Event]:
         e.Spent(researcher="r", tokens=1),
         e.NotebookRewritten(researcher="r", text="x"),
         e.Recovered(where="x"),
+        e.ClockMoved(set_by=3600.0),
         e.CheckoutChanged(files=("train.py",)),
         e.Pinned(text="x"),
         e.Unpinned(),

@@ -23,7 +23,7 @@ from loop.runs import local
 from loop.runs.sandbox import Wanted, choose
 from loop.service import find_slots
 from loop.study import FOLDED, Study, fold
-from loop.supervisor import Supervisor
+from loop.supervisor import End, Supervisor
 from loop.workspace import Workspace, supervise
 
 SCRIPT = "# one\nA=5\n# two\nB=5\n# three\nC=5\n# the end\necho loss: $((A + B + C)).$((LOOPTOP_SEED % 2))\n"
@@ -67,10 +67,13 @@ def change(old: str, new: str) -> Callable[[Briefing], Proposal]:
 class House:
     """A workspace whose supervisor runs in this process."""
 
-    def __init__(self, root: Path, front: str = "", max_runs: int = 3, sandbox: Wanted = "auto") -> None:
+    def __init__(
+        self, root: Path, front: str = "", max_runs: int = 3, sandbox: Wanted = "auto", script: str = SCRIPT
+    ) -> None:
         self.root, self.sandbox = root, sandbox
         self.gauges: Gauges = FakeGauges(0)
-        (root / "run.sh").write_text(SCRIPT)
+        self.end: End | None = None
+        (root / "run.sh").write_text(script)
         (root / "other.txt").write_text("not to be edited\n")
         keep = f"keep: {{baseline_runs: 2, max_runs: {max_runs}, confidence: 0.9}}\n"
         (root / "program.md").write_text(
@@ -91,7 +94,7 @@ class House:
         prepared = Prepared(
             Workspace(self.root), lineage, load(self.root), Options(), researchers, choose(self.sandbox)
         )
-        return Supervisor(prepared, journal, find_slots(FakeGauges(0).read()), self.gauges)
+        return Supervisor(prepared, journal, find_slots(self.gauges.read()), self.gauges)
 
     async def work(self, *researchers: Researcher) -> Study:
         """Run the loop until it ends by itself."""
@@ -99,6 +102,24 @@ class House:
         with supervise(self.root), Journal(Workspace(self.root).journal, create=True) as journal:
             await asyncio.wait_for(self.supervisor(journal, *researchers).run(), 60)
         return self.study()
+
+    async def work_while(self, act: Callable[[e.Event], None], *researchers: Researcher) -> Study:
+        """The same, while somebody looks at every event as it comes, and acts."""
+
+        async def watch(path: Path) -> None:
+            with Journal(path) as journal:
+                async for events in journal.follow(interval=0.02):
+                    for event in events:
+                        act(event)
+
+        (self.root / ".looptop").mkdir(exist_ok=True)
+        path = Workspace(self.root).journal
+        with supervise(self.root), Journal(path, create=True) as journal:
+            watching = asyncio.create_task(watch(path))
+            self.end = await asyncio.wait_for(self.supervisor(journal, *researchers).run(), 60)
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            return fold(journal.read(kinds=FOLDED))
 
     def events(self, *kinds: str) -> list[e.Event]:
         with Journal(Workspace(self.root).journal) as journal:
@@ -141,7 +162,7 @@ async def test_each_limit_ends_a_run_with_its_own_sentence_and_the_loop_goes_on(
     steps = [change("A=5", f"A=5; {what}") for what in TOO_MUCH.values()]
     study = await house.work(Scripted(*steps, change("A=5", "A=1")))
     experiments = [study.experiments[number] for number in range(1, 6)]
-    assert [experiment.verdict for experiment in experiments] == ["crashed"] * 4 + ["kept"]
+    assert [experiment.verdict for experiment in experiments] == ["crashed"] * 3 + ["out_of_memory", "kept"]
     for experiment, said in zip(experiments, TOO_MUCH, strict=False):
         assert said in experiment.reason
     assert study.supervisor is not None and study.supervisor.reason == "no researcher has anything left to propose"

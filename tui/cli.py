@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from tui.commands import begin, care, look, steer
+from tui.commands import begin, care, look, steer, unit
 from tui.commands.shared import Refused
 
 app = typer.Typer(
@@ -52,6 +52,7 @@ for command in (
     care.doctor,
 ):
     app.command()(command)
+app.add_typer(unit.app)
 
 
 def main() -> None:

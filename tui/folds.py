@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from loop.events import FAILURES
 from loop.study import Experiment
 
-_FRUITLESS = frozenset({"discarded", "crashed", "timed_out", "killed", "rejected"})
+_FRUITLESS = frozenset({"discarded", *FAILURES, "killed", "rejected"})
 
 LEAST = 4
 """Experiments from which a run folds; fewer are not worth a key."""

@@ -6,7 +6,7 @@ Pure: text from a watch and a time. In a narrow terminal the least important wor
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loop.events import GaugeRead, GpuGauge
+from loop.events import FAILURES, GaugeRead, GpuGauge
 from loop.study import Study
 from tui.glyphs import Glyphs
 from tui.layout import VIEWS
@@ -110,7 +110,7 @@ def _squeeze(parts: list[tuple[int, Sequence[Span]]], ends: list[tuple[int, Sequ
 
 def _counts(watch: Watch, glyphs: Glyphs) -> list[Span]:
     verdicts = watch.verdicts()
-    failed = sum(verdicts[name] for name in ("crashed", "timed_out", "killed"))
+    failed = sum(verdicts[name] for name in (*FAILURES, "killed"))
     spans = [(f"exp {watch.judged()}", "text")]
     for name, count in (("kept", verdicts["kept"]), ("discarded", verdicts["discarded"]), ("crashed", failed)):
         if count or name != "crashed":

@@ -12,11 +12,12 @@ from loop import events as e
 from loop.study import Study
 from tui.ring import Paragraph, Ring
 from tui.text import brief, clean, cut, number, one_line, sigmas
+from tui.troubles import clock_words
 
 MIND = frozenset(
     {"thought", "tool_called", "experiment_proposed", "experiment_judged", "champion_changed", "approval_asked"}
     | {"fault", "limit_reached", "supervisor_started", "supervisor_stopped", "program_changed", "wish_granted"}
-    | {"recovered", "checkout_changed", "researcher_joined", "note_written", "notebook_rewritten"}
+    | {"recovered", "clock_moved", "checkout_changed", "researcher_joined", "note_written", "notebook_rewritten"}
     | e.WISHES
 )
 """Kinds that leave a line in the mind view."""
@@ -90,6 +91,8 @@ class Story:
                 _, tries = self._troubles.pop(body.where, ("", 0))
                 after = f" after {tries} failed tries" if tries > 1 else ""
                 self._line("note", f"{body.where} works again{after}", "  ", now)
+            case e.ClockMoved():
+                self._line("note", clock_words(body), "  ", now)
             case e.CheckoutChanged(files=files, parent=parent):
                 size = f"(+{body.lines_added} -{body.lines_removed} on experiment {parent})"
                 changed = f"{', '.join(files)} changed in your checkout {size}: :submit runs it"

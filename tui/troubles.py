@@ -1,9 +1,10 @@
-"""Who waits for something, since when and for how much longer, in words. Pure."""
+"""Who waits for something, since when and for how much longer, and what befell the clock, in words. Pure."""
 
 import time
 
+from loop.events import ClockMoved
 from loop.study import Trouble
-from tui.text import cut, one_line
+from tui.text import brief, cut, one_line
 
 
 def trouble_words(name: str, trouble: Trouble, now: float, room: int = 60) -> str:
@@ -17,3 +18,11 @@ def trouble_words(name: str, trouble: Trouble, now: float, room: int = 60) -> st
         if len(words) <= room:
             return words
     return f"{name} waits {wait}"
+
+
+def clock_words(moved: ClockMoved) -> str:
+    """`the clock was set ahead by 24h00m`, `the machine was suspended for 8h12m`, or both."""
+    said = [f"the machine was suspended for {brief(moved.slept)}"] if moved.slept >= 1 else []
+    if abs(moved.set_by) >= 1:
+        said.append(f"the clock was set {'ahead' if moved.set_by > 0 else 'back'} by {brief(abs(moved.set_by))}")
+    return " and ".join(said)

@@ -57,7 +57,7 @@ class Judged:
     """A verdict note read back.
 
     Attributes:
-        verdict: kept, discarded, crashed, timed out, killed or rejected.
+        verdict: kept, discarded, crashed, out of memory, timed out, killed or rejected.
         reason: the sentence that says why.
         metric: the metric's name, "" where the experiment has no number (a crash has none).
         value: the experiment's number in the metric's own units, None where it has none.

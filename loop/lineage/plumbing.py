@@ -8,12 +8,14 @@ Invariants, for every command that lineage runs:
 - the command has a session of its own, so that ctrl+c in a terminal, or the end of a supervisor, does not cut a
   write in half.
 
-It never guesses a repository, never touches the network, and raises nothing but `LineageError`.
+It never guesses a repository, never touches the network, and raises nothing but `LineageError`. A lock that somebody
+else's command holds, and a `.git` that is away for a while, are waited for (`locks.py`).
 """
 
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +26,8 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from git import Git, Repo
 from git.exc import GitCommandNotFound, GitError
+
+from loop.lineage import locks
 
 LOOPTOP_NAME = "looptop"
 LOOPTOP_EMAIL = "looptop@localhost"
@@ -135,12 +139,14 @@ class Plumbing:
 
     Attributes:
         root: the top folder of the checkout.
+        patience: how long what is in the way of a command is waited for.
         git_dir: its own git folder (for a linked worktree, the one below `worktrees/`).
         common_dir: the git folder that all worktrees share: objects, refs, `info/exclude`.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self.patience = locks.Patience()
         try:
             with Repo(self.root, expand_vars=False) as repo:
                 self.git_dir = Path(os.fspath(repo.git_dir)).resolve()
@@ -167,8 +173,13 @@ class Plumbing:
     def ask(
         self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> Answer:
-        """Runs a git command and returns what it said, whatever its status."""
-        return ask_git(args, cwd or self.root, {**self._env(), **(env or {})}, stdin)
+        """Runs a git command and returns what it said, whatever its status, once nothing of others is in its way."""
+        place, variables = cwd or self.root, {**self._env(), **(env or {})}
+        return self.patience.through(lambda: ask_git(args, place, variables, stdin), self._blocked, self._why)
+
+    def await_repository(self) -> None:
+        """Wait until the git folder is there, where somebody has moved it away."""
+        self.patience.through(lambda: Answer(0 if self.common_dir.is_dir() else 1, b"", ""), self._blocked, self._why)
 
     def run(
         self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
@@ -180,6 +191,8 @@ class Plumbing:
         """
         answer = self.ask(*args, stdin=stdin, env=env, cwd=cwd)
         if answer.status != 0:
+            if self._blocked(answer):
+                raise LineageError(f"git {args[0]} gave up waiting: {self._why(answer)}")
             raise complaint(args, self.root, answer)
         return answer.out
 
@@ -212,6 +225,25 @@ class Plumbing:
             contents.append(out[at : at + size] if words[1] == b"blob" else None)
             at += size + 1
         return contents
+
+    def _blocked(self, answer: Answer) -> bool:
+        """Whether a command failed because of what somebody else does to the repository just now."""
+        if answer.status == 0:
+            return False
+        return locks.lock_in(answer.err, self.root) is not None or not self.common_dir.is_dir()
+
+    def _why(self, answer: Answer) -> str:
+        """What that is."""
+        lock = locks.lock_in(answer.err, self.root)
+        if lock is None:
+            return f"the git folder {self.common_dir} is gone; put it back, and this goes on"
+        return locks.sentence(lock, self.root, self.common_dir)
+
+    def scratch(self) -> "tempfile.TemporaryDirectory[str]":
+        """A folder for a moment. It stands among our worktrees, so that the next start takes away what a kill left."""
+        home = self.root / ".looptop" / "trees"
+        home.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix="scratch-", dir=home)
 
     def _ask_bare(self, *args: str) -> Answer:
         return ask_git(args, self.root, self._place())

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from loop.lineage import checkout, comparison, memory, mending
+from loop.lineage import checkout, comparison, locks, memory, mending
 from loop.lineage.mending import data
 from loop.lineage.message import ExperimentMessage, compose
 from loop.lineage.plumbing import LineageError, Plumbing, checked_path, complaint
@@ -61,9 +61,19 @@ class Lineage:
         self._known_modes: dict[tuple[str, frozenset[str]], dict[str, str]] = {}
 
     @property
+    def patience(self) -> locks.Patience:
+        """How long what somebody else does to the repository is waited for; ten seconds where nobody says more."""
+        return self._git.patience
+
+    @property
     def root(self) -> Path:
         """The top folder of the person's checkout, links resolved."""
         return self._git.root
+
+    @property
+    def store(self) -> Path:
+        """The git folder that holds the objects and the refs; it may lie on another disk than the checkout."""
+        return self._git.common_dir
 
     # The person's checkout: looked at, never touched.
 
@@ -173,6 +183,7 @@ class Lineage:
     @contextmanager
     def _notes_lock(self) -> Iterator[None]:
         """Git reads and writes the notes in two steps, and another study of the repository may do so just now."""
+        self._git.await_repository()
         try:
             with FileLock(self._git.common_dir / "looptop-notes.flock", timeout=NOTES_LOCK_S):
                 yield

@@ -168,18 +168,21 @@ def repair(experiment: Experiment, log: str, left: int) -> str:
         log: the end of its newest run's output.
         left: repairs of it that may still be handed in, the one asked for here included.
     """
-    word = {"timed_out": "ran past its deadline"}.get(experiment.verdict or "", experiment.verdict or "failed")
+    verdict = experiment.verdict or "failed"
+    word = {"timed_out": "ran past its deadline", "out_of_memory": "ran out of memory"}.get(verdict, verdict)
+    reason = one_line(experiment.reason, REASON).removeprefix(f"{word}: ")
     start = log.rfind("Traceback (most recent call last)")
     shown = log[start:] if start >= 0 and len(log) - start >= 200 else log
     many = "It can be repaired once more" if left == 1 else f"It can be repaired {left} times"
+    smaller = "It has to hold less memory than the reason says was used. " if verdict == "out_of_memory" else ""
     advice = (
-        f"{many}. If this was a slip (a shape, a name, a type, a little too much memory or time), mend it and hand "
-        "over the same idea again: your draft stands as you proposed it. If the idea is at fault, give it up and "
+        f"{many}. {smaller}If this was a slip (a shape, a name, a type, a little too much memory or time), mend it and "
+        "hand over the same idea again: your draft stands as you proposed it. If the idea is at fault, give it up and "
         "say so."
     )
     return (
         f"Experiment #{experiment.id} ({one_line(experiment.title, 120)}) has no number: it {word}"
-        f"{': ' + reason if (reason := one_line(experiment.reason, REASON)) else ''}.\n\n"
+        f"{': ' + reason if reason else ''}.\n\n"
         f"{fenced(f'the end of the output of experiment {experiment.id}', shown, TRACEBACK)}\n\n{advice}"
     )
 
@@ -317,13 +320,13 @@ def _notebook(notes: Sequence[str], most: int) -> str:
 def _results(briefing: Briefing, own: str | None) -> str:
     """What came of everything since the researcher's last proposal, its own first."""
     mine = [x for x in briefing.experiments if x.id and not x.submitted and own in (None, x.researcher)]
-    last = max(mine, key=lambda x: (x.proposed_at, x.id), default=None)
+    last = max(mine, key=lambda x: x.proposed_seq, default=None)
     if last is None:
         return ""
-    since = [x for x in briefing.experiments if x.id and x.judged_at is not None and x.judged_at >= last.proposed_at]
+    since = [x for x in briefing.experiments if x.id and (x.judged_seq or 0) > last.proposed_seq]
     if not since:
         return ""
-    since.sort(key=lambda x: (x.judged_at or 0.0, x.id), reverse=True)
+    since.sort(key=lambda x: x.judged_seq or 0, reverse=True)
     names = {x.id for x in mine}
     yours = [x for x in since if x.id in names]
     shown = (yours + [x for x in since if x.id not in names])[:RESULTS_SHOWN]

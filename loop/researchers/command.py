@@ -108,11 +108,11 @@ class Command:
         if not work.edits:
             strays = f" (it made {_some(work.strays)})" if work.strays else ""
             why = f" ({reason})" if reason else ""
-            failed = work.outcome == "crashed" and reason not in _NEVER_STARTED
+            failed = work.outcome in ("crashed", "out_of_memory") and reason not in _NEVER_STARTED
             raise NoProposal(f"it ended without changing {editable}{strays}{why}; its last words: {last}", failed)
         if work.strays:
             sink.think(f"\n(no part of the proposal: {_some(work.strays)})\n")
-        if work.outcome == "crashed":
+        if work.outcome in ("crashed", "out_of_memory"):
             sink.think(f"\n(it ended with {reason}; its change is proposed all the same)\n")
         said = closing(final)
         for note in said.notes:

@@ -74,7 +74,7 @@ class Work:
     refused: str = ""
     """Why its change can be no proposal (a file that is no text, a deleted one), in a sentence."""
     outcome: str = "finished"
-    """As of a run: "finished", "crashed", "timed_out" or "killed"."""
+    """As of a run: "finished", "crashed", "out_of_memory", "timed_out" or "killed"."""
     reason: str = ""
     seconds: float = 0.0
     output: str = ""

@@ -5,6 +5,7 @@ Pure. It names what can be measured with the judge's own bars, and never what to
 
 from itertools import takewhile
 
+from loop.events import FAILURES
 from loop.judge import bar, hope
 from loop.researchers.excerpt import one_line
 from loop.researchers.researcher import Briefing
@@ -122,16 +123,21 @@ def _limit(name: str, used: float, limit: float) -> str:
 def _hints(briefing: Briefing) -> list[str]:
     """What the newest verdicts in a row say about how to go on."""
     judged = sorted(
-        (x for x in briefing.experiments if x.id and x.judged_at is not None), key=lambda x: x.judged_at or 0.0
+        (x for x in briefing.experiments if x.id and x.judged_seq is not None), key=lambda x: x.judged_seq or 0
     )
-    newest = [x for x in reversed(judged) if x.verdict in ("kept", "discarded", "crashed", "timed_out")]
-    stumbles = list(takewhile(lambda x: x.verdict in ("crashed", "timed_out"), newest))
+    newest = [x for x in reversed(judged) if x.verdict in ("kept", "discarded", *FAILURES)]
+    stumbles = list(takewhile(lambda x: x.verdict in FAILURES, newest))
     barren = list(takewhile(lambda x: x.verdict != "kept", newest))
     hints = []
     if len(stumbles) >= STUMBLES:
         hints.append(
             f"The last {len(stumbles)} experiments all ended without a number. Propose something simpler, and "
             "follow every shape, type and name through the file before you hand it over."
+        )
+    if len(stumbles) > 1 and all(x.verdict == "out_of_memory" for x in stumbles):
+        hints.append(
+            f"The last {len(stumbles)} experiments ran out of memory; their reasons say how much was used. Propose "
+            "something that needs less of it: a smaller batch or model, fewer activations kept."
         )
     if len(barren) >= PLATEAU:
         near = sum(x.effect is not None and bool(x.noise) and abs(x.effect) <= 2 * (x.noise or 0.0) for x in barren)

@@ -133,7 +133,7 @@ def kind_of_failure(experiment: Experiment) -> str:
         return "ran past the deadline"
     if experiment.verdict == "killed":
         return "killed"
-    if _MEMORY.search(reason):
+    if experiment.verdict == "out_of_memory" or _MEMORY.search(reason):
         return "ran out of memory"
     if found := _ERROR.search(reason):
         return found[1]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from loop.runs.output import crash_line
 
-Outcome = Literal["finished", "crashed", "timed_out", "killed"]
+Outcome = Literal["finished", "crashed", "out_of_memory", "timed_out", "killed"]
 
 REASON_CHARS = 300
 
@@ -86,4 +86,4 @@ def _code_sentence(code: int) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    return f"ended by {name}" + (" (the kernel does that when memory runs out)" if -code == signal.SIGKILL else "")
+    return f"ended by {name}" + (", which nothing here has sent" if -code == signal.SIGKILL else "")

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from loop.runs import sandbox, tree
+from loop.clocks import Moment
+from loop.runs import exhaustion, sandbox, tree
 from loop.runs.bubblewrap import SIGNALLED
 from loop.runs.confinement import Confinement
 from loop.runs.ending import MACHINE, Ending, Outcome, cannot_start, exited
@@ -113,6 +114,10 @@ class RunResult:
     """The end of its output: at most 60 lines and 8,000 characters, safe to show."""
     log_fault: str | None = None
     """Why the log is not whole, where it is not."""
+    slept: float = 0.0
+    """Seconds that the machine was suspended while it ran."""
+    clock_set: float = 0.0
+    """Seconds by which somebody set the wall clock ahead while it ran; negative: back."""
     machine: bool = False
     """It crashed by this machine's or our own doing, before or around the command; it says nothing of the command."""
 
@@ -139,6 +144,8 @@ class LocalRun:
         self._cannot: tuple[str, int] | None = None
         self._failed = ""
         self._ending: Ending | None = None
+        self._began = Moment.now()
+        self._kernel_kills = exhaustion.kernel_kills()
         self._guard = 0  # process id of the warden itself
         self._killed_by = ""
         self._overdue = False
@@ -382,6 +389,7 @@ class LocalRun:
     def _conclude(self, seconds: float) -> RunResult:
         tail = self._reader.tail()
         ending = self._ending or Ending(seconds=seconds)
+        now = Moment.now()
         outcome, reason = self._verdict(ending, tail)
         if ending.stuck:
             stuck = f"{ending.stuck} of its processes hang in the kernel and could not be ended"
@@ -399,8 +407,16 @@ class LocalRun:
             metrics=self._reader.summary(),
             tail=tail,
             log_fault=self._log.fault,
+            slept=now.slept(self._began),
+            clock_set=now.set_by(self._began),
             machine=bool(self._failed) or (self._cannot is not None and self._cannot[0] in MACHINE),
         )
+
+    @property
+    def _kernel_ended(self) -> bool | None:
+        """Whether the kernel has ended anything for want of memory since the start; None where it does not count."""
+        now = exhaustion.kernel_kills()
+        return None if not now else any(late > early for late, early in zip(now, self._kernel_kills, strict=False))
 
     def _verdict(self, ending: Ending, tail: str) -> tuple[Outcome, str]:
         spec = self.spec
@@ -408,8 +424,13 @@ class LocalRun:
             self._cannot = ("start", _ERRORS.get(said[1], errno.EIO))
         if self._cannot:
             return "crashed", cannot_start(spec.argv[0], spec.cwd, *self._cannot)
+        if ending.why == "exited" and ending.code and (why := exhaustion.ran_out(ending, tail, self._kernel_ended)):
+            return "out_of_memory", why
         if ending.why in ("exited", "terminated"):
             return exited(ending, tail)
+        if ending.why == "memory":
+            over = f"used more than its {spec.memory_cap / 1e9:g} GB of memory ({ending.peak / 1e9:.3g} GB)"
+            return "out_of_memory", f"{over}, and was ended"
         if ending.why in (sentences := _over(spec)):
             return "crashed", f"{sentences[ending.why]}, and was ended"
         if ending.why == "deadline" or (self._overdue and not self._killed_by):
@@ -425,7 +446,6 @@ class LocalRun:
 def _over(spec: RunSpec) -> dict[str, str]:
     """What a run did that went over each of its limits."""
     return {
-        "memory": f"used more than its {spec.memory_cap / 1e9:g} GB of memory",
         "processes": f"had more than its {spec.process_cap} processes at once",
         "file": f"wrote a file of more than its {spec.file_cap / 1e9:g} GB",
         "disk": f"wrote more than its {spec.disk_cap / 1e9:g} GB into its folders",

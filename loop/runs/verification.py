@@ -28,12 +28,15 @@ class Verification:
 def read(result: RunResult, metric: str) -> Verification:
     """The verification that ended as `result`.
 
-    `check` is "verification" where it could not be done, and "killed" where a person ended it.
+    `check` is "verification" where it could not be done, "memory" where memory ran out, and "killed" where a person
+    ended it.
     """
     if result.exit_code == REJECTED and (found := _REJECTION.search(result.tail)):
         return Verification(None, found[1], found[2].strip())
     if result.outcome == "killed":
         return Verification(None, "killed", result.reason)
+    if result.outcome == "out_of_memory":
+        return Verification(None, "memory", f"the run came to its end, and its verification {result.reason}")
     if result.outcome != "finished":
         return Verification(None, "verification", f"the verification failed: {result.reason}")
     value = result.metrics.get(metric)

@@ -50,7 +50,7 @@ CHEATS = {
     "rewrites_the_evaluator": Stopped("inspection", "rejected", "it changed measure.py in its worktree"),
     "commits_a_kinder_evaluator": Stopped("inspection", "rejected", "it changed measure.py in its worktree"),
     "leaves_a_process_behind": Stopped("warden", "discarded", "within the noise"),
-    "exhausts_the_memory": Stopped("memory limit", "crashed", "used more than its 0.3 GB of memory"),
+    "exhausts_the_memory": Stopped("memory limit", "out_of_memory", "used more than its 0.3 GB of memory"),
     "changes_the_seed": Stopped("judge, and a flag", "discarded", "sure after 1 run that it is better"),
     "hides_behind_another_name": Stopped("guard", "rejected", "it is the same as experiment "),
     "is_brilliant_on_one_seed": Stopped("judge", "discarded", "its own runs scatter by "),

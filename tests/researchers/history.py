@@ -116,10 +116,11 @@ def history(count: int, seed: int = 1, researcher: str = "llm") -> list[Experime
         elif lot < 0.99:
             x.verdict, x.phase, x.judged_by = "rejected", "judged", "guard"
             x.reason = f"it is the same as experiment {chance.randint(0, number)}, which was discarded"
-            x.judged_at = x.proposed_at + 1
+            x.judged_at, x.judged_seq = x.proposed_at + 1, x.proposed_seq + 1
         else:
             x.verdict, x.phase, x.judged_by = "rejected", "judged", "ada"
-            x.reason, x.judged_at = "no dropout on this data, please: it reads the text once", x.proposed_at + 90
+            x.reason = "no dropout on this data, please: it reads the text once"
+            x.judged_at, x.judged_seq = x.proposed_at + 90, x.proposed_seq + 1
     return experiments
 
 
@@ -179,7 +180,7 @@ def contract_of() -> Contract:
 
 
 def _proposal(number: int, title: str, why: str, parent: int | None, researcher: str) -> Experiment:
-    return Experiment(number, researcher, title, why, "", parent, {}, proposed_at=START + 400 * number)
+    return Experiment(number, researcher, title, why, "", parent, {}, START + 400 * number, 10 * number)
 
 
 def _judged(
@@ -190,6 +191,7 @@ def _judged(
         x.runs[number] = _run(number, contract, metric + chance.gauss(0, NOISE) / 3)
     x.verdict, x.phase, x.metric, x.effect = verdict, "judged", metric, effect
     x.noise, x.judged_by, x.judged_at = NOISE, "judge", x.proposed_at + 400 * runs - 20
+    x.judged_seq = x.proposed_seq + 10 * runs - 1
     if effect is not None:
         x.confidence = min(0.999, max(0.001, 0.5 + effect / NOISE / 5)) if verdict != "kept" else 0.997
     word = "better" if (effect or 0) > 0 else "worse"
@@ -200,6 +202,7 @@ def _judged(
 def _failed(x: Experiment, verdict: Verdict, reason: str, contract: Contract) -> None:
     x.runs[1] = _run(1, contract, None)
     x.verdict, x.phase, x.reason, x.judged_by, x.judged_at = verdict, "judged", reason, "judge", x.proposed_at + 60
+    x.judged_seq = x.proposed_seq + 2
 
 
 def _run(number: int, contract: Contract, metric: float | None) -> Run:

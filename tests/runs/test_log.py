@@ -3,7 +3,18 @@
 import random
 from pathlib import Path
 
-from loop.runs.log import HEAD_BYTES, PART_BYTES, PARTS, CappedLog, read_log, read_log_tail
+import pytest
+
+from loop.runs.log import (
+    COMPRESSED_FROM,
+    HEAD_BYTES,
+    PART_BYTES,
+    PARTS,
+    CappedLog,
+    compress_log,
+    read_log,
+    read_log_tail,
+)
 
 
 def line(number: int) -> bytes:
@@ -131,3 +142,37 @@ def test_a_full_disk_costs_the_log_and_says_so():
     log.write(b"lost\n")
     log.close()
     assert log.fault is not None and "/dev/full" in log.fault
+
+
+@pytest.mark.parametrize("lines", [10, 1_000, 15_000, 120_000])
+def test_compressed_it_reads_the_same_from_any_offset(tmp_path: Path, lines: int):
+    whole = b"".join(line(number) for number in range(lines))
+    with CappedLog(tmp_path) as log:
+        log.write(whole)
+    offsets = [0, 1, 5_000, HEAD_BYTES - 7, HEAD_BYTES, HEAD_BYTES + 100_000, len(whole) - 3_000, len(whole)]
+    before = [read_log(tmp_path, offset) for offset in offsets], read_log_tail(tmp_path), follow(tmp_path, 0)
+    compress_log(tmp_path)
+    compress_log(tmp_path)
+    kept = [path.name for path in tmp_path.iterdir()]
+    assert kept == (["log.txt.gz"] if len(whole) >= COMPRESSED_FROM else ["log.txt"])
+    assert ([read_log(tmp_path, offset) for offset in offsets], read_log_tail(tmp_path), follow(tmp_path, 0)) == before
+
+
+def test_a_log_whose_compression_was_cut_off_is_compressed_the_next_time(tmp_path: Path):
+    with CappedLog(tmp_path) as log:
+        log.write(line(1) * 1_000)
+    text = read_log_tail(tmp_path).text
+    (tmp_path / "log.packing").write_bytes(b"half of it")
+    assert read_log_tail(tmp_path).text == text
+    compress_log(tmp_path)
+    assert read_log_tail(tmp_path).text == text and [path.name for path in tmp_path.iterdir()] == ["log.txt.gz"]
+
+
+@pytest.mark.parametrize("kept", [0, 3, 12, 500])
+def test_a_compressed_log_that_the_disk_has_lost_a_part_of_reads_as_nothing(tmp_path: Path, kept: int):
+    with CappedLog(tmp_path) as log:
+        log.write(b"".join(line(number) for number in range(1_000)))
+    compress_log(tmp_path)
+    packed = tmp_path / "log.txt.gz"
+    packed.write_bytes(packed.read_bytes()[:kept])
+    assert (read_log(tmp_path).text, read_log_tail(tmp_path).text) == ("", "")

@@ -15,9 +15,9 @@ from loop import settings as personal
 from loop.gauges import open_gauges
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, find_root
-from loop.opening import LEAST_DISK
 from loop.options import Options
 from loop.program import ProgramError, load
+from loop.room import lacking
 from loop.runs.environment import resolve_command
 from loop.runs.sandbox import NoSandbox, choose
 from loop.study import fold
@@ -49,10 +49,8 @@ def _machine(folder: Path) -> Iterator[Finding]:
     yield Finding("GPU", bool(gpus), names or "none that NVML sees", "runs use the processors")
     yield _torch(folder)
     free = shutil.disk_usage(folder).free
-    enough = free >= LEAST_DISK
-    yield Finding(
-        "disk", enough, f"{free / 1e9:.1f} GB free", f"a study needs {LEAST_DISK >> 20} MB to start", needed=True
-    )
+    short = lacking(folder)
+    yield Finding("disk", short is None, short or f"{free / 1e9:.1f} GB free", "free some space", needed=True)
     yield _sandbox(folder)
     multiplexer = next((name for name in ("TMUX", "STY", "ZELLIJ") if os.environ.get(name)), None)
     yield Finding(

@@ -4,7 +4,8 @@ import time
 
 from loop import events as e
 from loop.study import Study
-from tui.commands.reports import sign, word
+from tui.commands.reports import safe, sign, word
+from tui.troubles import clock_words
 
 
 def line(event: e.Event, study: Study) -> str | None:
@@ -14,7 +15,10 @@ def line(event: e.Event, study: Study) -> str | None:
         study: the study with this event folded in.
     """
     text = _text(event, study)
-    return None if text is None else f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {text}"
+    if text is None:
+        return None
+    (line,) = safe([f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {text}"])
+    return line
 
 
 def _text(event: e.Event, study: Study) -> str | None:
@@ -42,6 +46,8 @@ def _text(event: e.Event, study: Study) -> str | None:
             return f"! {where}: {message}"
         case e.Recovered(where=where):
             return f"{where} works again"
+        case e.ClockMoved() as moved:
+            return clock_words(moved)
         case e.ResearcherJoined(name=name, about=about):
             return f"{name} proposes: {about}"
         case e.CheckoutChanged(files=files, lines_added=added, lines_removed=removed) if files:
@@ -75,7 +81,7 @@ def _finished(run: e.RunFinished, name: str) -> str:
         text += f": {run.reason}"
     if run.leftovers:
         text += f" ({run.leftovers} leftover processes ended)"
-    if run.outcome == "crashed" and run.tail:
+    if run.outcome in ("crashed", "out_of_memory") and run.tail:
         text += "".join(f"\n          | {tail}" for tail in run.tail.splitlines()[-15:])
     return text
 

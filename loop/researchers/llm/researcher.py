@@ -57,7 +57,7 @@ class _Talk:
     idle: int = 0
     refusals: int = 0
     repaired: list[int] = field(default_factory=list)
-    """Experiments of this conversation that crashed, in order."""
+    """Experiments of this conversation that crashed or ran out of memory, in order."""
 
 
 class LanguageModel:
@@ -158,7 +158,7 @@ class LanguageModel:
         mendable = [
             (experiment, talk)
             for experiment, talk in known
-            if experiment.verdict == "crashed"
+            if experiment.verdict in ("crashed", "out_of_memory")
             and len(talk.repaired) < REPAIRS
             and talk.champion == briefing.champion.id
         ]
@@ -173,7 +173,7 @@ class LanguageModel:
         talk.conversation.say(repair(crashed, log, REPAIRS - len(talk.repaired) + 1))
         for words in briefing.words:
             talk.conversation.say(prompts.WORDS.format(words=words))
-        sink.think(f"Experiment {crashed.id} crashed ({crashed.reason}). Back to its conversation.\n")
+        sink.think(f"Experiment {crashed.id} failed ({crashed.reason}). Back to its conversation.\n")
         return talk
 
     async def _fresh(self, briefing: Briefing, sink: Sink, draft: Toolbox | None = None) -> _Talk:

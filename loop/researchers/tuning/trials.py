@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Literal, cast
 
 from loop.contract import Contract
+from loop.events import FAILURES
 from loop.researchers.tuning.constants import Number
 from loop.study import Experiment
 
@@ -136,7 +137,7 @@ def _standing(experiment: Experiment, metric: float | None) -> Standing:
         return "open"
     if metric is not None and experiment.verdict in ("kept", "discarded"):
         return "measured"
-    return "failed" if experiment.verdict in ("crashed", "timed_out", "rejected") else "void"
+    return "failed" if experiment.verdict in (*FAILURES, "rejected") else "void"
 
 
 def _mean(experiment: Experiment, measure: str) -> float | None:

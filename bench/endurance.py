@@ -1,0 +1,173 @@
+"""A study of days in fast-forward: what grows, and what does not.
+
+    python -m bench.endurance [--experiments 700]
+
+The real command line on a real repository, with the AutoML researcher and runs that print their number at once. The
+supervisor is a process of its own and is looked at from outside. Prints, never asserts.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bench.cockpit import Terminal, say
+from loop.journal import Journal
+from loop.lineage import init_repository
+from loop.study import FOLDED, fold
+from loop.workspace import Workspace, supervisor_alive
+
+WARM = 10
+"""Experiments after which everything that is loaded once has been loaded."""
+
+TRAIN = """\
+import math, os, random
+
+RATE = 0.02
+DEPTH = 4
+WIDTH = 64
+WARMUP = 0.1
+DECAY = 0.3
+chance = random.Random(int(os.environ["LOOPTOP_SEED"]))
+value = 1 + 0.05 * math.log10(RATE / 0.005) ** 2 + 0.004 * abs(DEPTH - 8) + abs(WARMUP - 0.2) / 9
+value += chance.gauss(0, 0.01)
+for step in range(2000):
+    print(f"step {step:05d} ({step / 20:.1f}%) | loss: {3 - step / 1000:.3f} | tok/sec: 1,000 | of the width {WIDTH}")
+print("---")
+print(f"val_bpb: {value:.6f}")
+"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The supervisor's process from outside, after so many verdicts."""
+
+    experiment: int
+    memory: int
+    handles: int
+    threads: int
+
+
+def study(root: Path, count: int) -> list[Look]:
+    """Run a study of `count` experiments at `root`, and look at its supervisor after each verdict."""
+    (root / "train.py").write_text(TRAIN)
+    (root / "program.md").write_text(
+        f"---\nrun: {sys.executable} -I -S train.py\nlimits: {{experiments: {count}, failures: 1000}}\n---\nAnything.\n"
+    )
+    init_repository(root, [root / "train.py", root / "program.md"])
+    looptop = str(Path(sys.executable).with_name("looptop"))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("LOOPTOP_", "OPENAI_"))}
+    subprocess.run(
+        [looptop, "--researcher", "automl"],
+        cwd=root,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    pid = supervisor_alive(root)
+    process, looks = psutil.Process(pid), list[Look]()
+    with Journal(Workspace(root).journal) as journal:
+        seen = 0
+        while supervisor_alive(root) is not None:
+            for event in journal.read(seen, kinds={"experiment_judged"}):
+                seen = event.seq
+                try:
+                    memory, handles, threads = process.memory_info().rss, process.num_fds(), process.num_threads()
+                except psutil.NoSuchProcess:
+                    break
+                looks.append(Look(event.experiment or 0, memory, handles, threads))
+                if len(looks) % 100 == 0:
+                    print(f"  {len(looks)} of {count} ...", file=sys.stderr, flush=True)
+            time.sleep(0.02)
+    return looks
+
+
+def costs(root: Path) -> dict[int, float]:
+    """Milliseconds from one proposal to the next, per run, less what the runs themselves took."""
+    with Journal(Workspace(root).journal) as journal:
+        events = journal.read(kinds=FOLDED)
+    proposed = {event.experiment: event.at for event in events if event.kind == "experiment_proposed"}
+    runs: dict[int | None, list[float]] = {number: [] for number in proposed}
+    for event in events:
+        if event.body.kind == "run_finished":
+            runs[event.experiment].append(event.body.seconds)
+    return {
+        number: 1000 * (proposed[number + 1] - proposed[number] - sum(runs[number])) / len(runs[number])
+        for number in proposed
+        if number and number + 1 in proposed and runs[number]
+    }
+
+
+def start_up(root: Path, times: int = 5) -> float:
+    """Median seconds of a supervisor that finds its limit reached already: to open the study, and to end."""
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-P", "-m", "loop", str(root), json.dumps({})], capture_output=True)
+        took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+def sizes(root: Path, count: int) -> None:
+    """What lies on the disk, an experiment."""
+    folder = Workspace(root)
+    with Journal(folder.journal) as journal:
+        events = journal.last_seq()
+        folded = fold(journal.read(kinds=FOLDED))
+    parts = {
+        "journal": folder.folder.glob("journal.db*"),
+        "run folders": folder.runs.rglob("*"),
+        "git": (root / ".git").rglob("*"),
+    }
+    for name, paths in parts.items():
+        used = sum(path.lstat().st_blocks * 512 for path in paths)
+        say(f"{name} on disk, an experiment", "", f"{used / count / 1000:.1f} kB")
+    print(f"({events:,} events; {len(folded.experiments):,} experiments, {folded.verdicts()})")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--experiments", type=int, default=700, help="how many (default 700)")
+    count = parser.parse_args().experiments
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as many:
+        study(Path(one), WARM)
+        early = start_up(Path(one))
+        root = Path(many)
+        looks = study(root, count)
+        say("what", "budget", "measured")
+        first, last = looks[WARM], looks[-1]
+        say(
+            f"memory of the supervisor, from experiment {first.experiment} to {last.experiment}",
+            "10 MB",
+            f"{(last.memory - first.memory) / 1e6:+.1f} MB, to {last.memory / 1e6:.0f}",
+        )
+        say("open files", "flat", f"{first.handles} → {last.handles} (most {max(look.handles for look in looks)})")
+        say("threads", "flat", f"{first.threads} → {last.threads} (most {max(look.threads for look in looks)})")
+        spans = costs(root)
+        begin = statistics.median([spans[n] for n in range(5, 56) if n in spans])
+        end = statistics.median([spans[n] for n in range(count - 50, count) if n in spans])
+        say(
+            "cost of an experiment, around the last against the 10th",
+            "ratio 1.20",
+            f"{end / begin:.2f} ({begin:.0f} → {end:.0f} ms)",
+        )
+        late = start_up(root)
+        say("start-up of a supervisor, at the end against the 10th", "", f"{late:.2f} s against {early:.2f} s")
+        terminal = Terminal(root)
+        paint = terminal.wait_for("champion")
+        say("attach at the end: everything on screen", "0.5 s", f"{paint:.2f} s")
+        terminal.close()
+        sizes(root, count)
+
+
+if __name__ == "__main__":
+    main()
