@@ -71,7 +71,7 @@ def main() -> int:
         jobs = _jobs(asked.seed, list(references.values()), traced=not reason)
         if asked.only is not None:
             jobs = iter([next(job for job in jobs if job.number == asked.only)])
-        while sums.points < asked.points and (batch := list(itertools.islice(jobs, 2 * asked.workers))):
+        while sums.points < asked.points and (batch := list(itertools.islice(jobs, asked.workers))):
             for job, outcome in pool.map(_work, batch, [home] * len(batch), [references[x.study] for x in batch]):
                 sums.add(job, outcome, home / str(job.number))
     if not sums.faults:

@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.timeout(300)  # two studies, started ten times
 def test_a_supervisor_killed_at_any_step_loses_doubles_and_leaves_nothing() -> None:
     command = [
         sys.executable,
