@@ -104,6 +104,7 @@ class Mending:
 
     async def look(self) -> list[Discrepancy]:
         """What disagrees now."""
+        await asyncio.to_thread(self._lineage.clear_half_made_trees)
         world = await asyncio.to_thread(look, self._workspace, self._lineage, self._study)
         return recovery.compare(self._study, world)
 

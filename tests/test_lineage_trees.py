@@ -139,6 +139,8 @@ def test_stale_trees_go_and_the_persons_worktrees_stay(lineage: Lineage, tmp_pat
         record.mkdir()
         (record / "locked").write_text("initializing\n")
     (half_made[0] / "gitdir").touch()
+    for name, text in (("gitdir", f"{home}/12.2.verify1/.git\n"), ("HEAD", head), ("commondir", "")):
+        (half_made[1] / name).write_text(text)  # with this no git that lists worktrees works
     (lineage.root / ".git" / "refs" / "looptop" / "study").mkdir(parents=True)
     (lineage.root / ".git" / "refs" / "looptop" / "study" / "9.lock").touch()
     before = fingerprint(lineage.root)
