@@ -42,8 +42,8 @@ class Worktrees:
 
     def __init__(self, git: Plumbing) -> None:
         self._git = git
-        # `git worktree add` reads the records of all other trees, and fails on one that is half made.
-        self._one_at_a_time = threading.Lock()
+        # What reads the records of all trees, such as `git worktree add`, fails on one that is half made.
+        self.one_at_a_time = threading.Lock()
         self.home = git.root / ".looptop" / "trees"
 
     def add(self, name: str, commit: str) -> Path:
@@ -61,7 +61,7 @@ class Worktrees:
         self.home.mkdir(parents=True, exist_ok=True)
         try:
             # Forced twice: a record whose tree somebody deleted by hand must not stop us, locked or not.
-            with self._one_at_a_time:
+            with self.one_at_a_time:
                 self._git.run("worktree", "add", "-f", "-f", "--quiet", "--detach", str(tree), commit)
             _fill_submodules(self._git, self._git, commit, tree)
         except BaseException:
@@ -77,7 +77,7 @@ class Worktrees:
         """
         tree = self.path(name)
         _delete(tree)
-        with self._one_at_a_time:
+        with self.one_at_a_time:
             for record in self._records().get(tree.name, []):
                 _delete(record)
 
@@ -140,7 +140,7 @@ class Worktrees:
             LineageError: git could not compare.
         """
         tree = self.path(name)
-        with self._one_at_a_time:
+        with self.one_at_a_time:
             records = self._records().get(tree.name, [])
         if not records:
             return []
