@@ -377,7 +377,8 @@ class Lineage:
         return BranchMoved(f"branch {self.branch} is checked out in {standing}; switch to another branch there")
 
     def _branch_state(self) -> tuple[str | None, str]:
-        return memory.branch_state(self._git, self._branch_ref)
+        with self._trees.one_at_a_time:
+            return memory.branch_state(self._git, self._branch_ref)
 
     def _modes(self, parent: str, files: frozenset[str]) -> dict[str, str]:
         """The modes of those files that are in `parent` already; refuses what is no plain file there.
