@@ -105,6 +105,7 @@ class Mending:
 
     async def look(self) -> list[Discrepancy]:
         """What disagrees now."""
+        await asyncio.to_thread(self._lineage.clear_half_made_trees)
         world = await asyncio.to_thread(look, self._workspace, self._lineage, self._study)
         return recovery.compare(self._study, world)
 
@@ -120,10 +121,7 @@ class Mending:
         cleared = False
         for one in found:
             if notes := [mend.experiment for mend in one.mends if isinstance(mend, d.Write)]:
-                if len(notes) == 1:  # its run folders may be still to be emptied too
-                    await self._verdicts.carry_out(self._study.experiments[notes[0]])
-                else:
-                    await self._verdicts.write_notes(self._study.experiments[number] for number in notes)
+                await self._verdicts.carry_out(*(self._study.experiments[number] for number in notes))
                 continue
             for mend in one.mends:
                 if isinstance(mend, d.Clear):

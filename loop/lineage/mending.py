@@ -106,10 +106,17 @@ def foreign_locks(git: Plumbing, now: float) -> dict[str, float]:
     return dict(sorted(found.items()))
 
 
+def notes_lock(git: Plumbing) -> list[Path]:
+    """The lock file of git's own on the notes, where there is one."""
+    lock = git.common_dir / "refs" / "notes" / "looptop.lock"
+    return [lock] if lock.exists() else []
+
+
 def clear_notes_lock(git: Plumbing) -> None:
     """Take away the lock file of git's own on the notes. The caller holds ours, so no looptop's git is writing them."""
     try:
-        (git.common_dir / "refs" / "notes" / "looptop.lock").unlink(missing_ok=True)
+        for lock in notes_lock(git):
+            lock.unlink(missing_ok=True)
     except OSError as failed:
         raise LineageError(f"{failed.filename} cannot be deleted ({failed.strerror}); delete it by hand") from failed
 
