@@ -140,6 +140,7 @@ class Mending:
         experiments = self._study.experiments
         match mend:
             case recovery.RunAgain(experiment=number, run=run):
+                await asyncio.to_thread(self._workspace.drop_written, number, run)
                 lost = e.RunFinished(outcome="lost", reason="its supervisor ended; it is run again")
                 self._recorder.record(lost, number, run)
             case recovery.Commit(experiment=number):

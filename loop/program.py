@@ -127,7 +127,8 @@ async def watch(root: Path) -> AsyncIterator[Program | ProgramError]:
         try:
             now: Program | ProgramError = load(root)
         except ProgramError as error:
-            now = error
+            gone = ProgramError(f"{NAME} is gone; put it back, or write a new one with `looptop init`")
+            now = error if (root / NAME).exists() else gone
         key = str(now) if isinstance(now, ProgramError) else now
         if key != last:
             last = key

@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from loop import budget, schedule, submission
@@ -32,6 +33,7 @@ from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
 from loop.room import DiskError, Room
+from loop.runs.leftovers import reap_strangers
 from loop.slot import Slot
 from loop.study import Experiment, Study, Wish
 from loop.verdicts import Verdicts
@@ -77,6 +79,7 @@ class Supervisor:
         self._prepared, self._slots, self._gauges = prepared, tuple(slots), gauges
         self._room = Room(workspace.folder, lineage.store)
         self._recorder = Recorder(journal, self._room)
+        self._journal = _identity(workspace.journal)
         self._verdicts = Verdicts(workspace, lineage, self._recorder)
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
         self._mending = Mending(workspace, lineage, self._recorder, self._intake, self._verdicts)
@@ -128,6 +131,8 @@ class Supervisor:
             end = early
         except (LineageError, JournalError, DiskError) as error:
             end = End(str(error), failed=True)
+        if end.failed and (gone := self._folder_gone()):
+            end = End(gone, failed=True)  # whatever it was that failed for it first
         await self._close(tasks, end)
         return end
 
@@ -205,6 +210,10 @@ class Supervisor:
         waited = time.monotonic()
         while self._flights.busy and time.monotonic() - waited < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be
             await asyncio.sleep(0.02)  # what has failed, so no event can be relied on here
+        try:  # a verdict that is in the journal gets its note
+            await asyncio.wait_for(self._verdicts.judging.acquire(), LONGEST_GOODBYE)
+        except TimeoutError:
+            pass  # git hangs: it is done at the next start
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -232,6 +241,7 @@ class Supervisor:
             self._claimed.add(experiment.id)
             try:
                 await self._serve_one(experiment, slot)
+                self._limit_reached()  # now, and not with the next beat
             except (LineageError, OSError) as error:  # its worktree or its folders
                 self._recorder.excuse(error)  # it is done again when there is room
                 self._lose(experiment)
@@ -300,6 +310,9 @@ class Supervisor:
         """Read the gauges: what the person sees of the machine, and the sign that the supervisor is alive."""
         walked = -DISK_INTERVAL
         while True:
+            if gone := await asyncio.to_thread(self._folder_gone):
+                raise End(gone, failed=True)
+            reap_strangers()
             reading = await asyncio.to_thread(self._gauges.read)
             self._asking.saw(reading)
             self._recorder.stream(self._flights.saw(reading))
@@ -311,13 +324,28 @@ class Supervisor:
             self._limit_reached()
             await asyncio.sleep(HEARTBEAT_BUSY if self.study.running() else HEARTBEAT_IDLE)
 
+    def _folder_gone(self) -> str:
+        """Why nothing that is recorded could be found again, where somebody has taken the journal's folder away."""
+        workspace = self._prepared.workspace
+        if self._journal == _identity(workspace.journal):
+            return ""
+        return (
+            f"{workspace.folder} was deleted or moved while the loop was at work; put it back and start `looptop` "
+            "again (every experiment is in git too: `looptop doctor` says what is there)"
+        )
+
     async def _follow_program(self) -> None:
         """Take over each saved version of the program, or say why not."""
+        refused = False
         async for found in watch(self._prepared.workspace.root):
             if isinstance(found, ProgramError):
                 message = f"{found}; the version before it stays in force"
                 self._recorder.record(e.Fault(where="program.md", message=message))
+                refused = True
             else:
+                if refused:
+                    self._recorder.record(e.Recovered(where="program.md"))
+                    refused = False
                 adopt(self._recorder, self._prepared.options.applied(found.contract), found.text)
 
     # --- a person's wishes -------------------------------------------------------------------------------------
@@ -341,6 +369,8 @@ class Supervisor:
                 return self._asking.interrupts(wish)
             case e.Submitted():  # there is nothing to compare it with before the baseline is a commit
                 return self.study.baseline is not None and self.study.baseline.commit is not None
+            case e.Killed():
+                return not self._flights.ends_for(wish.seq)
             case _:
                 return True
 
@@ -378,6 +408,15 @@ class Supervisor:
         granted = e.WishGranted(wish=wish.seq, outcome=f"it is experiment {number}")
         self._intake.accept(number, parent, proposal, wish.who or PERSON, granted)
         await self._intake.commit(self.study.experiments[number])
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of the same name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _soon(loop: asyncio.AbstractEventLoop, say: Callable[[str | None], None], waits: str | None) -> None:

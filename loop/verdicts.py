@@ -5,7 +5,6 @@ finishes.
 """
 
 import asyncio
-import shutil
 from collections.abc import Iterable
 from functools import partial
 from typing import cast
@@ -144,7 +143,8 @@ class Verdicts:
             await asyncio.to_thread(self._lineage.check_branch, self._study.best.commit or "")
         elif successor is not None:
             await self._move_branch(successor)
-            changed = e.ChampionChanged(commit=successor.commit or "", metric=judged.metric or successor.metric)
+            metric = judged.metric if successor is experiment else successor.metric
+            changed = e.ChampionChanged(commit=successor.commit or "", metric=metric)
             facts.append((changed, successor.id, None))
         self._recorder.record_all(facts)
         await self.carry_out(experiment)
@@ -199,8 +199,8 @@ class Verdicts:
         for run in experiment.runs.values():
             if run.outcome is None or run.number in verifying:
                 continue  # a person may judge while it runs
+            checkpoints = experiment.verdict == "kept" and run.outcome != "lost"
+            self._workspace.drop_written(experiment.id, run.number, but="out" if checkpoints else "")
             folder = self._workspace.run_folder(experiment.id, run.number)
-            for part in ("tmp",) if experiment.verdict == "kept" else ("tmp", "out"):
-                shutil.rmtree(folder / part, ignore_errors=True)
             for log in (folder, folder / "verify"):
                 compress_log(log)

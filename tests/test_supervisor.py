@@ -236,6 +236,29 @@ async def test_in_flagged_review_a_flagged_proposal_waits_and_the_others_run(tmp
     assert (second.verdict, second.flags) == ("discarded", ())
 
 
+async def test_a_kill_is_granted_with_the_end_of_the_run_so_that_no_death_in_between_forgets_it(house: House) -> None:
+    workspace = Workspace(house.root)
+
+    async def kill() -> None:
+        with Journal(workspace.journal) as journal:
+            async for events in journal.follow():
+                if any((event.kind, event.experiment) == ("run_started", 1) for event in events):
+                    journal.append(e.Killed(who="ada"), 1)
+                    return
+
+    (house.root / ".looptop").mkdir()
+    with supervise(house.root), Journal(workspace.journal, create=True) as journal:
+        killing = asyncio.create_task(kill())
+        researcher = Scripted(change("# the end", "sleep 60"))
+        await asyncio.wait_for(house.supervisor(journal, researcher).run(), 60)
+        await killing
+    granted = house.events("wish_granted")[-1]
+    ended = [event for event in house.events("run_finished") if event.experiment == 1]
+    assert [event.seq for event in ended] == [granted.seq - 1]
+    assert granted.at == ended[0].at, "one transaction"
+    assert house.study().experiments[1].verdict == "killed"
+
+
 async def test_without_review_a_flag_is_a_mark_in_the_record(house: House) -> None:
     study = await house.work(Scripted(change("# the end", "unset LOOPTOP_SEED; A=9")))
     assert study.experiments[1].flags == ("run.sh line 7 touches the seed: unset LOOPTOP_SEED; A=9",)
@@ -475,6 +498,28 @@ async def test_a_verification_that_takes_too_long_is_no_measurement(tmp_path: Pa
     study = await house.work(Scripted(change("A=5", "A=1")))
     assert study.experiments[1].verdict == "rejected"
     assert study.experiments[1].reason.startswith("its verification took 6.")
+
+
+async def test_a_verification_that_runs_out_of_memory_is_done_again_and_the_number_is_not_lost(tmp_path: Path) -> None:
+    house = House(tmp_path, "verify: sh other.txt\n", sandbox="off")
+    once = tmp_path / "once"
+    (house.root / "other.txt").write_text(
+        f"grep -q A=1 run.sh && mkdir {once} 2>/dev/null && {{ echo MemoryError; exit 1; }}\n"
+        "grep -q A=2 run.sh && { echo MemoryError; exit 1; }\n"
+        "echo loss: 7.$((LOOPTOP_SEED % 2))\n"
+    )
+    init = ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qam", "verify"]
+    subprocess.run(["git", *init], cwd=house.root, check=True)  # noqa: ASYNC221 - before the loop begins
+    study = await house.work(Scripted(change("A=5", "A=1"), change("A=5", "A=2")))
+    first, second = study.experiments[1], study.experiments[2]
+    assert (first.verdict, first.metric) == ("discarded", pytest.approx(7.05, abs=0.06))
+    assert [run.outcome for run in first.runs.values()] == ["finished"] * len(first.runs), "it did not run again"
+    said = [fault.message for _, fault in study.faults if fault.where == "verification"]
+    assert said[0].startswith("the verification of run 1.1 ran out of memory: it used ")
+    assert said[0].endswith("; the run's number is not lost, it is verified once more")
+    assert (second.verdict, len(said)) == ("out_of_memory", 2)
+    assert second.reason.startswith("the run came to its end, and its verification ran out of memory: it used ")
+    assert second.runs[1].outcome == "finished"
 
 
 def broken_guard(monkeypatch: pytest.MonkeyPatch, folder: Path, times: int) -> None:

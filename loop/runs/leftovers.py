@@ -105,6 +105,22 @@ def sweep_orphans(run_dir: str, warden: int) -> int:
     return len(ended)
 
 
+def reap_strangers() -> int:
+    """Collect the dead children of this process that it did not start: orphans that came to it as their subreaper.
+
+    What the loop starts itself leads a session of its own, and is waited for by whoever started it; its status must
+    not be taken from them. Returns how many were collected.
+    """
+    collected = 0
+    for pid in tree.zombies(tree.children(os.getpid())):
+        try:
+            if os.getsid(pid) != pid:
+                collected += os.waitpid(pid, os.WNOHANG)[0] == pid
+        except (ChildProcessError, ProcessLookupError):
+            pass  # collected by somebody else meanwhile
+    return collected
+
+
 def _processes_under(root: Path) -> list[Leftover]:
     """The user's processes whose LOOPTOP_RUN_DIR lies under `root`, without this one and its ancestors."""
     me = psutil.Process()

@@ -75,6 +75,11 @@ def living(pids: Iterable[int]) -> list[int]:
     return [pid for pid in pids if _state(pid) not in ("", "Z", "X")]
 
 
+def zombies(pids: Iterable[int]) -> list[int]:
+    """Those that have ended and wait for their parent."""
+    return [pid for pid in pids if _state(pid) == "Z"]
+
+
 def resident_memory(pids: Iterable[int]) -> int:
     """Bytes of memory the processes hold together, shared pages counted once for each: an upper bound, and cheap."""
     if not LISTS_CHILDREN:

@@ -29,6 +29,12 @@ GUEST = e.GpuProcess(pid=8, memory=2 * GB, user="grace", command="python serve.p
 UNKNOWN = e.GpuProcess(pid=9)
 
 
+def test_a_gpu_that_is_gone_says_so() -> None:
+    reading = gauge(1)
+    gone = reading.model_copy(update={"gpus": (e.GpuGauge(index=0, name="H100", gone=True),)})
+    assert any(line.startswith("GPU 0") and line.endswith("n/a  does not answer") for line in shown(gone, None))
+
+
 def test_each_run_says_what_it_holds_and_strangers_are_named_the_largest_first() -> None:
     runs = (
         e.RunGauge(experiment=3, run=1, memory=6 * GB, gpu_memory=20 * GB),

@@ -88,7 +88,7 @@ class Wishing(Frame, inherit_bindings=False):
             return
         experiment, run = flight
         name = f"{experiment.id}.{run.number}"
-        done = clock(min(self.now() - run.started_at, run.deadline))
+        done = clock(min(max(0.0, self.now() - run.started_at), run.deadline))
         text = (
             f"Run {name} ({cut(one_line(experiment.title), 60)}) has trained {done} of {clock(run.budget)}. It is "
             "ended with all its processes, counts as killed, and is not tried again. The loop goes on."

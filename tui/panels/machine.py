@@ -82,6 +82,8 @@ def gpu_line(gpu: GpuGauge, history: Sequence[GaugeRead], wide: int, past: int, 
     use = gpu.utilisation
     spans: list[Span] = [(pad(f"GPU {gpu.index}", 7), "dim"), *bar(None if use is None else use / 100, wide, glyphs)]
     spans.append((f" {use:4.0f}%" if use is not None else "   n/a", "text" if use is not None else "faint"))
+    if gpu.gone:
+        return (*spans, ("  does not answer", "bad"))
     if gpu.memory_used is not None and gpu.memory_total:
         spans.append((f"  {gpu.memory_used / 1024**3:3.0f}/{size(gpu.memory_total)}", "text"))
     else:

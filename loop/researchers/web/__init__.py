@@ -177,7 +177,12 @@ async def text_of(got: Downloaded, patience: float) -> str:
 async def _run(command: list[str], given: IO[bytes], said: IO[bytes], patience: float) -> int | None:
     """The exit status of a process; None for one that was still at it in the end. It never outlives this call."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=given, stdout=said, stderr=asyncio.subprocess.DEVNULL, env=_environment(environ)
+        *command,
+        stdin=given,
+        stdout=said,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=_environment(environ),
+        start_new_session=True,
     )
     try:
         async with asyncio.timeout(patience):
