@@ -100,8 +100,10 @@ class Asking:
                     self.broken = f"{researcher.name}: {nothing}"
                 self._recorder.wake()
                 await asyncio.Future()  # until the loop ends: others may have something left
-            except (LineageError, JournalError):
-                raise
+            except (LineageError, JournalError) as error:  # such as a coding agent's worktree
+                if isinstance(error, JournalError) or not self._recorder.lacks_room(error):
+                    raise
+                await self._recorder.room()
             except Exception as error:
                 log.exception("the researcher %s failed", researcher.name)
                 Line(self._recorder, researcher, None, self._limited).trouble(f"{type(error).__name__}: {error}", wait)

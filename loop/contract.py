@@ -10,9 +10,19 @@ import hashlib
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_LONGEST = 1e9  # seconds, 31 years; clocks and locks of a system take no more than a few hundred
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
@@ -22,14 +32,23 @@ def duration(value: Any) -> Any:
     Raises:
         ValueError: anything else, in words that fit behind "budget: ".
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LONGEST:
         return float(value)
     if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
         return float(match[1]) * _SECONDS[match[2]]
-    raise ValueError(f"expected a duration such as 20s, 5m or 1h, not {value!r}")
+    raise ValueError(f"expected a duration such as 20s, 5m or 1h, not {value!r:.80}")
 
 
-Seconds = Annotated[float, BeforeValidator(duration), Field(gt=0, allow_inf_nan=False)]
+def _text(value: str) -> str:
+    """A text that a command line, a path and the journal can carry."""
+    if "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise ValueError(f"{value!r:.80} is no text: it has a zero byte or half a character in it")
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(duration), Field(gt=0, lt=_LONGEST)]
+Size = Annotated[ByteSize, Field(gt=0, lt=2**63)]
+Text = Annotated[str, AfterValidator(_text)]
 
 
 class _Strict(BaseModel):
@@ -63,15 +82,15 @@ class Limits(_Strict):
     """Tokens of model calls, read and written."""
     failures: int | None = Field(default=20, ge=1)
     """Experiments in a row that ended without a number."""
-    memory: ByteSize | None = None
+    memory: Size | None = None
     """Bytes of main memory that one run's process tree may hold."""
     processes: int | None = Field(default=1024, ge=1)
     """Processes that a run may have at once."""
-    file: ByteSize | None = None
+    file: Size | None = None
     """Bytes of one file that a run writes."""
-    run_disk: ByteSize | None = ByteSize(20_000_000_000)
+    run_disk: Size | None = ByteSize(20_000_000_000)
     """Bytes that a run may leave on the disk, its temporary files included."""
-    disk: ByteSize | None = None
+    disk: Size | None = None
     """Bytes that `.looptop/` may hold."""
 
 
@@ -80,7 +99,7 @@ class Contract(_Strict):
 
     edit: tuple[str, ...] = ("train.py",)
     """The only files a proposal may change, relative to the root of the repository."""
-    run: str = "python train.py"
+    run: Text = "python train.py"
     """One run, as a command line from the root of the experiment's worktree."""
     metric: str = Field(default="val_bpb", pattern=r"^[A-Za-z_][\w./-]*$")
     """Name of the number that decides."""
@@ -92,13 +111,13 @@ class Contract(_Strict):
     read: tuple[str, ...] = ()
     """Files and folders outside the repository's commits that a run may read, such as its data: absolute, below the
     home (`~/`), or relative to the checkout."""
-    verify: str | None = None
+    verify: Text | None = None
     """Command that measures the metric anew where the proposal cannot reach; None: self-reported."""
     keep: Keep = Keep()
     limits: Limits = Limits()
     review: Literal["auto", "all", "flagged"] = "auto"
     """Which proposals wait for a person: none, all, or those with a flag (see `flags`)."""
-    researcher: str | None = None
+    researcher: Text | None = None
     """Who proposes: `automl`, `llm`, or the command line of a coding agent; None: what the person's settings say."""
 
     @field_validator("edit", "read", mode="before")
@@ -107,7 +126,7 @@ class Contract(_Strict):
         if isinstance(value, str):
             return (value,)
         if not isinstance(value, list | tuple):
-            raise ValueError(f"expected a file or a list of files, not {value!r}")
+            raise ValueError(f"expected a file or a list of files, not {value!r:.80}")
         return value
 
     @field_validator("edit")
@@ -117,8 +136,10 @@ class Contract(_Strict):
             raise ValueError("name at least one file that a proposal may change")
         for path in paths:
             parts = path.split("/")
+            if not path.isprintable():
+                raise ValueError(f"{path!r:.80} has a sign in it that no file name here may have")
             if path.startswith(("/", "~")) or ".." in parts or not path.strip():
-                raise ValueError(f"{path!r} is outside the repository")
+                raise ValueError(f"{path!r:.80} is outside the repository")
             if parts[0] in (".git", ".looptop"):
                 raise ValueError(f"{path!r} belongs to {'git' if parts[0] == '.git' else 'looptop'} itself")
         return paths
@@ -127,8 +148,8 @@ class Contract(_Strict):
     @classmethod
     def _not_looptops_own(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
         for path in paths:
-            if not path.strip() or ".looptop" in path.split("/"):
-                raise ValueError(f"{path!r} is nothing that a run may read: name a file or a folder of yours")
+            if not path.strip() or not path.isprintable() or ".looptop" in path.split("/"):
+                raise ValueError(f"{path!r:.80} is nothing that a run may read: name a file or a folder of yours")
         return paths
 
     @field_validator("run", "verify", "researcher")

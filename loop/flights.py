@@ -25,6 +25,7 @@ from loop.lineage import Lineage
 from loop.lost import BELIEVED, Around, Lost, lost, others_held
 from loop.readiness import Readiness
 from loop.recorder import Recorder
+from loop.room import kept_free
 from loop.runs import verification
 from loop.runs.confinement import Confinement
 from loop.runs.environment import child_environment, resolve_command
@@ -43,10 +44,6 @@ AGAIN = "; it is run again"
 
 SHORTEST_VERIFICATION = 60.0
 """Seconds a verification gets at least, however much of the deadline the run has used up."""
-
-
-RESERVE = 256 << 20
-"""Bytes of the disk that no run may take: the journal of the loop has to go on."""
 
 
 @dataclass
@@ -128,8 +125,11 @@ class Flights:
                 touched = await asyncio.to_thread(self._lineage.touched, name, experiment.commit, contract.edit)
             stepping = (steps[-1] - steps[0]) if steps else 0.0
             finished = self._finished(flight, result, experiment, stepping, touched, gone)
-            self._recorder.record(finished, experiment.id, number)
+            # Before its end is told: who dies in between runs it again, and nobody would come back to clear up.
             await asyncio.to_thread(places.clear)
+            if finished.outcome == "lost":
+                await asyncio.to_thread(self._workspace.drop_written, experiment.id, number)
+            self._recorder.record(finished, experiment.id, number)
             await asyncio.to_thread(self._lineage.remove_tree, name)  # in flight until then: an end of the loop waits
         if gone is not None and not gone.passes:
             return gone.reason
@@ -184,9 +184,9 @@ class Flights:
         checking = await self._start(spec, partial(self._examined_tree, name, experiment.commit))
         with self._in_flight(experiment, checking, number, slot) as flight:
             result = await checking.wait()
+            await asyncio.to_thread(places.clear)
             if not (flight.lost or self._short_of_memory(experiment, number, result)):  # else it is verified again
                 self._recorder.record(self._verified(experiment, result), experiment.id, number)
-            await asyncio.to_thread(places.clear)
             await asyncio.to_thread(self._lineage.remove_tree, name)
 
     def _short_of_memory(self, experiment: Experiment, number: int, result: RunResult) -> bool:
@@ -329,7 +329,7 @@ class Flights:
             home=tmp / "home" if confined is not None else None,
             texts=self._confining.texts,
         )
-        free = shutil.disk_usage(places.folder).free - RESERVE
+        free = shutil.disk_usage(places.folder).free - kept_free(places.folder)
         return RunSpec(
             argv=argv,
             cwd=tree,
@@ -373,6 +373,8 @@ class Flights:
             outcome, reason = "lost", f"ended with the supervisor{AGAIN}"
         elif gone is not None or result.machine:
             outcome, reason = "lost", f"{result.reason if gone is None else gone.reason}{AGAIN}"
+        elif outcome == "crashed" and (short := self._recorder.too_little_room()):
+            outcome, reason = "lost", f"{short}{AGAIN}"
         elif outcome == "finished" and contract.verify is None:
             value = result.metrics.get(contract.metric)
             if value is None:

@@ -3,14 +3,14 @@
 Also moves a queued experiment onto a champion that came after it was proposed. Nothing here runs anything.
 """
 
-import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from loop import events as e
 from loop import guards, schedule
 from loop.flags import flags
 from loop.journal import Journal
-from loop.lineage import ExperimentMessage, Lineage, LineageError, MergeConflict
+from loop.lineage import Committed, ExperimentMessage, Lineage, LineageError, MergeConflict
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
 from loop.study import Experiment, Study
@@ -140,18 +140,7 @@ class Intake:
         then: e.ExperimentJudged | e.ApprovalAsked | None = None,
     ) -> None:
         """Commit, and record in one transaction that it is queued and what happens to it at once, if anything."""
-        trailers = {"Researcher": experiment.researcher}
-        if parent is not None:
-            trailers["Parent-experiment"] = str(parent)
-        message = ExperimentMessage(title=experiment.title, hypothesis=experiment.hypothesis, trailers=trailers)
-        done = await asyncio.to_thread(
-            self._lineage.commit,
-            experiment.id,
-            parent_commit,
-            {path: text.encode("utf-8", "replace") for path, text in files.items()},
-            message,
-            at=experiment.proposed_at,
-        )
+        done = await self._commit(experiment, parent, parent_commit, files)
         queued = e.ExperimentQueued(
             commit=done.sha,
             parent=parent,
@@ -163,6 +152,52 @@ class Intake:
         facts: list[tuple[e.Body, int | None, int | None]] = [(queued, experiment.id, None)]
         self._recorder.record_all(facts if then is None else [*facts, (then, experiment.id, None)])
 
+    async def _commit(
+        self,
+        experiment: Experiment,
+        parent: int | None,
+        parent_commit: str,
+        files: Mapping[str, str],
+        like: str | None = None,
+    ) -> Committed:
+        trailers = {"Researcher": experiment.researcher}
+        if parent is not None:
+            trailers["Parent-experiment"] = str(parent)
+        if experiment.expected:
+            trailers["Expected"] = experiment.expected
+        message = ExperimentMessage(title=experiment.title, hypothesis=experiment.hypothesis, trailers=trailers)
+        contents = {path: text.encode("utf-8", "replace") for path, text in files.items()}
+        commit = partial(
+            self._lineage.commit, experiment.id, parent_commit, contents, message, experiment.proposed_at, like
+        )
+        return await self._recorder.with_room(commit)
+
+    async def commit_again(self, experiment: Experiment, like: str | None) -> None:
+        """Make the commit again that the journal names and git has lost: the same one, since it holds nothing new.
+
+        Args:
+            like: a commit of the study whose author made the lost one too; None where none is left.
+
+        Raises:
+            LineageError: it cannot be made, or comes out as another one, which is kept under `superseded/` then.
+        """
+        history = self._journal.read(kinds={"experiment_queued"}, experiment=experiment.id)
+        steps = [event.body for event in history if isinstance(event.body, e.ExperimentQueued)]
+        last: e.ExperimentQueued | None = None
+        made = ""
+        for step in steps:
+            if last is None or last.commit == step.commit:
+                files: Mapping[str, str] = self.edits(experiment)
+            else:  # it was moved onto a new champion then
+                moved = last.parent_commit, step.parent_commit, last.commit, self._study.contract.edit
+                merged = await self._recorder.with_room(partial(self._lineage.merge, *moved))
+                files = {path: content.decode("utf-8", "replace") for path, content in merged.items()}
+            if last is None or last.commit != step.commit:
+                made = (await self._commit(experiment, step.parent, step.parent_commit, files, like)).sha
+            last = step
+        if made != experiment.commit:
+            raise LineageError(f"made again it is {made[:12]}, which is kept, and not {(experiment.commit or '')[:12]}")
+
     async def renew(self, experiment: Experiment) -> bool:
         """Move an experiment that was proposed on an older champion onto today's.
 
@@ -173,14 +208,15 @@ class Intake:
         if experiment.id == 0 or champion is None or experiment.parent == champion.id or experiment.verdict is not None:
             return True
         assert experiment.commit and experiment.parent_commit and champion.commit
+        merge = partial(
+            self._lineage.merge,
+            experiment.parent_commit,
+            champion.commit,
+            experiment.commit,
+            self._study.contract.edit,
+        )
         try:
-            merged = await asyncio.to_thread(
-                self._lineage.merge,
-                experiment.parent_commit,
-                champion.commit,
-                experiment.commit,
-                self._study.contract.edit,
-            )
+            merged = await self._recorder.with_room(merge)
         except MergeConflict:
             reason = f"it changes the same lines as the new champion, experiment {champion.id}, does"
             await self._verdicts.settle(experiment, _rejected(reason))

@@ -1,14 +1,14 @@
 """How a study is opened: what must be so before anything starts, then its beginning or its going on.
 
 `prepare` looks and changes nothing but `.looptop/`; whoever starts a loop calls it first, so that a person reads what
-is wrong at once and on their own terminal. `Opening` brings journal, git and the process table together, whatever state
-the last supervisor left them in: the same code after a clean stop, after `kill -9`, and at the very first start.
+is wrong at once and on their own terminal. `Opening` has journal, git, the process table and the disk compared
+(`recovery`) and mended (`mending`), whatever state the last supervisor left them in: the same code after a clean stop,
+after `kill -9`, and at the very first start.
 """
 
 import asyncio
 import datetime
 import os
-import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,23 +18,21 @@ from loop import program as programs
 from loop import settings as personal
 from loop.contract import Contract
 from loop.intake import PERSON, Intake
-from loop.journal import Journal
+from loop.journal import Journal, exists
 from loop.lineage import Lineage, find_root, free_tag
+from loop.mending import Mending
 from loop.options import Options
 from loop.program import Program
 from loop.recorder import Recorder
 from loop.researchers import engage, named
 from loop.researchers.researcher import Researcher
-from loop.runs.leftovers import sweep_leftovers
+from loop.room import lacking
 from loop.runs.sandbox import NoSandbox, Sandbox, choose
 from loop.slot import Slot
-from loop.study import Experiment, Study, fold
+from loop.study import Study, fold
 from loop.verdicts import Verdicts
 from loop.version import VERSION
 from loop.workspace import Workspace
-
-LEAST_DISK = 256 << 20
-"""Bytes that must be free to start: a journal of days, some logs and a few checkpoints of a small model."""
 
 
 class CannotStart(Exception):
@@ -86,28 +84,29 @@ def prepare(start: Path, flags: Options) -> Prepared:
 
 
 def _check_disk(root: Path) -> None:
-    free = shutil.disk_usage(root).free
-    if free < LEAST_DISK:
-        raise CannotStart(
-            f"the disk under {root} has {free >> 20} MB left, and a study needs {LEAST_DISK >> 20} MB to start; "
-            "free some space first"
-        )
+    if reason := lacking(root):
+        raise CannotStart(f"{reason}; free some space first")
 
 
 def _study_so_far(workspace: Workspace) -> Study:
-    if not workspace.journal.exists():
+    if not exists(workspace.journal):
         return Study()
     with Journal(workspace.journal) as journal:
+        if journal.refusal:
+            raise CannotStart(journal.refusal)
+        journal.check()
         return fold(journal.read(kinds={"study_started", "supervisor_started"}))
 
 
 class Opening:
     """The first seconds of a supervisor."""
 
-    def __init__(self, prepared: Prepared, recorder: Recorder, intake: Intake, verdicts: Verdicts) -> None:
+    def __init__(
+        self, prepared: Prepared, recorder: Recorder, mending: Mending, intake: Intake, verdicts: Verdicts
+    ) -> None:
         self._prepared, self._recorder = prepared, recorder
         self._intake, self._verdicts = intake, verdicts
-        self._lineage = prepared.lineage
+        self._lineage, self._mending = prepared.lineage, mending
 
     @property
     def _study(self) -> Study:
@@ -122,22 +121,25 @@ class Opening:
         Raises:
             LineageError: git does not allow it.
         """
-        await asyncio.to_thread(sweep_leftovers, self._prepared.workspace.folder)
-        await asyncio.to_thread(self._lineage.clear_stale_trees)
+        found = await self._mending.look()
         self._sign_in(slots)
+        await self._mending.mend(found)
+        if stop := next((one.said for one in found if one.stops), None):
+            return stop
         contract = self._prepared.options.applied(self._prepared.program.contract)
         if self._study.champion is None:
             await self._begin(contract)
         else:
             adopt(self._recorder, contract, self._prepared.program.text)
-        newest = max((x.judged_seq or 0 for x in self._study.experiments.values()), default=0)
-        for experiment in list(self._study.experiments.values()):
-            if failure := await self._mend(experiment, newest):
+        for experiment in self._study.open_experiments():
+            if experiment.phase == "proposed":
+                await self._intake.commit(experiment)
+            elif experiment.phase in ("queued", "running") and (failure := await self._verdicts.consider(experiment)):
                 return failure
-        return await self._check_branch()
+        return None
 
     def _sign_in(self, slots: tuple[Slot, ...]) -> None:
-        """Say who is at work now, and that what was in flight under the last supervisor is lost and runs again."""
+        """Say who is at work now."""
         started = e.SupervisorStarted(
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -146,9 +148,7 @@ class Opening:
             options=self._prepared.options.model_dump(exclude_none=True),
             sandbox=self._prepared.sandbox.kind,
         )
-        lost = e.RunFinished(outcome="lost", reason="its supervisor ended; it is run again")
-        in_flight = [(lost, experiment.id, run.number) for experiment, run in self._study.running()]
-        self._recorder.record_all([*in_flight, (started, None, None)])
+        self._recorder.record(started)
         if self._prepared.sandbox.kind == "off":
             self._recorder.record(e.Fault(where="sandbox", message=self._prepared.sandbox.sentence()))
         for researcher in self._prepared.researchers:
@@ -185,40 +185,6 @@ class Opening:
             shown = ", ".join(dirty[:5]) + (f" and {len(dirty) - 5} more" if len(dirty) > 5 else "")
             message = f"runs use the committed version of {shown}; your checkout has uncommitted changes there"
             self._recorder.record(e.Fault(where="checkout", message=message))
-
-    async def _mend(self, experiment: Experiment, newest: int) -> str | None:
-        """Take the step of an experiment's life that the last supervisor did not get to, if any."""
-        if experiment.phase == "proposed":
-            await self._intake.commit(experiment)
-        elif experiment.phase == "judged" and experiment.judged_seq == newest:
-            await self._verdicts.carry_out(experiment)
-        elif experiment.phase in ("queued", "running"):
-            await self._verdicts.take_back(experiment)  # a requeued one may have kept its note
-            return await self._verdicts.consider(experiment)
-        return None
-
-    async def _check_branch(self) -> str | None:
-        champion = self._study.best
-        tip = await asyncio.to_thread(self._lineage.branch_tip)
-        if champion is None or champion.commit is None or tip == champion.commit or tip in self._wished():
-            return None
-        branch, where = self._lineage.branch, "gone" if tip is None else f"at {tip[:12]}"
-        return (
-            f"the branch {branch} is {where}, and the champion (experiment {champion.id}) is {champion.commit[:12]}; "
-            f"put it back with `git branch -f {branch} {champion.commit[:12]}`"
-        )
-
-    def _wished(self) -> set[str | None]:
-        """Where the branch may be because the last supervisor died while it made a person's champion: done again."""
-        study = self._study
-        found: set[str | None] = set()
-        for wish in study.open_wishes():
-            experiment = study.experiments.get(-1 if wish.experiment is None else wish.experiment)
-            if experiment is None or not isinstance(wish.body, e.Overruled | e.Branched):
-                continue
-            back = isinstance(wish.body, e.Overruled) and wish.body.verdict == "discarded"
-            found.add(experiment.parent_commit if back else experiment.commit)
-        return found - {None}
 
 
 def adopt(recorder: Recorder, contract: Contract, text: str) -> None:

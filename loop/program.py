@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from watchfiles import Change, awatch
 
 from loop.contract import Contract
+from loop.plain_yaml import PlainLoader
 
 NAME = "program.md"
 _LARGEST = 1_000_000  # bytes; every briefing carries it, and a megabyte of instructions is a mistake
@@ -84,24 +85,31 @@ def check_files(contract: Contract, root: Path, source: str = "") -> None:
     where = f"{NAME}:{line}: edit" if line else f"{NAME}: edit"
     for name in contract.edit:
         path = root / name
-        if not path.resolve().is_relative_to(root.resolve()):
-            raise ProgramError(f"{where}: {name} leads outside the repository ({path.resolve()})")
-        if not path.is_file():
-            kind = "is not a file" if path.exists() else "does not exist"
-            raise ProgramError(f"{where}: {name} {kind} in {root}")
         try:
+            if not path.resolve().is_relative_to(root.resolve()):
+                raise ProgramError(f"{where}: {name} leads outside the repository ({path.resolve()})")
+            if not path.is_file():
+                kind = "is not a file" if path.exists() else "does not exist"
+                raise ProgramError(f"{where}: {name} {kind} in {root}")
             if b"\0" in (content := path.read_bytes()):
                 raise ValueError
             content.decode("utf-8")
         except ValueError:
             raise ProgramError(f"{where}: {name} is not a text file; proposals are edits of text") from None
-        except OSError as error:
-            raise ProgramError(f"{where}: {name} cannot be read: {error.strerror}") from None
+        except (OSError, RuntimeError) as error:  # before Python 3.13 a link to itself is the second
+            raise ProgramError(f"{where}: {name:.200} cannot be read: {_why(error)}") from None
     line = next((n for n, text in enumerate(source.splitlines(), 1) if text.startswith("read")), 0)
     where = f"{NAME}:{line}: read" if line else f"{NAME}: read"
     for name in contract.read:
-        if not (root / Path(name).expanduser()).exists():
-            raise ProgramError(f"{where}: {name} does not exist, so no run could read it")
+        try:
+            if not (root / Path(name).expanduser()).exists():
+                raise ProgramError(f"{where}: {name} does not exist, so no run could read it")
+        except (OSError, RuntimeError) as error:  # the second where `~name` is nobody's home
+            raise ProgramError(f"{where}: {name:.200} cannot be read: {_why(error)}") from None
+
+
+def _why(error: OSError | RuntimeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())[:200]
 
 
 async def watch(root: Path) -> AsyncIterator[Program | ProgramError]:
@@ -144,7 +152,7 @@ def _split(source: str) -> tuple[str, str]:
 def _mapping(front: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
     """The keys and values of the front matter as YAML nodes, which know their lines."""
     try:
-        node = yaml.compose(front, Loader=yaml.SafeLoader)
+        node = yaml.compose(front, Loader=PlainLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise ProgramError(f"{NAME}:{mark.line + 1 if mark else 1}: {error.problem or error.context}") from None
@@ -154,24 +162,30 @@ def _mapping(front: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
         return []
     if not isinstance(node, yaml.MappingNode):
         raise ProgramError(f"{NAME}:{node.start_mark.line + 1}: expected lines of `key: value`")
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise ProgramError(f"{NAME}:{key.start_mark.line + 1}: a key must be a plain word")
-        if key.value in seen:
-            raise ProgramError(f"{NAME}:{key.start_mark.line + 1}: `{key.value}` is there twice")
-        seen.add(key.value)
+    _check_keys(node)
     return list(node.value)
 
 
+def _check_keys(node: yaml.MappingNode) -> None:
+    seen: set[str] = set()
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode) or not key.value.isprintable():
+            raise ProgramError(f"{NAME}:{key.start_mark.line + 1}: a key must be a plain word")
+        if key.value in seen:
+            raise ProgramError(f"{NAME}:{key.start_mark.line + 1}: `{key.value:.80}` is there twice")
+        seen.add(key.value)
+        if isinstance(value, yaml.MappingNode):
+            _check_keys(value)
+
+
 def _value(node: yaml.Node) -> Any:
-    loader = yaml.SafeLoader("")
+    loader = PlainLoader("")
     try:
         return loader.construct_object(node, deep=True)
     except yaml.YAMLError as error:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ProgramError(f"{NAME}:{node.start_mark.line + 1}: {problem}") from None
-    except (ValueError, RecursionError, TypeError) as error:
+    except (ValueError, OverflowError) as error:  # a date such as 2024-13-45
         raise ProgramError(f"{NAME}:{node.start_mark.line + 1}: {error}") from None
     finally:
         loader.dispose()

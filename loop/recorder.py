@@ -3,16 +3,26 @@
 Facts are recorded one by one and are in the study when `record` returns. The stream (thoughts, step samples, gauges)
 is gathered and written a few times a second. What other processes append (a person's wishes) comes in with
 `catch_up`, so the study holds exactly what a reader of the journal would fold.
+
+Nothing that is handed over is lost while this process lives. Where the disk is full the reserve goes for it, with the
+fault that makes the loop pause; where even that is not enough, everything stands still until it could be written.
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from loop.clocks import Clocks
-from loop.events import Body, ClockMoved, Thought
-from loop.journal import Journal
+from loop.events import Body, ClockMoved, Fault, Recovered, Thought
+from loop.journal import Journal, JournalBusy, JournalError, JournalFull
+from loop.journal.readers import WAL_USUAL, flush_factor, holding
+from loop.lineage import LineageError
+from loop.room import Room, is_full
 from loop.study import FOLDED, Study
+
+log = logging.getLogger(__name__)
 
 FLUSH_INTERVAL = 0.25
 """Seconds that a piece of the stream may wait; a reader sees words come at 4 Hz, and the disk 4 writes a second."""
@@ -20,16 +30,38 @@ FLUSH_INTERVAL = 0.25
 CATCH_UP_INTERVAL = 0.1
 """Seconds between two looks for what others appended; a person's wish takes effect within 250 ms."""
 
+HOLD_INTERVAL, LONGEST_HOLD = 1.0, 3600.0
+"""Seconds between two tries to write what must be written, and until the loop ends because it cannot be."""
+
+DISK, JOURNAL = "disk", "journal"
+"""Where the faults are that are told of here."""
+
+LOOKS = 2
+"""Looks in a row that must find a reader before it is told of: many read for some milliseconds."""
+
+DISK_INTERVAL = 5.0
+"""Seconds between two looks for room on a disk that had none."""
+
+Fact = tuple[Body, int | None, int | None]
+Done = TypeVar("Done")
+
 
 class Recorder:
-    """Appends and folds; for one event loop."""
+    """Appends and folds; for one event loop.
 
-    def __init__(self, journal: Journal, clocks: Clocks | None = None) -> None:
-        self._journal = journal
+    Args:
+        room: the disks' room; without it a full disk is an error like any other.
+        clocks: this machine's; others in a test.
+    """
+
+    def __init__(self, journal: Journal, room: Room | None = None, clocks: Clocks | None = None) -> None:
+        self._journal, self._room = journal, room
         self._clocks = Clocks() if clocks is None else clocks
-        self._pending: list[tuple[Body, int | None, int | None]] = []
+        self.hurry = False
+        """The loop is to end: what cannot be written now is not waited for."""
+        self._pending: list[Fact] = []
         self._changed = asyncio.Event()
-        self._seen = 0
+        self._seen = self._held_on = 0
         self.study = Study()
         self.catch_up()
 
@@ -37,23 +69,37 @@ class Recorder:
         """Make a fact; it is durable, and in the study, when this returns."""
         self.record_all([(body, experiment, run)])
 
-    def record_all(self, facts: list[tuple[Body, int | None, int | None]]) -> None:
-        """Make several facts: all of them or none."""
-        self.flush()
-        self._journal.append_all([*self._moved(), *facts])
+    def record_all(self, facts: list[Fact]) -> None:
+        """Make several facts: all of them or none, and what the stream has gathered before them.
+
+        Raises:
+            JournalError: they cannot be written; for lack of room only after an hour of trying, or in a hurry.
+        """
+        stream, self._pending = [*self._moved(), *self._pending], []
+        try:
+            self._write([*stream, *facts])
+        except JournalError:
+            self._pending = stream + self._pending
+            raise
         self.catch_up()
 
     def now(self) -> float:
         """Unix seconds, which the study's own times may be compared with: a clock that was set is on record first."""
         if moved := self._moved():
-            self._journal.append_all(moved)
+            self._write(moved)
             self.catch_up()
         return time.time()
 
-    def _moved(self) -> list[tuple[Body, int | None, int | None]]:
+    def _moved(self) -> list[Fact]:
         """What happened to the clock since the last fact; it goes before all that is timed by it."""
         moved = self._clocks.moved()
         return [] if moved is None else [(ClockMoved(set_by=moved[0], slept=moved[1]), None, None)]
+
+    def record_dated(self, facts: Sequence[tuple[float, Body, int | None, int | None]]) -> None:
+        """Make facts of an earlier time, each with its own: all of them or none."""
+        self.flush()
+        self._journal.append_all([fact[1:] for fact in facts], at=[fact[0] for fact in facts])
+        self.catch_up()
 
     def stream(self, body: Body, experiment: int | None = None, run: int | None = None) -> None:
         """Add to the stream; pieces of one thought that come together are written as one."""
@@ -69,10 +115,105 @@ class Recorder:
         self._pending.append((body, experiment, run))
 
     def flush(self) -> None:
-        """Write what the stream has gathered."""
-        if self._pending:
-            facts, self._pending = self._pending, []
-            self._journal.append_all([*self._moved(), *facts])
+        """Write what the stream has gathered; where that cannot be now it waits for the next time."""
+        if not self._pending:
+            return
+        facts, self._pending = [*self._moved(), *self._pending], []
+        try:
+            self._append(facts)
+        except (JournalFull, JournalBusy):
+            self._pending = facts
+
+    def _write(self, facts: list[Fact]) -> None:
+        """Write facts, however long it takes. The loop stands still meanwhile: it goes on from written facts only."""
+        waited = 0.0
+        while True:
+            try:
+                return self._append(facts)
+            except (JournalFull, JournalBusy) as error:
+                if self._room is None or self.hurry or waited >= LONGEST_HOLD:
+                    raise
+                if not waited:
+                    log.error("%s; the loop stands still until it can be written", error)
+            time.sleep(HOLD_INTERVAL)  # a signal is heard in it
+            waited += HOLD_INTERVAL
+
+    def _append(self, facts: list[Fact]) -> None:
+        """Append facts; on a full disk in the place of the reserve, and with the reason why the loop pauses."""
+        try:
+            self._journal.append_all(facts)
+        except JournalFull:
+            if self._room is None or not self._room.give():
+                raise
+            self._journal.append_all([*facts, *self._fault(self._room.sentence())])
+            self.catch_up()
+
+    # --- room on the disk --------------------------------------------------------------------------------------
+
+    def look_for_room(self) -> None:
+        """Say once that a disk has too little room, which makes the loop pause; and once that it has enough again."""
+        if self._room is None:
+            return
+        if self.study.short_of_room:
+            if self._room.enough():
+                self.record(Recovered(where=DISK))
+        elif (reason := self._room.short()) is not None:
+            self.record_all(self._fault(reason))
+
+    def too_little_room(self) -> str | None:
+        """Why whatever ends badly now may do so for lack of room, in a sentence, or None."""
+        return None if self._room is None else self._room.short()
+
+    def lacks_room(self, error: BaseException) -> bool:
+        """Whether something failed for lack of room; then that is said, and the loop pauses."""
+        if self._room is None or not (is_full(error) or self.too_little_room()):
+            return False
+        if facts := self._fault(self._room.sentence()):
+            self.record_all(facts)
+        return True
+
+    async def room(self) -> None:
+        """Wait until there is room."""
+        while self.study.short_of_room:
+            await self.until(lambda: not self.study.short_of_room, DISK_INTERVAL)
+            self.look_for_room()
+
+    async def with_room(self, work: Callable[[], Done]) -> Done:
+        """Do something in a thread that writes to the disk and may be done twice: again when there is room."""
+        while True:
+            try:
+                return await asyncio.to_thread(work)
+            except (LineageError, OSError) as error:
+                if not self.lacks_room(error):
+                    raise
+            await self.room()
+
+    def _fault(self, reason: str) -> list[Fact]:
+        if self.study.short_of_room:
+            return []
+        return [(Fault(where=DISK, message=reason, next_at=time.time() + DISK_INTERVAL), None, None)]
+
+    # --- readers that hold on ----------------------------------------------------------------------------------
+
+    def look_at_readers(self) -> None:
+        """Say once that a reader holds on to the journal, and who; and once that it is gone and the WAL short again."""
+        size = self._journal.wal_size
+        if size <= WAL_USUAL or self._journal.empty_wal():
+            self._held_on = 0
+            if JOURNAL in self.study.troubles:
+                self.record(Recovered(where=JOURNAL))
+            return
+        self._held_on += 1
+        if self._held_on < LOOKS or JOURNAL in self.study.troubles or self.study.short_of_room:
+            return
+        who = ", ".join(holding(self._journal.path)) or "another program"
+        message = (
+            f"{who} has been reading the journal without an end, so its WAL grows ({size >> 20} MB); end it, or its "
+            "transaction. Nothing is lost; what a screen shows comes later and later"
+        )
+        self.record(Fault(where=JOURNAL, message=message, next_at=time.time() + DISK_INTERVAL))
+
+    # --- keeping up --------------------------------------------------------------------------------------------
 
     def catch_up(self) -> None:
         """Fold what was appended since the last look, by anybody, and wake who waits for a change."""
@@ -108,6 +249,6 @@ class Recorder:
         while True:
             await asyncio.sleep(CATCH_UP_INTERVAL)
             self.catch_up()
-            if time.monotonic() - flushed >= FLUSH_INTERVAL:
+            if time.monotonic() - flushed >= FLUSH_INTERVAL * flush_factor(self._journal.wal_size):
                 flushed = time.monotonic()
                 self.flush()

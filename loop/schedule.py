@@ -46,7 +46,9 @@ def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | 
     An experiment that has run already and needs another run goes before one that has not: a verdict near is worth
     more than a start. Where what it needs is a run of the champion, that is the one; other slots go on with others.
     """
-    if study.paused or study.stopping != "no" or (study.limit is not None and study.limit.limit not in PAID):
+    if study.paused or study.short_of_room or study.stopping != "no":
+        return None
+    if study.limit is not None and study.limit.limit not in PAID:
         return None
     if lacks_reference(study):
         first = study.experiments.get(reference(study))
@@ -111,7 +113,9 @@ def wants_proposal(study: Study, slots: int, ahead: int, thinking: int) -> bool:
         ahead: proposals that may wait while all slots are busy.
         thinking: proposals being thought about already.
     """
-    if study.champion is None or study.paused or study.stopping != "no" or study.limit is not None:
+    if study.champion is None or study.paused or study.short_of_room:
+        return False
+    if study.stopping != "no" or study.limit is not None:
         return False
     phases = Counter(x.phase for x in study.open_experiments())
     open_ones = phases.total() + thinking

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from loop.gauges import Reading, open_gauges
-from loop.journal import Journal, JournalError
-from loop.lineage import LineageError
+from loop.journal import Journal, JournalError, exists
+from loop.lineage import LineageError, find_root
 from loop.opening import CannotStart, prepare
 from loop.options import Options
 from loop.program import ProgramError
@@ -73,9 +74,13 @@ def work(start: Path, flags: Options, beside: Callable[[Path], Coroutine[Any, An
     Raises:
         one of SENTENCES: it could not begin.
     """
+    workspace = Workspace(find_root(start))
+    begun = exists(workspace.journal)
     prepared = prepare(start, flags)
-    workspace = prepared.workspace
-    with supervise(workspace.root), Journal(workspace.journal, create=True) as journal:
+    with supervise(workspace.root), ExitStack() as held:
+        if not begun and exists(workspace.journal):
+            prepared = prepare(start, flags)  # another was here between our look and our lock, and has begun a study
+        journal = held.enter_context(Journal(workspace.journal, create=True))
         gauges = open_gauges(workspace.root)
         supervisor = Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
 

@@ -42,9 +42,9 @@ class Prices(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    read: float = Field(ge=0)
-    written: float = Field(ge=0)
-    cached: float | None = Field(default=None, ge=0)
+    read: float = Field(ge=0, allow_inf_nan=False)
+    written: float = Field(ge=0, allow_inf_nan=False)
+    cached: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Tokens read from a cache; None: as much as `read`."""
 
 
@@ -52,12 +52,36 @@ def _address(value: Any) -> Any:
     """A base URL; one with a name or a key in it is refused, because it is shown and recorded."""
     if isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]:
         raise ValueError("it must not hold a name or a key; the key goes into OPENAI_API_KEY")
-    if isinstance(value, str) and not value.startswith(("http://", "https://")):
-        raise ValueError("it must begin with http:// or https://")
+    if isinstance(value, str):
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("it must begin with http:// or https://")
+        from urllib.parse import urlsplit  # 3 ms, and most people name no endpoint
+
+        try:
+            host, _ = urlsplit(value).hostname, urlsplit(value).port
+        except ValueError as error:
+            raise ValueError(f"it is no address: {error}") from None
+        if not host or not value.isprintable() or " " in value:
+            raise ValueError("it is no address; write one such as http://localhost:8000/v1")
     return value
 
 
 Address = Annotated[str, BeforeValidator(_address)]
+
+
+def _key(value: Any) -> Any:
+    """A key without the white space that files and variables put around it.
+
+    One that no header can carry is refused here: the refusal of whoever sends it would quote it, escaped.
+    """
+    if isinstance(value, str):
+        value = value.strip()
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError("there is a sign in it that no key has; copy it anew")
+    return value
+
+
+Key = Annotated[SecretStr, BeforeValidator(_key)]
 
 
 class Settings(BaseModel):
@@ -80,7 +104,7 @@ class Settings(BaseModel):
     """Name of the language model, as its endpoint calls it; may be left out where the endpoint has just one."""
     base_url: Address | None = None
     """An OpenAI-compatible endpoint, such as http://localhost:8000/v1; None is OpenAI's own."""
-    api_key: SecretStr | None = None
+    api_key: Key | None = None
     """The endpoint's key. A server on this machine usually wants none."""
     dialect: Literal["auto", "chat", "responses"] = "auto"
     """How to speak to it: Chat Completions, which every compatible server has, or Responses, which OpenAI's own has."""
@@ -106,8 +130,8 @@ _ALSO = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
 
 def config_file(environ: Mapping[str, str]) -> Path:
     """Where the file is looked for."""
-    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME") or "~").expanduser() / ".config")
-    return Path(base) / "looptop" / "config.toml"
+    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - pathlib's raises where there is no such user
+    return Path(environ.get("XDG_CONFIG_HOME") or f"{home}/.config") / "looptop" / "config.toml"
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -128,14 +152,25 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name = ".".join(_shown(part) for part in first["loc"])
         where = sources.get(str(first["loc"][0]), str(path))
         if first["type"] == "extra_forbidden":
             known = ", ".join(Settings.model_fields)
             raise SettingsError(f"{where}: {name} is not a setting; known are {known}") from None
         said = first["msg"].replace("Input should be", "it must be").removeprefix("Value error, ")
-        given = "" if name in ("api_key", "base_url") else f" = {first['input']!r}"  # there may be a key in either
+        given = (
+            "" if name in ("api_key", "base_url") else f" = {_shown(first['input'], quoted=True)}"
+        )  # there may be a key in either
         raise SettingsError(f"{where}: {name}{given} is not understood; {said}") from None
+
+
+def _shown(value: object, quoted: bool = False) -> str:
+    """What somebody wrote, on one line and not more than a person needs to find it."""
+    try:
+        text = str(value)
+    except ValueError:
+        return "a number of more digits than can be shown"
+    return (repr(value) if quoted or not text.isprintable() else text)[:100]
 
 
 def _table(path: Path) -> dict[str, Any]:
@@ -148,6 +183,8 @@ def _table(path: Path) -> dict[str, Any]:
     import tomllib  # 12 ms, and most people have no such file
 
     try:
-        return tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}") from None
+        return tomllib.loads(text.decode("utf-8-sig"))
+    except RecursionError:
+        raise SettingsError(f"{path} is not valid TOML: it is nested deeper than any setting is") from None
+    except ValueError as error:  # TOML's own, of its encoding, and a number of more digits than Python reads
+        raise SettingsError(f"{path} is not valid TOML: {_shown(str(error).partition(';')[0])}") from None

@@ -230,6 +230,11 @@ class Study:
         return "baseline" if self.champion is None else "running"
 
     @property
+    def short_of_room(self) -> bool:
+        """Whether a disk has too little room: nothing new starts until it has."""
+        return "disk" in self.troubles
+
+    @property
     def baseline(self) -> Experiment | None:
         return self.experiments.get(0)
 

@@ -6,6 +6,7 @@ Only looks. The checkout, its index and its branch are not touched.
 import asyncio
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -129,7 +130,7 @@ async def _tell(lineage: Lineage, recorder: Recorder) -> None:
     study = recorder.study
     # The thread must not see the study grow under it.
     still = replace(study, experiments=dict(study.experiments), fingerprints=dict(study.fingerprints))
-    found = await asyncio.to_thread(look, lineage, still)
+    found = await recorder.with_room(partial(look, lineage, still))
     told = e.CheckoutChanged()
     if isinstance(found, Edit):
         wish = found.wish

@@ -26,11 +26,13 @@ from loop.gauges import Gauges
 from loop.intake import PERSON, Intake
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, locks
+from loop.mending import Mending
 from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
 from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
+from loop.room import Room
 from loop.runs.leftovers import reap_strangers
 from loop.slot import Slot
 from loop.study import Experiment, Study, Wish
@@ -75,10 +77,12 @@ class Supervisor:
     def __init__(self, prepared: Prepared, journal: Journal, slots: Sequence[Slot], gauges: Gauges) -> None:
         workspace, lineage = prepared.workspace, prepared.lineage
         self._prepared, self._slots, self._gauges = prepared, tuple(slots), gauges
-        self._recorder = Recorder(journal)
+        self._room = Room(workspace.folder, lineage.store)
+        self._recorder = Recorder(journal, self._room)
         self._journal = _identity(workspace.journal)
         self._verdicts = Verdicts(workspace, lineage, self._recorder)
         self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
+        self._mending = Mending(workspace, lineage, self._recorder, self._intake, self._verdicts)
         self._readiness = Readiness(gauges, self._recorder)
         self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox, self._readiness)
         self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
@@ -95,6 +99,8 @@ class Supervisor:
         """Runs in a row that this machine kept from starting."""
         self._disk_used: int | None = None
         self._signal: str | None = None
+        self._asked = False
+        """A ctrl+c has asked to stop after the run in flight."""
         self._closing = False
 
     @property
@@ -103,13 +109,23 @@ class Supervisor:
 
     async def run(self) -> End:
         """Work until a limit, a person's wish, a signal or a failure ends it; returns why."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        loop = asyncio.get_running_loop()
+        # Not the event loop's own handlers: they would not be heard while everything waits for room on the disk.
+        before = [signal.signal(number, lambda number, _: self._signalled(number, loop)) for number in numbers]
+        try:
+            return await self._run()
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler or signal.SIG_DFL)
+
+    async def _run(self) -> End:
         tasks: list[asyncio.Task[None]] = []
+        self._room.keep()
         try:
             loop = asyncio.get_running_loop()
             self._prepared.lineage.patience.for_ever(lambda waits: _soon(loop, self._git, waits))
-            opening = Opening(self._prepared, self._recorder, self._intake, self._verdicts)
+            opening = Opening(self._prepared, self._recorder, self._mending, self._intake, self._verdicts)
             if failure := await opening.open(self._slots):
                 raise End(failure, failed=True)
             tasks = [asyncio.create_task(work) for work in self._work()]
@@ -146,16 +162,18 @@ class Supervisor:
         elif "git" in self.study.troubles:
             self._recorder.record(e.Recovered(where="git"))
 
-    def _signalled(self, number: int) -> None:
+    def _signalled(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; a second one does not wait for the run."""
-        if number == signal.SIGINT and self.study.stopping == "no" and self.study.running():
-            try:
-                self._recorder.record(e.Stopped(who="ctrl+c"))
-                return
-            except JournalError:
-                pass  # which ends the loop anyway
+        if number == signal.SIGINT and not self._asked and self.study.stopping == "no" and self.study.running():
+            self._asked = True
+            loop.call_soon_threadsafe(self._ask_to_stop)
+            return
         self._signal = signal.Signals(number).name
-        self._recorder.wake()
+        self._recorder.hurry = True
+        loop.call_soon_threadsafe(self._recorder.wake)
+
+    def _ask_to_stop(self) -> None:
+        self._recorder.record(e.Stopped(who="ctrl+c"))
 
     def _over(self) -> End | None:
         """Whether the loop has reached its end, and why."""
@@ -190,7 +208,7 @@ class Supervisor:
 
     async def _close(self, tasks: Sequence[asyncio.Task[None]], end: End) -> None:
         """End the runs in flight (they are run again), then everything else, and say why."""
-        self._closing = True
+        self._closing = self._recorder.hurry = True
         self._prepared.lineage.patience.end()
         self._flights.kill_all()
         waited = time.monotonic()
@@ -205,7 +223,10 @@ class Supervisor:
         try:
             self._recorder.record_all([*granted, (stopped, None, None)])
         except JournalError as error:
-            log.error("the journal does not take the end (%s): %s", error, end.reason)
+            self._room.give_all()
+            reason = end.reason if str(error) in end.reason else f"{end.reason}; {error}"
+            log.error("the loop has ended, and its journal could not be told: %s. `looptop` goes on from there", reason)
+            end.failed = True
 
     # --- what goes on at the same time -------------------------------------------------------------------------
 
@@ -220,9 +241,19 @@ class Supervisor:
             self._claimed.add(experiment.id)
             try:
                 await self._serve_one(experiment, slot)
+            except (LineageError, OSError) as error:  # its worktree or its folders; it is done again when there is room
+                if not self._recorder.lacks_room(error):
+                    raise
+                self._lose(experiment)
             finally:
                 self._claimed.discard(experiment.id)
                 self._recorder.wake()
+
+    def _lose(self, experiment: Experiment) -> None:
+        """What is in flight by the record is so no more, and does not count."""
+        if (run := experiment.in_flight()) is not None:
+            lost = e.RunFinished(outcome="lost", reason="the disk is full; it is run again")
+            self._recorder.record(lost, experiment.id, run.number)
 
     async def _serve_one(self, experiment: Experiment, slot: Slot) -> None:
         unverified = self._unverified(experiment)
@@ -256,7 +287,7 @@ class Supervisor:
 
     def _claimable(self) -> Experiment | None:
         """The experiment that a free slot should take now: one to verify, or else one to run."""
-        if self._closing:
+        if self._closing or self.study.short_of_room:
             return None
         for experiment, _ in self.study.verifying():
             if experiment.id not in self._claimed:
@@ -288,6 +319,8 @@ class Supervisor:
             if self.study.contract.limits.disk is not None and time.monotonic() - walked > DISK_INTERVAL:
                 self._disk_used = await asyncio.to_thread(self._prepared.workspace.disk_used)
                 walked = time.monotonic()
+            self._recorder.look_for_room()
+            self._recorder.look_at_readers()
             self._limit_reached()
             await asyncio.sleep(HEARTBEAT_BUSY if self.study.running() else HEARTBEAT_IDLE)
 

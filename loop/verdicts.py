@@ -5,11 +5,12 @@ finishes.
 """
 
 import asyncio
-import shutil
+from collections.abc import Iterable
+from functools import partial
 from typing import cast
 
 from loop import events as e
-from loop import schedule
+from loop import note, schedule
 from loop.judge import pooled
 from loop.lineage import Lineage
 from loop.recorder import Recorder
@@ -67,6 +68,7 @@ class Verdicts:
                 # It worked before, so this is the machine's doing; the numbers that it has go on counting.
                 message = f"run {experiment.id}.{newest.number} of the champion gave no number: {newest.reason}"
                 self._recorder.record(e.Fault(where="champion", message=message))
+            await self.carry_out(experiment)  # its note tells all of its runs
             return None
         if standing != "measured":
             if experiment.verdict is None:
@@ -126,7 +128,8 @@ class Verdicts:
         """Give an experiment its verdict, and with it the study its champion.
 
         The branch moves first; the verdict and the change of champion are then one transaction, so that nobody ever
-        sees one without the other. Who dies in between judges the same again, and finds the branch moved already.
+        sees one without the other. Who dies in between is followed by one that puts the branch back and judges the same
+        again. A branch that somebody has moved is found at the next verdict, whatever that is.
 
         Args:
             champion: who is champion from now on; the experiment itself where it is kept, else nobody new.
@@ -136,9 +139,12 @@ class Verdicts:
         """
         facts: list[tuple[e.Body, int | None, int | None]] = [(judged, experiment.id, None)]
         successor = experiment if judged.verdict == "kept" else champion
-        if successor is not None:
+        if successor is None and self._study.best is not None:
+            await asyncio.to_thread(self._lineage.check_branch, self._study.best.commit or "")
+        elif successor is not None:
             await self._move_branch(successor)
-            changed = e.ChampionChanged(commit=successor.commit or "", metric=judged.metric or successor.metric)
+            metric = judged.metric if successor is experiment else successor.metric
+            changed = e.ChampionChanged(commit=successor.commit or "", metric=metric)
             facts.append((changed, successor.id, None))
         self._recorder.record_all(facts)
         await self.carry_out(experiment)
@@ -157,29 +163,32 @@ class Verdicts:
         assert successor.commit
         old = self._study.best
         if old is None:
-            await asyncio.to_thread(self._lineage.begin_branch, successor.commit)
+            await self._recorder.with_room(partial(self._lineage.begin_branch, successor.commit))
         else:
             assert old.commit
-            await asyncio.to_thread(self._lineage.advance, successor.commit, old.commit)
+            await self._recorder.with_room(partial(self._lineage.advance, successor.commit, old.commit))
 
     async def carry_out(self, experiment: Experiment) -> None:
         """Bring git's note and the run folders in line with an experiment's verdict; may be done again."""
         if experiment.commit is None:
             return  # it could not become one; the journal has its edits
-        await asyncio.to_thread(self._lineage.record_verdict, experiment.commit, self._note(experiment))
+        notes = {experiment.commit: self.note(experiment)}
+        await self._recorder.with_room(partial(self._lineage.record_verdicts, notes))
         await asyncio.to_thread(self._put_away, experiment)
+
+    async def write_notes(self, experiments: Iterable[Experiment]) -> None:
+        """Write the notes of many verdicts at once."""
+        notes = {experiment.commit: self.note(experiment) for experiment in experiments if experiment.commit}
+        await self._recorder.with_room(partial(self._lineage.record_verdicts, notes))
 
     async def take_back(self, experiment: Experiment) -> None:
         """Bring git's note in line with an experiment that has no verdict any more; may be done again."""
         if experiment.commit is not None:
-            await asyncio.to_thread(self._lineage.forget_verdict, experiment.commit)
+            await self._recorder.with_room(partial(self._lineage.forget_verdict, experiment.commit))
 
-    def _note(self, experiment: Experiment) -> dict[str, str]:
-        note = {"Verdict": (experiment.verdict or "").replace("_", " "), "Reason": experiment.reason}
-        if experiment.metric is not None:
-            note[self._study.contract.metric] = repr(experiment.metric)
-        runs = (f"seed {run.seed}: {run.metric!r}" for run in experiment.counted() if run.metric is not None)
-        return note | {"Runs": ", ".join(runs)}
+    def note(self, experiment: Experiment) -> dict[str, str]:
+        """What git is told of an experiment's verdict."""
+        return note.write(self._study.contract, experiment)
 
     def _put_away(self, experiment: Experiment) -> None:
         """Bound what a judged experiment keeps on disk: the logs, compressed, and the checkpoints of a kept one.
@@ -190,8 +199,8 @@ class Verdicts:
         for run in experiment.runs.values():
             if run.outcome is None or run.number in verifying:
                 continue  # a person may judge while it runs
+            checkpoints = experiment.verdict == "kept" and run.outcome != "lost"
+            self._workspace.drop_written(experiment.id, run.number, but="out" if checkpoints else "")
             folder = self._workspace.run_folder(experiment.id, run.number)
-            for part in ("tmp",) if experiment.verdict == "kept" else ("tmp", "out"):
-                shutil.rmtree(folder / part, ignore_errors=True)
             for log in (folder, folder / "verify"):
                 compress_log(log)

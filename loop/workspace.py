@@ -7,6 +7,7 @@ the kernel lets go of however the process ends.
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,11 @@ class Workspace:
     def run_folder(self, experiment: int, run: int) -> Path:
         """What we keep of a run: its log, and in `out/` the one place it may write to itself."""
         return self.runs / f"{experiment}.{run}"
+
+    def drop_written(self, experiment: int, run: int, but: str = "") -> None:
+        """Remove all that a run has written except its log and the folder `but`; may be done again."""
+        for part in {"out", "tmp", "cache", "verify.tmp"} - {but}:
+            shutil.rmtree(self.run_folder(experiment, run) / part, ignore_errors=True)
 
     def disk_used(self) -> int:
         """Bytes on disk under `.looptop/`."""

@@ -69,4 +69,5 @@ def _is_ours(path: Path) -> bool:
     """True for a file in git's record of a worktree that lies below `.looptop/`."""
     parts = path.parts
     record = Path(*parts[: parts.index("worktrees") + 2])
-    return "/.looptop/trees/" in (record / "gitdir").read_text()
+    link = record / "gitdir"
+    return link.exists() and "/.looptop/trees/" in link.read_text()

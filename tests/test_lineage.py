@@ -43,7 +43,7 @@ def whole_life(root: Path) -> Lineage:
         assert (tree / "train.py").read_bytes().replace(b"\r\n", b"\n") == content
         assert git(tree, "rev-parse", "HEAD") == done.sha
         (tree / "result.txt").write_text("left by the run")
-        lineage.record_verdict(done.sha, {"Verdict": verdict, "val_bpb": "0.5", "Runs": "seed 1: 0.5"})
+        lineage.record_verdicts({done.sha: {"Verdict": verdict, "val_bpb": "0.5", "Runs": "seed 1: 0.5"}})
         lineage.remove_tree(f"{number}.1")
         return done.sha
 

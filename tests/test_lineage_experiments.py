@@ -142,8 +142,8 @@ def test_a_branch_in_the_way_is_named(lineage: Lineage) -> None:
 
 def test_a_verdict_is_written_over_and_read_by_git(lineage: Lineage) -> None:
     sha = lineage.commit(1, lineage.head(), {}, IDEA, AT).sha
-    lineage.record_verdict(sha, {"Verdict": "discarded", "val_bpb": "0.98"})
-    lineage.record_verdict(sha, {"Verdict": "kept", "val_bpb": "0.97", "Reason": "a person\nsaid: so"})
+    lineage.record_verdicts({sha: {"Verdict": "discarded", "val_bpb": "0.98"}})
+    lineage.record_verdicts({sha: {"Verdict": "kept", "val_bpb": "0.97", "Reason": "a person\nsaid: so"}})
     shown = git(lineage.root, "log", "-1", "--notes=looptop", "--format=%N", sha)
     assert shown == "Verdict: kept\nval_bpb: 0.97\nReason: a person said: so"
 
@@ -156,7 +156,7 @@ def test_verdicts_of_two_studies_at_once_all_arrive(lineage: Lineage) -> None:
     def one(number: int) -> None:
         study = studies[number % 2]
         sha = study.commit(number, head, {"train.py": with_lr(f"0.{number}")}, IDEA, AT).sha
-        study.record_verdict(sha, {"Verdict": "discarded", "val_bpb": str(number)})
+        study.record_verdicts({sha: {"Verdict": "discarded", "val_bpb": str(number)}})
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(24)))
@@ -239,7 +239,7 @@ def test_the_tree_of_experiments_is_rebuilt_from_git_alone(lineage: Lineage) -> 
         if number % 7 == 5:
             note = {"Verdict": "crashed", "Reason": "ValueError: not a number"}
         if number != 29:
-            lineage.record_verdict(sha, note)
+            lineage.record_verdicts({sha: note})
         if kept:
             lineage.advance(sha, champion)
             champion, champion_id = sha, number

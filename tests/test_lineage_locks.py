@@ -101,13 +101,13 @@ def test_a_lock_that_a_dead_command_has_left_is_named_with_its_remedy_and_not_re
     holder = hold("refs/notes/looptop")
     holder.die()
     with pytest.raises(LineageError) as raised:
-        lineage.record_verdict(sha, {"Verdict": "kept"})
+        lineage.record_verdicts({sha: {"Verdict": "kept"}})
     said = str(raised.value)
-    assert said.startswith("git notes gave up waiting: git's lock ")
+    assert said.startswith("git fast-import gave up waiting: git's lock ")
     assert said.endswith(f"if no other program works on this repository, remove it: rm '{holder.lock}'")
     assert holder.lock.exists()
     holder.lock.unlink()
-    lineage.record_verdict(sha, {"Verdict": "kept"})
+    lineage.record_verdicts({sha: {"Verdict": "kept"}})
 
 
 def test_who_waits_for_ever_gives_up_when_told_to(root: Path, hold: Callable[[str], Holder]) -> None:

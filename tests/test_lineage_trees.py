@@ -134,6 +134,10 @@ def test_stale_trees_go_and_the_persons_worktrees_stay(lineage: Lineage, tmp_pat
     (home / "half" / "train.py").write_text("half")
     kept_record = Path((home / "3" / ".git").read_text().removeprefix("gitdir: ").strip())
     (kept_record / "index.lock").touch()
+    half_made = [kept_record.parent / name for name in ("0.1", "12.2.verify1", "workshop-1")]
+    for record in half_made:
+        record.mkdir()
+        (record / "locked").write_text("initializing\n")
     (lineage.root / ".git" / "refs" / "looptop" / "study").mkdir(parents=True)
     (lineage.root / ".git" / "refs" / "looptop" / "study" / "9.lock").touch()
     before = fingerprint(lineage.root)
@@ -142,6 +146,7 @@ def test_stale_trees_go_and_the_persons_worktrees_stay(lineage: Lineage, tmp_pat
     assert lineage.clear_stale_trees(keep=["3"]) == ["1", "2", "half"]
 
     assert lineage.trees() == ["3"]
+    assert not any(record.exists() for record in half_made), "a git that was killed wrote no more of them than this"
     git(home / "3", "checkout", "--quiet", "--detach", "HEAD")  # works: its lock is gone
     lineage.commit(9, head, {}, IDEA, AT)  # so does this
     assert (tmp_path / "theirs" / "train.py").read_text() == "dirty"
@@ -163,7 +168,7 @@ for number in range(10_000):
     sha = lineage.commit(number, head, {"train.py": b"N = %d\\n" % number}, ExperimentMessage("x"), 1e9).sha
     print(number, sha, flush=True)
     lineage.add_tree(f"{number}", sha)
-    lineage.record_verdict(sha, {"Verdict": "discarded"})
+    lineage.record_verdicts({sha: {"Verdict": "discarded"}})
     lineage.remove_tree(f"{number}")
 """
 

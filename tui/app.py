@@ -31,6 +31,8 @@ class Cockpit(Ordering, inherit_bindings=False):
         self._changed: set[str] = set()
         self.look_for_supervisor()
         self.panel.focus()
+        if self.journal.refusal:
+            self.say(self.journal.refusal, "warn", forever=True)
         if self.journal.last_seq() <= _SHORT:
             self._start_feed()
         else:

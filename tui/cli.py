@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import typer
 
-from tui.commands import begin, look, steer, unit
+from tui.commands import begin, care, look, steer, unit
 from tui.commands.shared import Refused
 
 app = typer.Typer(
@@ -49,7 +49,7 @@ for command in (
     steer.pin,
     steer.unpin,
     steer.stop,
-    begin.doctor,
+    care.doctor,
 ):
     app.command()(command)
 app.add_typer(unit.app)

@@ -103,9 +103,9 @@ def _kind(name: str) -> Kind:
     if len(begun) == 1:
         return begun[0]
     if begun:
-        raise OrderError(f"{name!r} could be {' or '.join(kind.name for kind in begun)}")
+        raise OrderError(f"{name!r:.40} could be {' or '.join(kind.name for kind in begun)}")
     near = get_close_matches(name, _BY_NAME, 1)
-    raise OrderError(f"there is no command {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
+    raise OrderError(f"there is no command {name!r:.40}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def _pin(rest: str, study: Study) -> int | None:
@@ -114,18 +114,24 @@ def _pin(rest: str, study: Study) -> int | None:
         raise OrderError("nothing is pinned")
     if not rest:
         return None
-    if not rest.isdigit() or int(rest) not in study.pins:
-        raise OrderError(f"there is no pin {rest!r}; pinned are {', '.join(map(str, study.pins))}")
-    return int(rest)
+    number = _number(rest)
+    if number not in study.pins:
+        raise OrderError(f"there is no pin {rest!r:.40}; pinned are {', '.join(map(str, study.pins))}")
+    return number
+
+
+def _number(word: str) -> int | None:
+    """The number that a word is; None for one that is none, or longer than any number here."""
+    return int(word) if word.isdecimal() and len(word) < 10 else None
 
 
 def _numbered(kind: Kind, rest: str, study: Study) -> Order:
     first, _, text = rest.partition(" ")
-    if not first.isdigit():
+    number = _number(first)
+    if number is None:
         if "[N]" not in kind.takes:
             raise OrderError(f"{kind.name} takes the number of an experiment")
         return Order(kind, None, rest)
-    number = int(first)
     if number not in study.experiments:
         most = max(study.experiments, default=None)
         known = "there is none yet" if most is None else f"they go from 0 to {most}"
@@ -173,11 +179,11 @@ def hint(line: str, study: Study) -> str:
     kind = _BY_NAME.get(_OTHER_NAMES.get(name, name))
     if kind is None:
         return "  ".join(candidate.strip() for candidate in completions(line, study)[:8])
-    number, *_ = rest.split(" ")
-    if kind.number and number.isdigit() and int(number) in study.experiments:
-        return study.experiments[int(number)].title
-    if kind.name == "unpin" and number.isdigit():
-        return study.pins.get(int(number), "")
+    number = _number(rest.partition(" ")[0])
+    if kind.number and number in study.experiments:
+        return study.experiments[number].title
+    if kind.name == "unpin" and number is not None:
+        return study.pins.get(number, "")
     if kind.words and space:
         return "  ".join(candidate.partition(" ")[2] for candidate in completions(line, study))
     return f"{'' if rest else kind.takes}  {kind.help}".strip()

@@ -4,7 +4,6 @@ Nothing here writes to the repository. The person's diff settings (colours, page
 heard: plumbing commands make the same text on every machine.
 """
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +97,7 @@ def _merge_file(git: Plumbing, path: str, base: bytes | None, ours: bytes | None
         return ours
     if base is None or ours is None or theirs is None:
         raise MergeConflict(path, "one side made or deleted the file that the other changed")
-    with tempfile.TemporaryDirectory(prefix="looptop-") as scratch:
+    with git.scratch() as scratch:
         sides = [Path(scratch, side) for side in ("ours", "base", "theirs")]
         for side, content in zip(sides, (ours, base, theirs), strict=True):
             side.write_bytes(content)

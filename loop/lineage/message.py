@@ -12,7 +12,7 @@ A commit message is the title, the hypothesis and, as the last paragraph, traile
     Researcher: automl
 
 A note (`refs/notes/looptop`) is trailers only: `Verdict:`, the metric by its own name (`val_bpb: 0.9412`), `Runs:`,
-`Reason:`.
+`Reason:`, and more that `loop/note.py` writes; none of those is a plain number, so that none is taken for the metric.
 
 Titles, hypotheses and reasons are a stranger's text. Control characters go, lengths are capped, and a line that looks
 like a trailer stays in the hypothesis where it was written: only the last paragraph is read as trailers, and that one
@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 TITLE_CHARACTERS = 200
 HYPOTHESIS_CHARACTERS = 8_000
 VALUE_CHARACTERS = 1_000
+NOTE_CHARACTERS = 8_000  # a line of a note tells of up to fifty runs
 
 # Controls, lone surrogates, and the marks that reorder text on a screen; tab and newline are dealt with by the callers.
 _UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -61,6 +62,7 @@ class Judged:
         metric: the metric's name, "" where the experiment has no number (a crash has none).
         value: the experiment's number in the metric's own units, None where it has none.
         runs: the runs as they were written down.
+        more: all other lines, by their key.
     """
 
     verdict: str
@@ -68,6 +70,7 @@ class Judged:
     metric: str = ""
     value: float | None = None
     runs: str = ""
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def read_message(text: str) -> ReadMessage:
 
 def compose_note(trailers: Mapping[str, str]) -> str:
     """The text of a verdict note."""
-    return _trailer_block(trailers) + "\n"
+    return _trailer_block(trailers, NOTE_CHARACTERS) + "\n"
 
 
 def read_note(text: str) -> Judged | None:
@@ -118,7 +121,8 @@ def read_note(text: str) -> Judged | None:
         return None
     numbers = ((key, _number(value)) for key, value in trailers.items())
     metric, value = next(((key, value) for key, value in numbers if value is not None), ("", None))
-    return Judged(known["Verdict"], known["Reason"], metric, value, known["Runs"])
+    trailers.pop(metric, None)
+    return Judged(known["Verdict"], known["Reason"], metric, value, known["Runs"], trailers)
 
 
 def read_trailers(block: str) -> dict[str, str]:
@@ -143,10 +147,10 @@ def _paragraphs(text: str) -> list[str]:
     return lines.split("\n")
 
 
-def _trailer_block(trailers: Mapping[str, str]) -> str:
+def _trailer_block(trailers: Mapping[str, str], cap: int = VALUE_CHARACTERS) -> str:
     """`Key: value` lines. A colon in a key would end it early, so it becomes a dash."""
     lines = (
-        f"{one_line(key, VALUE_CHARACTERS).replace(':', '-')}: {one_line(value, VALUE_CHARACTERS)}"
+        f"{one_line(key, VALUE_CHARACTERS).replace(':', '-')}: {one_line(value, cap)}"
         for key, value in trailers.items()
     )
     return "\n".join(line.rstrip() for line in lines)

@@ -15,6 +15,7 @@ else's command holds, and a `.git` that is away for a while, are waited for (`lo
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -237,6 +238,12 @@ class Plumbing:
         if lock is None:
             return f"the git folder {self.common_dir} is gone; put it back, and this goes on"
         return locks.sentence(lock, self.root, self.common_dir)
+
+    def scratch(self) -> "tempfile.TemporaryDirectory[str]":
+        """A folder for a moment. It stands among our worktrees, so that the next start takes away what a kill left."""
+        home = self.root / ".looptop" / "trees"
+        home.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix="scratch-", dir=home)
 
     def _ask_bare(self, *args: str) -> Answer:
         return ask_git(args, self.root, self._place())

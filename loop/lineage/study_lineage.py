@@ -19,8 +19,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from loop.lineage import checkout, comparison, locks, recovery
-from loop.lineage.message import ExperimentMessage, compose, compose_note
+from loop.lineage import checkout, comparison, locks, memory, mending
+from loop.lineage.mending import data
+from loop.lineage.message import ExperimentMessage, compose
 from loop.lineage.plumbing import LineageError, Plumbing, checked_path, complaint
 from loop.lineage.worktrees import TreeChanges, Worktrees
 
@@ -68,6 +69,11 @@ class Lineage:
     def root(self) -> Path:
         """The top folder of the person's checkout, links resolved."""
         return self._git.root
+
+    @property
+    def store(self) -> Path:
+        """The git folder that holds the objects and the refs; it may lie on another disk than the checkout."""
+        return self._git.common_dir
 
     # The person's checkout: looked at, never touched.
 
@@ -119,6 +125,7 @@ class Lineage:
         files: Mapping[str, bytes | None],
         message: ExperimentMessage,
         at: float,
+        like: str | None = None,
     ) -> Committed:
         """Commits an experiment on top of `parent` and points `refs/looptop/<tag>/<id>` at it, in one step.
 
@@ -130,38 +137,39 @@ class Lineage:
             files: new contents by path, None to delete; a file keeps its mode, a new one is 0644.
             message: title, hypothesis and the rest.
             at: the commit's date in seconds since the epoch.
+            like: a commit whose author is this one's too; None: the person as git knows them now.
 
         Raises:
             LineageError: a path is a link, a folder or a submodule in `parent`, or git could not write.
         """
         modes = self._modes(parent, frozenset(files))
         ref = f"{self._refs}/{experiment_id}"
-        name, email = self._git.identity
+        name, email = self._git.identity if like is None else memory.author(self._git, like)
         text = compose(self.tag, experiment_id, message).encode("utf-8", "replace")
         who = f"{name} <{email}> {int(at)} +0000"
-        stream = [f"feature done\ncommit {ref}\nmark :1\nauthor {who}\ncommitter {who}\n".encode(), _data(text)]
+        stream = [f"feature done\ncommit {ref}\nmark :1\nauthor {who}\ncommitter {who}\n".encode(), data(text)]
         stream.append(f"from {parent}\n".encode())
         for path, content in files.items():
             quoted = '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
             if content is None:
                 stream.append(f"D {quoted}\n".encode())
             else:
-                stream += [f"M {modes.get(path, '100644')} inline {quoted}\n".encode(), _data(content)]
+                stream += [f"M {modes.get(path, '100644')} inline {quoted}\n".encode(), data(content)]
         stream.append(b"get-mark :1\ndone\n")
         sha = self._import(ref, b"".join(stream))
         changes = comparison.stat(self._git, parent, sha)
         return Committed(sha, sum(c.lines_added for c in changes), sum(c.lines_removed for c in changes))
 
-    def record_verdict(self, sha: str, trailers: Mapping[str, str]) -> None:
-        """Writes the verdict of an experiment's commit into `refs/notes/looptop`, over an earlier one.
+    def record_verdicts(self, notes: Mapping[str, Mapping[str, str]]) -> None:
+        """Writes the verdicts of experiments' commits into `refs/notes/looptop`, over earlier ones.
 
         Args:
-            sha: the commit.
-            trailers: `Verdict`, the metric by its own name, `Runs`, `Reason`; values become one line each.
+            notes: by commit its trailers: `Verdict`, the metric by its own name, `Runs`, `Reason` and more; values
+                become one line each.
         """
-        with self._notes_lock():
-            note = compose_note(trailers).encode("utf-8", "replace")
-            self._git.run("notes", "--ref=refs/notes/looptop", "add", "-f", "-F", "-", sha, stdin=note)
+        if notes:
+            with self._notes_lock():
+                mending.write_notes(self._git, notes)
 
     def forget_verdict(self, sha: str) -> None:
         """Takes the verdict of an experiment's commit back, because it runs again; one without is no error.
@@ -198,9 +206,64 @@ class Lineage:
         """The files of proposal `theirs`, made on `base`, moved onto `ours`; raises `MergeConflict`."""
         return comparison.merge(self._git, base, ours, theirs, paths)
 
-    def rebuild(self) -> list[recovery.RecoveredExperiment]:
+    # What git remembers, and putting it right.
+
+    def rebuild(self) -> list[memory.RecoveredExperiment]:
         """All experiments of the study from git alone, ordered by id."""
-        return recovery.rebuild(self._git, self.tag)
+        return memory.rebuild(self._git, self.tag)
+
+    def is_clone(self) -> bool:
+        """Whether there is another repository that this one was made from, or knows of."""
+        return bool(self._git.run("remote").strip())
+
+    def survey(self, asked: Collection[str] = ()) -> memory.Survey:
+        """Where the refs, the notes and the branch are now, and which of the commits `asked` about there are."""
+        return memory.survey(self._git, self.tag, asked)
+
+    def changes(self, commits: Sequence[str]) -> dict[str, memory.Change]:
+        """What each of these commits changed against its parent."""
+        return memory.changes(self._git, commits)
+
+    def files(self, commits: Sequence[str], paths: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Text of the files `paths` in each of these commits; one that is not there is left out."""
+        names = [f"{sha}:{checked_path(path)}" for sha in commits for path in paths]
+        texts = iter(self._git.blobs(names))
+        return {
+            sha: {path: text.decode("utf-8", "replace") for path in paths if (text := next(texts)) is not None}
+            for sha in commits
+        }
+
+    def point(self, experiment_id: int, sha: str) -> None:
+        """Has an experiment's ref point at `sha` again; what it was at is kept under `superseded/`."""
+        mending.point(self._git, f"{self._refs}/{experiment_id}", sha, f"{self._refs}/superseded")
+
+    def make_room(self, experiment_id: int) -> None:
+        """Clears the way for an experiment's commit that is gone and is made again."""
+        mending.make_room(self._git, f"{self._refs}/{experiment_id}")
+
+    def put_back(self, commit: str | None, seen: str | None) -> None:
+        """Moves the branch from `seen` back to `commit`, or takes it away where that is None.
+
+        Args:
+            seen: None where the file of the branch holds no commit.
+
+        Raises:
+            BranchMoved: somebody stands on it.
+        """
+        tip, standing = self._branch_state()
+        if tip == commit and seen is not None:
+            return
+        if standing:
+            raise self._stood_on(standing)
+        mending.move_branch(self._git, self._branch_ref, commit, seen)
+
+    def foreign_locks(self, now: float) -> dict[str, float]:
+        """Lock files of the person's own git, which are never touched, and for how many seconds each has been there."""
+        return mending.foreign_locks(self._git, now)
+
+    def left_by_dead_gits(self) -> list[Path]:
+        """Lock files on the study's own branch and refs, and files of its refs that hold no commit."""
+        return mending.left_by_dead_gits(self._git, self.tag)
 
     # Worktrees.
 
@@ -238,10 +301,10 @@ class Lineage:
 
         Only for the start of the workspace's one supervisor. Returns the names of the trees removed.
         """
-        common = self._git.common_dir
-        locks = [common / f"{self._branch_ref}.lock", common / "refs" / "notes" / "looptop.lock"]
-        for lock in [*locks, *(common / self._refs).glob("**/*.lock")]:
-            lock.unlink(missing_ok=True)
+        for path in mending.left_by_dead_gits(self._git, self.tag):
+            path.unlink(missing_ok=True)
+        with self._notes_lock():  # who holds it is alive, and so is its git
+            mending.clear_notes_lock(self._git)
         return self._trees.clear_stale(keep)
 
     # The branch.
@@ -249,6 +312,14 @@ class Lineage:
     def branch_tip(self) -> str | None:
         """The sha of the commit that the study's branch is at, None where there is no such branch."""
         return self._branch_state()[0]
+
+    def check_branch(self, expected: str) -> None:
+        """Make sure that the branch is at the commit `expected`.
+
+        Raises:
+            BranchMoved: it is elsewhere or gone; the sentence says how to put it back.
+        """
+        self._check_tip(*self._branch_state(), expected)
 
     def begin_branch(self, commit: str) -> None:
         """Makes the branch at `commit`; nothing happens if it is there already.
@@ -279,17 +350,9 @@ class Lineage:
         tip, standing = self._branch_state()
         if tip == new:
             return
-        if tip is None:
-            raise BranchMoved(
-                f"branch {self.branch} is gone; bring it back: git branch {self.branch} {expected_old[:12]}"
-            )
-        if tip != expected_old:
-            raise BranchMoved(
-                f"branch {self.branch} was moved to {tip[:12]} by somebody; keep that under another name and put it "
-                f"back: git branch NAME {self.branch} && git branch -f {self.branch} {expected_old[:12]}"
-            )
+        self._check_tip(tip, standing, expected_old)
         if standing:
-            raise BranchMoved(f"branch {self.branch} is checked out in {standing}; switch to another branch there")
+            raise self._stood_on(standing)
         move = f"update {self._branch_ref} {new} {expected_old}\n".encode()
         answer = self._git.ask("update-ref", "-m", "looptop: new champion", "--stdin", stdin=move)
         if answer.status != 0:
@@ -299,14 +362,15 @@ class Lineage:
 
     # Inside.
 
+    def _check_tip(self, tip: str | None, standing: str, expected: str) -> None:
+        if tip != expected:
+            raise BranchMoved(moved(self.branch, tip, standing, expected))
+
+    def _stood_on(self, standing: str) -> BranchMoved:
+        return BranchMoved(f"branch {self.branch} is checked out in {standing}; switch to another branch there")
+
     def _branch_state(self) -> tuple[str | None, str]:
-        """The branch's commit, and the worktree that it is checked out in ("" for none)."""
-        shown = "--format=%(refname) %(objectname) %(worktreepath)"
-        for line in self._git.run("for-each-ref", shown, self._branch_ref).decode("utf-8", "replace").splitlines():
-            name, sha, standing = line.split(" ", 2)
-            if name == self._branch_ref:
-                return sha, standing
-        return None, ""
+        return memory.branch_state(self._git, self._branch_ref)
 
     def _modes(self, parent: str, files: frozenset[str]) -> dict[str, str]:
         """The modes of those files that are in `parent` already; refuses what is no plain file there.
@@ -351,6 +415,22 @@ class Lineage:
         raise complaint(("fast-import",), self.root, answer)
 
 
+def moved(branch: str, tip: str | None, standing: str, expected: str) -> str:
+    """The sentence for a branch that is not at the commit `expected`: what to do, so that nothing is lost.
+
+    Args:
+        tip: where it is, None where it is gone.
+        standing: the worktree that it is checked out in, "" for none.
+    """
+    if tip is None:
+        return f"branch {branch} is gone; bring it back: git branch {branch} {expected[:12]}"
+    first = f"switch to another branch in {standing}, " if standing else ""
+    return (
+        f"branch {branch} was moved to {tip[:12]} by somebody; {first}keep that under another name and put it back: "
+        f"git branch NAME {branch} && git branch -f {branch} {expected[:12]}"
+    )
+
+
 def free_tag(root: Path, wanted: str) -> str:
     """`wanted`, made fit to name a study, or the first of `wanted-2`, `wanted-3` ... that no study in git has yet."""
     plain = (
@@ -364,8 +444,4 @@ def free_tag(root: Path, wanted: str) -> str:
 
 def tags(root: Path) -> list[str]:
     """The studies that git knows of in this repository, by branch or by experiments, sorted."""
-    return recovery.tags(Plumbing(root))
-
-
-def _data(content: bytes) -> bytes:
-    return b"data %d\n%b\n" % (len(content), content)
+    return memory.tags(Plumbing(root))

@@ -7,15 +7,19 @@ it would also forget a worktree of theirs on a disk that is not mounted just now
 """
 
 import os
+import re
 import shutil
 import stat
-import tempfile
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from loop.lineage.plumbing import LineageError, Plumbing
+
+_RECORD = re.compile(r"(\d+\.\d+(\.verify)?|workshop-\d+)\d*")
+"""How git calls its records of the trees of runs, verifications and workshops: as these are called, with more digits
+where it has one of that name. A record that is half made or half removed says nothing else of whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Worktrees:
             # Forced twice: a record whose tree somebody deleted by hand must not stop us, locked or not.
             with self._one_at_a_time:
                 self._git.run("worktree", "add", "-f", "-f", "--quiet", "--detach", str(tree), commit)
-            _fill_submodules(self._git, commit, tree)
+            _fill_submodules(self._git, self._git, commit, tree)
         except BaseException:
             self.remove(name)
             raise
@@ -91,7 +95,7 @@ class Worktrees:
         tree = self.path(name)
         if tree.is_symlink() or not tree.is_dir():
             raise LineageError(f"{tree} is no folder any more, so nothing in it can be compared")
-        with tempfile.TemporaryDirectory(prefix="looptop-") as scratch:
+        with self._git.scratch() as scratch:
             place = {"GIT_INDEX_FILE": f"{scratch}/index", "GIT_WORK_TREE": str(tree)}
             self._git.run("read-tree", commit, env=place, cwd=tree)
             how = ("--porcelain=v2", "--no-renames", "--untracked-files=normal", "--ignore-submodules=all", "-z")
@@ -148,7 +152,7 @@ class Worktrees:
         return sorted(standing | self._records().keys())
 
     def clear_stale(self, keep: Collection[str] = ()) -> list[str]:
-        """Removes every tree but those to keep, and the index lock that a dead git left in a kept one.
+        """Removes every tree but those to keep, and what a dead git left: half-made records, the lock of a kept tree.
 
         Only for a moment when nothing else works in the trees: at the start of the workspace's one supervisor.
 
@@ -161,6 +165,9 @@ class Worktrees:
         for records in self._records().values():
             for record in records:
                 (record / "index.lock").unlink(missing_ok=True)
+        for record in self._git.common_dir.glob("worktrees/*"):
+            if _RECORD.fullmatch(record.name) and not (record / "gitdir").exists():
+                _delete(record)
         return stale
 
     def path(self, name: str) -> Path:
@@ -207,10 +214,10 @@ def _no_contents(tree: Path, path: bytes, largest: int) -> str:
     return f"is larger than {largest // 1000} kB" if found.st_size > largest else ""
 
 
-def _fill_submodules(source: Plumbing, commit: str, tree: Path) -> None:
+def _fill_submodules(git: Plumbing, source: Plumbing, commit: str, tree: Path) -> None:
     """Checks out the submodules of `commit` that are initialised in the checkout `source`, from its local objects.
 
-    Each is read through an index in a temporary folder: neither the submodule's own index nor its HEAD moves.
+    Each is read through an index in a scratch folder of `git`: neither the submodule's own index nor its HEAD moves.
     """
     if not (tree / ".gitmodules").is_file():
         return
@@ -222,14 +229,14 @@ def _fill_submodules(source: Plumbing, commit: str, tree: Path) -> None:
         if not (source.root / path / ".git").exists():
             continue  # never initialised: empty here as it is there
         module = Plumbing(source.root / path)
-        with tempfile.TemporaryDirectory(prefix="looptop-") as scratch:
+        with git.scratch() as scratch:
             place = {"GIT_INDEX_FILE": f"{scratch}/index", "GIT_WORK_TREE": str(tree / path)}
             answer = module.ask("read-tree", "--reset", "-u", sha, env=place, cwd=tree / path)
         if answer.status != 0:
             raise LineageError(
                 f"submodule {path} cannot be checked out at {sha[:12]}; run `git submodule update --init {path}` first"
             )
-        _fill_submodules(module, sha, tree / path)
+        _fill_submodules(git, module, sha, tree / path)
 
 
 def _delete(path: Path) -> None:

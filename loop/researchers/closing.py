@@ -1,9 +1,10 @@
 """How a coding agent hands over: the lines that its last message ends with, and a title where it gives none. Pure."""
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from loop.researchers import patching
 
 LAST_LINES = 60
 """Lines from the end in which they are looked for: further up an agent may repeat what it was told."""
@@ -68,8 +69,8 @@ def title_of(before: Mapping[str, str], edits: Mapping[str, str]) -> str:
         edits: new full text by path.
     """
     for path, text in edits.items():
-        lines = difflib.unified_diff(before.get(path, "").splitlines(), text.splitlines(), lineterm="", n=0)
-        changed = [line for line in list(lines)[2:] if line[0] in "+-" and line[1:].strip()]
+        lines = patching.diff(before.get(path, ""), text, path)
+        changed = [line for line in lines if line[0] in "+-" and line[1:].strip()]
         for sign, lead in (("+", ""), ("-", "without ")):
             if first := next((line[1:].strip() for line in changed if line[0] == sign), ""):
                 return (lead + first)[:LONGEST_TITLE]

@@ -7,6 +7,7 @@ person allows it. A mistake comes back as a sentence that says how to do it righ
 """
 
 import difflib
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Literal, Protocol
@@ -17,7 +18,7 @@ from loop import guards
 from loop.events import FAILURES
 from loop.researchers import patching
 from loop.researchers.briefing import outcome
-from loop.researchers.excerpt import fenced
+from loop.researchers.excerpt import fenced, visible
 from loop.researchers.researcher import Briefing, Proposal, Sink
 from loop.researchers.tool import ToolError, tool_of, wrong_arguments
 from loop.study import Experiment
@@ -179,6 +180,8 @@ class Toolbox:
     def _changed(self, path: str, before: str, after: str) -> str:
         if after == before:
             raise ToolError("that changes nothing")
+        if len(after) > guards.LARGEST:
+            raise ToolError(f"{path} would be larger than {guards.LARGEST // 1000} kB; keep data out of it")
         self.draft[path] = after
         diff = patching.diff(before, after, path)
         shown = diff[:_DIFF_SHOWN] + ([f"({len(diff) - _DIFF_SHOWN} more lines)"] if len(diff) > _DIFF_SHOWN else [])
@@ -252,7 +255,7 @@ class Toolbox:
 
     async def note(self, text: Annotated[str, "One or two sentences."]) -> str:
         """Write into the notebook, which later briefings carry: what was learnt, so that nobody tries it again."""
-        line = " ".join(text.split())
+        line = " ".join(visible(text).split())
         if not line:
             raise ToolError("the note is empty")
         self.sink.note(line[:1000])
@@ -281,7 +284,7 @@ class Toolbox:
 
     async def give_up(self, why: str) -> str:
         """Leave this idea: it cannot be repaired, or is not worth it. You are then asked for another one."""
-        self.sink.note(f"Gave up repairing: {' '.join(why.split())[:500]}")
+        self.sink.note(f"Gave up repairing: {' '.join(visible(why).split())[:500]}")
         raise GivenUp(why)
 
     async def propose(
@@ -293,9 +296,11 @@ class Toolbox:
         ],
     ) -> str:
         """Hand over your edits as one experiment. It ends your turn: the loop runs and judges it."""
-        title = " ".join(title.split())
+        title = " ".join(visible(title).split())
         if not title:
             raise ToolError("say in the title what changes")
+        if not math.isfinite(expected_gain):
+            raise ToolError("the expected gain must be a number; 0 where you expect none")
         edits = self.edits()
         if not edits:
             raise ToolError("you have changed nothing yet; edit_file or write_file first")
@@ -309,7 +314,7 @@ class Toolbox:
             raise ToolError(f"it would be turned down: {reason}. Change the draft and propose again")
         self.proposal = Proposal(
             title=title[:120],
-            hypothesis=" ".join(hypothesis.split())[:2000],
+            hypothesis=" ".join(visible(hypothesis).split())[:2000],
             edits=edits,
             expected=f"better by {expected_gain:.4g}" if expected_gain > 0 else "no better, but simpler",
         )

@@ -19,7 +19,7 @@ from loop.runs.warden import ORPHANED_GRACE_S
 
 @dataclass(frozen=True)
 class Leftover:
-    """A process of an earlier supervisor's run, found and ended."""
+    """A process of an earlier supervisor's run."""
 
     pid: int
     run_dir: Path
@@ -60,6 +60,11 @@ def sweep_leftovers(state_dir: Path) -> list[Leftover]:
         time.sleep(0.02)
         alive = walk()
     return list(found.values())
+
+
+def find_leftovers(state_dir: Path) -> list[Leftover]:
+    """The processes that `sweep_leftovers` would end first; ends nothing."""
+    return _processes_under(state_dir.resolve())
 
 
 def sweep_orphans(run_dir: str, warden: int) -> int:

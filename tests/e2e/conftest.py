@@ -16,6 +16,7 @@ from loop import events as e
 from loop.journal import Journal
 from loop.study import FOLDED, Study, fold
 from loop.workspace import Workspace, supervisor_alive
+from tests import consistency
 
 LOOPTOP = [str(Path(sys.executable).with_name("looptop"))]
 
@@ -110,42 +111,14 @@ class Bench:
 
     def processes(self) -> list[psutil.Process]:
         """Everything that was started in or for this workspace and still lives."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                words = [process.environ().get("LOOPTOP_RUN_DIR", ""), *process.cmdline(), process.cwd()]
-                ours = any(word.startswith(str(self.root)) for word in words)
-                if ours and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        return consistency.processes(self.root)
 
     def consistent(self) -> Study:
         """Check what must hold of a workspace at rest, and return its study."""
-        from loop.lineage import Lineage
-
-        study = self.study()
         self.until(lambda: not self.processes(), timeout=10)
-        assert list((self.root / ".looptop" / "trees").glob("*")) == []
-        assert "looptop" not in self.git("worktree", "list")
-        assert sorted(study.experiments) == list(range(len(study.experiments)))
-        lineage = Lineage(self.root, study.tag)
-        recovered = {found.id: found for found in lineage.rebuild()}
-        for experiment in study.experiments.values():
-            if experiment.commit is None:
-                continue
-            assert recovered[experiment.id].sha == experiment.commit
-            note = recovered[experiment.id].judged
-            assert (note.verdict if note is not None else "") == (experiment.verdict or "").replace("_", " ")
-            for run in experiment.runs.values():
-                assert run.outcome is not None
-        if study.best is not None:
-            assert lineage.branch_tip() == study.best.commit
-            assert study.best.verdict == "kept"
-        proposals = [event.experiment for event in self.events("experiment_proposed")]
-        assert len(proposals) == len(set(proposals))
-        return study
+        rows = consistency.rows_of(Workspace(self.root).journal)
+        assert consistency.faults(self.root, rows) == []
+        return consistency.folded(rows)
 
 
 @pytest.fixture

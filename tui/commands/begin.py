@@ -7,7 +7,6 @@ import typer
 
 from tui.commands.shared import (
     Ascii,
-    AsJson,
     BaseUrl,
     Budget,
     Experiments,
@@ -21,7 +20,6 @@ from tui.commands.shared import (
     Workspace,
     find_root,
     open_journal,
-    print_json,
 )
 
 if TYPE_CHECKING:
@@ -177,21 +175,6 @@ def init(
         first = error.errors()[0]
         raise Refused(f"--{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}", 2) from None
     typer.echo("\n".join(lines))
-
-
-def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Say what is here, what is missing and how to get it.
-
-    Exit code 1 if something that the loop needs is missing.
-    """
-    from tui.commands.doctor import examine
-
-    findings = examine(context.obj.resolve())
-    if as_json:
-        print_json([finding.as_dict() for finding in findings])
-    else:
-        typer.echo("\n".join(finding.line() for finding in findings))
-    raise typer.Exit(1 if any(finding.needed and not finding.good for finding in findings) else 0)
 
 
 def _check_settings(theme: str | None) -> None:

@@ -79,6 +79,7 @@ def show(
 
     Example: looptop show 12 --diff
     """
+    from loop.plain import plain
     from tui.commands import reports
 
     root = find_root(context.obj)
@@ -86,7 +87,8 @@ def show(
         study = folded(journal)
     found = find_experiment(study, number)
     if diff:
-        typer.echo(_diff(root, study, found), nl=False)
+        change = _diff(root, study, found)
+        typer.echo(plain(change) if sys.stdout.isatty() else change, nl=False)  # a file gets it byte for byte
     elif log:
         if not found.runs:
             raise Refused(f"experiment {number} has not run yet")

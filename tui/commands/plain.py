@@ -4,7 +4,7 @@ import time
 
 from loop import events as e
 from loop.study import Study
-from tui.commands.reports import sign, word
+from tui.commands.reports import safe, sign, word
 from tui.troubles import clock_words
 
 
@@ -15,7 +15,10 @@ def line(event: e.Event, study: Study) -> str | None:
         study: the study with this event folded in.
     """
     text = _text(event, study)
-    return None if text is None else f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {text}"
+    if text is None:
+        return None
+    (line,) = safe([f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {text}"])
+    return line
 
 
 def _text(event: e.Event, study: Study) -> str | None:

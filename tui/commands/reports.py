@@ -7,8 +7,13 @@ from loop import budget, odds
 from loop.study import Experiment, Run, Study
 from tui.glyphs import UNICODE
 from tui.results import flagged
-from tui.text import clock, one_line
+from tui.text import clean, clock, one_line
 from tui.troubles import trouble_words
+
+
+def safe(lines: Iterable[str]) -> list[str]:
+    """Lines as a terminal may have them: titles and reasons are a stranger's, and one line stays one line."""
+    return [clean(line).replace("\n", " ") for line in lines]
 
 
 def word(verdict: str | None) -> str:
@@ -116,7 +121,8 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
     if study.best is not None:
         moved = change(study, study.best.metric)
         against = f" ({moved} against the baseline)" if moved else ""
-        best = f"{study.contract.metric} {study.best.metric:.6g}{claimed(study)}{against}"
+        number = f"{study.best.metric:.6g}{claimed(study)}" if study.best.metric is not None else "no number"
+        best = f"{study.contract.metric} {number}{against}"
         lines.append(f"  best {best}, experiment {study.best.id}: {study.best.title}")
     counted = {name: count for name, count in study.verdicts().items() if count and name != "open"}
     counts = [f"{sign(name)} {count} {word(name)}" for name, count in counted.items()]
@@ -143,7 +149,7 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
         lines.append(f"  spent {spent_words(study)}")
     if study.contract.verify is None and study.tag:
         lines.append("  the metric is self-reported: program.md names no `verify:`")
-    return lines
+    return safe(lines)
 
 
 def pin_lines(study: Study) -> list[str]:
@@ -222,7 +228,7 @@ def table(study: Study) -> list[str]:
         lines.append(f"{found.id:>4}  {verdict:<15} {metric:>10}  {sigmas(found):>7}  {size:>9}  {title}")
     if study.contract.verify is None and study.tag:
         lines.append(f"{study.contract.metric} is self-reported: program.md names no `verify:`")
-    return lines
+    return safe(lines)
 
 
 def details(study: Study, found: Experiment) -> list[str]:
@@ -243,7 +249,7 @@ def details(study: Study, found: Experiment) -> list[str]:
     if found.commit:
         lines.append(f"  commit {found.commit[:12]} (+{found.lines_added} -{found.lines_removed} lines)")
     lines += [_run_line(study, run) for run in found.runs.values()]
-    return lines
+    return safe(lines)
 
 
 def _run_line(study: Study, run: Run) -> str:

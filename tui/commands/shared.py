@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,11 +69,14 @@ def find_root(start: Path) -> Path:
 
 
 def open_journal(root: Path) -> "Journal":
-    """The journal of the study at `root`."""
+    """The journal of the study at `root`; where it can only be looked at, that is said beside what is asked for."""
     from loop.journal import Journal
     from loop.workspace import Workspace
 
-    return Journal(Workspace(root).journal)
+    journal = Journal(Workspace(root).journal)
+    if journal.refusal:
+        typer.echo(f"looptop: {journal.refusal}", err=True)
+    return journal
 
 
 def folded(journal: "Journal") -> "Study":
@@ -109,4 +113,17 @@ def who() -> str:
 
 def print_json(value: Any) -> None:
     """Print `value` for a script."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(json_of(value, indent=2))
+
+
+def json_of(value: Any, indent: int | None = None) -> str:
+    """JSON that every parser takes: what is no finite number is null."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

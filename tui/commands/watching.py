@@ -4,7 +4,6 @@ Where the terminal can move its cursor the lines are written over; elsewhere, an
 study is printed once, so that a log of it stays short.
 """
 
-import json
 import os
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from loop.study import FOLDED, fold
 from loop.workspace import supervisor_alive
 from tui.commands import reports
-from tui.commands.shared import open_journal
+from tui.commands.shared import json_of, open_journal
 
 _EVERY = 1.0
 """Seconds between two looks; one look at nothing new costs well under a millisecond."""
@@ -37,7 +36,7 @@ def watch_status(root: Path, as_json: bool) -> None:
                 study.at = max([study.at, *(event.at for event in newest)])
                 pid, now = supervisor_alive(root), time.time()
                 if as_json:
-                    text = json.dumps(reports.status(study, pid, now), ensure_ascii=False)
+                    text = json_of(reports.status(study, pid, now))
                 else:
                     text = "\n".join([*reports.status_lines(study, pid, now), *reports.summary(study)])
                 state = f"{study.seq} {pid}"  # clocks alone are no news

@@ -5,7 +5,7 @@ journal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 
@@ -45,6 +45,44 @@ class Reply:
     """Responses: the items of the answer, to be sent back as they came, sealed reasoning included."""
     reasoning_field: str = ""
     """Chat: the field that the reasoning came in; where tools are used it is sent back in the same."""
+
+
+def checked(reply: Reply) -> Reply:
+    """`reply` as what its types say: an endpoint's JSON may have anything in any place, and halves of characters.
+
+    A reply goes back to the endpoint with the next request, which could not be sent with such. Counts of tokens that
+    are none are left out.
+
+    Raises:
+        ValueError: there is something else than text where text must be.
+    """
+    usage = reply.usage
+    if usage is not None:
+        counts = (usage.read, usage.written, usage.cached, usage.reasoning)
+        usage = usage if all(isinstance(count, int) and 0 <= count < 10**12 for count in counts) else None
+    return replace(
+        reply,
+        text=_text(reply.text),
+        reasoning=_text(reply.reasoning),
+        refusal=_text(reply.refusal),
+        calls=[Call(_text(call.id), _text(call.name), _text(call.arguments)) for call in reply.calls],
+        carried=[_whole(item) for item in reply.carried],
+        usage=usage,
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{type(value).__name__} in the place of a text")
+    return value.encode("utf-8", "replace").decode()
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, dict):
+        return {_whole(key): _whole(one) for key, one in value.items()}
+    return [_whole(one) for one in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)

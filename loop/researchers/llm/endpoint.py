@@ -17,7 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from loop.events import Spent
 from loop.researchers.llm import chat, faults, prices, responses
-from loop.researchers.llm.conversation import Cut, Hear, Reply, Request, Usage
+from loop.researchers.llm.conversation import Cut, Hear, Reply, Request, Usage, checked
 from loop.researchers.researcher import Sink, Unusable
 from loop.settings import Settings
 
@@ -28,6 +28,9 @@ CONNECT_S = 15.0
 """Seconds to wait for a connection."""
 
 OURS = "OpenAI's endpoint"
+
+_NO_ANSWER = (ValidationError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
+"""What the package and our dialects stumble over where an answer is JSON of some other kind, or none."""
 
 Answer = TypeVar("Answer")
 
@@ -97,10 +100,11 @@ class Endpoint:
         """
         try:
             async with asyncio.timeout(self._settings.silence):
-                return [model.id async for model in self.client.models.list()]
+                found = [model.id async for model in self.client.models.list()]
+                return [name for name in found if isinstance(name, str)]
         except openai.NotFoundError:
             return []  # not every server has such a list
-        except (openai.OpenAIError, ValidationError, ValueError, TimeoutError) as error:
+        except (openai.OpenAIError, TimeoutError, *_NO_ANSWER) as error:
             raise self._explained(error, "") from None
 
     async def model(self, tell: Sink) -> str:
@@ -138,11 +142,13 @@ class Endpoint:
             async with asyncio.timeout(silence) as patience:
 
                 def heard(kind: str, piece: str) -> None:
+                    if not isinstance(piece, str):
+                        raise ValueError(f"{type(piece).__name__} in the place of a text")
                     patience.reschedule(asyncio.get_running_loop().time() + silence)
                     hear(kind, piece)
 
-                return await self._ask(self.client, request, heard)
-        except (openai.OpenAIError, Cut, ValidationError, ValueError, TimeoutError) as error:
+                return checked(await self._ask(self.client, request, heard))
+        except (openai.OpenAIError, Cut, TimeoutError, *_NO_ANSWER) as error:
             raise self._explained(error, request.model) from None
 
     async def patiently(self, attempt: Callable[[], Awaitable[Answer]], tell: Sink) -> Answer:

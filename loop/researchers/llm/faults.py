@@ -18,6 +18,9 @@ from loop.researchers.researcher import Unusable
 NO_QUOTA_S = 300.0
 """Seconds between two tries while the account has no money: a person has to act, and may do so at any time."""
 
+_PAGE = 10_000
+"""Signs of a page in which its title is looked for."""
+
 _TOO_LONG = re.compile(
     r"context.{0,20}(length|window|size|limit)|maximum context|too long|too many tokens|token limit"
     r"|exceed\w*.{0,40}(context|tokens)|n_ctx|num_ctx|max_model_len",
@@ -86,7 +89,10 @@ def explain(error: Exception, where: str, model: str, now: float | None = None) 
         return _of_status(error, said, where, model, time.time() if now is None else now)
     if isinstance(error, openai.APIError):
         return TooLong(said) if _is_too_long(error, said) else Passing(f"{where} failed within an answer: {said}")
-    if isinstance(error, ValidationError | ValueError | openai.OpenAIError):
+    if isinstance(
+        error,
+        ValidationError | ValueError | TypeError | AttributeError | LookupError | RecursionError | openai.OpenAIError,
+    ):
         return Passing(f"{where} sent something that is no answer ({type(error).__name__})")
     return error
 
@@ -125,10 +131,9 @@ def _is_too_long(error: openai.APIError, said: str) -> bool:
 
 
 def _not_taken(error: openai.APIError, said: str) -> str | None:
-    if error.param in _CAN_DO_WITHOUT:
-        return error.param
-    if error.param is not None and error.param.partition(".")[0] in _CAN_DO_WITHOUT:
-        return error.param.partition(".")[0]
+    named = error.param.partition(".")[0] if isinstance(error.param, str) else ""
+    if named in _CAN_DO_WITHOUT:
+        return named
     if not _NOT_TAKEN.search(said):
         return None
     return next((name for name, words in _CAN_DO_WITHOUT.items() if words.search(said)), None)
@@ -147,7 +152,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         except ValueError:
             try:
                 seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 continue
         return min(3600.0, max(0.0, seconds))
     return None
@@ -163,7 +168,7 @@ def _said(error: Exception) -> str:
         )
         return one_line(str(text or getattr(error, "message", "") or "no reason given"))
     if isinstance(body, str) and "<" in body:
-        title = re.search(r"<title>(.*?)</title>", body, re.IGNORECASE | re.DOTALL)
+        title = re.search(r"<title>(.*?)</title>", body[:_PAGE], re.IGNORECASE | re.DOTALL)
         return one_line(title[1]) if title else "a page and no answer"
     return one_line(str(body or error)) or type(error).__name__
 

@@ -14,17 +14,20 @@ A block names the tool on its first line; its body is the arguments as `key: val
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from loop.plain_yaml import PlainLoader
 from loop.researchers.llm.conversation import Call
 
-_FENCE = re.compile(r"^(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=fence)[ \t]*$", re.M | re.S)
-_EDIT = re.compile(
-    r"^<{5,9} ?SEARCH\s*?\n(?P<search>.*?)^={5,9}\s*?\n(?P<replace>.*?)^>{5,9} ?REPLACE\s*?$", re.M | re.S
-)
+# Line by line, so that no answer costs more than its length: a pattern over many lines tries each opening to the end.
+_OPENING = re.compile(r"(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
+_CLOSING = re.compile(r"`{3,}|~{3,}")
+_SEARCH = re.compile(r"<{5,9} ?SEARCH")
+_BETWEEN = re.compile(r"={5,9}")
+_REPLACE = re.compile(r">{5,9} ?REPLACE")
 
 
 def manual(tools: Sequence[Mapping[str, Any]]) -> str:
@@ -71,32 +74,69 @@ def calls(text: str, names: Sequence[str], number: int = 0) -> list[Call]:
         number: the first call's number, so that ids differ within a conversation.
     """
     found: list[Call] = []
-    for block in _FENCE.finditer(text if text.endswith("\n") else text + "\n"):
-        name, _, rest = block["info"].strip().partition(" ")
+    for info, body in _blocks(text.split("\n")):
+        name, _, rest = info.strip().partition(" ")
         if name not in names:
             continue
-        for arguments in _arguments(name, rest.strip(), block["body"]):
+        for arguments in _arguments(name, rest.strip(), body):
             found.append(Call(f"text_{number + len(found)}", name, arguments))
     return found
 
 
+def _blocks(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What stands behind the opening fence of each block, and its body. One that nobody closes is none."""
+    closing: dict[str, list[int]] = {}  # by fence, where such a line stands, the first last
+    for at in range(len(lines) - 1, -1, -1):
+        if (bare := lines[at].rstrip(" \t\r")) and _CLOSING.fullmatch(bare):
+            closing.setdefault(bare, []).append(at)
+    at = 0
+    while at < len(lines):
+        opening = _OPENING.fullmatch(lines[at].rstrip("\r"))
+        at += 1
+        if opening is None:
+            continue
+        ends = closing.get(opening["fence"], [])
+        while ends and ends[-1] < at:
+            ends.pop()
+        if ends:
+            yield opening["info"], "".join(f"{line}\n" for line in lines[at : ends[-1]])
+            at = ends[-1] + 1
+
+
+def _edits(body: str) -> Iterator[dict[str, str]]:
+    """The edits between marks of conflict in a block."""
+    search: list[str] | None = None
+    replace: list[str] | None = None
+    for line in body.split("\n"):
+        bare = line.rstrip()
+        if search is None:
+            search = [] if _SEARCH.fullmatch(bare) else None
+        elif replace is None:
+            if _BETWEEN.fullmatch(bare):
+                replace = []
+            else:
+                search.append(line)
+        elif _REPLACE.fullmatch(bare):
+            yield {"search": "\n".join(search), "replace": "\n".join(replace)}
+            search = replace = None
+        else:
+            replace.append(line)
+
+
 def _arguments(name: str, path: str, body: str) -> list[str]:
     """The arguments of one block, as JSON; an edit block may hold several."""
-    if name == "edit_file":
-        parts = [
-            {"search": _inner(edit["search"]), "replace": _inner(edit["replace"])} for edit in _EDIT.finditer(body)
-        ]
-        if parts:
-            return [json.dumps({"path": path, **part}) for part in parts]
+    if name == "edit_file" and (parts := list(_edits(body))):
+        return [json.dumps({"path": path, **part}) for part in parts]
     if name == "write_file" and path:
         return [json.dumps({"path": path, "text": body})]
     try:
-        values = yaml.safe_load(body)
-    except yaml.YAMLError:
+        values = yaml.load(body, PlainLoader)
+    except (yaml.YAMLError, ValueError, OverflowError):  # the last two of dates that are none
         values = _lines(body)
     if isinstance(values, dict):
         # a date, a number or a word where the tool wants text is text: `title: 2024-01-01`
-        return [json.dumps({"path": path} | values if path else values, default=str)]
+        named = {str(key): value for key, value in ({"path": path} | values if path else values).items()}
+        return [json.dumps(named, default=str)]
     return [json.dumps({"path": path} if path else {}) if values is None else body]
 
 
@@ -112,8 +152,3 @@ def _lines(body: str) -> dict[str, str]:
         elif last:
             found[last] = f"{found[last]} {line.strip()}".strip()
     return found
-
-
-def _inner(text: str) -> str:
-    """The text between two marks, whose last line break belongs to the mark."""
-    return text.removesuffix("\n")

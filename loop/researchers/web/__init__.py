@@ -224,7 +224,7 @@ def clean(text: str) -> str:
     width, tags), private and surrogate characters. Lines lose their trailing blanks, and no more than one is empty."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n").replace("\u2028", "\n")
     seen = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"))
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[^\S\n]+(?=\n|$)", "", seen)).strip()
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"(?<![^\S\n])[^\S\n]++(?=\n|$)", "", seen)).strip()
 
 
 def _block(paper: Any) -> str:

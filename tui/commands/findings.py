@@ -1,4 +1,4 @@
-"""`looptop doctor`: what is here, what is missing, and how to get it. Looks only."""
+"""What `looptop doctor` finds on the machine and in the workspace, and how to get what is missing. Looks only."""
 
 import asyncio
 import json
@@ -8,49 +8,28 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from loop import researchers
 from loop import settings as personal
 from loop.gauges import open_gauges
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, find_root
-from loop.opening import LEAST_DISK
 from loop.options import Options
 from loop.program import ProgramError, load
+from loop.room import lacking
 from loop.runs.environment import resolve_command
 from loop.runs.sandbox import NoSandbox, choose
 from loop.study import fold
-from loop.workspace import Workspace, supervisor_alive
+from loop.workspace import Workspace
+from tui.commands import study
+from tui.commands.finding import Finding
 
 _TORCH = """
 import json, torch
 gpu = torch.cuda.is_available()
 print(json.dumps([torch.__version__, torch.cuda.get_device_name(0) if gpu else None]))
 """
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    good: bool
-    said: str
-    remedy: str = ""
-    needed: bool = False
-    """The loop cannot do without it."""
-
-    def line(self) -> str:
-        """`✓ git        2.39.5`, with the remedy behind what is not good."""
-        sign = "✓" if self.good else ("✗" if self.needed else "–")
-        return f"{sign} {self.what:<11} {self.said}" + (f"; {self.remedy}" if self.remedy and not self.good else "")
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return asdict(self)
 
 
 def examine(folder: Path) -> list[Finding]:
@@ -70,10 +49,8 @@ def _machine(folder: Path) -> Iterator[Finding]:
     yield Finding("GPU", bool(gpus), names or "none that NVML sees", "runs use the processors")
     yield _torch(folder)
     free = shutil.disk_usage(folder).free
-    enough = free >= LEAST_DISK
-    yield Finding(
-        "disk", enough, f"{free / 1e9:.1f} GB free", f"a study needs {LEAST_DISK >> 20} MB to start", needed=True
-    )
+    short = lacking(folder)
+    yield Finding("disk", short is None, short or f"{free / 1e9:.1f} GB free", "free some space", needed=True)
     yield _sandbox(folder)
     multiplexer = next((name for name in ("TMUX", "STY", "ZELLIJ") if os.environ.get(name)), None)
     yield Finding(
@@ -121,7 +98,7 @@ def _workspace(folder: Path) -> Iterator[Finding]:
         )  # fmt: skip
     except ProgramError as error:
         yield Finding("program.md", False, str(error), needed=True)
-    yield _study(root)
+    yield from study.examine(root)
 
 
 def _researcher(folder: Path) -> Iterator[Finding]:
@@ -156,21 +133,6 @@ def _options(root: Path | None) -> Options:
         return Options()
     with Journal(Workspace(root).journal) as journal:
         return Options.model_validate(fold(journal.read(kinds={"supervisor_started"})).options)
-
-
-def _study(root: Path) -> Finding:
-    workspace, pid = Workspace(root), supervisor_alive(root)
-    if not workspace.journal.exists():
-        return Finding("study", True, "none yet; `looptop` begins one")
-    try:
-        with Journal(workspace.journal) as journal:
-            size = workspace.journal.stat().st_size / 1e6
-            said = f"{journal.last_seq()} events, {size:.1f} MB; " + (
-                f"process {pid} is at work" if pid else "no loop runs"
-            )
-            return Finding("study", True, said)
-    except JournalError as error:
-        return Finding("study", False, str(error), needed=True)
 
 
 def _root(folder: Path) -> Path | None:

@@ -1,58 +1,25 @@
-"""The journal: one SQLite file that holds every event of a study, in order, for ever.
-
-- `append` is the one way to make a fact. A batch is one transaction: all of it is there, or nothing.
-- Nothing updates or deletes a row, and no code here can.
-- Any number of processes read while one or more append; a reader never blocks a writer (WAL).
-- On a remote file system WAL's shared memory does not work, so there it is a rollback journal.
-
-Stream kinds (thoughts, step samples, gauges) survive the death of any process; everything else is also on the
-disk itself, through a power cut, before `append` returns.
-"""
+"""One open journal: append, read, follow, and its check. What the package says of the journal is made true here."""
 
 import asyncio
+import itertools
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from loop.events import KINDS, STREAM, Body, Event, decode, encode
+from pydantic import ValidationError
 
-VERSION = 1
-"""Layout of the file, in SQLite's `user_version`; raised only when an older looptop could no longer read it."""
+from loop.events import KINDS, STREAM, Body, Event, decode, encode
+from loop.journal.faults import JournalBusy, JournalError, JournalFull, damaged, told
+from loop.journal.opening import PATIENCE, open_for_looking, open_for_writing
+from loop.journal.readers import wal_size
 
 FOLLOW_INTERVAL = 0.08
 """Seconds between two looks of `follow`, so that an event is seen within 100 ms. A look is an indexed query of 3 µs;
 what costs is waking up for it, 12 times a second: 0.3% of a processor on a virtual machine, less on bare metal."""
 
-_APPLICATION_ID = 0x6C6F6F70  # "loop", so that `file` and we can tell the journal from any other database
-_REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "fuse.sshfs"}
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS events(
-    seq INTEGER PRIMARY KEY, at REAL NOT NULL, kind TEXT NOT NULL, experiment INTEGER, run INTEGER, body TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS events_by_kind ON events(kind, seq);
-CREATE INDEX IF NOT EXISTS events_by_experiment ON events(experiment, kind, seq) WHERE experiment IS NOT NULL;
-"""
 _COLUMNS = "seq, at, kind, experiment, run, body"
-
-
-class JournalError(Exception):
-    """The journal cannot be used; the message is a sentence for a person."""
-
-
-def _remote(path: Path) -> bool:
-    """Whether `path` lies on a network file system, as far as the mount table tells."""
-    import psutil  # about 10 ms, for whoever makes a journal; most only open one
-
-    best, kind = "", ""
-    try:
-        for part in psutil.disk_partitions(all=True):
-            mount = part.mountpoint.rstrip("/") + "/"
-            if f"{path.resolve()}/".startswith(mount) and len(mount) > len(best):
-                best, kind = mount, part.fstype
-    except OSError:
-        return False  # no mount table to read: treat as local
-    return kind in _REMOTE
 
 
 class Journal:
@@ -60,39 +27,21 @@ class Journal:
 
     Args:
         path: the database file.
-        create: make it when it is missing; otherwise a missing file is an error.
+        create: open it as a supervisor does: made when it is missing, migrated when it is older, and refused when it
+            cannot be written to. Otherwise a missing file is an error, and any other can be looked at.
+
+    Attributes:
+        refusal: why nothing can be appended, in a sentence for a person who only looks; empty where it can.
 
     Raises:
-        JournalError: missing, not a journal, or written by a newer looptop.
+        JournalError: missing, not a journal, damaged, or not to be written to; the sentence says which.
     """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
-        if not create and not path.exists():
-            raise JournalError(f"there is no study here yet ({path} does not exist); start one with `looptop`")
-        try:
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
-            self._prepare(create)
-        except sqlite3.DatabaseError as error:
-            raise JournalError(f"{path} cannot be used as a journal: {error}") from error
-        self._durable = True
-
-    def _prepare(self, create: bool) -> None:
-        db = self._db
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise JournalError(f"{self.path} was written by a newer looptop (layout {version}); update looptop")
-        if version < VERSION:
-            if not create:
-                raise JournalError(f"{self.path} is not a looptop journal")
-            db.execute(f"PRAGMA journal_mode={'DELETE' if _remote(self.path) else 'WAL'}")
-            db.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA.strip().split(";\n"):
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version={VERSION}")
-            db.execute("COMMIT")
-        db.execute("PRAGMA synchronous=FULL")
+        opened = open_for_writing(path) if create else open_for_looking(path)
+        self._db, self.refusal, self._newer = opened.db, opened.refusal, opened.newer
+        self._durable: bool | None = None
 
     def close(self) -> None:
         """Let go of the file. Closing twice is allowed."""
@@ -110,16 +59,28 @@ class Journal:
         """Make one fact and return its `seq`.
 
         Raises:
+            JournalFull, JournalBusy: not now; nothing was written.
             JournalError: it could not be written; then nothing was.
         """
         return self.append_all([(body, experiment, run)], at)[0]
 
-    def append_all(self, facts: Iterable[tuple[Body, int | None, int | None]], at: float | None = None) -> list[int]:
-        """Make several facts in one transaction; each is `(body, experiment, run)`. Returns their `seq`s."""
-        moment = time.time() if at is None else at
-        rows = [(moment, body.kind, experiment, run, encode(body)) for body, experiment, run in facts]
-        self._make_durable(any(row[1] not in STREAM for row in rows))
+    def append_all(
+        self, facts: Iterable[tuple[Body, int | None, int | None]], at: float | Iterable[float] | None = None
+    ) -> list[int]:
+        """Make several facts in one transaction; each is `(body, experiment, run)`. Returns their `seq`s.
+
+        Args:
+            at: when they happened, in Unix seconds, or the time of each; None: now.
+        """
+        if self.refusal:
+            raise JournalError(self.refusal)
+        moments = at if isinstance(at, Iterable) else itertools.repeat(time.time() if at is None else at)
+        rows = [
+            (moment, body.kind, experiment, run, encode(body))
+            for (body, experiment, run), moment in zip(facts, moments, strict=False)
+        ]
         try:
+            self._make_durable(any(row[1] not in STREAM for row in rows))
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 seqs = [
@@ -133,8 +94,8 @@ class Journal:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-        except sqlite3.DatabaseError as error:
-            raise JournalError(f"could not write to {self.path}: {error}") from error
+        except sqlite3.Error as error:
+            raise told(error, self.path, "written") from error
         return [seq for seq in seqs if seq is not None]
 
     def _make_durable(self, durable: bool) -> None:
@@ -142,6 +103,24 @@ class Journal:
         if durable is not self._durable:
             self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             self._durable = durable
+
+    def empty_wal(self) -> bool:
+        """Bring all of the WAL into the file itself and cut it off; False where a reader is in its way."""
+        try:
+            self._db.execute("PRAGMA busy_timeout=0")  # what cannot be done at once is tried again at the next look
+            (busy, _, _) = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            if isinstance(what := told(error, self.path, "written"), JournalBusy | JournalFull):
+                return False
+            raise what from error
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout={1000 * PATIENCE:.0f}")
+        return not busy
+
+    @property
+    def wal_size(self) -> int:
+        """Bytes of the WAL."""
+        return wal_size(self.path)
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -184,7 +163,7 @@ class Journal:
         )
         if newest:
             rows.reverse()
-        return list(_events(rows))
+        return list(self._events(rows))
 
     async def follow(
         self, after: int = 0, *, batch: int = 500, interval: float = FOLLOW_INTERVAL
@@ -197,19 +176,32 @@ class Journal:
             rows = self._query(f"SELECT {_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, batch))
             if rows:
                 after = rows[-1][0]
-                if events := list(_events(rows)):
+                if events := list(self._events(rows)):
                     yield events
             await asyncio.sleep(0 if len(rows) == batch else interval)
+
+    def check(self) -> None:
+        """Look at every page of the file: 0.25 s for a million events, and as long as it takes to read them once.
+
+        Raises:
+            JournalDamaged: says what is wrong first.
+        """
+        for (found,) in self._query("PRAGMA quick_check(1)", ()):
+            if found != "ok":
+                raise damaged(self.path, " ".join(found.replace("*** in database main ***", "").split()))
 
     def _query(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(statement, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise JournalError(f"could not read {self.path}: {error}") from error
+        except sqlite3.Error as error:
+            raise told(error, self.path, "read") from error
 
-
-def _events(rows: Iterable[tuple[Any, ...]]) -> Iterator[Event]:
-    """Rows as events, without the kinds this version does not know."""
-    for seq, at, kind, experiment, run, body in rows:
-        if kind in KINDS:
-            yield Event(seq, at, experiment, run, decode(body))
+    def _events(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Event]:
+        """Rows as events, without the kinds this version does not know, and what a newer one means by others."""
+        for seq, at, kind, experiment, run, body in rows:
+            if kind in KINDS:
+                try:
+                    yield Event(seq, at, experiment, run, decode(body))
+                except ValidationError as error:
+                    if not self._newer:
+                        raise damaged(self.path, f"event {seq} ({kind}) is not what a looptop writes") from error

@@ -1,0 +1,73 @@
+"""A study at rest, looked at and mended for a person: what `looptop doctor` and `looptop doctor --mend` do.
+
+Both ask the function that every start asks (`recovery`). Looking changes nothing, and may be done while a loop is at
+work; then what any supervisor leaves on its way from one step to the next is no finding. Nothing here runs anything.
+"""
+
+import asyncio
+from pathlib import Path
+
+from loop import events as e
+from loop import recovery
+from loop.intake import Intake
+from loop.journal import Journal
+from loop.lineage import Lineage
+from loop.mending import Mending, look
+from loop.recorder import Recorder
+from loop.recovery import Discrepancy
+from loop.study import FOLDED, fold
+from loop.verdicts import Verdicts
+from loop.workspace import Workspace, supervise, supervisor_alive
+
+
+def examine(root: Path) -> list[Discrepancy]:
+    """What disagrees in the workspace at `root`, which has a study.
+
+    Raises:
+        JournalError, LineageError: it cannot be looked at; the sentence says why.
+    """
+    workspace = Workspace(root)
+    with Journal(workspace.journal) as journal:
+        study = fold(journal.read(kinds=FOLDED))
+        if not study.tag:
+            return []
+        found = recovery.compare(study, look(workspace, Lineage(root, study.tag), study))
+    at_work = supervisor_alive(root) is not None
+    return [one for one in found if not (at_work and one.ordinary)]
+
+
+def mend(root: Path) -> list[Discrepancy]:
+    """Mend what can be in the workspace at `root`, which has a study; returns what was found.
+
+    Raises:
+        AlreadySupervised: a loop is at work there, and mends for itself when it starts.
+        JournalError, LineageError: it cannot be mended; the sentence says why.
+    """
+    workspace = Workspace(root)
+    with supervise(root), Journal(workspace.journal, create=True) as journal:
+        recorder = Recorder(journal)
+        study = recorder.study
+        if not study.tag:
+            return []
+        lineage = Lineage(root, study.tag)
+        verdicts = Verdicts(workspace, lineage, recorder)
+        intake = Intake(lineage, recorder, journal, verdicts)
+        mending = Mending(workspace, lineage, recorder, intake, verdicts)
+
+        async def both() -> list[Discrepancy]:
+            found = await mending.look()
+            if any(one.mends for one in found):
+                _close_supervision(journal, recorder)
+                await mending.mend(found)
+            return found
+
+        return asyncio.run(both())
+
+
+def _close_supervision(journal: Journal, recorder: Recorder) -> None:
+    """Say that the last supervisor died, with the time of its last sign of life: what follows is no time at work."""
+    supervisor = recorder.study.supervisor
+    if supervisor is not None and supervisor.stopped_at is None:
+        newest = journal.read(limit=1, newest=True)[0].at
+        died = e.SupervisorStopped(reason="it died without a word; `looptop doctor --mend` found it so", failed=True)
+        recorder.record_dated([(newest, died, None, None)])

@@ -1,0 +1,416 @@
+"""Recovery as a plain function of journal, git, process table and disk: what disagrees, and what mends it.
+
+Pure. `compare` is asked at every start, after a clean stop as after `kill -9`, and by `looptop doctor`; `mending` looks
+at the world for it and carries out what it says. The rules, with their reasons, are in docs/decisions/0008:
+
+- The journal wins over git in everything that it has ever said. Git wins in what the journal never said: that is what a
+  backup that was put back, or a torn file, has lost.
+- Everything is mended towards nothing lost: a commit that gives way is kept under `superseded/`, a run folder that
+  nobody knows is put aside, and what cannot be mended is named.
+- The branch is the person's too. Where its place is no trace of a supervisor that died, the loop stops with a sentence.
+
+Never here: a clock, a file, git itself, an event that is recorded.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from loop import events as e
+from loop import note
+from loop.lineage import Survey, moved
+from loop.recollection import Dated, Known, Lacking, Remembered, lacking
+from loop.study import Experiment, Study
+
+Kind = Literal[
+    "processes", "trees", "locks", "person's locks", "run", "uncommitted", "commit", "ref", "journal", "folders",
+    "note", "champion", "branch",
+]  # fmt: skip
+
+STALE_LOCK_S = 60.0
+"""Seconds after which a lock of the person's own git is told of; git itself holds one for a moment."""
+
+
+@dataclass(frozen=True)
+class Clear:
+    """End the processes that are left over, and remove the trees and lock files; they are looked for anew."""
+
+
+@dataclass(frozen=True)
+class RunAgain:
+    """Record that a run in flight is lost, so that it runs again."""
+
+    experiment: int
+    run: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Make a proposal a commit, from the journal."""
+
+    experiment: int
+
+
+@dataclass(frozen=True)
+class CommitAgain:
+    """Make a commit again that the journal names and git has lost, from the journal's edits."""
+
+    experiment: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """Have an experiment's ref point at its commit; what it was at is kept aside."""
+
+    experiment: int
+    commit: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """Tell the journal what git remembers."""
+
+    facts: tuple[Dated, ...]
+
+
+@dataclass(frozen=True)
+class Write:
+    """Write an experiment's note anew from the journal."""
+
+    experiment: int
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Take an experiment's note away: it has no verdict any more."""
+
+    experiment: int
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Rename a run folder that nobody knows, so that no run of that number wipes it."""
+
+    folder: str
+
+
+@dataclass(frozen=True)
+class PutBack:
+    """Move the branch from `seen` to where the journal has it, or take it away where that is None."""
+
+    commit: str | None
+    seen: str | None
+    """None where the file of the branch holds no commit."""
+
+
+Mend = Clear | RunAgain | Commit | CommitAgain | Point | Record | Write | Forget | SetAside | PutBack
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """Something in which journal, git, the process table and the disk disagree."""
+
+    kind: Kind
+    said: str
+    """What is found, for a person; and where nobody else can mend it, what they can do."""
+    then: str = ""
+    """What is done about it: "put back"."""
+    mends: tuple[Mend, ...] = ()
+    """Empty where nobody but a person can mend it."""
+    experiments: tuple[int, ...] = ()
+    ordinary: bool = False
+    """The trace that any supervisor leaves which is at work, or which died: mended without a word."""
+    stops: bool = False
+    """The loop cannot go on before a person has mended it."""
+
+    @property
+    def sentence(self) -> str:
+        """All of it, for the record."""
+        return f"{self.said}; {self.then}" if self.then else self.said
+
+
+@dataclass(frozen=True)
+class World:
+    """What was found beside the journal."""
+
+    survey: Survey
+    remembered: Mapping[int, Remembered] = field(default_factory=dict)
+    """Of `strangers`."""
+    judged: Mapping[int, Collection[float]] = field(default_factory=dict)
+    """When the journal has judged each of `contradicted`, in Unix seconds, every time."""
+    trees: tuple[str, ...] = ()
+    """Worktrees of runs, and git's records of them."""
+    processes: tuple[str, ...] = ()
+    """Command lines of processes of runs."""
+    locks: tuple[str, ...] = ()
+    """Lock files on the study's own refs, and files of refs that hold no commit."""
+    foreign_locks: Mapping[str, float] = field(default_factory=dict)
+    """Lock files of the person's git, and for how many seconds each has been there."""
+    folders: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Run folders that hold a log: experiment and run, by their name."""
+
+
+def contradicted(study: Study, survey: Survey) -> list[int]:
+    """Experiments of which a note says something else than the journal."""
+    notes = survey.notes
+    found = (
+        (number, experiment, notes.get(experiment.commit or "")) for number, experiment in study.experiments.items()
+    )
+    return [number for number, experiment, judged in found if judged and not note.says_the_same(judged, experiment)]
+
+
+def strangers(study: Study, survey: Survey, judged: Mapping[int, Collection[float]]) -> list[int]:
+    """Experiments of which git has what the journal never said: all of them, or a verdict.
+
+    Args:
+        judged: as in `World`.
+    """
+    found = set()
+    for number, sha in survey.refs.items():
+        experiment = study.experiments.get(number)
+        if sha in survey.there and (
+            experiment is None  # or it was moved onto another champion and judged there, and the journal is older
+            or (experiment.commit != sha and sha in survey.notes and not experiment.judged_by)
+        ):
+            found.add(number)
+    for number in contradicted(study, survey):
+        told = note.read(survey.notes[study.experiments[number].commit or ""])
+        if told is not None and not note.heard(told, judged.get(number, ())):
+            found.add(number)
+    return sorted(found)
+
+
+def compare(study: Study, world: World) -> list[Discrepancy]:
+    """Everything in which the study and the world disagree, in the order in which it has to be mended.
+
+    Args:
+        study: folded from the journal, with no supervisor at work on it.
+    """
+    found = [*_left_over(world), *_in_flight(study)]
+    if study.tag:
+        known = {number: _known(study.experiments[number], one) for number, one in world.remembered.items()
+                 if number in study.experiments}  # fmt: skip
+        remembered = [world.remembered[number] for number in sorted(world.remembered)]
+        lost = lacking(study.contract, remembered, known, world.survey.tip, study.champion)
+        found += [*_commits(study, world), *_taken_in(world, lost), *_folders(study, world), *_notes(study, world)]
+        found += _branch(study, world, lost.champion)
+    return found
+
+
+def _known(experiment: Experiment, remembered: Remembered) -> Known:
+    """What a journal has of an experiment of which git has something else."""
+    kinds = {"experiment_proposed", "edits_recorded"}
+    if experiment.commit == remembered.commit.sha:
+        kinds.add("experiment_queued")
+    return Known(kinds, set(experiment.runs))
+
+
+def _left_over(world: World) -> Iterable[Discrepancy]:
+    if world.processes:
+        said = f"processes of runs outlived their supervisor ({_few([f'{line:.60}' for line in world.processes])})"
+        yield Discrepancy("processes", said, "ended", (Clear(),), ordinary=True)
+    if world.trees:
+        said = f"worktrees of runs, or git's records of them, were left ({_few(world.trees)})"
+        yield Discrepancy("trees", said, "removed", (Clear(),), ordinary=True)
+    if world.locks:
+        said = f"a git that died left {_few(world.locks)}"
+        yield Discrepancy("locks", said, "removed", (Clear(),), ordinary=True)
+    for path, age in world.foreign_locks.items():
+        if age >= STALE_LOCK_S:
+            said = (
+                f"{path} has been there for {_duration(age)}: if no git of yours is at work, it is a dead one's, and "
+                f"`rm {path}` frees what it locks"
+            )
+            yield Discrepancy("person's locks", said)
+
+
+def _in_flight(study: Study) -> Iterable[Discrepancy]:
+    running = study.running()
+    if running:
+        which = _few([f"{experiment.id}.{run.number}" for experiment, run in running])
+        again = tuple(RunAgain(experiment.id, run.number) for experiment, run in running)
+        said = f"run {which} was in flight when its supervisor ended"
+        ids = tuple(experiment.id for experiment, _ in running)
+        yield Discrepancy("run", said, "it is lost, and runs again", again, ids, ordinary=True)
+
+
+def _commits(study: Study, world: World) -> Iterable[Discrepancy]:
+    """Proposals that are no commit yet, commits that are gone, refs that are gone or elsewhere."""
+    survey = world.survey
+    gone, missing, elsewhere = [], [], []
+    for number, experiment in sorted(study.experiments.items()):
+        if number in world.remembered:
+            continue
+        sha = experiment.commit
+        if sha is None:
+            if experiment.phase == "proposed":
+                said = f"experiment {number} was proposed and is no commit yet"
+                yield Discrepancy("uncommitted", said, "it becomes one", (Commit(number),), (number,), ordinary=True)
+        elif sha not in survey.there:
+            gone.append(number)
+        elif number not in survey.refs:
+            missing.append(experiment)
+        elif survey.refs[number] != sha:
+            elsewhere.append(experiment)
+    if gone:
+        said = f"the commit of {_named(gone)} is gone from git"
+        yield Discrepancy("commit", said, "made again from the journal", tuple(map(CommitAgain, gone)), tuple(gone))
+    if missing:
+        yield _refs("is gone", missing)
+    # A supervisor that died while it moved an experiment onto a new champion leaves the ref ahead of the journal.
+    ahead = [experiment for experiment in elsewhere if experiment.verdict is None]
+    if ahead:
+        yield _refs("is ahead of the journal", ahead, ordinary=True)
+    if others := [experiment for experiment in elsewhere if experiment.verdict is not None]:
+        yield _refs("points at another commit, which is kept under superseded/", others)
+
+
+def _refs(what: str, experiments: list[Experiment], ordinary: bool = False) -> Discrepancy:
+    numbers = tuple(experiment.id for experiment in experiments)
+    mends = tuple(Point(experiment.id, experiment.commit or "") for experiment in experiments)
+    return Discrepancy("ref", f"the ref of {_named(numbers)} {what}", "put back", mends, numbers, ordinary)
+
+
+def _taken_in(world: World, lost: Lacking) -> Iterable[Discrepancy]:
+    """What git remembers and the journal never said."""
+    numbers = tuple(sorted(world.remembered))
+    if numbers:
+        said = f"git has of {_named(numbers)} what the journal does not, as when an older journal was put back"
+        yield Discrepancy("journal", said, "taken in from git", (Record(lost.facts),), numbers)
+
+
+def _folders(study: Study, world: World) -> Iterable[Discrepancy]:
+    """Folders with the log of a run that the journal does not know: the next run of that number would wipe it."""
+    unknown = {}
+    for name, (number, run) in world.folders.items():
+        experiment = study.experiments.get(number)
+        taken = world.remembered.get(number)
+        told = taken.told if taken is not None else None
+        known = {one.number for one in told.runs} if told is not None else set()
+        if run not in known and (experiment is None or run not in experiment.runs):
+            unknown[name] = experiment is not None and run == max(experiment.runs, default=0) + 1
+    if unknown:
+        # A supervisor that dies at the start of a run has made its folder and not yet recorded it.
+        ordinary = len(unknown) == 1 and all(unknown.values())
+        said = f"the journal does not know the run of {_few(unknown)} under .looptop/runs"
+        yield Discrepancy("folders", said, "put aside with its log", tuple(map(SetAside, unknown)), ordinary=ordinary)
+
+
+def _notes(study: Study, world: World) -> Iterable[Discrepancy]:
+    """Verdicts that git does not have, has otherwise, or has although the journal took them back."""
+    notes = world.survey.notes
+    newest = max((x.judged_at or 0.0 for x in study.experiments.values()), default=0.0)
+    missing: list[int] = []
+    otherwise: list[int] = []
+    back: list[int] = []
+    different = set(contradicted(study, world.survey))
+    for number, experiment in sorted(study.experiments.items()):
+        if experiment.commit is None or number in world.remembered:
+            continue
+        if number in different:
+            (back if experiment.verdict is None else otherwise).append(number)
+        elif experiment.verdict is not None and experiment.commit not in notes:
+            missing.append(number)
+    if back:
+        said = f"{_named(back)} runs again, and git's note still tells the old verdict"
+        yield Discrepancy("note", said, "taken away", tuple(map(Forget, back)), tuple(back), ordinary=True)
+    for numbers, what in ((missing, "has no note in git"), (otherwise, "is another in git's note")):
+        if numbers:
+            # The verdict is recorded first, and a champion that was measured anew has one run more than its note.
+            ordinary = all(
+                study.experiments[number].judged_at == newest or number == study.champion for number in numbers
+            )
+            said = f"the verdict of {_named(numbers)} {what}"
+            yield Discrepancy(
+                "note", said, "written again from the journal", tuple(map(Write, numbers)), tuple(numbers), ordinary
+            )
+
+
+def _branch(study: Study, world: World, taken_in: str | None) -> Iterable[Discrepancy]:
+    """Whether the branch is at the champion, and if not, whether a supervisor or a person has moved it.
+
+    Args:
+        taken_in: commit of the champion after what git remembers is taken in; None where that changes nothing.
+    """
+    survey, tip = world.survey, world.survey.tip
+    expected = taken_in or (study.best.commit if study.best is not None else None)
+    if survey.broken:
+        said = f"the file of branch {study.branch} holds no commit, as after a power cut"
+        yield Discrepancy("branch", said, "put back", (PutBack(expected, None),))
+    elif tip == expected:
+        if survey.standing:
+            said = (
+                f"branch {study.branch} is checked out in {survey.standing}; switch to another branch there, or the "
+                "loop stops when the next experiment is kept"
+            )
+            yield Discrepancy("branch", said)
+    elif expected is None:
+        yield from _too_early(study, survey)
+    elif tip is not None and tip in _on_the_way(study):
+        said = f"branch {study.branch} was moved and the move not recorded"
+        yield Discrepancy("branch", said, "put back, and it is decided again", (PutBack(expected, tip),), ordinary=True)
+    elif (kept := _never_told(study, tip)) is not None:
+        said = f"experiment {kept.id} was kept and is on the branch, and the journal does not say that it was champion"
+        changed = e.ChampionChanged(commit=kept.commit or "", metric=kept.metric)
+        facts = (Dated(study.at, changed, kept.id, None),)
+        yield Discrepancy("champion", said, "taken in from git", (Record(facts),), (kept.id,))
+    else:
+        yield Discrepancy("branch", moved(study.branch, tip, survey.standing, expected), stops=True)
+
+
+def _too_early(study: Study, survey: Survey) -> Iterable[Discrepancy]:
+    """A branch before there is a champion: the baseline's, which is decided again, or that of another study."""
+    baseline, tip = study.baseline, survey.tip
+    if tip is None or (baseline is not None and tip == baseline.commit):
+        return
+    if survey.superseded.get(tip) == 0 or survey.refs.get(0) == tip:
+        said = f"branch {study.branch} was begun at a baseline that was made anew since"
+        yield Discrepancy("branch", said, "taken away until that is measured", (PutBack(None, tip),), ordinary=True)
+        return
+    said = (
+        f"branch {study.branch} is at {tip[:12]}, and the study in this journal has no champion yet, so the branch is "
+        f"another study's; begin under another name (--tag), or rename that one: git branch -m {study.branch} NAME"
+    )
+    yield Discrepancy("branch", said, stops=True)
+
+
+def _on_the_way(study: Study) -> set[str | None]:
+    """Where the branch may be because a supervisor died between moving it and recording that."""
+    found = {x.commit for x in study.open_experiments() if x.parent == study.champion}
+    for wish in study.open_wishes():
+        experiment = study.experiments.get(-1 if wish.experiment is None else wish.experiment)
+        if experiment is None or not isinstance(wish.body, e.Overruled | e.Branched):
+            continue
+        back = isinstance(wish.body, e.Overruled) and wish.body.verdict == "discarded"
+        found.add(experiment.parent_commit if back else experiment.commit)
+    return found
+
+
+def _never_told(study: Study, tip: str | None) -> Experiment | None:
+    """The kept experiment at the branch's tip, where the journal never had it as a champion."""
+    found = (x for x in study.experiments.values() if x.commit == tip and tip is not None and x.verdict == "kept")
+    return next((experiment for experiment in found if experiment.id not in study.lineage), None)
+
+
+def told(found: Iterable[Discrepancy]) -> list[str]:
+    """The sentences of what is no ordinary trace of a supervisor that died."""
+    return [one.sentence for one in found if not one.ordinary]
+
+
+def _named(numbers: Collection[int]) -> str:
+    """`experiment 5`, `experiments 5, 6 and 7`, `experiments 1, 2, 3 and 40 more`."""
+    return f"experiment{'s' if len(numbers) > 1 else ''} {_few([str(number) for number in numbers])}"
+
+
+def _few(words: Collection[str], most: int = 5) -> str:
+    shown = list(words)[:most] if len(words) > most + 1 else list(words)
+    if len(shown) < len(words):
+        return f"{', '.join(shown)} and {len(words) - len(shown)} more"
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _duration(seconds: float) -> str:
+    for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{seconds:.0f} s"
