@@ -19,6 +19,7 @@ from loop.journal import JournalError
 from loop.lineage import LineageError
 from loop.recorder import Recorder
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Researcher, Unusable, Workshop
+from loop.room import DiskError
 from loop.study import Study, Wish
 
 log = logging.getLogger(__name__)
@@ -100,9 +101,10 @@ class Asking:
                     self.broken = f"{researcher.name}: {nothing}"
                 self._recorder.wake()
                 await asyncio.Future()  # until the loop ends: others may have something left
-            except (LineageError, JournalError) as error:  # such as a coding agent's worktree
-                if isinstance(error, JournalError) or not self._recorder.lacks_room(error):
-                    raise
+            except (JournalError, DiskError):
+                raise
+            except LineageError as error:  # such as a coding agent's worktree
+                self._recorder.excuse(error)
                 await self._recorder.room()
             except Exception as error:
                 log.exception("the researcher %s failed", researcher.name)

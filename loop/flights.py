@@ -53,6 +53,8 @@ class _Flight:
     slot: Slot
     lost: bool = False
     """It is being ended and does not count."""
+    wish: int | None = None
+    """The wish of a person's that it is being ended for."""
     others: int | None = None
     """Bytes that others held on its GPUs, at most."""
 
@@ -129,7 +131,7 @@ class Flights:
             await asyncio.to_thread(places.clear)
             if finished.outcome == "lost":
                 await asyncio.to_thread(self._workspace.drop_written, experiment.id, number)
-            self._recorder.record(finished, experiment.id, number)
+            self._tell(flight, finished, experiment.id)
             await asyncio.to_thread(self._lineage.remove_tree, name)  # in flight until then: an end of the loop waits
         if gone is not None and not gone.passes:
             return gone.reason
@@ -186,7 +188,7 @@ class Flights:
             result = await checking.wait()
             await asyncio.to_thread(places.clear)
             if not (flight.lost or self._short_of_memory(experiment, number, result)):  # else it is verified again
-                self._recorder.record(self._verified(experiment, result), experiment.id, number)
+                self._tell(flight, self._verified(experiment, result), experiment.id)
             await asyncio.to_thread(self._lineage.remove_tree, name)
 
     def _short_of_memory(self, experiment: Experiment, number: int, result: RunResult) -> bool:
@@ -234,10 +236,23 @@ class Flights:
             await asyncio.to_thread(self._lineage.remove_tree, spec.cwd.name)
             raise
 
-    def kill(self, experiment: int, who: str, *, lost: bool = False) -> bool:
+    def _tell(self, flight: _Flight, end: e.RunFinished | e.Verified, experiment: int) -> None:
+        """Record the end of a flight, and with it the wish that it ended for: who dies before it is asked again."""
+        facts: list[tuple[e.Body, int | None, int | None]] = [(end, experiment, flight.number)]
+        if flight.wish is not None and not (isinstance(end, e.RunFinished) and end.outcome == "lost"):
+            granted = e.WishGranted(wish=flight.wish, outcome=f"the run of experiment {experiment} is ended")
+            facts.append((granted, None, None))
+        self._recorder.record_all(facts)
+
+    def ends_for(self, wish: int) -> bool:
+        """Whether something in flight is being ended for that wish, and will grant it with its end."""
+        return any(flight.wish == wish for flight in self._flights.values())
+
+    def kill(self, experiment: int, who: str, *, wish: int | None = None, lost: bool = False) -> bool:
         """End the run or verification in flight of `experiment`.
 
         Args:
+            wish: granted with the end.
             lost: it does not count and is done again.
 
         Returns:
@@ -247,6 +262,7 @@ class Flights:
         if flight is None:
             return False
         flight.lost = flight.lost or lost
+        flight.wish = flight.wish or wish
         flight.run.kill(by=who)
         return True
 

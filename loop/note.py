@@ -12,8 +12,10 @@ runs were measured under and how long they took. Pure; git is touched in `lineag
     Figures: effect 0.0121, noise 0.0011, confidence 0.9998, champion 3
     Under: measure 0123456789ab, budget 300
     Times: run 1 took 312.5 verified 9.1 stepping 299.8 claimed 300.0; run 3 took 311.9 ...
+    Flags: ...
     Doubts: ...
     Touched: ...
+    Fingerprint: files 0123456789abcdef
 
 No line but the metric's is a plain number, since an older reader takes the first of those for the metric.
 """
@@ -56,9 +58,11 @@ class Told:
     at: float | None
     """When it was judged, in Unix seconds; None in a note from before that was written."""
     runs: tuple[NotedRun, ...]
-    measure: str
-    budget: float | None
-    touched: tuple[str, ...]
+    measure: str = ""
+    budget: float | None = None
+    touched: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    fingerprint: str = ""
 
 
 def write(contract: Contract, experiment: Experiment) -> dict[str, str]:
@@ -74,8 +78,10 @@ def write(contract: Contract, experiment: Experiment) -> dict[str, str]:
     if runs:
         note["Under"] = f"measure {runs[-1].measure}, budget {runs[-1].budget!r}"
     note["Times"] = "; ".join(map(_times, runs))
+    note["Flags"] = " | ".join(experiment.flags)
     note["Doubts"] = " | ".join(experiment.doubts)
     note["Touched"] = " | ".join(sorted({path for run in runs for path in run.touched}))
+    note["Fingerprint"] = experiment.fingerprint and f"files {experiment.fingerprint}"
     return {key: value for key, value in note.items() if value or key == "Runs"}
 
 
@@ -105,11 +111,22 @@ def read(judged: Judged) -> Told | None:
         confidence=_number(figures.get("confidence")),
         champion=int(champion) if champion.isdecimal() else None,
         by=by or "judge",
-        flags=tuple(filter(None, more.get("Doubts", "").split(" | "))),
+        flags=_several(judged, "Doubts"),
     )
-    touched = tuple(filter(None, more.get("Touched", "").split(" | ")))
-    runs = tuple(_runs(judged))
-    return Told(said, _number(at), runs, under.get("measure", ""), _number(under.get("budget")), touched)
+    return Told(
+        verdict=said,
+        at=_number(at),
+        runs=tuple(_runs(judged)),
+        measure=under.get("measure", ""),
+        budget=_number(under.get("budget")),
+        touched=_several(judged, "Touched"),
+        flags=_several(judged, "Flags"),
+        fingerprint=more.get("Fingerprint", "").removeprefix("files "),
+    )
+
+
+def _several(judged: Judged, key: str) -> tuple[str, ...]:
+    return tuple(filter(None, judged.more.get(key, "").split(" | ")))
 
 
 def _runs(judged: Judged) -> Iterator[NotedRun]:

@@ -6,7 +6,7 @@ begun with `--budget 20s` must not go on with five minutes after a reboot.
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from loop.contract import Contract, Seconds
 from loop.settings import Address, Sandboxes, Settings
@@ -27,8 +27,8 @@ class Options(BaseModel):
     """What confines the runs, instead of what the person's settings say."""
     budget: Seconds | None = None
     """Seconds of training in one run, instead of the program's."""
-    experiments: int | None = None
-    hours: float | None = None
+    experiments: int | None = Field(default=None, ge=1)
+    hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Tighter limits than the program's."""
     tag: str | None = None
     """Name of a study that is begun."""

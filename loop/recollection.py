@@ -52,7 +52,7 @@ class Remembered:
         told = note.read(self.commit.judged) if self.commit.judged is not None else None
         if told is None and self.commit.kept:
             kept = e.ExperimentJudged(verdict="kept", reason="it is on the study's branch; its note is not here")
-            told = note.Told(kept, None, (), "", None, ())
+            told = note.Told(kept, None, ())
         return told
 
     @property
@@ -118,8 +118,13 @@ def lacking(
 
 def _tell(story: _Story, contract: Contract, one: Remembered, known: Known) -> None:
     commit, change = one.commit, one.change
-    edits = dict(change.edits)
-    after = {**one.before, **edits}
+    edits, told = dict(change.edits), one.told
+    proposal = commit.parent_experiment is not None
+    # Parsing both files takes 50 ms, so what the note says goes first.
+    fingerprint = told.fingerprint if told is not None else ""
+    if proposal and not fingerprint:
+        fingerprint = guards.fingerprint({**one.before, **edits})
+    flagged = told.flags if told is not None and told.fingerprint else flags(contract, one.before, edits)
 
     def say(kind: str, at: float, body: e.Body, run: int | None = None) -> None:
         if kind not in known.kinds:
@@ -131,7 +136,7 @@ def _tell(story: _Story, contract: Contract, one: Remembered, known: Known) -> N
         hypothesis=commit.hypothesis,
         expected=commit.trailers.get("Expected", ""),
         parent=commit.parent_experiment,
-        fingerprint=guards.fingerprint(after) if commit.parent_experiment is not None else "",
+        fingerprint=fingerprint,
     )
     say("experiment_proposed", commit.at, proposed)
     say("edits_recorded", commit.at, e.EditsRecorded(edits=edits))
@@ -141,10 +146,9 @@ def _tell(story: _Story, contract: Contract, one: Remembered, known: Known) -> N
         parent_commit=commit.parent_sha or "",
         lines_added=change.lines_added,
         lines_removed=change.lines_removed,
-        flags=flags(contract, one.before, edits) if commit.parent_experiment is not None else (),
+        flags=flagged if proposal else (),
     )
     say("experiment_queued", commit.at, queued)
-    told = one.told
     if told is None:
         return
     at = max(commit.at, one.judged_at - sum(run.seconds + (run.verify_seconds or 0.0) for run in told.runs))

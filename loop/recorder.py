@@ -19,13 +19,16 @@ from loop.events import Body, ClockMoved, Fault, Recovered, Thought
 from loop.journal import Journal, JournalBusy, JournalError, JournalFull
 from loop.journal.readers import WAL_USUAL, flush_factor, holding
 from loop.lineage import LineageError
-from loop.room import Room, is_full
+from loop.room import Room, is_full, out_of_order
 from loop.study import FOLDED, Study
 
 log = logging.getLogger(__name__)
 
 FLUSH_INTERVAL = 0.25
 """Seconds that a piece of the stream may wait; a reader sees words come at 4 Hz, and the disk 4 writes a second."""
+
+SPARING_INTERVAL = 12.0
+"""The same on a disk without room: 8 kB a time, so three hours until the reserve is used up, and still a heartbeat."""
 
 CATCH_UP_INTERVAL = 0.1
 """Seconds between two looks for what others appended; a person's wish takes effect within 250 ms."""
@@ -145,7 +148,8 @@ class Recorder:
         except JournalFull:
             if self._room is None or not self._room.give():
                 raise
-            self._journal.append_all([*facts, *self._fault(self._room.sentence())])
+            told = any(isinstance(body, Fault) and body.where == DISK for body, _, _ in facts)
+            self._journal.append_all(facts if told else [*facts, *self._fault(self._room.sentence())])
             self.catch_up()
 
     # --- room on the disk --------------------------------------------------------------------------------------
@@ -164,13 +168,19 @@ class Recorder:
         """Why whatever ends badly now may do so for lack of room, in a sentence, or None."""
         return None if self._room is None else self._room.short()
 
-    def lacks_room(self, error: BaseException) -> bool:
-        """Whether something failed for lack of room; then that is said, and the loop pauses."""
-        if self._room is None or not (is_full(error) or self.too_little_room()):
-            return False
+    def excuse(self, error: LineageError | OSError) -> None:
+        """Say that something failed for lack of room, which makes the loop pause.
+
+        Raises:
+            DiskError: a disk is out of order.
+            error: it failed for another reason.
+        """
+        if self._room is None:
+            raise error
+        if not (is_full(error) or self._room.short()):
+            raise out_of_order(error) or error
         if facts := self._fault(self._room.sentence()):
             self.record_all(facts)
-        return True
 
     async def room(self) -> None:
         """Wait until there is room."""
@@ -184,8 +194,7 @@ class Recorder:
             try:
                 return await asyncio.to_thread(work)
             except (LineageError, OSError) as error:
-                if not self.lacks_room(error):
-                    raise
+                self.excuse(error)
             await self.room()
 
     def _fault(self, reason: str) -> list[Fact]:
@@ -239,7 +248,8 @@ class Recorder:
             if condition():
                 return
             try:
-                await asyncio.wait_for(changed.wait(), tick)
+                async with asyncio.timeout(tick):  # `wait_for` of Python 3.11 may swallow a cancellation
+                    await changed.wait()
             except TimeoutError:
                 pass  # time itself may have made the condition true
 
@@ -249,6 +259,7 @@ class Recorder:
         while True:
             await asyncio.sleep(CATCH_UP_INTERVAL)
             self.catch_up()
-            if time.monotonic() - flushed >= FLUSH_INTERVAL * flush_factor(self._journal.wal_size):
+            wait = FLUSH_INTERVAL * flush_factor(self._journal.wal_size)
+            if time.monotonic() - flushed >= (max(wait, SPARING_INTERVAL) if self.study.short_of_room else wait):
                 flushed = time.monotonic()
                 self.flush()

@@ -163,7 +163,7 @@ def strangers(study: Study, survey: Survey, judged: Mapping[int, Collection[floa
     """Experiments of which git has what the journal never said: all of them, or a verdict.
 
     Args:
-        judged: as in `World`.
+        judged: as in `World`, of those that are `contradicted`.
     """
     found = set()
     for number, sha in survey.refs.items():
@@ -173,9 +173,9 @@ def strangers(study: Study, survey: Survey, judged: Mapping[int, Collection[floa
             or (experiment.commit != sha and sha in survey.notes and not experiment.judged_by)
         ):
             found.add(number)
-    for number in contradicted(study, survey):
+    for number, times in judged.items():
         told = note.read(survey.notes[study.experiments[number].commit or ""])
-        if told is not None and not note.heard(told, judged.get(number, ())):
+        if told is not None and not note.heard(told, times):
             found.add(number)
     return sorted(found)
 
@@ -299,15 +299,14 @@ def _folders(study: Study, world: World) -> Iterable[Discrepancy]:
 def _notes(study: Study, world: World) -> Iterable[Discrepancy]:
     """Verdicts that git does not have, has otherwise, or has although the journal took them back."""
     notes = world.survey.notes
-    newest = max((x.judged_at or 0.0 for x in study.experiments.values()), default=0.0)
+    newest = max((x.judged_seq or 0 for x in study.experiments.values()), default=0)
     missing: list[int] = []
     otherwise: list[int] = []
     back: list[int] = []
-    different = set(contradicted(study, world.survey))
     for number, experiment in sorted(study.experiments.items()):
         if experiment.commit is None or number in world.remembered:
             continue
-        if number in different:
+        if number in world.judged:
             (back if experiment.verdict is None else otherwise).append(number)
         elif experiment.verdict is not None and experiment.commit not in notes:
             missing.append(number)
@@ -318,7 +317,7 @@ def _notes(study: Study, world: World) -> Iterable[Discrepancy]:
         if numbers:
             # The verdict is recorded first, and a champion that was measured anew has one run more than its note.
             ordinary = all(
-                study.experiments[number].judged_at == newest or number == study.champion for number in numbers
+                study.experiments[number].judged_seq == newest or number == study.champion for number in numbers
             )
             said = f"the verdict of {_named(numbers)} {what}"
             yield Discrepancy(

@@ -17,6 +17,7 @@ _LAST_WORDS = 64 << 10
 """Bytes of the reserve that are given up only at the very end, for one sentence in the supervisor's log."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_OUT_OF_ORDER = (errno.EROFS, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE)
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,19 @@ def is_full(error: BaseException) -> bool:
     if any(os.strerror(number) in str(error) for number in _NO_ROOM):
         return True
     return isinstance(error, OSError) and error.errno in _NO_ROOM
+
+
+class DiskError(Exception):
+    """A disk does not do what it should; the message is a sentence for a person."""
+
+
+def out_of_order(error: BaseException) -> DiskError | None:
+    """What is wrong with a disk, where that is why something failed."""
+    words = [os.strerror(number) for number in _OUT_OF_ORDER]
+    if not isinstance(error, OSError) and not any(word in str(error) for word in words):
+        return None
+    said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    return DiskError(f"the disk does not take what has to be written ({said}); what it holds is safe")
 
 
 class Room:

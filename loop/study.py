@@ -101,6 +101,8 @@ class Experiment:
     """What a person should look at in its edit, before it ran."""
     doubts: tuple[str, ...] = ()
     """What a person should look at in its number."""
+    fingerprint: str = ""
+    """Equal for experiments whose editable files differ in comments and layout only."""
 
     def counted(self) -> list[Run]:
         """Its runs that count towards a verdict: ended, of the present commit, not lost with a supervisor."""
@@ -490,6 +492,7 @@ class Study:
             proposed_at=event.at,
             proposed_seq=event.seq,
             submitted=body.submitted,
+            fingerprint=body.fingerprint,
         )
         if before is not None:
             experiment.runs, experiment.since_run = before.runs, max(before.runs, default=0)

@@ -32,7 +32,7 @@ from loop.program import ProgramError, watch
 from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
-from loop.room import Room
+from loop.room import DiskError, Room
 from loop.runs.leftovers import reap_strangers
 from loop.slot import Slot
 from loop.study import Experiment, Study, Wish
@@ -109,17 +109,10 @@ class Supervisor:
 
     async def run(self) -> End:
         """Work until a limit, a person's wish, a signal or a failure ends it; returns why."""
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        loop = asyncio.get_running_loop()
-        # Not the event loop's own handlers: they would not be heard while everything waits for room on the disk.
-        before = [signal.signal(number, lambda number, _: self._signalled(number, loop)) for number in numbers]
-        try:
-            return await self._run()
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler or signal.SIG_DFL)
-
-    async def _run(self) -> End:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
+            # Heard at once too, while the event loop stands still for lack of room on the disk.
+            signal.signal(number, self._hurry)
         tasks: list[asyncio.Task[None]] = []
         self._room.keep()
         try:
@@ -136,7 +129,7 @@ class Supervisor:
             over.cancel()
         except End as early:
             end = early
-        except (LineageError, JournalError) as error:
+        except (LineageError, JournalError, DiskError) as error:
             end = End(str(error), failed=True)
         if end.failed and (gone := self._folder_gone()):
             end = End(gone, failed=True)  # whatever it was that failed for it first
@@ -162,18 +155,21 @@ class Supervisor:
         elif "git" in self.study.troubles:
             self._recorder.record(e.Recovered(where="git"))
 
-    def _signalled(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
-        """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; a second one does not wait for the run."""
-        if number == signal.SIGINT and not self._asked and self.study.stopping == "no" and self.study.running():
-            self._asked = True
-            loop.call_soon_threadsafe(self._ask_to_stop)
-            return
-        self._signal = signal.Signals(number).name
-        self._recorder.hurry = True
-        loop.call_soon_threadsafe(self._recorder.wake)
+    def _hurry(self, number: int, _: object) -> None:
+        """What can be done about a signal at any moment: nothing that cannot be written is waited for any longer."""
+        self._recorder.hurry |= number == signal.SIGTERM or self._asked
+        self._asked = True
 
-    def _ask_to_stop(self) -> None:
-        self._recorder.record(e.Stopped(who="ctrl+c"))
+    def _signalled(self, number: int) -> None:
+        """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; a second one does not wait for the run."""
+        if not self._recorder.hurry and self.study.stopping == "no" and self.study.running():
+            try:
+                self._recorder.record(e.Stopped(who="ctrl+c"))
+                return
+            except JournalError:
+                pass  # which ends the loop anyway
+        self._signal = signal.Signals(number).name
+        self._recorder.wake()
 
     def _over(self) -> End | None:
         """Whether the loop has reached its end, and why."""
@@ -214,6 +210,10 @@ class Supervisor:
         waited = time.monotonic()
         while self._flights.busy and time.monotonic() - waited < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be
             await asyncio.sleep(0.02)  # what has failed, so no event can be relied on here
+        try:  # a verdict that is in the journal gets its note
+            await asyncio.wait_for(self._verdicts.judging.acquire(), LONGEST_GOODBYE)
+        except TimeoutError:
+            pass  # git hangs: it is done at the next start
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -241,9 +241,9 @@ class Supervisor:
             self._claimed.add(experiment.id)
             try:
                 await self._serve_one(experiment, slot)
-            except (LineageError, OSError) as error:  # its worktree or its folders; it is done again when there is room
-                if not self._recorder.lacks_room(error):
-                    raise
+                self._limit_reached()  # now, and not with the next beat
+            except (LineageError, OSError) as error:  # its worktree or its folders
+                self._recorder.excuse(error)  # it is done again when there is room
                 self._lose(experiment)
             finally:
                 self._claimed.discard(experiment.id)
@@ -369,6 +369,8 @@ class Supervisor:
                 return self._asking.interrupts(wish)
             case e.Submitted():  # there is nothing to compare it with before the baseline is a commit
                 return self.study.baseline is not None and self.study.baseline.commit is not None
+            case e.Killed():
+                return not self._flights.ends_for(wish.seq)
             case _:
                 return True
 
@@ -430,7 +432,7 @@ def _ending(task: asyncio.Task[None]) -> End:
     error = task.exception()
     if isinstance(error, End):
         return error
-    if isinstance(error, LineageError | JournalError):
+    if isinstance(error, LineageError | JournalError | DiskError):
         return End(str(error), failed=True)
     log.error("the supervisor failed", exc_info=error)
     return End(f"it failed: {type(error).__name__}: {error}", failed=True)

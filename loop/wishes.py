@@ -16,8 +16,8 @@ class Wishes:
     def __init__(self, recorder: Recorder, flights: Flights, verdicts: Verdicts) -> None:
         self._recorder, self._flights, self._verdicts = recorder, flights, verdicts
 
-    async def grant(self, experiment: Experiment, wish: Wish) -> str:
-        """Carry out a wish about `experiment`; returns what came of it, in words.
+    async def grant(self, experiment: Experiment, wish: Wish) -> str | None:
+        """Carry out a wish about `experiment`; returns what came of it, in words. None where it is granted later on.
 
         Raises:
             LineageError: git did not allow it; nothing was changed then but what the words say.
@@ -29,7 +29,7 @@ class Wishes:
             case e.Rejected(why=why):
                 return await self._reject(experiment, who, why)
             case e.Killed():
-                return await self._kill(experiment, who)
+                return await self._kill(experiment, who, wish.seq)
             case e.Overruled(verdict="kept", why=why):
                 async with self._verdicts.judging:
                     return await self._keep(experiment, who, why)
@@ -60,9 +60,9 @@ class Wishes:
         await self._verdicts.settle(experiment, e.ExperimentJudged(verdict="rejected", reason=reason, by=who))
         return f"experiment {experiment.id} is rejected"
 
-    async def _kill(self, experiment: Experiment, who: str) -> str:
-        if self._flights.kill(experiment.id, who):
-            return f"the run of experiment {experiment.id} is ended"
+    async def _kill(self, experiment: Experiment, who: str, wish: int) -> str | None:
+        if self._flights.kill(experiment.id, who, wish=wish):
+            return None
         if experiment.verdict is not None:
             return f"experiment {experiment.id} is not running; it was {experiment.verdict.replace('_', ' ')}"
         reason = "killed before it ran" if not experiment.counted() else "killed between two runs"

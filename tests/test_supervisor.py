@@ -236,6 +236,29 @@ async def test_in_flagged_review_a_flagged_proposal_waits_and_the_others_run(tmp
     assert (second.verdict, second.flags) == ("discarded", ())
 
 
+async def test_a_kill_is_granted_with_the_end_of_the_run_so_that_no_death_in_between_forgets_it(house: House) -> None:
+    workspace = Workspace(house.root)
+
+    async def kill() -> None:
+        with Journal(workspace.journal) as journal:
+            async for events in journal.follow():
+                if any((event.kind, event.experiment) == ("run_started", 1) for event in events):
+                    journal.append(e.Killed(who="ada"), 1)
+                    return
+
+    (house.root / ".looptop").mkdir()
+    with supervise(house.root), Journal(workspace.journal, create=True) as journal:
+        killing = asyncio.create_task(kill())
+        researcher = Scripted(change("# the end", "sleep 60"))
+        await asyncio.wait_for(house.supervisor(journal, researcher).run(), 60)
+        await killing
+    granted = house.events("wish_granted")[-1]
+    ended = [event for event in house.events("run_finished") if event.experiment == 1]
+    assert [event.seq for event in ended] == [granted.seq - 1]
+    assert granted.at == ended[0].at, "one transaction"
+    assert house.study().experiments[1].verdict == "killed"
+
+
 async def test_without_review_a_flag_is_a_mark_in_the_record(house: House) -> None:
     study = await house.work(Scripted(change("# the end", "unset LOOPTOP_SEED; A=9")))
     assert study.experiments[1].flags == ("run.sh line 7 touches the seed: unset LOOPTOP_SEED; A=9",)

@@ -57,12 +57,14 @@ app.add_typer(unit.app)
 
 def main() -> None:
     """Run the command line; whatever goes wrong that a person can mend is one sentence, never a traceback."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - `>&-` closes them, for good
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     try:
         app()
     except Refused as refused:
         _fail(str(refused), refused.code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `looptop experiments | head`
+        _leave_output()  # `looptop experiments | head`
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -73,7 +75,17 @@ def main() -> None:
             _fail(str(error), 1)
         if os.environ.get("LOOPTOP_TRACEBACK"):
             raise
+        if isinstance(error, OSError) and error.strerror:  # the system's own words: a full disk, a name too long
+            if error.filename is None:
+                _leave_output()
+            where = str(error.filename or "the output").encode("utf-8", "replace").decode()[:200]
+            _fail(f"{where} cannot be read or written: {error.strerror}", 1)
         _fail(f"a defect of looptop: {type(error).__name__}: {error} (LOOPTOP_TRACEBACK=1 shows where)", 1)
+
+
+def _leave_output() -> None:
+    """Let go of an output that takes nothing more; what is still to be written would fail once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(sentence: str, code: int) -> NoReturn:

@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.consistency import Fault
 from tests.crash.studies import LIVES
 from tests.crash.tracer import cannot_trace
-from tests.crash.trial import Counter, Kill, Outcome, Trial
+from tests.crash.trial import Counter, Kill, Outcome, Trial, Victims
 
 KILLS = 6
 """Starts of one study that are killed, before one is let through."""
@@ -101,20 +101,27 @@ def _warm() -> None:
 
 def _jobs(seed: int, references: list[Reference], traced: bool) -> Iterator[Job]:
     """Trials without end. First kills are spread over the whole of a life, those after them over how one begins."""
-    counters: list[Counter] = ["step", "call", "git"] if traced else ["step"]
     for number in itertools.count():
         chance = random.Random(f"{seed} {number}")
         reference = references[number % len(references)]
-        turn = number // len(references)
-        kills = []
-        for place in range(KILLS):
-            counter = counters[(turn + place) % len(counters)]
-            length = max(2, reference.outcome.counts.get(counter, 0))
-            share = (seed + number) * GOLDEN % 1
-            at = 1 + int(share * length) if place == 0 else round(length ** chance.random())
-            victims = chance.choices(("supervisor", "guards", "everything"), (5, 2, 3))[0]
-            kills.append(Kill(counter, at, victims, chance.random() < 0.5))
+        kills = [_kill(chance, reference.outcome, traced, (seed + number) * GOLDEN % 1)]
+        kills += [_kill(chance, reference.outcome, traced, None) for _ in range(KILLS - 1)]
         yield Job(number, reference.study, tuple(kills))
+
+
+def _kill(chance: random.Random, length: Outcome, traced: bool, share: float | None) -> Kill:
+    """Where a start is to be killed.
+
+    Args:
+        length: of a life without kills.
+        share: how far into the life; None where that is behind it already, so that early is likely.
+    """
+    counter: Counter = chance.choices(("step", "call", "git"), (2, 1, 1))[0] if traced else "step"
+    what = chance.choice(sorted(length.steps)) if counter == "step" and chance.random() < 0.6 else ""
+    most = length.steps[what] if what else max(2, length.counts[counter])
+    at = 1 + int(share * most) if share is not None else round(most ** chance.random())
+    victims: Victims = chance.choices(("supervisor", "guards", "everything"), (5, 2, 3))[0]
+    return Kill(counter, at, victims, what, chance.random() < 0.5)
 
 
 def _refer(study: str, home: Path) -> Reference:

@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ CHANGING = {
 }  # fmt: skip
 """Audit events that change something outside of the process; `open` does where it is for writing."""
 
-READING = ("SELECT", "PRAGMA")
+READING = ("SELECT", "PRAGMA", "--")
 
 
 class Mortal:
@@ -30,16 +31,18 @@ class Mortal:
 
     Args:
         at: the step at which it ends; 0 is never.
+        what: the name of the steps that are counted for it; empty for all.
         root: the workspace, so that steps can be named by where they happen.
         tell: gets what is known of the step, just before the end.
         how: SIGKILL, or SIGSTOP where somebody outside is to end more than this process.
     """
 
-    def __init__(self, at: int, root: Path, tell: Callable[[str], None], how: signal.Signals) -> None:
-        self._at, self._root, self._tell, self._how = at, root, tell, how
+    def __init__(self, at: int, what: str, root: Path, tell: Callable[[str], None], how: signal.Signals) -> None:
+        self._at, self._what, self._root, self._tell, self._how = at, what, root, tell, how
         self._count = itertools.count(1)
         self._dying = False
-        self.steps = 0
+        self.steps: Counter[str] = Counter()
+        """How often each step was taken, by its name."""
 
     def watch(self) -> None:
         """Begin to count; there is no way back."""
@@ -86,8 +89,8 @@ class Mortal:
     def _step(self, what: str) -> None:
         if self._dying:
             return
-        self.steps = next(self._count)
-        if self.steps == self._at:
+        self.steps[what] += 1
+        if self._what in ("", what) and next(self._count) == self._at:
             self._dying = True
             self._tell(f"{what}\t{self._disagreement()}")
             os.kill(os.getpid(), self._how)

@@ -46,11 +46,14 @@ class Kill:
     counter: Counter
     at: int
     victims: Victims
-    at_once: bool
+    what: str = ""
+    """The name of the steps that are counted; empty for all."""
+    at_once: bool = False
     """Whether the next start comes at once, or when all that was left behind has ended by itself."""
 
     def __str__(self) -> str:
-        return f"{self.counter} {self.at} kills {self.victims}{', started again at once' if self.at_once else ''}"
+        counted = f"{self.counter} {self.at}{f' of “{self.what}”' if self.what else ''}"
+        return f"{counted} kills {self.victims}{', started again at once' if self.at_once else ''}"
 
 
 @dataclass
@@ -59,13 +62,15 @@ class Outcome:
 
     Attributes:
         kills: each kill that has happened, with the step at which it did.
-        counts: how far each counter got in the last start, where that was asked for.
+        counts: how far each counter got in a trial without kills.
+        steps: how often each step was taken in it, by its name.
         told: title to verdict, figures and edit, for comparing with a trial without kills.
     """
 
     kills: list[tuple[Kill, str]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     counts: dict[Counter, int] = field(default_factory=dict)
+    steps: dict[str, int] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
 
 
@@ -128,6 +133,9 @@ class Trial:
                         self._wrong("inconsistent", wrong)
                 case {"counts": counts}:
                     self.outcome.counts |= counts
+                case {"steps": steps}:
+                    self.outcome.steps = steps
+                    self.outcome.counts["step"] = sum(steps.values())
         return step
 
     def _wait(self, child: int, kill: Kill | None) -> None:
@@ -183,12 +191,13 @@ class Trial:
                     os._exit(0)
             self._put_on(telling)
             how = signal.SIGKILL if kill is None or kill.victims == "supervisor" else signal.SIGSTOP
-            mortal = Mortal(at if not outside else 0, self.root, stepped, how)
+            what = kill.what if kill is not None else ""
+            mortal = Mortal(0 if outside else at, what, self.root, stepped, how)
             if inside:
                 mortal.watch()
             code = supervisor.main()
             if counting:
-                tell(counts={"step": mortal.steps})
+                tell(steps=mortal.steps)
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
@@ -266,15 +275,14 @@ class Trial:
             shutil.rmtree(copy)
         self._take(rows)
         self.outcome.faults += consistency.doubled(rows)
-        opened = [row for row in rows if row.kind == "supervisor_started"]
-        if opened and any(row.seq > self._seen for row in opened):
+        if any(row.kind == "run_started" and row.seq > self._seen for row in rows):
             self._wrong_where_alive()
         self._seen = rows[-1].seq if rows else 0
 
     _seen = 0
 
     def _wrong_where_alive(self) -> None:
-        """A supervisor has got through its sweep: nothing of those before it may live."""
+        """A supervisor has begun to run something: nothing that those before it had left may live."""
         for process in self._left:
             if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
                 self._wrong("inconsistent", f"process {process.pid} outlived the next start: {process.cmdline()}")

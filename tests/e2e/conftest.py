@@ -62,6 +62,13 @@ class Bench:
         lines = "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items())
         self.write("program.md", f"---\n{lines}---\nMake it better.\n")
 
+    def plain_python(self) -> None:
+        """Give the workspace an interpreter without torch, which takes seconds to look at."""
+        python = self.root / ".venv" / "bin" / "python"
+        if not python.is_symlink():
+            python.parent.mkdir(parents=True)
+            python.symlink_to(getattr(sys, "_base_executable", sys.executable))
+
     def git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=True)
         return done.stdout.strip()

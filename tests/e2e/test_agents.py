@@ -15,7 +15,7 @@ from tests.e2e.test_loop import fingerprint
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
 IMPROVE = """\
-cat > "$LOOPTOP_WORKSPACE/.looptop/told"
+cat > "$LOOPTOP_WORKSPACE/.looptop/workshop/told"
 depth=$(sed -n 's/^DEPTH = \\([0-9]*\\).*/\\1/p' train.py)
 sed -i "s/^DEPTH = .*/DEPTH = $((depth + 1))/; s/^WARMUP = .*/WARMUP = 0.$(date +%N)/" train.py
 echo "title: one layer more"
@@ -49,7 +49,7 @@ def test_a_committed_script_named_on_the_command_line_proposes(agents: Bench) ->
     assert [x.title for x in study.experiments.values()] == ["baseline", "one layer more", "one layer more"]
     assert all(x.verdict in ("kept", "discarded") and x.researcher == "sh" for x in study.experiments.values() if x.id)
     assert "DEPTH = 5" in agents.git("show", f"refs/looptop/{study.tag}/1:train.py")
-    assert "Make it better." in (agents.root / ".looptop" / "told").read_text()
+    assert "Make it better." in (agents.root / ".looptop" / "workshop" / "told").read_text()
 
 
 def test_the_program_names_the_researcher_and_a_script_may_lie_outside_of_git(agents: Bench) -> None:
@@ -71,10 +71,10 @@ def test_an_unknown_researcher_is_refused_with_what_is_known(bench: Bench) -> No
 
 
 def test_an_interrupt_reaches_it_and_its_next_briefing(agents: Bench) -> None:
-    waits = 'tee -a "$LOOPTOP_WORKSPACE/.looptop/told" | grep -q "focus on DEPTH" || sleep 600\n'
+    waits = 'tee -a "$LOOPTOP_WORKSPACE/.looptop/workshop/told" | grep -q "focus on DEPTH" || sleep 600\n'
     agents.write("waits.sh", waits + IMPROVE.partition("\n")[2])
     agents.looptop("--researcher", 'sh "$LOOPTOP_WORKSPACE/waits.sh"')
-    told = agents.root / ".looptop" / "told"
+    told = agents.root / ".looptop" / "workshop" / "told"
     agents.until(lambda: told.exists() and told.read_text())
     assert "focus on DEPTH" not in told.read_text()
     agents.looptop("steer", "-i", "focus on DEPTH")

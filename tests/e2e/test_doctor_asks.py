@@ -17,6 +17,7 @@ def reports(request: Request) -> Answer:
 
 def findings(bench: Bench, endpoint: Endpoint, code: int | None = 0, **environ: str) -> dict[str, dict[str, Any]]:
     bench.environment |= {"LOOPTOP_BASE_URL": endpoint.url, "OPENAI_API_KEY": KEY, **environ}
+    bench.plain_python()
     found = json.loads(bench.looptop("doctor", "--json", code=code).stdout)
     assert KEY not in str(found)
     return {finding["what"]: finding for finding in found}

@@ -103,6 +103,24 @@ def test_systemd_takes_a_unit_of_any_folder(tmp_path: Path, name: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("kills", [True, False])
+def test_doctor_warns_of_a_logout_that_ends_the_loop(bench: Bench, tmp_path: Path, kills: bool) -> None:
+    """What logind says is said by a program in its place: there is one logind, and it is not ours to set."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "busctl").write_text(f"#!/bin/sh\ntest $5 = KillUserProcesses && echo b {str(kills).lower()}\n")
+    (programs / "busctl").chmod(0o755)
+    bench.environment |= {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "USER": "nobody-at-all",
+        "LOGNAME": "nobody-at-all",
+    }
+    bench.plain_python()
+    found = {finding["what"]: finding for finding in bench.json("doctor")}["logout"]
+    assert found["good"] is not kills
+    assert ("KillUserProcesses" in found["said"] and "loginctl enable-linger" in found["remedy"]) is kills
+
+
 def test_a_loop_leaves_its_session_only_where_lingering_keeps_it() -> None:
     session = "0::/user.slice/user-1000.slice/session-3.scope\n"
     manager = "0::/user.slice/user-1000.slice/user@1000.service/tmux.slice\n"

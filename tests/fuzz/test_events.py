@@ -138,11 +138,6 @@ def test_every_journal_of_the_corpus_folds(data: bytes) -> None:
     read(data)
 
 
-def test_every_kind_of_event_is_tried() -> None:
-    lines = b"\n".join(path.read_bytes() for path in (corpus.FOLDER / "events").iterdir())
-    assert {body.kind for *_, body in facts(lines)} == e.KINDS
-
-
 class TwoWriters(RuleBasedStateMachine):
     """A study's life told by a supervisor and a person at once, in a real journal."""
 

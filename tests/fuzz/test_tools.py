@@ -110,6 +110,12 @@ def test_every_call_of_the_corpus_is_carried_out_or_answered(data: bytes) -> Non
     read(data)
 
 
+async def test_no_draft_is_larger_than_a_file_may_be() -> None:
+    box = Toolbox(briefing(), Spoken())
+    answer = await box.use("write_file", as_json({"path": "train.py", "text": "x = 1\n" * 400_000}))
+    assert answer == "error: train.py would be larger than 1000 kB; keep data out of it" and not box.edits()
+
+
 # --- the same in text, for models without function calls ------------------------------------------------------------
 
 FENCES = st.sampled_from(("```", "~~~", "````", "``", " ```", "```` "))

@@ -21,6 +21,7 @@ from loop.room import lacking
 from loop.runs.environment import resolve_command
 from loop.runs.sandbox import NoSandbox, choose
 from loop.study import fold
+from loop.systemd import ends_at_logout, lingers
 from loop.workspace import Workspace
 from tui.commands import study
 from tui.commands.finding import Finding
@@ -56,6 +57,18 @@ def _machine(folder: Path) -> Iterator[Finding]:
     yield Finding(
         "terminal", True, f"TERM={os.environ.get('TERM', '')}" + (f", in {multiplexer}" if multiplexer else "")
     )
+    if (ends := ends_at_logout()) is not None:
+        yield _logout(ends, lingers())
+
+
+def _logout(ends: bool, lingering: bool) -> Finding:
+    """What becomes of the loop when its person logs out."""
+    if not ends:
+        return Finding("logout", True, "systemd leaves alone what you have started")
+    if lingering:
+        return Finding("logout", True, "systemd ends what a session has started; the loop begins outside of it")
+    said = "systemd ends all that you have started when you log out (KillUserProcesses), tmux and the loop included"
+    return Finding("logout", False, said, "`loginctl enable-linger`, then start the loop anew")
 
 
 def _sandbox(folder: Path) -> Finding:

@@ -3,17 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 from loop.contract import Contract
 from loop.lineage import LineageError, find_root, init_repository
 
 TEMPLATE = """\
 ---
-edit: {edit}
-run: {run}
-metric: {metric}
-goal: {goal}
-budget: 5m
----
+{front}---
 # What to improve
 
 Make `{metric}` as {direction} as you can by changing `{edit}`, and nothing else.
@@ -53,10 +50,12 @@ def initialise(
     if program.exists():
         done.append(f"{program} is there already and stays as it is")
     else:
-        run = command or f"python {edit}"
+        run = f"python {edit}" if command is None else command
         Contract(edit=(edit,), run=run, metric=metric, goal="max" if goal == "max" else "min")
-        direction = "high" if goal == "max" else "low"
-        program.write_text(TEMPLATE.format(edit=edit, run=run, metric=metric, goal=goal, direction=direction))
+        values = {"edit": edit, "run": run, "metric": metric, "goal": goal, "budget": "5m"}
+        front = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)  # quoted where it must be
+        text = TEMPLATE.format(front=front, edit=edit, metric=metric, direction="high" if goal == "max" else "low")
+        program.write_text(text, encoding="utf-8")
         done.append(f"wrote {program}: read it, and say in it what you want")
     if fresh:
         files = [path for path in (root / edit, program) if path.is_file()]

@@ -233,5 +233,5 @@ def _wish(context: typer.Context, body: "e.Body", number: int | None = None) -> 
                     typer.echo(event.body.outcome)
                     return
             time.sleep(0.05)
-    later = {"paused": "after the run in flight", "steered": "before its next proposal"}
+    later = {"paused": "after the run in flight", "steered": "before its next proposal", "killed": "when it has ended"}
     typer.echo(f"noted; it takes effect {later.get(body.kind, 'as soon as it can')}")

@@ -12,11 +12,11 @@ sign, and may be written as literal arithmetic (`2**16`, `64 * 1024`). Left alon
 - constants whose comment begins with "fixed" or says "do not change": the person's own way to say no;
 - names that are assigned more than once, and values that are chosen while the file runs (conditions, calls, tuples,
   dictionaries): which number applies is not known before it does;
-- zero and negative integers, which are switches and sentinels, and booleans.
+- zero and negative integers, which are switches and sentinels, and booleans;
+- numbers beyond all that a model has (1e30, 2**53), and those a hair below 1.
 """
 
 import ast
-import math
 import operator
 import re
 from collections import Counter
@@ -131,7 +131,7 @@ def written(value: Number, like: Constant) -> str:
 
 def _constant(name: str, node: ast.expr, raw: bytes, lines: list[int]) -> Constant | None:
     value = _number(node)
-    if value is None or not math.isfinite(value) or (isinstance(value, int) and value <= 0):
+    if value is None or not _has_a_range(value):
         return None
     if node.end_lineno != node.lineno or node.end_col_offset is None:
         return None
@@ -148,6 +148,14 @@ def _constant(name: str, node: ast.expr, raw: bytes, lines: list[int]) -> Consta
     if _FIXED.search(rest.partition("#")[2]):
         return None
     return Constant(name, value, text, _form(node), start, end)
+
+
+def _has_a_range(value: Number) -> bool:
+    """Whether there are numbers around it that a person would write, and that a float can hold."""
+    if isinstance(value, int):
+        return 0 < value < 2**53
+    size = abs(value)
+    return value == 0 or (1e-30 < size < 1e30 and not 1 - 1e-8 < size < 1)
 
 
 def _number(node: ast.expr) -> Number | None:
