@@ -5,7 +5,6 @@ finishes.
 """
 
 import asyncio
-from collections.abc import Iterable
 from functools import partial
 from typing import cast
 
@@ -168,17 +167,15 @@ class Verdicts:
             assert old.commit
             await self._recorder.with_room(partial(self._lineage.advance, successor.commit, old.commit))
 
-    async def carry_out(self, experiment: Experiment) -> None:
-        """Bring git's note and the run folders in line with an experiment's verdict; may be done again."""
-        if experiment.commit is None:
-            return  # it could not become one; the journal has its edits
-        notes = {experiment.commit: self.note(experiment)}
-        await self._recorder.with_room(partial(self._lineage.record_verdicts, notes))
-        await asyncio.to_thread(self._put_away, experiment)
+    async def carry_out(self, *experiments: Experiment) -> None:
+        """Bring git's notes and the run folders in line with the verdicts of experiments; may be done again.
 
-    async def write_notes(self, experiments: Iterable[Experiment]) -> None:
-        """Write the notes of many verdicts at once."""
+        The notes come last: a start that finds one knows that the folders are done. One that could not become a commit
+        has neither; the journal has its edits.
+        """
         notes = {experiment.commit: self.note(experiment) for experiment in experiments if experiment.commit}
+        for experiment in experiments:
+            await asyncio.to_thread(self._put_away, experiment)
         await self._recorder.with_room(partial(self._lineage.record_verdicts, notes))
 
     async def take_back(self, experiment: Experiment) -> None:

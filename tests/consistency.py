@@ -179,7 +179,7 @@ def _of_git(root: Path, study: Study) -> Iterator[Fault]:
         yield Fault("inconsistent", f"git's lock {lock.relative_to(common)} is left over")
     for record in common.glob("worktrees/*"):
         link = record / "gitdir"
-        if not link.exists() or ".looptop/trees" in link.read_text():
+        if not link.exists() or not link.read_text() or ".looptop/trees" in link.read_text():
             yield Fault("inconsistent", f"git's record of the worktree {record.name} is left over")
     checked = subprocess.run(
         ["git", "fsck", "--connectivity-only", "--no-dangling", "--no-progress"],

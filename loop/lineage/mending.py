@@ -75,8 +75,8 @@ def move_branch(git: Plumbing, ref: str, to: str | None, seen: str | None) -> No
     if seen is None:
         if is_broken(git.common_dir / ref):
             (git.common_dir / ref).unlink()
-        if to is not None:
-            git.run("update-ref", "-m", "looptop: put back", "--stdin", stdin=f"create {ref} {to}\n".encode())
+        if to is not None:  # not `create`: where the refs were packed, an older place of it shows up now
+            git.run("update-ref", "-m", "looptop: put back", "--stdin", stdin=f"update {ref} {to}\n".encode())
         return
     order = f"delete {ref} {seen}\n" if to is None else f"update {ref} {to} {seen}\n"
     git.run("update-ref", "-m", "looptop: as the journal has it", "--stdin", stdin=order.encode())
@@ -106,10 +106,17 @@ def foreign_locks(git: Plumbing, now: float) -> dict[str, float]:
     return dict(sorted(found.items()))
 
 
+def notes_lock(git: Plumbing) -> list[Path]:
+    """The lock file of git's own on the notes, where there is one."""
+    lock = git.common_dir / "refs" / "notes" / "looptop.lock"
+    return [lock] if lock.exists() else []
+
+
 def clear_notes_lock(git: Plumbing) -> None:
     """Take away the lock file of git's own on the notes. The caller holds ours, so no looptop's git is writing them."""
     try:
-        (git.common_dir / "refs" / "notes" / "looptop.lock").unlink(missing_ok=True)
+        for lock in notes_lock(git):
+            lock.unlink(missing_ok=True)
     except OSError as failed:
         raise LineageError(f"{failed.filename} cannot be deleted ({failed.strerror}); delete it by hand") from failed
 

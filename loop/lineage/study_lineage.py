@@ -262,8 +262,8 @@ class Lineage:
         return mending.foreign_locks(self._git, now)
 
     def left_by_dead_gits(self) -> list[Path]:
-        """Lock files on the study's own branch and refs, and files of its refs that hold no commit."""
-        return mending.left_by_dead_gits(self._git, self.tag)
+        """Lock files on the study's own branch and refs and on the notes, and files of its refs that hold no commit."""
+        return [*mending.left_by_dead_gits(self._git, self.tag), *mending.notes_lock(self._git)]
 
     # Worktrees.
 
@@ -295,6 +295,13 @@ class Lineage:
     def trees(self) -> list[str]:
         """The names of all trees, also half-made ones."""
         return self._trees.names()
+
+    def clear_half_made_trees(self) -> None:
+        """Removes git's records of trees that it did not get to the end of; with one of those it may refuse to work.
+
+        Only for the start of the workspace's one supervisor, before anything else is asked of git.
+        """
+        self._trees.clear_half_made()
 
     def clear_stale_trees(self, keep: Collection[str] = ()) -> list[str]:
         """Removes what a killed supervisor left: all trees but `keep`, and lock files of dead gits in what is ours.

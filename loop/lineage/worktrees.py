@@ -21,6 +21,9 @@ _RECORD = re.compile(r"(\d+\.\d+(\.verify)?|workshop-\d+)\d*")
 """How git calls its records of the trees of runs, verifications and workshops: as these are called, with more digits
 where it has one of that name. A record that is half made or half removed says nothing else of whose it is."""
 
+_WHOLE = ("gitdir", "commondir", "HEAD")
+"""What a record has when git has made it, written one after the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class TreeChanges:
@@ -149,7 +152,7 @@ class Worktrees:
     def names(self) -> list[str]:
         """The names of all trees, whole or half made, and of those that only git's records still know."""
         standing = {entry.name for entry in self.home.iterdir()} if self.home.is_dir() else set()
-        return sorted(standing | self._records().keys())
+        return sorted(standing | self._records().keys() | {record.name for record in self._half_made()})
 
     def clear_stale(self, keep: Collection[str] = ()) -> list[str]:
         """Removes every tree but those to keep, and what a dead git left: half-made records, the lock of a kept tree.
@@ -165,10 +168,20 @@ class Worktrees:
         for records in self._records().values():
             for record in records:
                 (record / "index.lock").unlink(missing_ok=True)
-        for record in self._git.common_dir.glob("worktrees/*"):
-            if _RECORD.fullmatch(record.name) and not (record / "gitdir").exists():
-                _delete(record)
+        self.clear_half_made()
         return stale
+
+    def clear_half_made(self) -> None:
+        """Removes records of ours that a git which was killed left half made, or a supervisor half removed.
+
+        Where one has no contents in its `commondir` yet, many a git command fails in the whole repository.
+        """
+        for record in self._half_made():
+            _delete(record)
+
+    def _half_made(self) -> list[Path]:
+        ours = [path for path in self._git.common_dir.glob("worktrees/*") if _RECORD.fullmatch(path.name)]
+        return [record for record in ours if not all(_has_contents(record / name) for name in _WHOLE)]
 
     def path(self, name: str) -> Path:
         if not name or name in (".", "..") or "/" in name or "\0" in name or name != name.strip():
@@ -188,6 +201,10 @@ class Worktrees:
             if os.path.realpath(tree.parent) == home:
                 found.setdefault(tree.name, []).append(link.parent)
         return found
+
+
+def _has_contents(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def shown(path: bytes) -> str:

@@ -65,13 +65,14 @@ def main() -> int:
     with ProcessPoolExecutor(asked.workers, mp_context=forked) as pool:
         first = pool.map(_refer, studies, [home / f"{name} without kills" for name in studies])
         references = {found.study: found for found in first}
-        sums = Sums(asked.seed)
+        only = f" --study {asked.study}" if asked.study else ""
+        sums = Sums(f"--seed {asked.seed}{only}")
         for found in references.values():
             sums.add_reference(found)
         jobs = _jobs(asked.seed, list(references.values()), traced=not reason)
         if asked.only is not None:
             jobs = iter([next(job for job in jobs if job.number == asked.only)])
-        while sums.points < asked.points and (batch := list(itertools.islice(jobs, 2 * asked.workers))):
+        while sums.points < asked.points and (batch := list(itertools.islice(jobs, asked.workers))):
             for job, outcome in pool.map(_work, batch, [home] * len(batch), [references[x.study] for x in batch]):
                 sums.add(job, outcome, home / str(job.number))
     if not sums.faults:
@@ -148,8 +149,8 @@ def _work(job: Job, home: Path, reference: Reference) -> tuple[Job, Outcome]:
 class Sums:
     """What all trials came to."""
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, asked: str) -> None:
+        self._asked = asked
         self.points = 0
         self.faults: list[Fault] = []
         self._steps: Tally[str] = Tally()
@@ -168,7 +169,7 @@ class Sums:
             self._say(f"trial {job.number} ({job.study}) in {place}", outcome.faults)
             for kill, step in outcome.kills:
                 print(f"    {kill}: {step}")
-            print(f"    again: python -m tests.crash --seed {self._seed} --only {job.number}", flush=True)
+            print(f"    again: python -m tests.crash {self._asked} --only {job.number}", flush=True)
 
     def _say(self, where: str, faults: list[Fault]) -> None:
         self.faults += faults
@@ -184,7 +185,7 @@ class Sums:
         died = ", ".join(f"{times} × {who}" for who, times in self._victims.most_common())
         print(
             f"{self.points} kill points ({len(self._steps)} kinds of steps; {died}) in {seconds:.0f} s, "
-            f"seed {self._seed}: "
+            f"{self._asked}: "
             f"experiments lost {kinds['lost']}, doubled {kinds['doubled']}, inconsistent {kinds['inconsistent']}"
         )
 

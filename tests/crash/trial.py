@@ -321,8 +321,9 @@ class Trial:
             self._wrong("lost", f"the wish {wish.kind} was never granted")
         for path in (self.home / "tmp").iterdir():
             self._wrong("inconsistent", f"{path.name} is left over in the folder for temporary files")
-        if fingerprint(self.root) != self._before:
-            self._wrong("inconsistent", "the person's own files, index, branches or stash are not as they were")
+        touched = {name for name, _ in fingerprint(self.root).items() ^ self._before.items()}
+        for name in sorted(touched):
+            self._wrong("inconsistent", f"the person's own {Path(name).relative_to(self.root)} is not as it was")
         if "Traceback" in (said := (self.root / ".looptop" / "supervisor.log").read_text()):
             self._wrong("inconsistent", f"the supervisor failed: {said.strip().splitlines()[-1]}")
         if not self.life.automl:

@@ -86,37 +86,6 @@ def test_started_in_the_background_it_outlives_its_starter_and_stops_when_asked(
     assert bench.looptop("stop").stdout == "no loop runs here\n"
 
 
-KILLS = [
-    "supervisor_started", "study_started", "experiment_queued", "run_started", "step_sampled", "run_finished",
-    "champion_changed", "thought", "experiment_proposed", "experiment_judged",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", KILLS)
-def test_killed_at_any_point_it_goes_on_and_loses_nothing(bench: Bench, kind: str) -> None:
-    bench.program(limits={"experiments": 2}, keep={"baseline_runs": 2, "max_runs": 2})
-    bench.looptop()
-    bench.until(lambda: bench.events(kind))
-    if kind in ("experiment_proposed", "experiment_judged"):
-        bench.until(lambda: any(event.experiment == 1 for event in bench.events(kind)))
-    pid = bench.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    bench.until(lambda: bench.pid is None)
-    bench.until(lambda: not bench.processes(), timeout=10)  # the wardens end their runs
-    before = bench.events()
-    bench.looptop()
-    bench.until_stopped()
-    study = bench.consistent()
-    assert bench.events()[: len(before)] == before
-    assert study.judged() == 2
-    assert study.state == "stopped" and study.limit is not None
-    for experiment in study.experiments.values():
-        assert experiment.verdict is not None
-        finished = [run for run in experiment.counted() if run.outcome == "finished"]
-        assert len({run.seed for run in finished}) == len(finished), "a lost run is run again, a counted one is not"
-
-
 def test_killed_again_and_again(bench: Bench) -> None:
     bench.program(limits={"experiments": 2}, keep={"baseline_runs": 2, "max_runs": 2}, budget="0.5s")
     for pause in (0.05, 0.4, 0.9, 1.6):
