@@ -187,7 +187,7 @@ def _folders(study: Study, world: World) -> Iterable[Discrepancy]:
 def _notes(study: Study, world: World) -> Iterable[Discrepancy]:
     """Verdicts that git does not have, has otherwise, or has although the journal took them back."""
     notes = world.survey.notes
-    newest = max((x.judged_at or 0.0 for x in study.experiments.values()), default=0.0)
+    newest = max((x.judged_seq or 0 for x in study.experiments.values()), default=0)
     missing: list[int] = []
     otherwise: list[int] = []
     back: list[int] = []
@@ -205,7 +205,7 @@ def _notes(study: Study, world: World) -> Iterable[Discrepancy]:
         if numbers:
             # The verdict is recorded first, and a champion that was measured anew has one run more than its note.
             ordinary = all(
-                study.experiments[number].judged_at == newest or number == study.champion for number in numbers
+                study.experiments[number].judged_seq == newest or number == study.champion for number in numbers
             )
             said = f"the verdict of {_named(numbers)} {what}"
             yield Discrepancy(
