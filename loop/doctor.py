@@ -9,12 +9,12 @@ from pathlib import Path
 
 from loop import events as e
 from loop import recovery
+from loop.disagreement import Discrepancy
 from loop.intake import Intake
 from loop.journal import Journal
 from loop.lineage import Lineage
 from loop.mending import Mending, look
 from loop.recorder import Recorder
-from loop.recovery import Discrepancy
 from loop.study import FOLDED, fold
 from loop.verdicts import Verdicts
 from loop.workspace import Workspace, supervise, supervisor_alive

@@ -10,14 +10,15 @@ import shutil
 import time
 from collections.abc import Iterable, Sequence
 
+from loop import disagreement as d
 from loop import events as e
 from loop import recovery
+from loop.disagreement import Discrepancy, World
 from loop.intake import Intake
 from loop.journal import Journal
 from loop.lineage import Lineage, LineageError
 from loop.recollection import Remembered
 from loop.recorder import Recorder
-from loop.recovery import Discrepancy, World
 from loop.runs.leftovers import find_leftovers, sweep_leftovers
 from loop.study import Study
 from loop.verdicts import Verdicts
@@ -119,11 +120,11 @@ class Mending:
                 self._recorder.record(e.Fault(where="recovery", message=said))
         cleared = False
         for one in found:
-            if notes := [mend.experiment for mend in one.mends if isinstance(mend, recovery.Write)]:
+            if notes := [mend.experiment for mend in one.mends if isinstance(mend, d.Write)]:
                 await self._verdicts.carry_out(*(self._study.experiments[number] for number in notes))
                 continue
             for mend in one.mends:
-                if isinstance(mend, recovery.Clear):
+                if isinstance(mend, d.Clear):
                     if not cleared:
                         await self._clear()
                     cleared = True
@@ -134,26 +135,26 @@ class Mending:
         await asyncio.to_thread(sweep_leftovers, self._workspace.folder)
         await asyncio.to_thread(self._lineage.clear_stale_trees)
 
-    async def _mend(self, mend: recovery.Mend) -> None:
+    async def _mend(self, mend: d.Mend) -> None:
         experiments = self._study.experiments
         match mend:
-            case recovery.RunAgain(experiment=number, run=run):
+            case d.RunAgain(experiment=number, run=run):
                 await asyncio.to_thread(self._workspace.drop_written, number, run)
                 lost = e.RunFinished(outcome="lost", reason="its supervisor ended; it is run again")
                 self._recorder.record(lost, number, run)
-            case recovery.Commit(experiment=number):
+            case d.Commit(experiment=number):
                 await self._intake.commit(experiments[number])
-            case recovery.CommitAgain(experiment=number):
+            case d.CommitAgain(experiment=number):
                 await self._commit_again(number)
-            case recovery.Point(experiment=number, commit=sha):
+            case d.Point(experiment=number, commit=sha):
                 await asyncio.to_thread(self._lineage.point, number, sha)
-            case recovery.Record(facts=facts):
+            case d.Record(facts=facts):
                 self._recorder.record_dated(facts)
-            case recovery.Forget(experiment=number):
+            case d.Forget(experiment=number):
                 await self._verdicts.take_back(experiments[number])
-            case recovery.SetAside(folder=folder):
+            case d.SetAside(folder=folder):
                 await asyncio.to_thread(self._set_aside, folder)
-            case recovery.PutBack(commit=commit, seen=seen):
+            case d.PutBack(commit=commit, seen=seen):
                 await asyncio.to_thread(self._lineage.put_back, commit, seen)
 
     async def _commit_again(self, number: int) -> None:

@@ -19,7 +19,7 @@ from loop import settings as personal
 from loop.contract import Contract
 from loop.intake import PERSON, Intake
 from loop.journal import Journal, exists
-from loop.lineage import Lineage, find_root, free_tag
+from loop.lineage import Lineage, find_root, free_tag, tags
 from loop.mending import Mending
 from loop.options import Options
 from loop.program import Program
@@ -90,12 +90,23 @@ def _check_disk(root: Path) -> None:
 
 def _study_so_far(workspace: Workspace) -> Study:
     if not exists(workspace.journal):
+        _check_lost(workspace)
         return Study()
     with Journal(workspace.journal) as journal:
         if journal.refusal:
             raise CannotStart(journal.refusal)
         journal.check()
         return fold(journal.read(kinds={"study_started", "supervisor_started"}))
+
+
+def _check_lost(workspace: Workspace) -> None:
+    """Refuse to begin another study where one has run whose journal was lost: it can be had back."""
+    if next(workspace.runs.glob("*.*"), None) is not None and (known := tags(workspace.root)):
+        which = "" if len(known) == 1 else f" --tag TAG (git knows {', '.join(known)})"
+        raise CannotStart(
+            f"a study has run here and its journal {workspace.journal} is gone; `looptop doctor --rebuild{which}` "
+            f"brings it back from git, and to begin anew, move {workspace.folder} away"
+        )
 
 
 class Opening:

@@ -348,7 +348,7 @@ def _put_in_place(workspace: Workspace, ready: Path) -> str:
     finally:
         os.close(folder)
     shutil.rmtree(ready.parent, ignore_errors=True)
-    return str(kept) if kept.exists() else ""
+    return next((str(path) for path in (kept, Path(f"{kept}-wal")) if path.exists()), "")
 
 
 def _experiments(numbers: Sequence[int]) -> str:

@@ -177,9 +177,10 @@ class Recorder:
         """
         if self._room is None:
             raise error
-        if not (is_full(error) or self._room.short()):
+        short = self._room.short()
+        if not (short or is_full(error)):
             raise out_of_order(error) or error
-        if facts := self._fault(self._room.sentence()):
+        if facts := self._fault(short or f"{error}; it is tried again"):
             self.record_all(facts)
 
     async def room(self) -> None:

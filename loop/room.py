@@ -6,6 +6,7 @@ and makes one file; deletes nothing else to make room.
 
 import errno
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
@@ -18,6 +19,10 @@ _LAST_WORDS = 64 << 10
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _OUT_OF_ORDER = (errno.EROFS, errno.EIO, errno.ENODEV, errno.ENXIO, errno.ESTALE)
+
+_UNWRITTEN = re.compile(
+    r"unable to write|unable to create temporary file|write error|(could not|failed to|cannot) write"
+)
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,16 @@ def kept_free(folder: Path) -> int:
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether something failed for lack of room, by its number or by git's words for it."""
+    """Whether something failed for lack of room, by its number or by git's words for it.
+
+    Git does not always give the system's reason, and the disk may have room again by the time that somebody looks.
+    """
+    if isinstance(error, OSError):
+        return error.errno in _NO_ROOM
     if any(os.strerror(number) in str(error) for number in _NO_ROOM):
         return True
-    return isinstance(error, OSError) and error.errno in _NO_ROOM
+    others = (errno.EACCES, errno.EPERM, *_OUT_OF_ORDER)
+    return bool(_UNWRITTEN.search(str(error))) and not any(os.strerror(number) in str(error) for number in others)
 
 
 class DiskError(Exception):

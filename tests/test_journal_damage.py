@@ -1,5 +1,6 @@
 """The journal under attack: torn, truncated, foreign, read-only, of another version, or held by somebody else."""
 
+import errno
 import os
 import shutil
 import signal
@@ -17,8 +18,9 @@ from loop import events as e
 from loop.journal import Journal, JournalBusy, JournalDamaged, JournalError
 from loop.journal.place import is_remote, kind_at
 from loop.journal.readers import WAL_USUAL, flush_factor, holding, wal_size
+from loop.lineage import LineageError
 from loop.recorder import FLUSH_INTERVAL, JOURNAL, Recorder
-from loop.room import Room, marks
+from loop.room import Room, is_full, marks, out_of_order
 from tests.disks import fill, read_only, small_disk
 
 REBUILD = "nothing was changed; `looptop doctor --rebuild` saves what can be read and adds what git knows"
@@ -302,6 +304,27 @@ def test_a_reserve_is_really_taken_and_really_given_back(tmp_path: Path) -> None
         assert shutil.disk_usage(disk).free == wanted.reserve
     large = marks(1 << 40)
     assert (large.start, large.pause, large.reserve) == (256 << 20, 64 << 20, 8 << 20)
+
+
+@pytest.mark.parametrize(
+    ("error", "full", "broken"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), True, False),
+        (LineageError("git worktree failed in /x: unable to write file a; Could not reset index file"), True, False),
+        (LineageError("git fast-import failed in /x: write error: No space left on device"), True, False),
+        (
+            LineageError("git tag failed in /x: unable to create temporary file: Permission denied"),
+            False,
+            False,
+        ),
+        (LineageError("git fast-import failed in /x: unable to write: Read-only file system"), False, True),
+        (OSError(errno.EIO, "Input/output error", "/x/y"), False, True),
+        (LineageError("a.py leads through the symbolic link b"), False, False),
+    ],
+)
+def test_what_failed_for_a_disk_is_told_from_what_a_proposal_did(error: Exception, full: bool, broken: bool) -> None:
+    assert is_full(error) is full
+    assert full or (out_of_order(error) is not None) is broken
 
 
 async def test_what_is_said_on_a_full_disk_is_written_in_the_place_of_the_reserve(tmp_path: Path) -> None:

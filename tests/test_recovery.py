@@ -121,7 +121,12 @@ def test_a_commit_that_is_gone_is_made_again_from_the_journal(hurt: Hurt) -> Non
 
 
 def test_what_a_power_cut_left_empty_is_put_back(hurt: Hurt) -> None:
+    hurt.git("update-ref", "refs/heads/looptop/test", hurt.commit(1))
+    hurt.git("pack-refs", "--all")  # so that git falls back on an older place once the empty file is gone
+    hurt.git("update-ref", "-d", "refs/looptop/test/2")
+    hurt.git("update-ref", "-d", "refs/notes/looptop")
     for ref in ("refs/heads/looptop/test", "refs/looptop/test/2", "refs/notes/looptop"):
+        (hurt.root / ".git" / ref).parent.mkdir(parents=True, exist_ok=True)
         (hurt.root / ".git" / ref).write_bytes(b"")
     told = hurt.mended()
     assert told == [

@@ -75,8 +75,8 @@ def move_branch(git: Plumbing, ref: str, to: str | None, seen: str | None) -> No
     if seen is None:
         if is_broken(git.common_dir / ref):
             (git.common_dir / ref).unlink()
-        if to is not None:
-            git.run("update-ref", "-m", "looptop: put back", "--stdin", stdin=f"create {ref} {to}\n".encode())
+        if to is not None:  # not `create`: where the refs were packed, an older place of it shows up now
+            git.run("update-ref", "-m", "looptop: put back", "--stdin", stdin=f"update {ref} {to}\n".encode())
         return
     order = f"delete {ref} {seen}\n" if to is None else f"update {ref} {to} {seen}\n"
     git.run("update-ref", "-m", "looptop: as the journal has it", "--stdin", stdin=order.encode())

@@ -91,6 +91,10 @@ class Bench:
     def json(self, *arguments: str) -> Any:
         return json.loads(self.looptop(*arguments, "--json").stdout)
 
+    def json_of(self, *arguments: str, code: int | None = 0) -> Any:
+        """The same of a command that may end with another exit code."""
+        return json.loads(self.looptop(*arguments, "--json", code=code).stdout)
+
     def events(self, *kinds: str) -> list[e.Event]:
         with Journal(Workspace(self.root).journal) as journal:
             return journal.read(kinds=kinds or None)

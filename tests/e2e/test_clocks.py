@@ -15,7 +15,7 @@ DAY = 86400.0
 def test_a_loop_goes_on_through_a_clock_that_is_set_and_a_machine_that_sleeps(bench: Bench, tmp_path: Path) -> None:
     shift = tmp_path / "shift"
     bench.environment |= {"LD_PRELOAD": str(compiled("clock", tmp_path)), "CLOCK_SHIFT": str(shift)}
-    bench.program(budget="1s", limits={"experiments": 2, "hours": 3}, keep={"baseline_runs": 2, "max_runs": 2})
+    bench.program(budget="3s", limits={"experiments": 1, "hours": 3}, keep={"baseline_runs": 2, "max_runs": 2})
 
     def move(wall: float, boot: float, after: int) -> None:
         """Change the clocks under the next run."""

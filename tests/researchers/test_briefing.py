@@ -302,6 +302,16 @@ def test_a_coding_agent_is_told_where_the_file_is_and_how_to_end() -> None:
     assert "try muon" in text and told.experiments[5].title in text
 
 
+def test_who_runs_out_of_memory_again_and_again_is_told_to_ask_for_less() -> None:
+    told = history(60, seed=4)[:-2]
+    for x in told[-2:]:
+        x.verdict, x.metric, x.effect = "out_of_memory", None, None
+        x.reason = "ran out of GPU memory: 79.0 of 80.0 GiB were in use when it asked for 2.0 GiB more"
+    page = for_model(briefing(told), LIMIT, "llm").page
+    assert "The last 2 experiments ran out of memory; their reasons say how much was used." in page
+    assert "79.0 of 80.0 GiB were in use" in page and "ran out of memory" in page
+
+
 def test_a_repair_shows_the_traceback_and_what_is_left() -> None:
     x = next(x for x in history(60, seed=4) if x.verdict == "crashed")
     log = (

@@ -68,12 +68,18 @@ def find_root(start: Path) -> Path:
     return lineage.find_root(start)
 
 
-def open_journal(root: Path) -> "Journal":
-    """The journal of the study at `root`; where it can only be looked at, that is said beside what is asked for."""
+def open_journal(root: Path, *, to_ask: bool = False) -> "Journal":
+    """The journal of the study at `root`; where it can only be looked at, that is said beside what is looked up.
+
+    Raises:
+        Refused: something is `to_ask` for, and it can only be looked at.
+    """
     from loop.journal import Journal
     from loop.workspace import Workspace
 
     journal = Journal(Workspace(root).journal)
+    if journal.refusal and to_ask:
+        raise Refused(journal.refusal)
     if journal.refusal:
         typer.echo(f"looptop: {journal.refusal}", err=True)
     return journal

@@ -219,7 +219,7 @@ def _wish(context: typer.Context, body: "e.Body", number: int | None = None) -> 
     from loop.workspace import supervisor_alive
 
     root = find_root(context.obj)
-    with open_journal(root) as journal:
+    with open_journal(root, to_ask=True) as journal:
         if number is not None:
             find_experiment(folded(journal), number)
         seq = journal.append(body, number)

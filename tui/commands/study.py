@@ -19,6 +19,7 @@ def examine(root: Path) -> Iterator[Finding]:
     pid = supervisor_alive(root)
     try:
         with Journal(workspace.journal) as journal:
+            journal.check()
             size = workspace.journal.stat().st_size / 1e6
             said = f"{journal.last_seq()} events, {size:.1f} MB; " + (
                 f"process {pid} is at work" if pid else "no loop runs"

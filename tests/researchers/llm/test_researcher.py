@@ -283,12 +283,17 @@ async def test_a_crash_goes_back_to_its_conversation_twice_at_most() -> None:
         repaired = await researcher.propose(briefing(*crashed, shelf=shelf), Spoken())
         assert repaired.title == "DEPTH 4 → 6 (repair of 1)" and repaired.notes["repairs"] == 1
         assert repaired.edits["train.py"].startswith("DEPTH = 5"), "the draft goes on from what crashed"
-        crashed.append(experiment(2, "crashed", None))
+        crashed.append(
+            experiment(2, "out_of_memory", None, reason="ran out of GPU memory: 79.0 of 80.0 GiB were in use")
+        )
         await researcher.propose(briefing(*crashed, shelf=shelf), Spoken())
         crashed.append(experiment(3, "crashed", None))
         await researcher.propose(briefing(*crashed, shelf=shelf), Spoken())
     told = endpoint.requests[1]
     assert "RuntimeError: shapes" in told.text and "give_up" in told.tools
+    short = endpoint.requests[2].text
+    assert "has no number: it ran out of memory: ran out of GPU memory: 79.0 of 80.0 GiB were in use." in short
+    assert "It has to hold less memory than the reason says was used." in short
     assert len(told.messages) > len(endpoint.requests[0].messages), "the same conversation"
     assert len(endpoint.requests[3].messages) == len(endpoint.requests[0].messages), "then a fresh one"
 

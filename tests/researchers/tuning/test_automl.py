@@ -248,6 +248,14 @@ def test_the_optimiser_stays_away_from_where_runs_crash() -> None:
     assert sum(0.1 < place < 0.5 for place in asked) >= 30
 
 
+def test_what_ran_out_of_memory_is_stayed_away_from_like_a_crash() -> None:
+    baseline = Experiment(0, "you", "baseline", "", "", None, {}, 0.0)
+    failed = Experiment(1, "automl", "t", "h", "", 0, {"params": {"A": 2}, "was": {"A": 1}, "parent": 0}, 1.0)
+    baseline.verdict, failed.verdict = "kept", "out_of_memory"
+    found = read([baseline, failed], 0, {"A": 1}, Contract())
+    assert [trial.standing for trial in found if trial.id == 1] == ["failed"]
+
+
 def test_a_result_that_changes_is_told_anew() -> None:
     span = around(find("RATE = 0.1")[0])
     base = Trial(0, {"RATE": 0.1}, {}, "measured", 3.0, None, True, None)
