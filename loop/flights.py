@@ -20,10 +20,7 @@ from loop import events as e
 from loop import inspection, schedule
 from loop.confining import Confining, Places
 from loop.gauges import Reading
-from loop.gpus import Look, usual_others
 from loop.lineage import Lineage
-from loop.lost import BELIEVED, Around, Lost, lost, others_held
-from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.room import kept_free
 from loop.runs import verification
@@ -32,7 +29,10 @@ from loop.runs.environment import child_environment, resolve_command
 from loop.runs.local import LocalRun, RunResult, RunSpec
 from loop.runs.output import Sample
 from loop.runs.sandbox import Sandbox
-from loop.slot import Slot
+from loop.slots.gpus import Look, usual_others
+from loop.slots.lost import BELIEVED, Around, Lost, lost, others_held
+from loop.slots.readiness import Readiness
+from loop.slots.slot import Slot
 from loop.study import Experiment
 from loop.workspace import Workspace
 

@@ -20,15 +20,15 @@ from loop.contract import Contract
 from loop.intake import PERSON, Intake
 from loop.journal import Journal, exists
 from loop.lineage import Lineage, find_root, free_tag, tags
-from loop.mending import Mending
 from loop.options import Options
 from loop.program import Program
 from loop.recorder import Recorder
+from loop.recovery.mending import Mending
 from loop.researchers import engage, named
 from loop.researchers.researcher import Researcher
 from loop.room import lacking
 from loop.runs.sandbox import NoSandbox, Sandbox, choose
-from loop.slot import Slot
+from loop.slots.slot import Slot
 from loop.study import Study, fold
 from loop.verdicts import Verdicts
 from loop.version import VERSION

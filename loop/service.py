@@ -18,7 +18,7 @@ from loop.options import Options
 from loop.program import ProgramError
 from loop.researchers import UnknownResearcher
 from loop.settings import SettingsError
-from loop.slot import Slot
+from loop.slots.slot import Slot
 from loop.study import FOLDED, fold
 from loop.supervisor import End, Supervisor
 from loop.systemd import lingers, outside_the_session

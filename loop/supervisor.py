@@ -26,15 +26,15 @@ from loop.gauges import Gauges
 from loop.intake import PERSON, Intake
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, locks
-from loop.mending import Mending
 from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
-from loop.readiness import Readiness
 from loop.recorder import Recorder
+from loop.recovery.mending import Mending
 from loop.researchers.researcher import Proposal
 from loop.room import DiskError, Room
 from loop.runs.leftovers import reap_strangers
-from loop.slot import Slot
+from loop.slots.readiness import Readiness
+from loop.slots.slot import Slot
 from loop.study import Experiment, Study, Wish
 from loop.verdicts import Verdicts
 from loop.wishes import Wishes

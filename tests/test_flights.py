@@ -17,10 +17,10 @@ from loop.gauges import FakeGauges
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
 from loop.lineage.message import ExperimentMessage
-from loop.readiness import Readiness
 from loop.recorder import Recorder
 from loop.runs.sandbox import Sandbox
-from loop.slot import Slot
+from loop.slots.readiness import Readiness
+from loop.slots.slot import Slot
 from loop.study import Experiment
 from loop.workspace import Workspace
 from tests.runs.cells import KINDS, found

@@ -17,9 +17,9 @@ import pytest
 from loop import events as e
 from loop.events import GpuGauge, GpuProcess, GpuUse
 from loop.gauges import MachineGauges
-from loop.gpus import NOTHING, Look, in_the_way, seen
-from loop.lost import Around, lost
 from loop.runs.local import RunResult
+from loop.slots.gpus import NOTHING, Look, in_the_way, seen
+from loop.slots.lost import Around, lost
 from loop.study import Study
 from tests.native import compiled
 from tests.test_supervisor import SCRIPT, House, Scripted, change

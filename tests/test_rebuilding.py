@@ -11,8 +11,8 @@ import pytest
 
 from loop import events as e
 from loop.journal import Journal
-from loop.rebuilding import CannotRebuild, rebuild
-from loop.salvage import carve
+from loop.recovery.rebuilding import CannotRebuild, rebuild
+from loop.recovery.salvage import carve
 from loop.study import Study
 from loop.workspace import Workspace
 from tests.repositories import git

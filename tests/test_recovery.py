@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from loop import doctor
 from loop import events as e
 from loop.journal import Journal
 from loop.lineage import Lineage
+from loop.recovery import doctor
 from loop.study import FOLDED, Study, fold
 from loop.workspace import Workspace
 from tests.repositories import git

@@ -2,8 +2,8 @@
 
 Rooms: `plumbing` runs git, shut off from hooks and the shell's environment; `message` is the text of commits and notes;
 `checkout` looks at the person's files; `worktrees` holds what runs run in; `comparison` diffs and merges in memory;
-`memory` reads a study back from git alone,
-`mending` puts its refs right; `study_lineage` joins them into `Lineage`, which promises the rest.
+`memory` reads a study back from git alone, `mending` puts its refs right; `locks` waits for other hands;
+`study_lineage` joins them into `Lineage`, which promises the rest.
 Knows nothing of the rest of `loop`.
 """
 

@@ -51,7 +51,7 @@ def _examine(context: typer.Context, as_json: bool) -> None:
 
 
 def _mend(context: typer.Context, as_json: bool) -> None:
-    from loop.doctor import mend
+    from loop.recovery.doctor import mend
     from loop.workspace import AlreadySupervised
 
     try:
@@ -68,7 +68,7 @@ def _mend(context: typer.Context, as_json: bool) -> None:
 def _rebuild(context: typer.Context, tag: str | None, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from loop.rebuilding import CannotRebuild, rebuild
+    from loop.recovery.rebuilding import CannotRebuild, rebuild
     from loop.workspace import AlreadySupervised
 
     try:

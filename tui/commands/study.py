@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from loop import doctor
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, tags
+from loop.recovery import doctor
 from loop.workspace import Workspace, supervisor_alive
 from tui.commands.finding import Finding
 

@@ -10,15 +10,15 @@ import shutil
 import time
 from collections.abc import Iterable, Sequence
 
-from loop import disagreement as d
 from loop import events as e
-from loop import recovery
-from loop.disagreement import Discrepancy, World
 from loop.intake import Intake
 from loop.journal import Journal
 from loop.lineage import Lineage, LineageError
-from loop.recollection import Remembered
 from loop.recorder import Recorder
+from loop.recovery import compare
+from loop.recovery import disagreement as d
+from loop.recovery.disagreement import Discrepancy, World
+from loop.recovery.recollection import Remembered
 from loop.runs.leftovers import find_leftovers, sweep_leftovers
 from loop.study import Study
 from loop.verdicts import Verdicts
@@ -33,8 +33,8 @@ _RUN_FOLDER = re.compile(r"(\d+)\.(\d+)")
 def look(workspace: Workspace, lineage: Lineage, study: Study) -> World:
     """Everything beside the study that recovery looks at. Blocks for some 20 ms, and 0.1 ms an experiment."""
     survey = lineage.survey({x.commit for x in study.experiments.values() if x.commit is not None})
-    judged = _judgements(workspace, recovery.contradicted(study, survey))
-    unknown = recovery.strangers(study, survey, judged) if study.tag else []
+    judged = _judgements(workspace, compare.contradicted(study, survey))
+    unknown = compare.strangers(study, survey, judged) if study.tag else []
     return World(
         survey=survey,
         remembered=remember(lineage, study.contract.edit, unknown),
@@ -107,7 +107,7 @@ class Mending:
         """What disagrees now."""
         await asyncio.to_thread(self._lineage.clear_half_made_trees)
         world = await asyncio.to_thread(look, self._workspace, self._lineage, self._study)
-        return recovery.compare(self._study, world)
+        return compare.compare(self._study, world)
 
     async def mend(self, found: Sequence[Discrepancy]) -> None:
         """Put right what can be, in order; what a person should know of is in the journal before it is done.
@@ -115,7 +115,7 @@ class Mending:
         Raises:
             LineageError: git does not allow what the loop cannot do without.
         """
-        for said in recovery.told(one for one in found if not one.stops):
+        for said in compare.told(one for one in found if not one.stops):
             if said not in (fault.message for _, fault in self._study.faults):
                 self._recorder.record(e.Fault(where="recovery", message=said))
         cleared = False

@@ -16,7 +16,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from loop import events as e
 from loop import note
-from loop.disagreement import (
+from loop.lineage import Survey, moved
+from loop.recovery.disagreement import (
     Clear,
     Commit,
     CommitAgain,
@@ -30,8 +31,7 @@ from loop.disagreement import (
     World,
     Write,
 )
-from loop.lineage import Survey, moved
-from loop.recollection import Dated, Known, Lacking, Remembered, lacking
+from loop.recovery.recollection import Dated, Known, Lacking, Remembered, lacking
 from loop.study import Experiment, Study
 
 STALE_LOCK_S = 60.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from loop.lineage import Survey
-from loop.recollection import Dated, Remembered
+from loop.recovery.recollection import Dated, Remembered
 
 Kind = Literal[
     "processes", "trees", "locks", "person's locks", "run", "uncommitted", "commit", "ref", "journal", "folders",

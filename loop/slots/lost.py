@@ -8,10 +8,10 @@ may be lost for ever: what only its own output tells, or what it could have done
 import re
 from dataclasses import dataclass
 
-from loop.gpus import NOTHING, NOTHING_SEEN, Look, gib
 from loop.runs.exhaustion import Shortage, said
 from loop.runs.local import RunResult
 from loop.runs.output import crash_line
+from loop.slots.gpus import NOTHING, NOTHING_SEEN, Look, gib
 
 BELIEVED = 2
 

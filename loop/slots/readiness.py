@@ -9,9 +9,9 @@ import time
 
 from loop import events as e
 from loop.gauges import Gauges
-from loop.gpus import NOTHING_SEEN, Look, in_the_way, needed, seen
 from loop.recorder import Recorder
-from loop.slot import Slot
+from loop.slots.gpus import NOTHING_SEEN, Look, in_the_way, needed, seen
+from loop.slots.slot import Slot
 
 WAITS = (0.5, 20.0)
 """Seconds until the second look and between two looks at most; they double from one to the other."""

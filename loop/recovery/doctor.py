@@ -8,13 +8,13 @@ import asyncio
 from pathlib import Path
 
 from loop import events as e
-from loop import recovery
-from loop.disagreement import Discrepancy
 from loop.intake import Intake
 from loop.journal import Journal
 from loop.lineage import Lineage
-from loop.mending import Mending, look
 from loop.recorder import Recorder
+from loop.recovery import compare
+from loop.recovery.disagreement import Discrepancy
+from loop.recovery.mending import Mending, look
 from loop.study import FOLDED, fold
 from loop.verdicts import Verdicts
 from loop.workspace import Workspace, supervise, supervisor_alive
@@ -31,7 +31,7 @@ def examine(root: Path) -> list[Discrepancy]:
         study = fold(journal.read(kinds=FOLDED))
         if not study.tag:
             return []
-        found = recovery.compare(study, look(workspace, Lineage(root, study.tag), study))
+        found = compare.compare(study, look(workspace, Lineage(root, study.tag), study))
     at_work = supervisor_alive(root) is not None
     return [one for one in found if not (at_work and one.ordinary)]
 

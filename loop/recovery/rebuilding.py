@@ -18,14 +18,14 @@ from pathlib import Path
 from loop import events as e
 from loop import program as programs
 from loop.contract import Contract
-from loop.doctor import mend
 from loop.journal import Journal
 from loop.lineage import Lineage, tags
-from loop.mending import remember
 from loop.options import Options
 from loop.program import Program
-from loop.recollection import LOST, Dated, Known, Remembered, lacking
-from loop.salvage import Salvage
+from loop.recovery.doctor import mend
+from loop.recovery.mending import remember
+from loop.recovery.recollection import LOST, Dated, Known, Remembered, lacking
+from loop.recovery.salvage import Salvage
 from loop.study import FOLDED, Study, fold
 from loop.version import VERSION
 from loop.workspace import Workspace, supervise
