@@ -23,19 +23,19 @@ from loop.archive import StudyArchive
 from loop.asking import Asking
 from loop.flights import Flights
 from loop.gauges import Gauges
-from loop.intake import PERSON, Intake
+from loop.granting import Granting
+from loop.intake import Intake
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, locks
 from loop.opening import Opening, Prepared, adopt
 from loop.program import ProgramError, watch
 from loop.recorder import Recorder
 from loop.recovery.mending import Mending
-from loop.researchers.researcher import Proposal
 from loop.room import DiskError, Room
 from loop.runs.leftovers import reap_strangers
 from loop.slots.readiness import Readiness
 from loop.slots.slot import Slot
-from loop.study import Experiment, Study, Wish
+from loop.study import Experiment, Study
 from loop.verdicts import Verdicts
 from loop.wishes import Wishes
 from loop.workshop import TreeWorkshop
@@ -85,7 +85,6 @@ class Supervisor:
         self._mending = Mending(workspace, lineage, self._recorder, self._intake, self._verdicts)
         self._readiness = Readiness(gauges, self._recorder)
         self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox, self._readiness)
-        self._wishes = Wishes(self._recorder, self._flights, self._verdicts)
         self._asking = Asking(
             self._recorder,
             self._intake,
@@ -94,6 +93,8 @@ class Supervisor:
             len(self._slots),
             self._limit_reached,
         )
+        wishes = Wishes(self._recorder, self._flights, self._verdicts)
+        self._granting = Granting(self._recorder, self._asking, self._intake, self._flights, wishes)
         self._claimed: set[int] = set()
         self._troubles = 0
         """Runs in a row that this machine kept from starting."""
@@ -143,7 +144,7 @@ class Supervisor:
             self._beat(),
             self._follow_program(),
             submission.follow(self._prepared.lineage, self._recorder),
-            self._grant_wishes(),
+            self._granting.grant_all(),
             *(self._asking.research(researcher) for researcher in self._prepared.researchers),
             *(self._serve(slot) for slot in self._slots),
         ]
@@ -347,67 +348,6 @@ class Supervisor:
                     self._recorder.record(e.Recovered(where="program.md"))
                     refused = False
                 adopt(self._recorder, self._prepared.options.applied(found.contract), found.text)
-
-    # --- a person's wishes -------------------------------------------------------------------------------------
-
-    async def _grant_wishes(self) -> None:
-        """Carry out what a person asked for, and record when."""
-        while True:
-            await self._recorder.until(lambda: any(map(self._grantable, self.study.open_wishes())))
-            for wish in filter(self._grantable, self.study.open_wishes()):
-                if (outcome := await self._grant(wish)) is not None:
-                    self._recorder.record(e.WishGranted(wish=wish.seq, outcome=outcome))
-
-    def _grantable(self, wish: Wish) -> bool:
-        """Whether something can be done about a wish now."""
-        match wish.body:
-            case e.Paused():
-                return not self.study.paused or not self.study.running()
-            case e.Stopped():
-                return False  # granted by the end itself
-            case e.Steered():  # granted by whoever hears the words
-                return self._asking.interrupts(wish)
-            case e.Submitted():  # there is nothing to compare it with before the baseline is a commit
-                return self.study.baseline is not None and self.study.baseline.commit is not None
-            case e.Killed():
-                return not self._flights.ends_for(wish.seq)
-            case _:
-                return True
-
-    async def _grant(self, wish: Wish) -> str | None:
-        """What came of a wish; None where that is still to come."""
-        match wish.body:
-            case e.Paused():
-                return "paused" if self.study.paused else "resumed before it took effect"
-            case e.Resumed():
-                return "resumed"
-            case e.Steered():
-                self._asking.interrupt(wish)
-                return None
-            case e.Pinned(text=text):
-                return f"pinned: every briefing from now on says “{text:.60}”"
-            case e.Unpinned():
-                return "unpinned"
-            case e.Submitted():
-                await self._submit(wish, wish.body)
-                return None
-            case _:
-                experiment = self.study.experiments.get(-1 if wish.experiment is None else wish.experiment)
-                if experiment is None:
-                    return f"there is no experiment {wish.experiment}"
-                try:
-                    return await self._wishes.grant(experiment, wish)
-                except LineageError as error:
-                    return str(error)
-
-    async def _submit(self, wish: Wish, body: e.Submitted) -> None:
-        """Take in a person's own experiment; the wish is granted in the same transaction, so it is taken in once."""
-        number = self._asking.next_number()
-        parent = body.parent if body.parent in self.study.experiments else schedule.reference(self.study)
-        proposal = Proposal(body.title, body.hypothesis, body.edits, submitted=True)
-        granted = e.WishGranted(wish=wish.seq, outcome=f"it is experiment {number}")
-        self._intake.accept(number, parent, proposal, wish.who or PERSON, granted)
-        await self._intake.commit(self.study.experiments[number])
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

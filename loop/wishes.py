@@ -1,6 +1,6 @@
 """What a person asks of one experiment: approve, reject, kill, overrule, requeue, branch. Granted or refused, in words.
 
-Wishes about the loop as a whole (pause, resume, steer, stop) are the supervisor's.
+Wishes about the loop as a whole (pause, resume, steer, stop) are `granting`'s.
 """
 
 from loop import events as e
