@@ -18,7 +18,7 @@ FOLDED = e.KINDS - e.STREAM - {"edits_recorded", "tool_called"}
 """The kinds that `fold` needs; the rest may be left out of what it is given."""
 
 Phase = Literal["proposed", "waiting", "queued", "running", "judged"]
-State = Literal["empty", "baseline", "running", "paused", "stopping", "stopped", "failed"]
+State = Literal["empty", "baseline", "running", "paused", "no room", "stopping", "stopped", "failed"]
 
 _FAULTS_SHOWN = 50
 
@@ -229,6 +229,8 @@ class Study:
             return "stopping"
         if self.paused:
             return "paused"
+        if self.short_of_room:
+            return "no room"
         return "baseline" if self.champion is None else "running"
 
     @property

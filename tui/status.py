@@ -52,6 +52,7 @@ def state_word(study: Study, alive: Life, glyphs: Glyphs) -> tuple[str, str, str
         "baseline": (glyphs.live, "baseline", "running"),
         "running": (glyphs.live, "running", "good"),
         "paused": ("‖" if not glyphs.ascii else "=", "paused", "warn"),
+        "no room": ("‖" if not glyphs.ascii else "=", "no room", "warn"),
         "stopping": ("■" if not glyphs.ascii else "#", "stopping", "warn"),
     }.get(study.state, (glyphs.dot, "starting", "dim"))
 

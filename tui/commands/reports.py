@@ -23,7 +23,7 @@ def word(verdict: str | None) -> str:
 
 def state(study: Study, pid: int | None) -> str:
     """What the loop is doing; a supervisor that is gone without a word has "died"."""
-    if pid is None and study.state in ("baseline", "running", "paused", "stopping"):
+    if pid is None and study.state in ("baseline", "running", "paused", "no room", "stopping"):
         return "died"
     return "starting" if pid is not None and study.state in ("empty", "stopped", "failed") else study.state
 
