@@ -92,7 +92,7 @@ def test_states_follow_what_a_person_asks_and_what_the_supervisor_says() -> None
     story = Story()
     assert story.study().state == "baseline"
     assert story.baseline().study().state == "running"
-    assert story.tell(e.Fault(where="disk", message="full")).study().state == "no room"
+    assert story.tell(e.Fault(where="disk", message="full", next_at=1.0)).study().state == "no room"
     assert story.tell(e.Recovered(where="disk")).study().state == "running"
     assert story.tell(e.Paused()).study().state == "paused"
     assert story.tell(e.Stopped()).study().state == "stopping"
