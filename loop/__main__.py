@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from loop.options import Options
-from loop.service import SENTENCES, nothing_to_resume, work
+from loop.sentence import Sentence
+from loop.service import nothing_to_resume, work
 
 
 def main() -> int:
@@ -26,7 +27,7 @@ def main() -> int:
             print(f"nothing to go on with: {why}; `looptop` starts it")
             return 0
         end = work(Path(workspace), flags)
-    except SENTENCES as error:
+    except Sentence as error:
         print(error, file=sys.stderr)
         return 1
     return 1 if end.failed else 0

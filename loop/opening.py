@@ -28,6 +28,7 @@ from loop.researchers import engage, named
 from loop.researchers.researcher import Researcher
 from loop.room import lacking
 from loop.runs.sandbox import NoSandbox, Sandbox, choose
+from loop.sentence import Sentence
 from loop.slots.slot import Slot
 from loop.study import Study, fold
 from loop.verdicts import Verdicts
@@ -35,7 +36,7 @@ from loop.version import VERSION
 from loop.workspace import Workspace
 
 
-class CannotStart(Exception):
+class CannotStart(Sentence):
     """The loop cannot start here; the message is a sentence for a person."""
 
 

@@ -17,12 +17,13 @@ from watchfiles import Change, awatch
 
 from loop.contract import Contract
 from loop.plain_yaml import PlainLoader
+from loop.sentence import Sentence
 
 NAME = "program.md"
 _LARGEST = 1_000_000  # bytes; every briefing carries it, and a megabyte of instructions is a mistake
 
 
-class ProgramError(Exception):
+class ProgramError(Sentence):
     """The program cannot be used; the message is a sentence with file and line."""
 
 

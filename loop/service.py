@@ -11,21 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from loop.gauges import Reading, open_gauges
-from loop.journal import Journal, JournalError, exists
-from loop.lineage import LineageError, find_root
+from loop.journal import Journal, exists
+from loop.lineage import find_root
 from loop.opening import CannotStart, prepare
 from loop.options import Options
-from loop.program import ProgramError
-from loop.researchers import UnknownResearcher
-from loop.settings import SettingsError
 from loop.slots.slot import Slot
 from loop.study import FOLDED, fold
 from loop.supervisor import End, Supervisor
 from loop.systemd import lingers, outside_the_session
-from loop.workspace import AlreadySupervised, Workspace, supervise, supervisor_alive
-
-SENTENCES = (CannotStart, AlreadySupervised, LineageError, ProgramError, JournalError, UnknownResearcher, SettingsError)
-"""Everything that can keep a loop from starting; each message is a sentence for a person."""
+from loop.workspace import Workspace, supervise, supervisor_alive
 
 LONGEST_START = 15.0
 """Seconds to wait for a background supervisor to take the workspace; it takes about one."""
@@ -72,7 +66,7 @@ def work(start: Path, flags: Options, beside: Callable[[Path], Coroutine[Any, An
             given half a second to finish after the end.
 
     Raises:
-        one of SENTENCES: it could not begin.
+        Sentence: it could not begin.
     """
     workspace = Workspace(find_root(start))
     begun = exists(workspace.journal)
@@ -99,7 +93,7 @@ def start_in_background(start: Path, flags: Options) -> int:
     """Start a supervisor that outlives this terminal, and return its process id once it holds the workspace.
 
     Raises:
-        one of SENTENCES: it cannot begin; nothing was started then.
+        Sentence: it cannot begin; nothing was started then.
     """
     workspace = prepare(start, flags).workspace
     with workspace.supervisor_log.open("ab") as log:

@@ -26,6 +26,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from loop.contract import Seconds
+from loop.sentence import Sentence
 
 Sandboxes = Literal["auto", "bubblewrap", "landlock", "off"]
 
@@ -33,7 +34,7 @@ THEMES = ("dark", "light", "contrast", "ansi", "mono")
 """Names of the cockpit's colours."""
 
 
-class SettingsError(Exception):
+class SettingsError(Sentence):
     """The settings cannot be used; the message is a sentence that names the file or the variable."""
 
 

@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from loop.sentence import Sentence
+
 FOLDER = ".looptop"
 
 
-class AlreadySupervised(Exception):
+class AlreadySupervised(Sentence):
     """Another supervisor holds the workspace; `pid` is its process."""
 
     def __init__(self, pid: int) -> None:

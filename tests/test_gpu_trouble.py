@@ -78,7 +78,7 @@ def driver(tmp_path: Path, binding: Any, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr("loop.supervisor.HEARTBEAT_IDLE", 0.05)
     monkeypatch.setattr("loop.gauges.QUICK_S", 0.05)
     monkeypatch.setattr("loop.supervisor.LONGEST_TROUBLE", 0.05)
-    monkeypatch.setattr("loop.readiness.WAITS", (0.05, 0.1))
+    monkeypatch.setattr("loop.slots.readiness.WAITS", (0.05, 0.1))
     made = Driver(tmp_path, binding)
     yield made
     made.stranger.kill()

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import typer
 
+from loop.sentence import Sentence
 from tui.commands import begin, care, look, steer, unit
 from tui.commands.shared import Refused
 
@@ -68,11 +69,9 @@ def main() -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Sentence as sentence:
+        _fail(str(sentence), 1)
     except Exception as error:
-        from loop.service import SENTENCES
-
-        if isinstance(error, SENTENCES):
-            _fail(str(error), 1)
         if os.environ.get("LOOPTOP_TRACEBACK"):
             raise
         if isinstance(error, OSError) and error.strerror:  # the system's own words: a full disk, a name too long

@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from loop.journal.readers import holding
+from loop.sentence import Sentence
 
 REBUILD = "nothing was changed; `looptop doctor --rebuild` saves what can be read and adds what git knows"
 """Behind the sentence of every damage."""
@@ -20,7 +21,7 @@ _PROBE = 256 << 10
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
-class JournalError(Exception):
+class JournalError(Sentence):
     """The journal cannot be used; the message is a sentence for a person."""
 
 

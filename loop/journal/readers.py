@@ -8,8 +8,6 @@ left is to commit less often: the longer the WAL, the more of the stream goes in
 import os
 from pathlib import Path
 
-import psutil
-
 WAL_USUAL = 16 << 20
 """Bytes up to which the WAL is nobody's fault: it starts anew after 4 MB, but not while somebody just reads."""
 
@@ -79,6 +77,8 @@ def _touches(wanted: range | None, first: str, last: str) -> bool:
 
 
 def _openers(path: Path) -> set[int]:
+    import psutil  # 10 ms, and every screen comes by here
+
     found = set()
     for process in psutil.process_iter():
         try:
@@ -90,6 +90,8 @@ def _openers(path: Path) -> set[int]:
 
 
 def _named(pid: int) -> str:
+    import psutil
+
     try:
         words = psutil.Process(pid).cmdline()
     except psutil.Error:

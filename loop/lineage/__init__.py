@@ -4,7 +4,7 @@ Rooms: `plumbing` runs git, shut off from hooks and the shell's environment; `me
 `checkout` looks at the person's files; `worktrees` holds what runs run in; `comparison` diffs and merges in memory;
 `memory` reads a study back from git alone, `mending` puts its refs right; `locks` waits for other hands;
 `study_lineage` joins them into `Lineage`, which promises the rest.
-Knows nothing of the rest of `loop`.
+Knows nothing of the rest of `loop` but what a sentence for a person is.
 """
 
 from loop.lineage.checkout import find_root, init_repository

@@ -28,6 +28,7 @@ from git import Git, Repo
 from git.exc import GitCommandNotFound, GitError
 
 from loop.lineage import locks
+from loop.sentence import Sentence
 
 LOOPTOP_NAME = "looptop"
 LOOPTOP_EMAIL = "looptop@localhost"
@@ -58,7 +59,7 @@ _SETTINGS = (
 )
 
 
-class LineageError(Exception):
+class LineageError(Sentence):
     """Something about the repository stops us; the text is one sentence that says what to do."""
 
 

@@ -26,6 +26,7 @@ from loop.recovery.doctor import mend
 from loop.recovery.mending import remember
 from loop.recovery.recollection import LOST, Dated, Known, Remembered, lacking
 from loop.recovery.salvage import Salvage
+from loop.sentence import Sentence
 from loop.study import FOLDED, Study, fold
 from loop.version import VERSION
 from loop.workspace import Workspace, supervise
@@ -37,7 +38,7 @@ FETCH = "git fetch origin 'refs/looptop/*:refs/looptop/*' 'refs/notes/looptop:re
 """What a clone leaves behind."""
 
 
-class CannotRebuild(Exception):
+class CannotRebuild(Sentence):
     """There is nothing to rebuild, or nothing to rebuild it from; the message is a sentence for a person."""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from loop.contract import Contract
 from loop.options import Options
 from loop.researchers.researcher import Researcher
+from loop.sentence import Sentence
 from loop.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ KNOWN = ("automl", "llm")
 """Names that stand for a researcher; anything else is the command line of a coding agent."""
 
 
-class UnknownResearcher(Exception):
+class UnknownResearcher(Sentence):
     """Nobody of that name; the message is a sentence."""
 
 

@@ -106,7 +106,7 @@ def test_the_command_for_a_second_study_works_as_it_is_pasted(bench: Bench, tmux
     assert begun.contract.goal == "max", "the program as it stands, committed or not"
     assert begun.options["researcher"] == "automl"
     tmux.type("q")
-    tmux.wait("Come back with")
+    tmux.wait("detached from one-from-1")
     second.until_stopped()
     assert bench.study().experiments.keys() == study.experiments.keys(), "the first study is as it was"
     assert {"looptop/one", "looptop/one-from-1"} <= set(bench.git("branch", "--format=%(refname:short)").split())

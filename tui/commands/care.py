@@ -68,15 +68,13 @@ def _mend(context: typer.Context, as_json: bool) -> None:
 def _rebuild(context: typer.Context, tag: str | None, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from loop.recovery.rebuilding import CannotRebuild, rebuild
+    from loop.recovery.rebuilding import rebuild
     from loop.workspace import AlreadySupervised
 
     try:
         rebuilt = rebuild(find_root(context.obj), tag)
     except AlreadySupervised as busy:
         raise Refused(f"{busy}; `looptop stop`, then rebuild") from None
-    except CannotRebuild as refused:
-        raise Refused(str(refused)) from None
     if as_json:
         print_json(asdict(rebuilt))
     else:
