@@ -86,6 +86,7 @@ def test_started_in_the_background_it_outlives_its_starter_and_stops_when_asked(
     assert bench.looptop("stop").stdout == "no loop runs here\n"
 
 
+@pytest.mark.soak
 def test_killed_again_and_again(bench: Bench) -> None:
     bench.program(limits={"experiments": 2}, keep={"baseline_runs": 2, "max_runs": 2}, budget="0.5s")
     for pause in (0.05, 0.4, 0.9, 1.6):

@@ -37,6 +37,7 @@ def cut_off(bench: Bench) -> Iterator[Bench]:
     yield bench
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not _manager_works(), reason="needs root, systemd and namespaces")
 def test_systemd_goes_on_with_a_loop_that_was_cut_off_and_with_no_other(cut_off: Bench, tmp_path: Path) -> None:
     bench, unit = cut_off, systemd.unit_name(cut_off.root)
