@@ -5,6 +5,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from loop.sentence import Sentence
 from loop.workspace import Workspace, supervise
 from tests.test_recovery import Hurt, hurt, ran
 from tui.cli import app
@@ -21,7 +22,7 @@ def looptop(root: Path, *arguments: str) -> str:
 
 def refused(root: Path, *arguments: str) -> str:
     done = CliRunner().invoke(app, ["-C", str(root), "doctor", *arguments])
-    assert isinstance(done.exception, Refused)
+    assert isinstance(done.exception, Refused | Sentence)
     return str(done.exception)
 
 
