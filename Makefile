@@ -24,7 +24,7 @@ bench: .venv/.dev  ## every speed we claim, beside its budget
 	@for name in supervisor sandbox cockpit automl judge briefing steering endurance; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 soak: .venv/.dev  ## the slow tests, and the supervisor killed at 300 points of whole studies
-	$(BIN)/python -m pytest -m soak --timeout 3600
+	$(BIN)/python -m pytest -m soak --timeout 3600 -n 2 --dist worksteal
 	$(BIN)/python -m tests.crash --points 300
 
 pictures: .venv/.dev  ## docs/*.png: STUDY=folder for those of a study of yours, the recorded one otherwise

@@ -191,4 +191,6 @@ class Sums:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # a thread of some library that a fork has left behind holds nothing up

@@ -16,9 +16,8 @@ from tests.e2e.conftest import LOOPTOP, TRAIN, Bench
 def fingerprint(root: Path) -> dict[str, str]:
     """Everything of the person's: files, index, HEAD and branches."""
     files = {}
-    for path in sorted(
-        found for part in root.iterdir() if part.name != ".looptop" for found in (part, *part.rglob("*"))
-    ):
+    theirs = [part for part in root.iterdir() if part.name != ".looptop"]
+    for path in sorted([*theirs, *(found for part in theirs for found in part.rglob("*"))]):
         name = path.relative_to(root).as_posix()
         ours = name.startswith((".git/objects", ".git/worktrees", ".git/refs/looptop", ".git/refs/notes"))
         ours = ours or "looptop" in name or name in (".git/info/exclude", ".git/logs/refs/notes", ".git/packed-refs")
