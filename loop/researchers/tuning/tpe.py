@@ -59,16 +59,17 @@ class Tpe:
     def ask(self, names: Sequence[str], number: int) -> dict[str, float]:
         """Places for these constants. The same history, names and number give the same places."""
         # A sampler of its own for each question: its randomness then depends on nothing a restart forgets.
-        self._study.sampler = self._optuna.samplers.TPESampler(
+        sampler = self._optuna.samplers.TPESampler(
             seed=self._seed + number,
             n_startup_trials=0,
             multivariate=False,
             constant_liar=True,
         )
         span = self._optuna.distributions.FloatDistribution(0.0, 1.0)
-        trial = self._study.ask(dict.fromkeys(names, span))
-        self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
-        return {name: float(trial.params[name]) for name in names}
+        # Of a trial that is no part of the study: near its end a search asks thirty times for one proposal, and each
+        # `study.ask` would leave a trial behind that every later question looks at.
+        trial = self._optuna.trial.create_trial(state=self._optuna.trial.TrialState.RUNNING)
+        return {name: float(sampler.sample_independent(self._study, trial, name, span)) for name in names}
 
     def _frozen(self, trial: Trial) -> "optuna.trial.FrozenTrial":
         state, value = self._outcome(trial)
