@@ -22,7 +22,7 @@ import psutil
 from bench.cockpit import Terminal, say
 from loop.journal import Journal
 from loop.lineage import init_repository
-from loop.study import FOLDED, fold
+from loop.study import FOLDED, Study, fold
 from loop.workspace import Workspace, supervisor_alive
 
 WARM = 10
@@ -91,20 +91,28 @@ def study(root: Path, count: int) -> list[Look]:
     return looks
 
 
-def costs(root: Path) -> dict[int, float]:
-    """Milliseconds from one proposal to the next, per run, less what the runs themselves took."""
+def costs(root: Path) -> tuple[dict[int, float], dict[int, float]]:
+    """Milliseconds by experiment: what the loop takes for each of its runs besides the run itself, from the proposal to
+    the verdict; and what the researcher thinks before it, from the verdict before to the proposal."""
     with Journal(Workspace(root).journal) as journal:
         events = journal.read(kinds=FOLDED)
     proposed = {event.experiment: event.at for event in events if event.kind == "experiment_proposed"}
+    judged = {event.experiment: event.at for event in events if event.kind == "experiment_judged"}
     runs: dict[int | None, list[float]] = {number: [] for number in proposed}
     for event in events:
         if event.body.kind == "run_finished":
             runs[event.experiment].append(event.body.seconds)
-    return {
-        number: 1000 * (proposed[number + 1] - proposed[number] - sum(runs[number])) / len(runs[number])
-        for number in proposed
-        if number and number + 1 in proposed and runs[number]
-    }
+    work, thought = {}, {}
+    for number, at in proposed.items():
+        if number and number in judged and number - 1 in judged and runs[number]:
+            work[number] = 1000 * (judged[number] - at - sum(runs[number])) / len(runs[number])
+            thought[number] = 1000 * (at - judged[number - 1])
+    return work, thought
+
+
+def around(spans: dict[int, float], number: int) -> float:
+    """The median of the fifty around an experiment."""
+    return statistics.median([spans[n] for n in range(number - 25, number + 26) if n in spans])
 
 
 def start_up(root: Path, times: int = 5) -> float:
@@ -117,12 +125,18 @@ def start_up(root: Path, times: int = 5) -> float:
     return statistics.median(took)
 
 
+def study_of(root: Path) -> Study:
+    """The study at `root`."""
+    with Journal(Workspace(root).journal) as journal:
+        return fold(journal.read(kinds=FOLDED))
+
+
 def sizes(root: Path, count: int) -> None:
     """What lies on the disk, an experiment."""
     folder = Workspace(root)
     with Journal(folder.journal) as journal:
         events = journal.last_seq()
-        folded = fold(journal.read(kinds=FOLDED))
+    folded = study_of(root)
     parts = {
         "journal": folder.folder.glob("journal.db*"),
         "run folders": folder.runs.rglob("*"),
@@ -150,21 +164,25 @@ def main() -> None:
             "10 MB",
             f"{(last.memory - first.memory) / 1e6:+.1f} MB, to {last.memory / 1e6:.0f}",
         )
+        path = ", ".join(f"{look.memory / 1e6:.0f}" for look in looks[WARM :: max(1, len(looks) // 8)])
+        print(f"  (MB on the way: {path})")
         say("open files", "flat", f"{first.handles} → {last.handles} (most {max(look.handles for look in looks)})")
         say("threads", "flat", f"{first.threads} → {last.threads} (most {max(look.threads for look in looks)})")
-        spans = costs(root)
-        begin = statistics.median([spans[n] for n in range(5, 56) if n in spans])
-        end = statistics.median([spans[n] for n in range(count - 50, count) if n in spans])
-        say(
-            "cost of an experiment, around the last against the 10th",
-            "ratio 1.20",
-            f"{end / begin:.2f} ({begin:.0f} → {end:.0f} ms)",
-        )
+        for what, spans, budget in zip(
+            ("the loop's own cost of a run", "AutoML's thought"), costs(root), ("ratio 1.20", ""), strict=True
+        ):
+            begin, end = around(spans, 10), around(spans, count)
+            say(
+                f"{what}, around experiment {count} against 10",
+                budget,
+                f"{end / begin:.2f} ({begin:.0f} → {end:.0f} ms)",
+            )
         late = start_up(root)
         say("start-up of a supervisor, at the end against the 10th", "", f"{late:.2f} s against {early:.2f} s")
         terminal = Terminal(root)
-        paint = terminal.wait_for("champion")
-        say("attach at the end: everything on screen", "0.5 s", f"{paint:.2f} s")
+        paint, whole = terminal.wait_for(f"{study_of(root).tag}|reading the journal"), terminal.wait_for("champion")
+        say("attach at the end: first paint", "0.5 s", f"{paint:.2f} s")
+        say("... until everything is on screen", "1 s", f"{whole:.2f} s")
         terminal.close()
         sizes(root, count)
 
