@@ -25,7 +25,7 @@ from loop.lineage import init_repository
 from loop.study import FOLDED, Study, fold
 from loop.workspace import Workspace, supervisor_alive
 
-WARM = 10
+WARM = 25
 """Experiments after which everything that is loaded once has been loaded."""
 
 TRAIN = """\

@@ -111,7 +111,7 @@ class Bench:
         last = time.monotonic() + timeout
         while not (Workspace(self.root).journal.exists() and condition()):
             assert time.monotonic() < last, f"not within {timeout} s; the newest events: {self.events()[-8:]}"
-            time.sleep(0.01)
+            time.sleep(0.04)  # a look opens the journal and folds it, which takes a few milliseconds
 
     def until_stopped(self, timeout: float = 60) -> None:
         self.until(lambda: self.pid is None, timeout)

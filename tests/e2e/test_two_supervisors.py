@@ -2,6 +2,8 @@
 
 import subprocess
 
+import pytest
+
 from tests.e2e.conftest import LOOPTOP, Bench
 
 
@@ -32,6 +34,7 @@ def test_of_three_that_start_at_the_same_moment_one_works_and_the_others_say_so(
     assert len(branches) == 1
 
 
+@pytest.mark.soak
 def test_a_second_one_beside_a_loop_at_work_says_who_is_there_and_changes_nothing(bench: Bench) -> None:
     bench.program(limits={"experiments": 400}, keep={"baseline_runs": 2, "max_runs": 1})
     first = start(bench)
