@@ -103,9 +103,10 @@ def _study_so_far(workspace: Workspace) -> Study:
 def _check_lost(workspace: Workspace) -> None:
     """Refuse to begin another study where one has run whose journal was lost: it can be had back."""
     if next(workspace.runs.glob("*.*"), None) is not None and (known := tags(workspace.root)):
-        which = "" if len(known) == 1 else f" --tag TAG (git knows {', '.join(known)})"
+        several = len(known) > 1
+        which, names = (" --tag TAG", f" (git knows {', '.join(known)})") if several else ("", "")
         raise CannotStart(
-            f"a study has run here and its journal {workspace.journal} is gone; `looptop doctor --rebuild{which}` "
+            f"a study has run here and its journal {workspace.journal} is gone; `looptop doctor --rebuild{which}`{names} "
             f"brings it back from git, and to begin anew, move {workspace.folder} away"
         )
 
