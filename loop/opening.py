@@ -107,7 +107,8 @@ def _check_lost(workspace: Workspace) -> None:
         which, names = (" --tag TAG", f" (git knows {', '.join(known)})") if several else ("", "")
         raise CannotStart(
             f"a study has run here and its journal {workspace.journal} is gone; "
-            f"`looptop doctor --rebuild{which}`{names} brings it back from git, and to begin anew, move {workspace.folder} away"
+            f"`looptop doctor --rebuild{which}`{names} brings it back from git, and to begin anew, "
+            f"move {workspace.folder} away"
         )
 
 
