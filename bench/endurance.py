@@ -2,11 +2,13 @@
 
     python -m bench.endurance [--experiments 700]
 
-The real command line on a real repository, with the AutoML researcher and runs that print their number at once. The
-supervisor is a process of its own and is looked at from outside. Prints, never asserts.
+Real studies on real repositories, with runs that print their number at once. The supervisor is a process of its own and
+is looked at from outside. First the loop alone, with a researcher that proposes at once and keeps nothing; then the same
+with AutoML, which keeps Optuna's trials in the supervisor's process. Prints, never asserts.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import statistics
@@ -20,10 +22,14 @@ from pathlib import Path
 import psutil
 
 from bench.cockpit import Terminal, say
+from bench.supervisor import prepare
+from loop.gauges import open_gauges
 from loop.journal import Journal
 from loop.lineage import init_repository
+from loop.service import find_slots
 from loop.study import FOLDED, Study, fold
-from loop.workspace import Workspace, supervisor_alive
+from loop.supervisor import Supervisor
+from loop.workspace import Workspace, supervise
 
 WARM = 25
 """Experiments after which everything that is loaded once has been loaded."""
@@ -56,39 +62,47 @@ class Look:
     threads: int
 
 
-def study(root: Path, count: int) -> list[Look]:
+def study(root: Path, count: int, alone: bool) -> list[Look]:
     """Run a study of `count` experiments at `root`, and look at its supervisor after each verdict."""
-    (root / "train.py").write_text(TRAIN)
-    (root / "program.md").write_text(
-        f"---\nrun: {sys.executable} -I -S train.py\nlimits: {{experiments: {count}, failures: 1000}}\n---\nAnything.\n"
-    )
-    init_repository(root, [root / "train.py", root / "program.md"])
-    looptop = str(Path(sys.executable).with_name("looptop"))
+    if alone:
+        command = [sys.executable, "-m", "bench.endurance", "--alone", str(root), "--experiments", str(count)]
+        folder = None
+    else:
+        (root / "train.py").write_text(TRAIN)
+        (root / "program.md").write_text(
+            f"---\nrun: {sys.executable} -I -S train.py\nlimits: {{experiments: {count}, failures: 1000}}\n---\nAny.\n"
+        )
+        init_repository(root, [root / "train.py", root / "program.md"])
+        command = [str(Path(sys.executable).with_name("looptop")), "run", "--headless", "--researcher", "automl"]
+        folder = root
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("LOOPTOP_", "OPENAI_"))}
-    subprocess.run(
-        [looptop, "--researcher", "automl"],
-        cwd=root,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    pid = supervisor_alive(root)
-    process, looks = psutil.Process(pid), list[Look]()
-    with Journal(Workspace(root).journal) as journal:
-        seen = 0
-        while supervisor_alive(root) is not None:
-            for event in journal.read(seen, kinds={"experiment_judged"}):
-                seen = event.seq
-                try:
-                    memory, handles, threads = process.memory_info().rss, process.num_fds(), process.num_threads()
-                except psutil.NoSuchProcess:
-                    break
-                looks.append(Look(event.experiment or 0, memory, handles, threads))
-                if len(looks) % 100 == 0:
-                    print(f"  {len(looks)} of {count} ...", file=sys.stderr, flush=True)
-            time.sleep(0.02)
+    looks: list[Look] = []
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as started:
+        process = psutil.Process(started.pid)
+        while not Workspace(root).journal.exists():
+            time.sleep(0.05)
+        with Journal(Workspace(root).journal) as journal:
+            seen = 0
+            while started.poll() is None:
+                for event in journal.read(seen, kinds={"experiment_judged"}):
+                    seen = event.seq
+                    try:
+                        memory, handles, threads = process.memory_info().rss, process.num_fds(), process.num_threads()
+                    except psutil.Error:
+                        break
+                    looks.append(Look(event.experiment or 0, memory, handles, threads))
+                    if len(looks) % 100 == 0:
+                        print(f"  {len(looks)} of {count} ...", file=sys.stderr, flush=True)
+                time.sleep(0.02)
     return looks
+
+
+def work(root: Path, count: int) -> None:
+    """Be the supervisor of a study whose researcher proposes at once."""
+    prepared = prepare(root, count)
+    with supervise(root), Journal(prepared.workspace.journal, create=True) as journal:
+        gauges = open_gauges(root)
+        asyncio.run(Supervisor(prepared, journal, find_slots(gauges.read()), gauges).run())
 
 
 def costs(root: Path) -> tuple[dict[int, float], dict[int, float]]:
@@ -148,43 +162,53 @@ def sizes(root: Path, count: int) -> None:
     print(f"({events:,} events; {len(folded.experiments):,} experiments, {folded.verdicts()})")
 
 
+def memory(looks: list[Look], what: str, budget: str) -> None:
+    """What the process grew by, once everything that is loaded once has been."""
+    first, last = looks[WARM], looks[-1]
+    grown = f"{(last.memory - first.memory) / 1e6:+.1f} MB, to {last.memory / 1e6:.0f}"
+    say(f"{what}: memory, experiments {first.experiment} to {last.experiment}", budget, grown)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiments", type=int, default=700, help="how many (default 700)")
-    count = parser.parse_args().experiments
+    parser.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    count = asked.experiments
+    if asked.alone is not None:
+        work(asked.alone, count)
+        return
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as many:
-        study(Path(one), WARM)
+        study(Path(one), WARM, alone=True)
         early = start_up(Path(one))
         root = Path(many)
-        looks = study(root, count)
+        looks = study(root, count, alone=True)
         say("what", "budget", "measured")
+        memory(looks, "the loop alone", "10 MB")
         first, last = looks[WARM], looks[-1]
+        say("... open files", "flat", f"{first.handles} → {last.handles} (most {max(look.handles for look in looks)})")
+        say("... threads", "flat", f"{first.threads} → {last.threads} (most {max(look.threads for look in looks)})")
+        spans, _ = costs(root)
+        begin, end = around(spans, 10), around(spans, count)
         say(
-            f"memory of the supervisor, from experiment {first.experiment} to {last.experiment}",
-            "10 MB",
-            f"{(last.memory - first.memory) / 1e6:+.1f} MB, to {last.memory / 1e6:.0f}",
+            f"... cost of a run, around {count} against 10",
+            "ratio 1.20",
+            f"{end / begin:.2f} ({begin:.0f} → {end:.0f} ms)",
         )
-        path = ", ".join(f"{look.memory / 1e6:.0f}" for look in looks[WARM :: max(1, len(looks) // 8)])
-        print(f"  (MB on the way: {path})")
-        say("open files", "flat", f"{first.handles} → {last.handles} (most {max(look.handles for look in looks)})")
-        say("threads", "flat", f"{first.threads} → {last.threads} (most {max(look.threads for look in looks)})")
-        for what, spans, budget in zip(
-            ("the loop's own cost of a run", "AutoML's thought"), costs(root), ("ratio 1.20", ""), strict=True
-        ):
-            begin, end = around(spans, 10), around(spans, count)
-            say(
-                f"{what}, around experiment {count} against 10",
-                budget,
-                f"{end / begin:.2f} ({begin:.0f} → {end:.0f} ms)",
-            )
         late = start_up(root)
-        say("start-up of a supervisor, at the end against the 10th", "", f"{late:.2f} s against {early:.2f} s")
+        say("start-up of a supervisor, then against at the 25th", "", f"{late:.2f} s against {early:.2f} s")
         terminal = Terminal(root)
         paint, whole = terminal.wait_for(f"{study_of(root).tag}|reading the journal"), terminal.wait_for("champion")
         say("attach at the end: first paint", "0.5 s", f"{paint:.2f} s")
         say("... until everything is on screen", "1 s", f"{whole:.2f} s")
         terminal.close()
         sizes(root, count)
+    with tempfile.TemporaryDirectory() as folder:
+        looks = study(Path(folder), count, alone=False)
+        memory(looks, "with AutoML in it", "")
+        _, thought = costs(Path(folder))
+        begin, end = around(thought, 10), around(thought, count)
+        say(f"... its thought, around {count} against 10", "", f"{begin:.0f} → {end:.0f} ms")
 
 
 if __name__ == "__main__":
