@@ -2,8 +2,8 @@
 
     python -m bench.endurance [--experiments 700]
 
-Real studies on real repositories, with runs that print their number at once. The supervisor is a process of its own and
-is looked at from outside. First the loop alone, with a researcher that proposes at once and keeps nothing; then the same
+Real studies on real repositories, with runs that print their number at once. The supervisor is a process of its own
+and is looked at from outside. First the loop alone, with a researcher that proposes at once and keeps nothing; then
 with AutoML, which keeps Optuna's trials in the supervisor's process. Prints, never asserts.
 """
 
