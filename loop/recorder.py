@@ -121,9 +121,12 @@ class Recorder:
         """Write what the stream has gathered; where that cannot be now it waits for the next time."""
         if not self._pending:
             return
-        facts, self._pending = [*self._moved(), *self._pending], []
+        moved = self._moved()
+        facts, self._pending = [*moved, *self._pending], []
         try:
             self._append(facts)
+            if moved:
+                self.catch_up()  # before anybody compares the new time with the study's
         except (JournalFull, JournalBusy):
             self._pending = facts
 

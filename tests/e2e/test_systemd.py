@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loop import systemd
-from tests.e2e.conftest import Bench
+from tests.e2e.conftest import LOOPTOP, Bench
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--mount-proc"]
@@ -53,7 +53,7 @@ def test_systemd_goes_on_with_a_loop_that_was_cut_off_and_with_no_other(cut_off:
         systemctl --user show --property=Result {unit}
         looptop service remove
     """
-    environment = bench.environment | {"PATH": f"{Path(shutil.which('looptop') or '').parent}:{os.environ['PATH']}"}
+    environment = bench.environment | {"PATH": f"{Path(LOOPTOP[0]).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
         [*NAMESPACES, PROGRAMS / "manager.sh", tmp_path / "manager", "sh", "-c", script],
         cwd=bench.root,
