@@ -158,18 +158,20 @@ def _has_a_range(value: Number) -> bool:
     return value == 0 or (1e-30 < size < 1e30 and not 1 - 1e-8 < size < 1)
 
 
-def _number(node: ast.expr) -> Number | None:
-    """Value of a literal or of arithmetic on literals; None for anything else."""
+def _number(node: ast.expr, levels: int = 50) -> Number | None:
+    """Value of a literal or of arithmetic on literals; None for anything else, and for what is nested deeper."""
+    if levels == 0:
+        return None
     match node:
         case ast.Constant(value=bool()):
             return None
         case ast.Constant(value=int() | float() as value):
             return value
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
-            number = _number(operand)
+            number = _number(operand, levels - 1)
             return number if number is None or isinstance(sign, ast.UAdd) else -number
         case ast.BinOp(left=left, op=op, right=right):
-            a, b = _number(left), _number(right)
+            a, b = _number(left, levels - 1), _number(right, levels - 1)
             if a is None or b is None:
                 return None
             try:
