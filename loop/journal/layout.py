@@ -69,7 +69,7 @@ def make(path: Path) -> None:
     new.unlink(missing_ok=True)
     with closing(sqlite3.connect(new, isolation_level=None)) as db:
         lay_out(db)
-    _put(new, path)
+    put(new, path)
 
 
 def migrate(db: sqlite3.Connection, path: Path, version: int) -> Path:
@@ -91,12 +91,12 @@ def migrate(db: sqlite3.Connection, path: Path, version: int) -> Path:
     with closing(sqlite3.connect(new, isolation_level=None)) as kept:
         db.backup(kept)
         kept.execute("PRAGMA journal_mode=DELETE")  # one file, complete in itself
-    _put(new, copy)
+    put(new, copy)
     lay_out(db)
     return copy
 
 
-def _put(new: Path, path: Path) -> None:
+def put(new: Path, path: Path) -> None:
     """Give a finished file its name, through a power cut."""
     new.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)

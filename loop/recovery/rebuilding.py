@@ -19,6 +19,7 @@ from loop import events as e
 from loop import program as programs
 from loop.contract import Contract
 from loop.journal import Journal
+from loop.journal.layout import put
 from loop.lineage import Lineage, tags
 from loop.options import Options
 from loop.program import Program
@@ -342,12 +343,7 @@ def _put_in_place(workspace: Workspace, ready: Path) -> str:
                 shutil.copyfile(source, target)
     for suffix in ("-wal", "-shm"):  # SQLite would play the old one's into the new one
         Path(f"{journal}{suffix}").unlink(missing_ok=True)
-    ready.replace(journal)
-    folder = os.open(journal.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    put(ready, journal)
     shutil.rmtree(ready.parent, ignore_errors=True)
     return next((str(path) for path in (kept, Path(f"{kept}-wal")) if path.exists()), "")
 
