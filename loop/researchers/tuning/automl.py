@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Sink
 from loop.researchers.tuning import plan, speech
 from loop.researchers.tuning.constants import Constant, find, replace
+from loop.researchers.tuning.estimator import Estimator
 from loop.researchers.tuning.focus import Focus, hear
 from loop.researchers.tuning.plan import Move, Situation
 from loop.researchers.tuning.ranges import Range, around
-from loop.researchers.tuning.tpe import Tpe
 from loop.researchers.tuning.trials import Notes, Values, read, starts
 from loop.study import Experiment
 
@@ -41,16 +41,15 @@ class AutoML:
         self._focus: Focus | None = None
         self._told: set[int] | None = None
         """Own experiments whose result was spoken of; None before the first proposal."""
-        self._tpe: Tpe | None = None
-        self._asked_of: object = None
-        """What `_tpe` was made for."""
+        self._estimator = Estimator(seed)
         self._lock = threading.Lock()
 
     async def prepare(self, sink: Sink) -> None:
         """See `Researcher`. It needs nothing but the constants, and those it finds with each briefing."""
 
     async def close(self) -> None:
-        """See `Researcher`. It holds nothing."""
+        """See `Researcher`."""
+        self._estimator.close()
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         """See `Researcher`. The same briefing gives the same proposal, before a restart and after."""
@@ -75,7 +74,7 @@ class AutoML:
         if not situation.present:
             raise NothingLeft("every constant is frozen by what you said; say `search everything` to go on")
         self._review(briefing, situation, sink)
-        # Optuna computes for some milliseconds, up to a tenth of a second after a restart with hundreds of trials.
+        # Optuna's process answers in some milliseconds, in a second while it starts.
         move = await asyncio.to_thread(self._move, briefing, situation)
         if move is None:
             raise NothingLeft(
@@ -124,13 +123,10 @@ class AutoML:
     def _move(self, briefing: Briefing, situation: Situation) -> Move | None:
         # A proposal that was cancelled may still be computing in its thread.
         with self._lock:
-            goal, measure = briefing.contract.goal, briefing.contract.measure
-            if self._tpe is None or self._asked_of != (measure, situation.ranges):
-                self._tpe, self._asked_of = Tpe(goal, situation.ranges, self._seed), (measure, situation.ranges)
-            tpe = self._tpe
-            tpe.tell(situation.trials)
+            estimator, contract = self._estimator, briefing.contract
+            estimator.tell(contract.goal, contract.measure, situation.ranges, situation.trials)
             rng = random.Random(f"{self._seed} {briefing.next_id}")
-            return plan.next_move(situation, rng, lambda names: tpe.ask(names, rng.getrandbits(30)))
+            return plan.next_move(situation, rng, lambda names: estimator.ask(names, rng.getrandbits(30)))
 
     def _proposal(
         self, briefing: Briefing, sites: Sites, present: Values, situation: Situation, move: Move
