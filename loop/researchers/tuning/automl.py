@@ -126,7 +126,10 @@ class AutoML:
             estimator, contract = self._estimator, briefing.contract
             estimator.tell(contract.goal, contract.measure, situation.ranges, situation.trials)
             rng = random.Random(f"{self._seed} {briefing.next_id}")
-            return plan.next_move(situation, rng, lambda names: estimator.ask(names, rng.getrandbits(30)))
+            try:
+                return plan.next_move(situation, rng, lambda names: estimator.ask(names, rng.getrandbits(30)))
+            finally:
+                estimator.forget()
 
     def _proposal(
         self, briefing: Briefing, sites: Sites, present: Values, situation: Situation, move: Move

@@ -48,6 +48,11 @@ class Estimator:
         """Take in the whole history. It goes to the process with the first question, of which there may be none."""
         self._history, self._told = (goal, measure, dict(ranges), list(trials)), False
 
+    def forget(self) -> None:
+        """Let go of the history here, until it is told again with the next proposal: it is a copy of hundreds of
+        trials, and the process has its own."""
+        self._history = None
+
     def ask(self, names: Sequence[str], number: int) -> Mapping[str, float]:
         """See `Tpe.ask`. Blocks for some milliseconds, for a second while the process starts.
 
