@@ -317,11 +317,17 @@ class Supervisor:
             reading = await asyncio.to_thread(self._gauges.read)
             self._asking.saw(reading)
             self._recorder.stream(self._flights.saw(reading))
-            if self.study.contract.limits.disk is not None and time.monotonic() - walked > DISK_INTERVAL:
-                self._disk_used = await asyncio.to_thread(self._prepared.workspace.disk_used)
-                walked = time.monotonic()
-            self._recorder.look_for_room()
-            self._recorder.look_at_readers()
+            try:
+                if self.study.contract.limits.disk is not None and time.monotonic() - walked > DISK_INTERVAL:
+                    self._disk_used = await asyncio.to_thread(self._prepared.workspace.disk_used)
+                    walked = time.monotonic()
+                self._recorder.look_for_room()
+                self._recorder.look_at_readers()
+            except OSError:
+                # The folder can go between the look at it above and these.
+                if gone := self._folder_gone():
+                    raise End(gone, failed=True) from None
+                raise
             self._limit_reached()
             await asyncio.sleep(HEARTBEAT_BUSY if self.study.running() else HEARTBEAT_IDLE)
 

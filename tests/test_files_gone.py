@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from loop import events as e
+from loop.room import Room
 from tests.test_supervisor import House, Scripted, change
 
 SLOW = "# one\nA=5\nB=5\nsleep 0.3\n# the end\necho loss: $((A + B)).$((LOOPTOP_SEED % 2))\n"
@@ -99,6 +100,27 @@ async def test_without_its_folder_the_loop_ends_with_a_sentence_and_leaves_nothi
     )
     left = [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
     assert left == []
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_folder_that_goes_while_the_disk_is_looked_at_ends_the_loop_with_the_same_sentence(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (house.root / "run.sh").write_text("echo waiting\nsleep 60\n")
+    running = []
+
+    def look(self: Room) -> str | None:
+        if running:
+            shutil.rmtree(house.root / ".looptop", ignore_errors=True)
+        return short(self)
+
+    short = Room.short
+    monkeypatch.setattr(Room, "short", look)
+    await house.work_while(lambda event: running.append(event) if started(event, 0, 1) else None, Scripted())
+    assert house.end is not None and house.end.failed
+    assert house.end.reason.startswith(
+        f"{house.root / '.looptop'} was deleted or moved while the loop was at work; put"
+    )
     assert not [record for record in caplog.records if record.exc_info]
 
 
