@@ -121,9 +121,18 @@ def _python(contract: Contract, text: str) -> Iterator[_Use]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     try:
-        yield from _Reader(contract, tree).uses()
+        yield from _Reader(contract, _Spelt().visit(tree)).uses()
     except RecursionError:
         return
+
+
+class _Spelt(ast.NodeTransformer):
+    """Writes whole numbers out in hexadecimal where Python refuses to in decimals: past 4,300 digits it raises."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        if isinstance(node.value, int) and node.value.bit_length() > 2000:
+            return ast.copy_location(ast.Name(hex(node.value), ast.Load()), node)
+        return node
 
 
 class _Reader:

@@ -59,9 +59,10 @@ def _address(value: Any) -> Any:
         from urllib.parse import urlsplit  # 3 ms, and most people name no endpoint
 
         try:
-            host, _ = urlsplit(value).hostname, urlsplit(value).port
-        except ValueError as error:
-            raise ValueError(f"it is no address: {error}") from None
+            split = urlsplit(value)
+            host = split.hostname if split.port != 0 else None
+        except ValueError:  # its words hold a part of the value, in which there may be a key
+            host = None
         if not host or not value.isprintable() or " " in value:
             raise ValueError("it is no address; write one such as http://localhost:8000/v1")
     return value

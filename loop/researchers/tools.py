@@ -18,7 +18,7 @@ from loop import guards
 from loop.events import FAILURES
 from loop.researchers import patching
 from loop.researchers.briefing import outcome
-from loop.researchers.excerpt import fenced, visible
+from loop.researchers.excerpt import fenced, shortened, visible
 from loop.researchers.researcher import Briefing, Proposal, Sink
 from loop.researchers.tool import ToolError, tool_of, wrong_arguments
 from loop.study import Experiment
@@ -37,6 +37,9 @@ _READS = ("read_file", "list_experiments", "show_experiment", "search_papers", "
 
 _TOLD_ANYWAY = ("note", "propose")
 """Tools whose effect is an event of its own, so that the stream tells it without another line."""
+
+_NAME_SHOWN = 200
+"""Characters of a path, an address or a name that a model made up."""
 
 _DIFF_SHOWN = 40
 """Lines of an edit's diff that the stream shows."""
@@ -113,16 +116,16 @@ class Toolbox:
         """
         began = time.monotonic()
         tool = self.tools.get(name)
-        intent = name
+        intent = shortened(name, _NAME_SHOWN)
         try:
             if tool is None:
-                raise ToolError(f"there is no tool {name!r}; there are {', '.join(self.tools)}")
+                raise ToolError(f"there is no tool {intent!r}; there are {', '.join(self.tools)}")
             try:
                 given = tool.arguments.model_validate_json(arguments or "{}")
             except ValidationError as error:
                 raise ToolError(wrong_arguments(tool, error)) from None
             values = {key: getattr(given, key) for key in tool.arguments.model_fields}
-            intent = _intent(name, values)
+            intent = shortened(_intent(name, values), _NAME_SHOWN)
             answer = await tool.call(**values)
         except ToolError as error:
             self.sink.tool(intent, f"refused: {_short(str(error))}", time.monotonic() - began)
@@ -174,7 +177,9 @@ class Toolbox:
 
     def _editable(self, path: str) -> str:
         if path not in self.briefing.contract.edit:
-            raise ToolError(f"{path} may not be changed; only {', '.join(self.briefing.contract.edit)} may")
+            raise ToolError(
+                f"{shortened(path, _NAME_SHOWN)} may not be changed; only {', '.join(self.briefing.contract.edit)} may"
+            )
         return self.draft.get(path, "")
 
     def _changed(self, path: str, before: str, after: str) -> str:
@@ -193,7 +198,8 @@ class Toolbox:
     async def _no_such_file(self, path: str) -> str:
         paths = list(await self.briefing.archive.paths())
         near = difflib.get_close_matches(path, paths, 3, 0.5) or paths[:20]
-        return f"there is no text file {path!r} in the checkout; there is {', '.join(near) or 'none'}"
+        shown = shortened(path, _NAME_SHOWN)
+        return f"there is no text file {shown!r} in the checkout; there is {', '.join(near) or 'none'}"
 
     # --- what was tried ----------------------------------------------------------------------------------------
 
