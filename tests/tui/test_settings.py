@@ -35,6 +35,13 @@ def test_variables_go_over_the_file(tmp_path: Path) -> None:
     assert read({**environ, "LOOPTOP_ASCII": "1"}).ascii
 
 
+@pytest.mark.parametrize("address", ["http://me:sk-secret", "http://[sk-secret/v1", "http://host:0"])
+def test_an_address_that_is_none_is_refused_without_what_might_be_a_key(tmp_path: Path, address: str) -> None:
+    with pytest.raises(SettingsError, match=r"base_url is not understood; it is no address; write one such as") as told:
+        read(home(tmp_path, f'base_url = "{address}"'))
+    assert "secret" not in str(told.value)
+
+
 @pytest.mark.parametrize(
     ("text", "more", "words"),
     [
