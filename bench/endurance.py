@@ -4,7 +4,10 @@
 
 Real studies on real repositories, with runs that print their number at once. The supervisor is a process of its own
 and is looked at from outside. First the loop alone, with a researcher that proposes at once and keeps nothing; then
-with AutoML, which keeps Optuna's trials in the supervisor's process. Prints, never asserts.
+with AutoML, whose Optuna computes in a process of its own that is not counted. Prints, never asserts.
+
+The cost of a late experiment is compared with that of an early one by turns, since a disk is slower for a while and
+faster for a while: the long study pauses, a new one makes its first few, the long one goes on with as many, and so on.
 """
 
 import argparse
@@ -16,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +27,7 @@ import psutil
 
 from bench.cockpit import Terminal, say
 from bench.supervisor import prepare
+from loop import events as e
 from loop.gauges import open_gauges
 from loop.journal import Journal
 from loop.lineage import init_repository
@@ -33,6 +38,10 @@ from loop.workspace import Workspace, supervise
 
 WARM = 25
 """Experiments after which everything that is loaded once has been loaded."""
+
+TURNS, EARLY, TURN = 6, 5, 10
+"""How often a late and an early part are compared: `TURN` experiments of the long study, and those of a new one after
+its first `EARLY`."""
 
 TRAIN = """\
 import math, os, random
@@ -62,8 +71,12 @@ class Look:
     threads: int
 
 
-def study(root: Path, count: int, alone: bool) -> list[Look]:
-    """Run a study of `count` experiments at `root`, and look at its supervisor after each verdict."""
+def study(root: Path, count: int, alone: bool, then: tuple[int, Callable[[Journal], None]] | None = None) -> list[Look]:
+    """Run a study of `count` experiments at `root`, and look at its supervisor after each verdict.
+
+    Args:
+        then: something to do once while it goes on, after so many verdicts.
+    """
     if alone:
         command = [sys.executable, "-m", "bench.endurance", "--alone", str(root), "--experiments", str(count)]
         folder = None
@@ -93,6 +106,8 @@ def study(root: Path, count: int, alone: bool) -> list[Look]:
                     looks.append(Look(event.experiment or 0, memory, handles, threads))
                     if len(looks) % 100 == 0:
                         print(f"  {len(looks)} of {count} ...", file=sys.stderr, flush=True)
+                    if then is not None and len(looks) == then[0]:
+                        then[1](journal)
                 time.sleep(0.02)
     return looks
 
@@ -129,6 +144,22 @@ def around(spans: dict[int, float], number: int) -> float:
     return statistics.median([spans[n] for n in range(number - 25, number + 26) if n in spans])
 
 
+def by_turns(late: Path, journal: Journal) -> tuple[float, float]:
+    """The median cost of a run of a new study, and of the long one at `late`, which goes on for a while in between."""
+    early: list[float] = []
+    began = journal.last_seq()
+    for turn in range(1, TURNS + 1):
+        journal.append(e.Paused(who="bench"))
+        with tempfile.TemporaryDirectory() as folder:
+            study(Path(folder), EARLY + TURN, alone=True)
+            early += [cost for number, cost in costs(Path(folder))[0].items() if number > EARLY]
+        journal.append(e.Resumed(who="bench"))
+        while len(judged := journal.read(began, kinds={"experiment_judged"})) < turn * TURN:
+            time.sleep(0.02)
+    spans, _ = costs(late)
+    return statistics.median(early), statistics.median(spans[n] for event in judged if (n := event.experiment) in spans)
+
+
 def start_up(root: Path, times: int = 5) -> float:
     """Median seconds of a supervisor that finds its limit reached already: to open the study, and to end."""
     took = []
@@ -145,12 +176,13 @@ def study_of(root: Path) -> Study:
         return fold(journal.read(kinds=FOLDED))
 
 
-def sizes(root: Path, count: int) -> None:
+def sizes(root: Path) -> None:
     """What lies on the disk, an experiment."""
     folder = Workspace(root)
     with Journal(folder.journal) as journal:
         events = journal.last_seq()
     folded = study_of(root)
+    count = folded.judged()
     parts = {
         "journal": folder.folder.glob("journal.db*"),
         "run folders": folder.runs.rglob("*"),
@@ -162,9 +194,9 @@ def sizes(root: Path, count: int) -> None:
     print(f"({events:,} events; {len(folded.experiments):,} experiments, {folded.verdicts()})")
 
 
-def memory(looks: list[Look], what: str, budget: str) -> None:
-    """What the process grew by, once everything that is loaded once has been."""
-    first, last = looks[WARM], looks[-1]
+def memory(looks: list[Look], count: int, what: str, budget: str) -> None:
+    """What the process grew by up to the verdict `count`, once everything that is loaded once has been."""
+    first, last = looks[WARM], looks[min(count, len(looks)) - 1]
     grown = f"{(last.memory - first.memory) / 1e6:+.1f} MB, to {last.memory / 1e6:.0f}"
     say(f"{what}: memory, experiments {first.experiment} to {last.experiment}", budget, grown)
 
@@ -178,20 +210,23 @@ def main() -> None:
     if asked.alone is not None:
         work(asked.alone, count)
         return
+    if count <= WARM:
+        parser.error(f"--experiments must be more than {WARM}, the number after which growth is counted")
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as many:
         study(Path(one), WARM, alone=True)
         early = start_up(Path(one))
         root = Path(many)
-        looks = study(root, count, alone=True)
+        compared: list[tuple[float, float]] = []
+        then = (count, lambda journal: compared.append(by_turns(root, journal)))
+        looks = study(root, count + TURNS * TURN, True, then)
         say("what", "budget", "measured")
-        memory(looks, "the loop alone", "10 MB")
+        memory(looks, count, "the loop alone", "10 MB")
         first, last = looks[WARM], looks[-1]
         say("... open files", "flat", f"{first.handles} → {last.handles} (most {max(look.handles for look in looks)})")
         say("... threads", "flat", f"{first.threads} → {last.threads} (most {max(look.threads for look in looks)})")
-        spans, _ = costs(root)
-        begin, end = around(spans, 10), around(spans, count)
+        ((begin, end),) = compared
         say(
-            f"... cost of a run, around {count} against 10",
+            f"... cost of a run, after {count} against after {EARLY}",
             "ratio 1.20",
             f"{end / begin:.2f} ({begin:.0f} → {end:.0f} ms)",
         )
@@ -202,10 +237,10 @@ def main() -> None:
         say("attach at the end: first paint", "0.5 s", f"{paint:.2f} s")
         say("... until everything is on screen", "1 s", f"{whole:.2f} s")
         terminal.close()
-        sizes(root, count)
+        sizes(root)
     with tempfile.TemporaryDirectory() as folder:
         looks = study(Path(folder), count, alone=False)
-        memory(looks, "with AutoML in it", "")
+        memory(looks, count, "with AutoML in it", "10 MB")
         _, thought = costs(Path(folder))
         begin, end = around(thought, 10), around(thought, count)
         say(f"... its thought, around {count} against 10", "", f"{begin:.0f} → {end:.0f} ms")

@@ -185,6 +185,11 @@ class Study:
     experiments: dict[int, Experiment] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
     """Experiments without a verdict."""
+    closed: dict[int, None] = field(default_factory=dict)
+    """Those with one, in the order of their verdicts: what is asked of them after every event takes no longer for the
+    thousandth than for the tenth."""
+    repeated: set[int] = field(default_factory=set)
+    """Experiments that had more than one run, and so may tell of the noise."""
     champion: int | None = None
     lineage: list[int] = field(default_factory=list)
     """Champions in the order they took over."""
@@ -302,16 +307,13 @@ class Study:
 
     def judged(self) -> int:
         """Experiments with a verdict, the baseline not counted."""
-        return sum(x.verdict is not None and x.id != 0 for x in self.experiments.values())
+        return len(self.closed) - (0 in self.closed)
 
     def failures_in_a_row(self) -> int:
         """Newest experiments that ended without a number, back to the last one with one."""
-        judged = sorted(
-            (x for x in self.experiments.values() if x.judged_seq is not None), key=lambda x: x.judged_seq or 0
-        )
         count = 0
-        for experiment in reversed(judged):
-            if experiment.verdict not in e.FAILURES:
+        for number in reversed(self.closed):
+            if self.experiments[number].verdict not in e.FAILURES:
                 break
             count += 1
         return count
@@ -326,8 +328,9 @@ class Study:
         place = {number: index for index, number in enumerate(reversed(self.built_on()))}
         reigns: list[list[list[float]]] = [[] for _ in place or [0]]
         measure, any_yet = self.contract.measure, False
+        referred = any(self.experiments[number].measured(measure) for number in place)
         # Champions first: what is built on one may have the smaller number, where it was moved there.
-        for number in dict.fromkeys([*place, *self.experiments]):
+        for number in dict.fromkeys([*place, *(sorted(self.repeated) if referred else self.experiments)]):
             experiment = self.experiments[number]
             if any_yet and len(experiment.runs) < 2:
                 continue  # says nothing of the noise, and is most of them
@@ -500,6 +503,7 @@ class Study:
             experiment.runs, experiment.since_run = before.runs, max(before.runs, default=0)
         self.experiments[event.experiment] = experiment
         self.open.add(event.experiment)
+        self.closed.pop(event.experiment, None)
         if body.fingerprint:
             self.fingerprints.setdefault(body.fingerprint, event.experiment)
 
@@ -510,6 +514,7 @@ class Study:
                 experiment.phase, experiment.verdict = "queued", None
                 experiment.judged_at = experiment.judged_seq = None
                 self.open.add(experiment.id)
+                self.closed.pop(experiment.id, None)
                 experiment.since_run = max(experiment.runs, default=0)
                 experiment.commit, experiment.parent_commit = body.commit, body.parent_commit
                 experiment.parent = body.parent
@@ -531,11 +536,15 @@ class Study:
                     pid=body.pid,
                     pid_started=body.pid_started,
                 )
+                if len(experiment.runs) > 1:
+                    self.repeated.add(experiment.id)
             case "run_finished" | "verified" if event.run in experiment.runs:
                 self._of_run(experiment, experiment.runs[event.run], body)
             case "experiment_judged":
                 experiment.phase, experiment.verdict, experiment.reason = "judged", body.verdict, body.reason
                 self.open.discard(experiment.id)
+                self.closed.pop(experiment.id, None)  # a second verdict is the newest
+                self.closed[experiment.id] = None
                 experiment.metric, experiment.effect = body.metric, body.effect
                 experiment.noise, experiment.confidence = body.noise, body.confidence
                 experiment.champion, experiment.judged_by = body.champion, body.by
