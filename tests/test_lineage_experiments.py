@@ -148,6 +148,23 @@ def test_a_verdict_is_written_over_and_read_by_git(lineage: Lineage) -> None:
     assert shown == "Verdict: kept\nval_bpb: 0.97\nReason: a person said: so"
 
 
+def test_a_verdict_takes_the_place_of_one_that_git_put_elsewhere(lineage: Lineage) -> None:
+    """Git spreads notes over folders by how many there are."""
+    one, other = (lineage.commit(number, lineage.head(), {}, IDEA, AT).sha for number in (1, 2))
+    git(lineage.root, "notes", "--ref=looptop", "add", "-m", "Verdict: crashed", one)
+    git(lineage.root, "notes", "--ref=looptop", "add", "-m", "Verdict: crashed", other)
+    assert one in git(lineage.root, "ls-tree", "-r", "--name-only", "refs/notes/looptop").splitlines()
+    lineage.record_verdicts({one: {"Verdict": "kept"}})
+    assert git(lineage.root, "notes", "--ref=looptop", "show", one) == "Verdict: kept"
+    assert git(lineage.root, "notes", "--ref=looptop", "show", other) == "Verdict: crashed"
+    # git's own hand on it puts all of them back into one folder
+    lineage.forget_verdict(other)
+    assert git(lineage.root, "notes", "--ref=looptop", "show", one) == "Verdict: kept"
+    lineage.record_verdicts({one: {"Verdict": "discarded"}, other: {"Verdict": "crashed"}})
+    found = {experiment.sha: experiment.judged for experiment in lineage.rebuild()}
+    assert [judged.verdict for judged in found.values() if judged] == ["discarded", "crashed"]
+
+
 def test_verdicts_of_two_studies_at_once_all_arrive(lineage: Lineage) -> None:
     other = Lineage(lineage.root, "other")
     head = lineage.head()

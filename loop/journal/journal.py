@@ -20,8 +20,8 @@ FOLLOW_INTERVAL = 0.08
 what costs is waking up for it, 12 times a second: 0.3% of a processor on a virtual machine, less on bare metal."""
 
 _CACHE = 256
-"""KiB of pages that a connection keeps. SQLite's own 2,000 fill up within a day in every process that follows a journal,
-and save it nothing: what is read is the end of the file, or all of it once."""
+"""KiB of pages that a connection keeps. SQLite's own 2,000 fill up within a day in every process that follows a
+journal, and save it nothing: what is read is the end of the file, or all of it once."""
 
 _COLUMNS = "seq, at, kind, experiment, run, body"
 

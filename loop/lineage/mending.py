@@ -35,7 +35,8 @@ def point(git: Plumbing, ref: str, sha: str, aside: str) -> None:
 def write_notes(git: Plumbing, notes: Mapping[str, Mapping[str, str]]) -> None:
     """Write verdict notes, over earlier ones: trailers by commit; one process however many there are.
 
-    The caller holds the lock of the notes.
+    A note is put where git's own notes are once there are hundreds: `fast-import` would read all of them to find that
+    out, 8 ms at 700. Where git had it while there were fewer, it goes. The caller holds the lock of the notes.
 
     Raises:
         LineageError: git does not take them.
@@ -49,7 +50,9 @@ def write_notes(git: Plumbing, notes: Mapping[str, Mapping[str, str]]) -> None:
     elif is_broken(git.common_dir / ref):
         (git.common_dir / ref).unlink()
     for sha, trailers in notes.items():
-        stream.append(f"N inline {sha}\n".encode() + data(compose_note(trailers).encode("utf-8", "replace")))
+        stream += [f"D {path}\n".encode() for path in (sha, f"{sha[:2]}/{sha[2:4]}/{sha[4:]}")]
+        stream.append(f"M 100644 inline {sha[:2]}/{sha[2:]}\n".encode())
+        stream.append(data(compose_note(trailers).encode("utf-8", "replace")))
     git.run("fast-import", "--quiet", stdin=b"".join([*stream, b"done\n"]))
 
 
