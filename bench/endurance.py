@@ -170,6 +170,17 @@ def start_up(root: Path, times: int = 5) -> float:
     return statistics.median(took)
 
 
+def attach(root: Path, times: int = 5) -> tuple[float, float]:
+    """Median seconds of a cockpit that is opened on the study: to its first words, and until the champion is there."""
+    tag, paints, wholes = study_of(root).tag, [], []
+    for _ in range(times):
+        terminal = Terminal(root)
+        paints.append(terminal.wait_for(f"{tag}|reading the journal"))
+        wholes.append(terminal.wait_for("champion"))
+        terminal.close()
+    return statistics.median(paints), statistics.median(wholes)
+
+
 def study_of(root: Path) -> Study:
     """The study at `root`."""
     with Journal(Workspace(root).journal) as journal:
@@ -232,11 +243,9 @@ def main() -> None:
         )
         late = start_up(root)
         say("start-up of a supervisor, then against at the 25th", "", f"{late:.2f} s against {early:.2f} s")
-        terminal = Terminal(root)
-        paint, whole = terminal.wait_for(f"{study_of(root).tag}|reading the journal"), terminal.wait_for("champion")
+        paint, whole = attach(root)
         say("attach at the end: first paint", "0.5 s", f"{paint:.2f} s")
         say("... until everything is on screen", "1 s", f"{whole:.2f} s")
-        terminal.close()
         sizes(root)
     with tempfile.TemporaryDirectory() as folder:
         looks = study(Path(folder), count, alone=False)
