@@ -19,11 +19,11 @@ from statistics import fmean
 
 import optuna
 
+from loop.experiment import Experiment
 from loop.researchers.researcher import Briefing, Proposal, Researcher, Sink
 from loop.researchers.tuning.automl import AutoML
 from loop.researchers.tuning.constants import find, replace
 from loop.researchers.tuning.ranges import Range, around
-from loop.study import Experiment
 from tests.researchers.tuning.landscape import SOURCE, Desk, Landscape
 
 MARKS = (30, 60)

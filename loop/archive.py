@@ -7,12 +7,13 @@ keeps hidden can be asked for. It changes nothing. What cannot be read comes bac
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from loop.experiment import Experiment
 from loop.intake import Intake
 from loop.journal import Journal
 from loop.lineage import Lineage, LineageError
 from loop.recorder import Recorder
 from loop.runs.log import read_log_tail
-from loop.study import Experiment, Study
+from loop.study import Study
 from loop.workspace import Workspace
 
 LOG_TAIL = 8000

@@ -19,6 +19,7 @@ import psutil
 from loop import events as e
 from loop import inspection, schedule
 from loop.confining import Confining, Places
+from loop.experiment import Experiment
 from loop.gauges import Reading
 from loop.lineage import Lineage
 from loop.recorder import Recorder
@@ -33,7 +34,6 @@ from loop.slots.gpus import Look, usual_others
 from loop.slots.lost import BELIEVED, Around, Lost, lost, others_held
 from loop.slots.readiness import Readiness
 from loop.slots.slot import Slot
-from loop.study import Experiment
 from loop.workspace import Workspace
 
 LONGEST_TAIL = 4000

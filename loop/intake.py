@@ -8,12 +8,13 @@ from functools import partial
 
 from loop import events as e
 from loop import guards, schedule
+from loop.experiment import Experiment
 from loop.flags import flags
 from loop.journal import Journal
 from loop.lineage import Committed, ExperimentMessage, Lineage, LineageError, MergeConflict
 from loop.recorder import Recorder
 from loop.researchers.researcher import Proposal
-from loop.study import Experiment, Study
+from loop.study import Study
 from loop.verdicts import Verdicts
 
 PERSON = "you"

@@ -27,9 +27,9 @@ from typing import cast, get_args
 
 from loop import events as e
 from loop.contract import Contract
+from loop.experiment import Experiment, Run
 from loop.inspection import CLAIM
 from loop.lineage import Judged
-from loop.study import Experiment, Run
 
 _PAIR = re.compile(r"(\w+) (\S+)")
 _RUN = re.compile(r"seed (-?\d+): (\S+)")

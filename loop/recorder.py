@@ -183,7 +183,7 @@ class Recorder:
         short = self._room.short()
         if not (short or is_full(error)):
             raise out_of_order(error) or error
-        if facts := self._fault(short or f"{error}; it is tried again"):
+        if facts := self._fault(short or f"{error}; {self._room.until()}"):
             self.record_all(facts)
 
     async def room(self) -> None:

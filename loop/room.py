@@ -109,12 +109,15 @@ class Room:
 
     def sentence(self, folder: Path | None = None) -> str:
         """What is said while there is too little room."""
-        folder = folder or min(self._folders, key=lambda folder: disk_usage(folder).free)
-        usage = disk_usage(folder)
-        return (
-            f"the disk under {folder} has {_mb(usage.free)} left; nothing new starts until "
-            f"{_mb(marks(usage.total).start)} are free"
-        )
+        folder = folder or self._fullest()
+        return f"the disk under {folder} has {_mb(disk_usage(folder).free)} left; {self.until(folder)}"
+
+    def until(self, folder: Path | None = None) -> str:
+        """What is waited for meanwhile. By itself where a write found no room and there is some again by now."""
+        return f"nothing new starts until {_mb(marks(disk_usage(folder or self._fullest()).total).start)} are free"
+
+    def _fullest(self) -> Path:
+        return min(self._folders, key=lambda folder: disk_usage(folder).free)
 
     # --- the reserve -------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from collections.abc import Container
 from typing import Literal, cast
 
 from loop.budget import PAID
+from loop.experiment import Experiment
 from loop.judge import Decision, Noise, judge, pooled, present_noise
-from loop.study import Experiment, Study
+from loop.study import Study
 
 FIRST_SEED = 1337
 """Seed of an experiment's first run; each further run counts up. All begin alike, so no change wins by its seed."""

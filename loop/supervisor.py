@@ -21,6 +21,7 @@ from loop import budget, schedule, submission
 from loop import events as e
 from loop.archive import StudyArchive
 from loop.asking import Asking
+from loop.experiment import Experiment
 from loop.flights import Flights
 from loop.gauges import Gauges
 from loop.granting import Granting
@@ -35,7 +36,7 @@ from loop.room import DiskError, Room
 from loop.runs.leftovers import reap_strangers
 from loop.slots.readiness import Readiness
 from loop.slots.slot import Slot
-from loop.study import Experiment, Study
+from loop.study import Study
 from loop.verdicts import Verdicts
 from loop.wishes import Wishes
 from loop.workshop import TreeWorkshop

@@ -10,11 +10,12 @@ from typing import cast
 
 from loop import events as e
 from loop import note, schedule
+from loop.experiment import Experiment
 from loop.judge import pooled
 from loop.lineage import Lineage
 from loop.recorder import Recorder
 from loop.runs.log import compress_log
-from loop.study import Experiment, Study
+from loop.study import Study
 from loop.workspace import Workspace
 
 

@@ -4,9 +4,10 @@ Wishes about the loop as a whole (pause, resume, steer, stop) are `granting`'s.
 """
 
 from loop import events as e
+from loop.experiment import Experiment
 from loop.flights import Flights
 from loop.recorder import Recorder
-from loop.study import Experiment, Wish
+from loop.study import Wish
 from loop.verdicts import Verdicts
 
 

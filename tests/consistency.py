@@ -16,8 +16,9 @@ from typing import Any, Literal
 import psutil
 
 from loop import events as e
+from loop.experiment import Experiment
 from loop.lineage import Lineage, LineageError
-from loop.study import FOLDED, Experiment, Study, fold
+from loop.study import FOLDED, Study, fold
 
 OURS = {"journal.db", "journal.db-wal", "journal.db-shm", "supervisor.lock", "supervisor.log"}
 OURS |= {"runs", "cache", "workshop", "trees", "etc", "reserve"}
@@ -195,7 +196,7 @@ def _of_git(root: Path, study: Study) -> Iterator[Fault]:
     try:
         lineage = Lineage(root, study.tag)
         recovered = {found.id: found for found in lineage.rebuild()}
-        tip = lineage.branch_tip()
+        tip = lineage.survey().tip
     except LineageError as error:
         yield Fault("inconsistent", str(error))
         return

@@ -12,6 +12,7 @@ import pytest
 from loop import events as e
 from loop.confining import Places
 from loop.contract import Contract
+from loop.experiment import Experiment
 from loop.flights import Flights
 from loop.gauges import FakeGauges
 from loop.journal import Journal
@@ -21,7 +22,6 @@ from loop.recorder import Recorder
 from loop.runs.sandbox import Sandbox
 from loop.slots.readiness import Readiness
 from loop.slots.slot import Slot
-from loop.study import Experiment
 from loop.workspace import Workspace
 from tests.runs.cells import KINDS, found
 

@@ -327,6 +327,17 @@ def test_what_failed_for_a_disk_is_told_from_what_a_proposal_did(error: Exceptio
     assert full or (out_of_order(error) is not None) is broken
 
 
+def test_a_write_that_found_no_room_says_what_is_waited_for_where_there_is_some_by_now(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "32m") as disk, Journal(disk / "journal.db", create=True) as journal:
+        recorder = Recorder(journal, Room(disk))
+        recorder.excuse(LineageError("git fast-import failed in a: No space left on device"))
+        assert recorder.study.troubles["disk"].message == (
+            "git fast-import failed in a: No space left on device; nothing new starts until 8.0 MB are free"
+        )
+        recorder.look_for_room()
+        assert not recorder.study.short_of_room
+
+
 async def test_what_is_said_on_a_full_disk_is_written_in_the_place_of_the_reserve(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "32m") as disk, Journal(disk / "journal.db", create=True) as journal:
         room = Room(disk)

@@ -62,7 +62,7 @@ def whole_life(root: Path) -> Lineage:
         (2, False, "discarded"),
     ]
     assert lineage.trees() == []
-    assert lineage.branch_tip() == kept
+    assert lineage.survey().tip == kept
     return lineage
 
 
@@ -235,7 +235,7 @@ def test_the_calling_shells_git_variables_are_not_heard(tmp_path: Path, monkeypa
 
     assert (fingerprint(root), fingerprint(other), len(list((other / ".git" / "objects").rglob("*")))) == before
     assert not (tmp_path / "trace").exists()
-    assert lineage.branch_tip() == git(root, "rev-parse", "looptop/life")
+    assert lineage.survey().tip == git(root, "rev-parse", "looptop/life")
     assert git(root, "log", "-1", "--format=%at", "looptop/life") == str(int(AT + 1))
 
 

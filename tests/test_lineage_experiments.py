@@ -106,7 +106,7 @@ def test_the_branch_moves_by_compare_and_swap_only(lineage: Lineage) -> None:
     base = lineage.head()
     one = lineage.commit(1, base, {"train.py": with_lr("0.05")}, IDEA, AT).sha
     two = lineage.commit(2, base, {"train.py": with_lr("0.01")}, IDEA, AT).sha
-    assert lineage.branch_tip() is None
+    assert lineage.survey().tip is None
     with pytest.raises(BranchMoved, match="looptop/study is gone; bring it back"):
         lineage.advance(one, base)
     lineage.begin_branch(base)
@@ -118,7 +118,7 @@ def test_the_branch_moves_by_compare_and_swap_only(lineage: Lineage) -> None:
     with pytest.raises(BranchMoved, match=r"moved to .* by somebody"):
         lineage.advance(two, base)
     lineage.advance(base, one)  # a person overruled the champion
-    assert lineage.branch_tip() == base
+    assert lineage.survey().tip == base
 
 
 def test_a_branch_that_somebody_stands_on_stays(lineage: Lineage, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_branch_that_somebody_stands_on_stays(lineage: Lineage, tmp_path: Path
         lineage.advance(one, base)
     git(there, "switch", "--quiet", "--detach")
     lineage.advance(one, base)
-    assert lineage.branch_tip() == one
+    assert lineage.survey().tip == one
 
 
 def test_a_branch_in_the_way_is_named(lineage: Lineage) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from loop.events import FAILURES
-from loop.study import Experiment
+from loop.experiment import Experiment
 
 _FRUITLESS = frozenset({"discarded", *FAILURES, "killed", "rejected"})
 

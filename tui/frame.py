@@ -14,8 +14,8 @@ from textual.driver import Driver
 from textual.screen import Screen
 
 from loop import events as e
+from loop.experiment import Experiment
 from loop.journal import Journal, JournalError
-from loop.study import Experiment
 from tui import keymap, status
 from tui.bars import BottomBar, TopBar
 from tui.desk import Desk

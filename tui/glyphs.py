@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from loop.study import Experiment
+from loop.experiment import Experiment
 
 WORDS = {
     "kept": "kept",

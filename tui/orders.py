@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from loop.experiment import Experiment
 from loop.settings import THEMES
-from loop.study import Experiment, Study
+from loop.study import Study
 from tui import overruling
 from tui.layout import VIEWS
 

@@ -6,7 +6,8 @@ would be refused is not asked for.
 
 from typing import Literal
 
-from loop.study import Experiment, Study
+from loop.experiment import Experiment
+from loop.study import Study
 from tui.text import number
 
 

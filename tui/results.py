@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterable
 from typing import Literal
 
-from loop.study import Experiment, Study
+from loop.experiment import Experiment
+from loop.study import Study
 
 Form = Literal["tsv", "csv", "json"]
 FORMS: tuple[Form, ...] = ("tsv", "csv", "json")

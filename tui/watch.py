@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Iterable
 
 from loop import events as e
-from loop.study import Experiment, Run, Study
+from loop.experiment import Experiment, Run
+from loop.study import Study
 from tui.ring import Ring
 from tui.story import MIND, Story
 from tui.text import number, one_line

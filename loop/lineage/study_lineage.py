@@ -316,10 +316,6 @@ class Lineage:
 
     # The branch.
 
-    def branch_tip(self) -> str | None:
-        """The sha of the commit that the study's branch is at, None where there is no such branch."""
-        return self._branch_state()[0]
-
     def check_branch(self, expected: str) -> None:
         """Make sure that the branch is at the commit `expected`.
 

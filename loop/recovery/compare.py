@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from loop import events as e
 from loop import note
+from loop.experiment import Experiment
 from loop.lineage import Survey, moved
 from loop.recovery.disagreement import (
     Clear,
@@ -32,7 +33,7 @@ from loop.recovery.disagreement import (
     Write,
 )
 from loop.recovery.recollection import Dated, Known, Lacking, Remembered, lacking
-from loop.study import Experiment, Study
+from loop.study import Study
 
 STALE_LOCK_S = 60.0
 """Seconds after which a lock of the person's own git is told of; git itself holds one for a moment."""

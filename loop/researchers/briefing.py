@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean
 
+from loop.experiment import Experiment
 from loop.researchers.excerpt import enclosed, fenced, one_line, tokens, visible, within
 from loop.researchers.instructions import COMMAND_END, direction, for_checkout, for_conversation
 from loop.researchers.researcher import Briefing
 from loop.researchers.standing import reading, standing
 from loop.researchers.table import comparable, effect, figure, rejected_by, table
-from loop.study import Experiment
 
 __all__ = ["Parts", "fenced", "for_command", "for_model", "notebook_share", "outcome", "repair", "tokens"]
 

@@ -13,8 +13,8 @@ from typing import Protocol
 from loop.budget import Left
 from loop.contract import Contract
 from loop.events import GaugeRead, Spent
+from loop.experiment import Experiment
 from loop.judge import Noise
-from loop.study import Experiment
 
 
 @dataclass(frozen=True)

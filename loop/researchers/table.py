@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from loop.contract import Contract
+from loop.experiment import Experiment
 from loop.researchers.excerpt import one_line, shortened, tokens
-from loop.study import Experiment
 
 TITLE = 120
 """Characters of a title that are ever shown."""

@@ -16,12 +16,12 @@ from pydantic import ValidationError
 
 from loop import guards
 from loop.events import FAILURES
+from loop.experiment import Experiment
 from loop.researchers import patching
 from loop.researchers.briefing import outcome
 from loop.researchers.excerpt import fenced, shortened, visible
 from loop.researchers.researcher import Briefing, Proposal, Sink
 from loop.researchers.tool import ToolError, tool_of, wrong_arguments
-from loop.study import Experiment
 
 LINES = 600
 """Lines of a file in one answer; train.py has some 300."""

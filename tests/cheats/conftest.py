@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from loop.experiment import Experiment
 from loop.journal import Journal
 from loop.runs.log import read_log
-from loop.study import FOLDED, Experiment, Study, fold
+from loop.study import FOLDED, Study, fold
 from loop.workspace import Workspace
 from tests.harness.conftest import ROOT, cache  # noqa: F401 - a fixture
 from tests.runs.cells import KINDS, MARKER, found

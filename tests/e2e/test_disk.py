@@ -42,7 +42,11 @@ def test_a_loop_whose_disk_fills_pauses_says_why_and_goes_on_by_itself(small: Be
     small.program(limits={"experiments": 400}, keep={"baseline_runs": 2, "max_runs": 1})
     small.looptop(code=0)
     small.until(lambda: small.study().judged() >= 1)
+    pid = small.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)  # else the reserve that it gives up goes into the ballast as well
     ballast = fill(small.root.parent)
+    os.kill(pid, signal.SIGCONT)
     small.until(lambda: "disk" in small.study().troubles)
     (fault,) = [event.body for event in small.events("fault") if event.body.where == "disk"]  # type: ignore[union-attr]
     assert "nothing new starts until 8.0 MB are free" in fault.message  # type: ignore[union-attr]

@@ -9,9 +9,9 @@ from pathlib import Path
 from loop.budget import Left
 from loop.contract import Contract, Limits
 from loop.events import GaugeRead, GpuGauge, Verdict
+from loop.experiment import Experiment, Run
 from loop.judge import Noise
 from loop.researchers.researcher import Briefing
-from loop.study import Experiment, Run
 from tests.researchers.spoken import Closed, Shelf
 
 ROOT = Path(__file__).resolve().parents[2]

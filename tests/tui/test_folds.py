@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.study import Experiment
+from loop.experiment import Experiment
 from tui.folds import LEAST, Fold, folded
 
 VERDICTS = ("kept", "discarded", "crashed", "timed_out", "killed", "rejected", None)

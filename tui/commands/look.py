@@ -19,7 +19,8 @@ from tui.commands.shared import (
 )
 
 if TYPE_CHECKING:
-    from loop.study import Experiment, Study
+    from loop.experiment import Experiment
+    from loop.study import Study
 
 
 def status(

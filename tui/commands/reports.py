@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from loop import budget, odds
-from loop.study import Experiment, Run, Study
+from loop.experiment import Experiment, Run
+from loop.study import Study
 from tui.glyphs import UNICODE
 from tui.results import flagged
 from tui.text import clean, clock, one_line

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from loop.experiment import Experiment
     from loop.journal import Journal
-    from loop.study import Experiment, Study
+    from loop.study import Study
 
 
 class Refused(Exception):

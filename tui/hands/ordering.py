@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from loop import events as e
-from loop.study import Experiment
+from loop.experiment import Experiment
 from tui.frame import who
 from tui.hands.looking import Looking
 from tui.hands.taking import Taking

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 from loop import events as e
-from loop.study import Experiment
+from loop.experiment import Experiment
 from tui import overruling
 from tui.frame import Frame, who
 from tui.screens.confirm import Choice

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice, pairwise
 
-from loop.study import Experiment, Run
+from loop.experiment import Experiment, Run
 from tui.chart import Axis, Point, Series, chart, span
 from tui.glyphs import Glyphs
 from tui.panels.panel import Panel, centred

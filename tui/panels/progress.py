@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from loop.study import Experiment, Study
+from loop.experiment import Experiment
+from loop.study import Study
 from tui.chart import Axis, Mark, Point, Series, chart
 from tui.glyphs import Glyphs
 from tui.panels.panel import Panel, centred

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from loop.study import Experiment, Study
+from loop.experiment import Experiment
+from loop.study import Study
 from tui.folds import Fold, folded
 from tui.glyphs import Glyphs
 from tui.graph import Node, Row, walk

@@ -3,8 +3,9 @@
 import shlex
 from pathlib import Path
 
+from loop.experiment import Experiment
 from loop.journal import Journal
-from loop.study import Experiment, Study
+from loop.study import Study
 from tui import overruling
 from tui.glyphs import Glyphs
 from tui.panels.curve import RunOf, comparison

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from loop.events import Spent
+from loop.experiment import Experiment
 from loop.researchers.briefing import for_model, notebook_share, repair
 from loop.researchers.excerpt import fenced, tokens
 from loop.researchers.llm import faults, prompts, verbs
@@ -20,7 +21,6 @@ from loop.researchers.llm.speech import Speech
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Sink, Unusable
 from loop.researchers.tools import GivenUp, Toolbox, Web
 from loop.settings import Settings
-from loop.study import Experiment
 
 TURNS = 32
 """Calls of the model for one proposal. Reading two files, a look at three experiments and some edits take about ten."""

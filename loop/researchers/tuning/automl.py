@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
+from loop.experiment import Experiment
 from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Sink
 from loop.researchers.tuning import plan, speech
 from loop.researchers.tuning.constants import Constant, find, replace
@@ -19,7 +20,6 @@ from loop.researchers.tuning.focus import Focus, hear
 from loop.researchers.tuning.plan import Move, Situation
 from loop.researchers.tuning.ranges import Range, around
 from loop.researchers.tuning.trials import Notes, Values, read, starts
-from loop.study import Experiment
 
 Sites = dict[str, tuple[str, Constant]]
 """Where each constant stands: its file's path and its place there. The key is its name, or `path:NAME` where two files

@@ -6,11 +6,11 @@ Pure: trials and moves in, text out.
 from collections.abc import Iterator
 from statistics import fmean
 
+from loop.experiment import Experiment
 from loop.researchers.researcher import Briefing
 from loop.researchers.tuning.constants import Number
 from loop.researchers.tuning.plan import Move, Situation
 from loop.researchers.tuning.trials import Trial, Values, importance
-from loop.study import Experiment
 
 _NAMED = 3
 """Constants named in one sentence at most."""

@@ -11,8 +11,8 @@ from typing import Literal, cast
 
 from loop.contract import Contract
 from loop.events import FAILURES
+from loop.experiment import Experiment
 from loop.researchers.tuning.constants import Number
-from loop.study import Experiment
 
 Values = Mapping[str, Number]
 Standing = Literal["open", "measured", "failed", "void"]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from loop.contract import Contract
+from loop.experiment import Experiment, Run
 from loop.judge import Noise
 from loop.researchers.llm.researcher import LanguageModel
 from loop.researchers.researcher import Briefing
 from loop.settings import Settings
-from loop.study import Experiment, Run
 from tests.dialects import Answer
 from tests.researchers.spoken import Closed, Shelf
 

@@ -9,11 +9,12 @@ import math
 import random
 
 from loop.contract import Contract
+from loop.experiment import Experiment, Run
 from loop.judge import Noise, judge, present_noise
 from loop.researchers.researcher import Briefing, Proposal, Researcher
 from loop.researchers.tuning.constants import find
 from loop.researchers.tuning.ranges import Range, around
-from loop.study import Experiment, Run, Study
+from loop.study import Study
 from tests.researchers.spoken import Closed, Shelf, Spoken
 
 SOURCE = '''"""A script of the usual kind."""

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from loop.contract import Contract
+from loop.experiment import Experiment
 from loop.researchers.researcher import Briefing, NothingLeft
 from loop.researchers.tuning.automl import AutoML
 from loop.researchers.tuning.constants import find
 from loop.researchers.tuning.ranges import around
 from loop.researchers.tuning.tpe import Tpe
 from loop.researchers.tuning.trials import Trial, importance, read
-from loop.study import Experiment
 from tests.researchers.spoken import Spoken
 from tests.researchers.tuning.landscape import SOURCE, Desk, Landscape
 
