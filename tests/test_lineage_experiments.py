@@ -1,5 +1,6 @@
 """Experiments as commits, refs, notes and a branch: made once, never lost, and read back from git alone."""
 
+import os
 import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from loop.lineage import BranchMoved, ExperimentMessage, FileChange, Lineage, LineageError, MergeConflict
+from tests.disks import fill, small_disk
 from tests.repositories import TRAIN, git, make_repository
 
 AT = 1_700_000_000.0
@@ -100,6 +102,25 @@ def test_what_git_cannot_write_is_one_sentence(lineage: Lineage) -> None:
     with pytest.raises(LineageError, match="git fast-import failed in") as failed:
         lineage.commit(1, lineage.head(), {"train.py": b""}, IDEA, AT)
     assert "\n" not in str(failed.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk can only be mounted by root")
+def test_what_finds_no_room_leaves_nothing_that_takes_more_of_it(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "8m") as disk:
+        lineage = Lineage(make_repository(disk / "repo"), "full")
+        sha = lineage.commit(1, lineage.head(), {}, IDEA, AT).sha
+        before = {path for path in disk.rglob("*") if path.is_file()}
+        ballast = fill(disk)
+        with pytest.raises(LineageError, match="git fast-import failed in"):
+            lineage.record_verdicts({sha: {"Verdict": "kept"}})
+        with pytest.raises(LineageError, match="git fast-import failed in"):
+            lineage.commit(2, sha, {"train.py": with_lr("0.05")}, IDEA, AT)
+        assert {path for path in disk.rglob("*") if path.is_file()} - before == {
+            ballast,
+            lineage.root / ".git" / "looptop-notes.flock",
+        }
+        ballast.unlink()
+        lineage.record_verdicts({sha: {"Verdict": "kept"}})
 
 
 def test_the_branch_moves_by_compare_and_swap_only(lineage: Lineage) -> None:

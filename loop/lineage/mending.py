@@ -53,7 +53,9 @@ def write_notes(git: Plumbing, notes: Mapping[str, Mapping[str, str]]) -> None:
         stream += [f"D {path}\n".encode() for path in (sha, f"{sha[:2]}/{sha[2:4]}/{sha[4:]}")]
         stream.append(f"M 100644 inline {sha[:2]}/{sha[2:]}\n".encode())
         stream.append(data(compose_note(trailers).encode("utf-8", "replace")))
-    git.run("fast-import", "--quiet", stdin=b"".join([*stream, b"done\n"]))
+    answer = git.fast_import([*stream, b"done\n"])
+    if answer.status != 0:
+        raise git.failed(("fast-import",), answer)
 
 
 def make_room(git: Plumbing, ref: str) -> None:

@@ -194,10 +194,22 @@ class Plumbing:
         """
         answer = self.ask(*args, stdin=stdin, env=env, cwd=cwd)
         if answer.status != 0:
-            if self._blocked(answer):
-                raise LineageError(f"git {args[0]} gave up waiting: {self._why(answer)}")
-            raise complaint(args, self.root, answer)
+            raise self.failed(args, answer)
         return answer.out
+
+    def failed(self, args: Sequence[str], answer: Answer) -> LineageError:
+        """What is said of a command that did not work: what it waited for in vain, or git's own reason."""
+        if self._blocked(answer):
+            return LineageError(f"git {args[0]} gave up waiting: {self._why(answer)}")
+        return complaint(args, self.root, answer)
+
+    def fast_import(self, stream: Sequence[bytes]) -> Answer:
+        """Feeds commits to git, in the pieces of a stream for `git fast-import`; returns what it said."""
+        answer = self.ask("fast-import", "--quiet", stdin=b"".join(stream))
+        if answer.status != 0:  # what it leaves behind would fill a full disk further at every try
+            for left in re.findall(r"crash report to (.+)|'([^']+/objects/pack/tmp_\w+)'", answer.err):
+                Path(self.root, "".join(left)).unlink(missing_ok=True)
+        return answer
 
     def run_at_most(self, limit: int, *args: str) -> tuple[bytes, bool]:
         """Runs a git command for the first `limit` bytes of its output; the flag says that there was more."""

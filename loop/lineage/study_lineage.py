@@ -156,7 +156,7 @@ class Lineage:
             else:
                 stream += [f"M {modes.get(path, '100644')} inline {quoted}\n".encode(), data(content)]
         stream.append(b"get-mark :1\ndone\n")
-        sha = self._import(ref, b"".join(stream))
+        sha = self._import(ref, stream)
         changes = comparison.stat(self._git, parent, sha)
         return Committed(sha, sum(c.lines_added for c in changes), sum(c.lines_removed for c in changes))
 
@@ -401,9 +401,9 @@ class Lineage:
         self._known_modes = {(parent, files): found}
         return found
 
-    def _import(self, ref: str, stream: bytes) -> str:
+    def _import(self, ref: str, stream: Sequence[bytes]) -> str:
         """Feeds one commit to git and returns its sha; what `ref` pointed at and would be lost is kept aside."""
-        answer = self._git.ask("fast-import", "--quiet", stdin=stream)
+        answer = self._git.fast_import(stream)
         sha = answer.out.decode().strip()
         if answer.status == 0:
             return sha
@@ -413,10 +413,7 @@ class Lineage:
             moves = f"update {aside} {old}\nupdate {ref} {sha} {old}\n"
             self._git.run("update-ref", "-m", "looptop: made anew", "--stdin", stdin=moves.encode())
             return sha
-        # Left behind, they would fill a full disk further at every try.
-        for leftover in re.findall(r"crash report to (.+)|'([^']+/objects/pack/tmp_\w+)'", answer.err):
-            Path(self.root, "".join(leftover)).unlink(missing_ok=True)
-        raise complaint(("fast-import",), self.root, answer)
+        raise self._git.failed(("fast-import",), answer)
 
 
 def moved(branch: str, tip: str | None, standing: str, expected: str) -> str:
