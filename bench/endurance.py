@@ -181,6 +181,11 @@ def attach(root: Path, times: int = 5) -> tuple[list[float], list[float]]:
     return paints, wholes
 
 
+def median_and_best(seconds: list[float]) -> str:
+    """Several tries in a few words."""
+    return f"{statistics.median(seconds):.2f} s (median of {len(seconds)}, best {min(seconds):.2f})"
+
+
 def study_of(root: Path) -> Study:
     """The study at `root`."""
     with Journal(Workspace(root).journal) as journal:
@@ -243,13 +248,9 @@ def main() -> None:
         )
         late = start_up(root)
         say("start-up of a supervisor, then against at the 25th", "", f"{late:.2f} s against {early:.2f} s")
-        for what, budget, took in zip(
-            ("attach at the end: first paint", "... until everything is on screen"),
-            ("0.5 s", "1 s"),
-            attach(root),
-            strict=True,
-        ):
-            say(what, budget, f"{statistics.median(took):.2f} s (median of {len(took)}, best {min(took):.2f})")
+        paints, wholes = attach(root)
+        say("attach at the end: first paint", "0.5 s", median_and_best(paints))
+        say("... until everything is on screen", "1 s", median_and_best(wholes))
         sizes(root)
     with tempfile.TemporaryDirectory() as folder:
         looks = study(Path(folder), count, alone=False)

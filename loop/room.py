@@ -113,7 +113,7 @@ class Room:
         return f"the disk under {folder} has {_mb(disk_usage(folder).free)} left; {self.until(folder)}"
 
     def until(self, folder: Path | None = None) -> str:
-        """What is waited for meanwhile. By itself where a write found no room and there is some again by now."""
+        """What is waited for; all that can be said where a write found no room and there is some again by now."""
         return f"nothing new starts until {_mb(marks(disk_usage(folder or self._fullest()).total).start)} are free"
 
     def _fullest(self) -> Path:

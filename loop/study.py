@@ -8,6 +8,7 @@ cannot disagree about what happened.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from math import isfinite
 from typing import Literal, get_args
 
@@ -224,17 +225,15 @@ class Study:
         """
         place = {number: index for index, number in enumerate(reversed(self.built_on()))}
         reigns: list[list[list[float]]] = [[] for _ in place or [0]]
-        measure, any_yet = self.contract.measure, False
-        referred = any(self.experiments[number].measured(measure) for number in place)
+        measure = self.contract.measure
         # Champions first: what is built on one may have the smaller number, where it was moved there.
-        for number in dict.fromkeys([*place, *(sorted(self.repeated) if referred else self.experiments)]):
+        first = next((n for n in chain(place, self.experiments) if self.experiments[n].measured(measure)), None)
+        telling = self.repeated if first is None else {first, *self.repeated}
+        for number in sorted(telling, key=lambda n: (place.get(n, len(place)), n)):
             experiment = self.experiments[number]
-            if any_yet and len(experiment.runs) < 2:
-                continue  # says nothing of the noise, and is most of them
             if group := experiment.measured(measure):
                 on = experiment.parent if experiment.parent is not None else number
                 reigns[place.get(number, place.get(on, 0))].append(group)
-                any_yet = True
         return [reign for reign in reigns if reign]
 
     def largest_gain(self) -> float | None:
@@ -399,10 +398,14 @@ class Study:
         if before is not None:
             experiment.runs, experiment.since_run = before.runs, max(before.runs, default=0)
         self.experiments[event.experiment] = experiment
-        self.open.add(event.experiment)
-        self.closed.pop(event.experiment, None)
+        self._open(event.experiment)
         if body.fingerprint:
             self.fingerprints.setdefault(body.fingerprint, event.experiment)
+
+    def _open(self, number: int) -> None:
+        """An experiment has no verdict, or none any more."""
+        self.open.add(number)
+        self.closed.pop(number, None)
 
     def _of_experiment(self, experiment: Experiment, event: e.Event) -> None:
         body = event.body
@@ -410,8 +413,7 @@ class Study:
             case "experiment_queued":
                 experiment.phase, experiment.verdict = "queued", None
                 experiment.judged_at = experiment.judged_seq = None
-                self.open.add(experiment.id)
-                self.closed.pop(experiment.id, None)
+                self._open(experiment.id)
                 experiment.since_run = max(experiment.runs, default=0)
                 experiment.commit, experiment.parent_commit = body.commit, body.parent_commit
                 experiment.parent = body.parent

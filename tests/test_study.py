@@ -122,6 +122,26 @@ def test_failures_in_a_row_end_with_a_number() -> None:
     assert story.study().failures_in_a_row() == 2
 
 
+def test_a_second_verdict_is_the_newest_and_one_taken_back_is_none() -> None:
+    story = Story().baseline()
+    for number, verdict in enumerate(["crashed", "discarded", "timed_out"], 1):
+        story.propose(number).queue(number).judge(number, verdict)  # type: ignore[arg-type]
+    assert (story.study().judged(), story.study().failures_in_a_row()) == (3, 1)
+    story.judge(1, "crashed")
+    assert (story.study().judged(), story.study().failures_in_a_row()) == (3, 2)
+    story.queue(2)
+    assert (story.study().judged(), story.study().failures_in_a_row()) == (2, 2)
+    story.judge(2, "discarded")
+    assert (story.study().judged(), story.study().failures_in_a_row()) == (3, 0)
+
+
+def test_without_a_number_of_the_champion_the_first_other_is_what_the_noise_refers_to() -> None:
+    story = Story().baseline(()).propose(1).queue(1).runs(1, (1.0,)).judge(1, "discarded")
+    story.propose(2).queue(2).runs(2, (1.1,)).judge(2, "discarded")
+    story.propose(3).queue(3).runs(3, (1.2, 1.3)).judge(3, "discarded")
+    assert story.study().repetitions() == [[[1.0], [1.2, 1.3]]]
+
+
 def test_repetitions_stand_by_the_champion_they_were_measured_on() -> None:
     story = Story().baseline((1.0, 1.01, 0.99))
     story.propose(1).queue(1).runs(1, (1.02, 1.03)).judge(1, "discarded")
