@@ -1,5 +1,6 @@
 """Git's locks in other hands, held by real commands of git: waited for, told, and never removed."""
 
+import shutil
 import signal
 import subprocess
 import threading
@@ -168,6 +169,13 @@ async def test_the_loop_waits_for_a_lock_says_so_and_goes_on(tmp_path: Path, mon
     assert "Verdict: kept" in git(house.root, "notes", "--ref=looptop", "show", study.experiments[1].commit or "")
 
 
+def put_back(root: Path) -> None:
+    """The git folder that was moved away, in its place again, over what a git at work just then may have left there."""
+    if (root / "git away").exists():
+        shutil.rmtree(root / ".git", ignore_errors=True)
+        (root / "git away").rename(root / ".git")
+
+
 async def test_a_git_folder_that_is_moved_away_and_back_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,12 +185,53 @@ async def test_a_git_folder_that_is_moved_away_and_back_is_waited_for(
 
     def act(event: e.Event) -> None:
         if isinstance(event.body, e.Fault) and event.body.where == "git":
-            (house.root / "git away").rename(house.root / ".git")
+            put_back(house.root)
         elif event.kind == "run_finished" and not moved:
             moved.append(True)
             (house.root / ".git").rename(house.root / "git away")
 
     study = await house.work_while(act, Scripted(change("A=5", "A=1")))
     told = [fault.message for _, fault in study.faults if fault.where == "git"]
-    assert told[0] == f"the git folder {house.root / '.git'} is gone; put it back, and this goes on"
+    assert told[0] in (
+        f"the git folder {house.root / '.git'} is gone; put it back, and this goes on",
+        f"{house.root / '.git'} is no whole git folder any more; put the one that was moved away back in its place, "
+        "and this goes on",  # a git was at work just then
+    )
     assert study.experiments[1].verdict == "kept" and study.troubles == {}
+
+
+@pytest.mark.parametrize(
+    "caught",
+    [
+        "mkdir -p .git/refs/looptop; exit 0",  # what it did, it did to folders that it made itself
+        "mkdir -p .git/worktrees/1.1; echo \"fatal: couldn't set 'HEAD'\" >&2; exit 128",
+        "mv 'git away' .git; echo \"fatal: not a git repository: '$PWD/.git'\" >&2; exit 128",  # it is back since
+    ],
+)
+def test_a_git_that_is_at_work_while_its_folder_is_moved_does_its_work_anew(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caught: str
+) -> None:
+    monkeypatch.setattr(locks, "TOLD_AFTER_S", 0.0)
+    real = shutil.which("git")
+    assert real is not None
+    lineage = Lineage(root, "t")
+    sha = committed(lineage)
+    heard: list[str | None] = []
+
+    def hear(said: str | None) -> None:
+        heard.append(said)
+        put_back(root)
+
+    lineage.patience.for_ever(hear)
+    (tmp_path / "bin").mkdir()
+    git_once = tmp_path / "bin" / "git"
+    git_once.write_text(f"#!/bin/sh\nrm '{git_once}'; cd '{root}'; mv .git 'git away'; {caught}\n")
+    git_once.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{Path(real).parent}:/usr/bin:/bin")
+    assert committed(lineage, 2) == git(root, "rev-parse", "refs/looptop/t/2")
+    assert heard[0] is not None and "is no whole git folder any more" in heard[0]
+    git_once.write_text(f"#!/bin/sh\nrm '{git_once}'; cd '{root}'; mv .git 'git away'; {caught}\n")
+    git_once.chmod(0o755)
+    tree = lineage.add_tree("1.1", sha)
+    assert (tree / "train.py").read_text() == "LR = 1\n"
+    assert [line for line in git(root, "worktree", "list").splitlines() if "1.1" in line] != []

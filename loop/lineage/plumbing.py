@@ -12,12 +12,13 @@ It never guesses a repository, never touches the network, and raises nothing but
 else's command holds, and a `.git` that is away for a while, are waited for (`locks.py`).
 """
 
+import itertools
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -174,25 +175,48 @@ class Plumbing:
         return said("name", LOOPTOP_NAME), said("email", LOOPTOP_EMAIL)
 
     def ask(
-        self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        *args: str,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        again: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """Runs a git command and returns what it said, whatever its status, once nothing of others is in its way."""
+        """Runs a git command and returns what it said, whatever its status, once nothing of others is in its way.
+
+        Args:
+            again: takes away what a try that something was in the way of has left, before the next one.
+        """
         place, variables = cwd or self.root, {**self._env(), **(env or {})}
-        return self.patience.through(lambda: ask_git(args, place, variables, stdin), self._blocked, self._why)
+        tries = itertools.count()
+
+        def attempt() -> Answer:
+            if next(tries):
+                again()
+            answer = ask_git(args, place, variables, stdin)
+            # Git makes the folders that it misses: what it did while its own was moved away, it did to an empty one.
+            return answer if self._present() else replace(answer, status=answer.status or 128)
+
+        return self.patience.through(attempt, self._blocked, self._why)
 
     def await_repository(self) -> None:
         """Wait until the git folder is there, where somebody has moved it away."""
-        self.patience.through(lambda: Answer(0 if self.common_dir.is_dir() else 1, b"", ""), self._blocked, self._why)
+        self.patience.through(lambda: Answer(0 if self._present() else 128, b"", ""), self._blocked, self._why)
 
     def run(
-        self, *args: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        *args: str,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        again: Callable[[], None] = lambda: None,
     ) -> bytes:
-        """Runs a git command that is expected to work, and returns its output.
+        """Runs a git command that is expected to work, and returns its output; the arguments are those of `ask`.
 
         Raises:
             LineageError: it did not work; the sentence carries git's own reason.
         """
-        answer = self.ask(*args, stdin=stdin, env=env, cwd=cwd)
+        answer = self.ask(*args, stdin=stdin, env=env, cwd=cwd, again=again)
         if answer.status != 0:
             raise self.failed(args, answer)
         return answer.out
@@ -245,14 +269,25 @@ class Plumbing:
         """Whether a command failed because of what somebody else does to the repository just now."""
         if answer.status == 0:
             return False
-        return locks.lock_in(answer.err, self.root) is not None or not self.common_dir.is_dir()
+        # Git quotes the folder that it does not take for a repository: it may be back since.
+        unseen = answer.err.rstrip().endswith(f"'{self.git_dir}'")
+        return locks.lock_in(answer.err, self.root) is not None or unseen or not self._present()
 
     def _why(self, answer: Answer) -> str:
         """What that is."""
         lock = locks.lock_in(answer.err, self.root)
-        if lock is None:
+        if lock is not None:
+            return locks.sentence(lock, self.root, self.common_dir)
+        if not self.common_dir.exists():
             return f"the git folder {self.common_dir} is gone; put it back, and this goes on"
-        return locks.sentence(lock, self.root, self.common_dir)
+        return (
+            f"{self.common_dir} is no whole git folder any more; put the one that was moved away back in its place, "
+            "and this goes on"
+        )
+
+    def _present(self) -> bool:
+        """Whether the git folder has what git itself knows one by: enough is missing where somebody has moved it."""
+        return all(os.access(self.common_dir / name, os.F_OK) for name in ("HEAD", "objects", "refs"))
 
     def scratch(self) -> "tempfile.TemporaryDirectory[str]":
         """A folder for a moment. It stands among our worktrees, so that the next start takes away what a kill left."""

@@ -62,7 +62,8 @@ class Worktrees:
         try:
             # Forced twice: a record whose tree somebody deleted by hand must not stop us, locked or not.
             with self.one_at_a_time:
-                self._git.run("worktree", "add", "-f", "-f", "--quiet", "--detach", str(tree), commit)
+                command = ("worktree", "add", "-f", "-f", "--quiet", "--detach", str(tree), commit)
+                self._git.run(*command, again=lambda: self._clear(tree))
             _fill_submodules(self._git, self._git, commit, tree)
         except BaseException:
             self.remove(name)
@@ -76,7 +77,7 @@ class Worktrees:
             LineageError: something in it cannot be deleted.
         """
         tree = self.path(name)
-        _delete(tree)
+        _delete(tree)  # which may take a while, so before it is anybody's turn
         with self.one_at_a_time:
             for record in self._records().get(tree.name, []):
                 _delete(record)
@@ -177,6 +178,13 @@ class Worktrees:
         Where one has no contents in its `commondir` yet, many a git command fails in the whole repository.
         """
         for record in self._half_made():
+            _delete(record)
+
+    def _clear(self, tree: Path) -> None:
+        """Takes away what a try to make `tree` has left, whose cleaning up did not find the git folder either."""
+        _delete(tree)
+        half_made = [record for record in self._half_made() if record.name.startswith(tree.name)]
+        for record in [*self._records().get(tree.name, []), *half_made]:
             _delete(record)
 
     def _half_made(self) -> list[Path]:
