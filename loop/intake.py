@@ -3,7 +3,7 @@
 Also moves a queued experiment onto a champion that came after it was proposed. Nothing here runs anything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from loop import events as e
@@ -141,17 +141,20 @@ class Intake:
         then: e.ExperimentJudged | e.ApprovalAsked | None = None,
     ) -> None:
         """Commit, and record in one transaction that it is queued and what happens to it at once, if anything."""
-        done = await self._commit(experiment, parent, parent_commit, files)
-        queued = e.ExperimentQueued(
-            commit=done.sha,
-            parent=parent,
-            parent_commit=parent_commit,
-            lines_added=done.lines_added,
-            lines_removed=done.lines_removed,
-            flags=flagged,
-        )
-        facts: list[tuple[e.Body, int | None, int | None]] = [(queued, experiment.id, None)]
-        self._recorder.record_all(facts if then is None else [*facts, (then, experiment.id, None)])
+
+        def record(done: Committed) -> None:
+            queued = e.ExperimentQueued(
+                commit=done.sha,
+                parent=parent,
+                parent_commit=parent_commit,
+                lines_added=done.lines_added,
+                lines_removed=done.lines_removed,
+                flags=flagged,
+            )
+            facts: list[tuple[e.Body, int | None, int | None]] = [(queued, experiment.id, None)]
+            self._recorder.record_all(facts if then is None else [*facts, (then, experiment.id, None)])
+
+        await self._commit(experiment, parent, parent_commit, files, told=record)
 
     async def _commit(
         self,
@@ -160,6 +163,7 @@ class Intake:
         parent_commit: str,
         files: Mapping[str, str],
         like: str | None = None,
+        told: Callable[[Committed], None] = lambda _: None,
     ) -> Committed:
         trailers = {"Researcher": experiment.researcher}
         if parent is not None:
@@ -171,7 +175,7 @@ class Intake:
         commit = partial(
             self._lineage.commit, experiment.id, parent_commit, contents, message, experiment.proposed_at, like
         )
-        return await self._recorder.with_room(commit)
+        return await self._recorder.with_room(commit, told)
 
     async def commit_again(self, experiment: Experiment, like: str | None) -> None:
         """Make the commit again that the journal names and git has lost: the same one, since it holds nothing new.

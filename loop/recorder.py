@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from loop.clocks import Clocks
 from loop.events import Body, ClockMoved, Fault, Recovered, Thought
@@ -63,6 +63,7 @@ class Recorder:
         self.hurry = False
         """The loop is to end: what cannot be written now is not waited for."""
         self._pending: list[Fact] = []
+        self._doing: set[asyncio.Task[Any]] = set()
         self._changed = asyncio.Event()
         self._seen = self._held_on = 0
         self.study = Study()
@@ -192,14 +193,37 @@ class Recorder:
             await self.until(lambda: not self.study.short_of_room, DISK_INTERVAL)
             self.look_for_room()
 
-    async def with_room(self, work: Callable[[], Done]) -> Done:
-        """Do something in a thread that writes to the disk and may be done twice: again when there is room."""
+    async def with_room(self, work: Callable[[], Done], told: Callable[[Done], None] = lambda _: None) -> Done:
+        """Do something in a thread that writes to the disk and may be done twice: again when there is room.
+
+        Args:
+            told: records what was done, also where nobody waits for it any more: see `finish`.
+        """
+
+        async def both() -> Done:
+            done = await asyncio.to_thread(work)
+            told(done)
+            return done
+
         while True:
+            doing = asyncio.create_task(both())
+            self._doing.add(doing)
+            doing.add_done_callback(self._done)
             try:
-                return await asyncio.to_thread(work)
+                return await asyncio.shield(doing)
             except (LineageError, OSError) as error:
                 self.excuse(error)
             await self.room()
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._doing.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits for it has it; where nobody does, the next start finds what is missing
+
+    async def finish(self, longest: float) -> None:
+        """Wait until what was begun `with_room` is done and told, `longest` seconds at most."""
+        if self._doing:
+            await asyncio.wait(self._doing, timeout=longest)
 
     def _fault(self, reason: str) -> list[Fact]:
         if self.study.short_of_room:

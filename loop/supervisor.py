@@ -219,6 +219,7 @@ class Supervisor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._recorder.finish(LONGEST_GOODBYE)  # what git has made is in the journal, too
         stops = [wish for wish in self.study.open_wishes() if wish.kind == "stopped"]
         granted = [(e.WishGranted(wish=wish.seq, outcome="stopped"), None, None) for wish in stops]
         stopped = e.SupervisorStopped(reason=end.reason, failed=end.failed, signal=end.signal)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,16 @@ def git(where: Path, *args: str) -> str:
     done = subprocess.run(["git", *who, *args], cwd=where, env=env, capture_output=True, check=False)
     assert done.returncode == 0, (args, done.stderr.decode())
     return done.stdout.decode().rstrip("\n")
+
+
+def git_wrapper(folder: Path, script: str) -> str:
+    """Puts a shell script in front of git; returns the PATH with it. In it `$real` is git, and `$0` the script."""
+    real = shutil.which("git")
+    assert real is not None
+    folder.mkdir(exist_ok=True)
+    (folder / "git").write_text(f"#!/bin/sh\nreal={real}\n{script}\n")
+    (folder / "git").chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
 
 
 def make_repository(root: Path) -> Path:

@@ -12,7 +12,7 @@ import pytest
 from loop import events as e
 from loop.lineage import Lineage, LineageError, init_repository, locks
 from loop.lineage.message import ExperimentMessage
-from tests.repositories import git, make_repository
+from tests.repositories import git, git_wrapper, make_repository
 from tests.test_supervisor import House, Scripted, change
 
 
@@ -212,8 +212,6 @@ def test_a_git_that_is_at_work_while_its_folder_is_moved_does_its_work_anew(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caught: str
 ) -> None:
     monkeypatch.setattr(locks, "TOLD_AFTER_S", 0.0)
-    real = shutil.which("git")
-    assert real is not None
     lineage = Lineage(root, "t")
     sha = committed(lineage)
     heard: list[str | None] = []
@@ -223,15 +221,12 @@ def test_a_git_that_is_at_work_while_its_folder_is_moved_does_its_work_anew(
         put_back(root)
 
     lineage.patience.for_ever(hear)
-    (tmp_path / "bin").mkdir()
-    git_once = tmp_path / "bin" / "git"
-    git_once.write_text(f"#!/bin/sh\nrm '{git_once}'; cd '{root}'; mv .git 'git away'; {caught}\n")
-    git_once.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{Path(real).parent}:/usr/bin:/bin")
-    assert committed(lineage, 2) == git(root, "rev-parse", "refs/looptop/t/2")
-    assert heard[0] is not None and "is no whole git folder any more" in heard[0]
-    git_once.write_text(f"#!/bin/sh\nrm '{git_once}'; cd '{root}'; mv .git 'git away'; {caught}\n")
-    git_once.chmod(0o755)
-    tree = lineage.add_tree("1.1", sha)
+    script = f"rm $0; cd '{root}'; mv .git 'git away'; {caught}"
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", git_wrapper(tmp_path / "bin", script))
+        assert committed(lineage, 2) == git(root, "rev-parse", "refs/looptop/t/2")
+        assert heard[0] is not None and "is no whole git folder any more" in heard[0]
+        git_wrapper(tmp_path / "bin", script)
+        tree = lineage.add_tree("1.1", sha)
     assert (tree / "train.py").read_text() == "LR = 1\n"
     assert [line for line in git(root, "worktree", "list").splitlines() if "1.1" in line] != []

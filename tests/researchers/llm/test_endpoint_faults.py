@@ -48,10 +48,14 @@ async def test_what_may_pass_is_told_and_waited_for(dialect: str, name: str) -> 
     fault, told = PASSING[name]
     with Endpoint(fault, fault, PROPOSED) as endpoint:
         sink = Spoken()
-        silence = 0.4 if "silence" in name else 30  # on a busy machine the last answer may be late, too
+        silent = "silence" in name
+        silence = 0.8 if silent else 30
         proposal = await model(endpoint.url, dialect=dialect, silence=silence).propose(briefing(), sink)
     assert proposal.edits and len(endpoint.requests) >= 3
-    assert len(sink.troubles) == len(endpoint.requests) - 1 and sink.recoveries == 1
+    # On a busy machine an answer may be late, and a request be given up before it is read.
+    answered = len(endpoint.requests) - 1
+    assert len(sink.troubles) >= answered if silent else len(sink.troubles) == answered
+    assert sink.recoveries == 1
     assert all(told in message and wait is not None for message, wait in sink.troubles[:2]), sink.troubles
     if fault.answer is not None:
         assert sink.said.count("(the answer broke off; asked again)") >= 2
