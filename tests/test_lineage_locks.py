@@ -194,7 +194,7 @@ async def test_a_git_folder_that_is_moved_away_and_back_is_waited_for(
     told = [fault.message for _, fault in study.faults if fault.where == "git"]
     assert told[0] in (
         f"the git folder {house.root / '.git'} is gone; put it back, and this goes on",
-        f"{house.root / '.git'} is no whole git folder any more; put the one that was moved away back in its place, "
+        f"{house.root / '.git'} is no whole git folder any more; put the one that was moved away in its place, "
         "and this goes on",  # a git was at work just then
     )
     assert study.experiments[1].verdict == "kept" and study.troubles == {}
@@ -230,3 +230,20 @@ def test_a_git_that_is_at_work_while_its_folder_is_moved_does_its_work_anew(
         tree = lineage.add_tree("1.1", sha)
     assert (tree / "train.py").read_text() == "LR = 1\n"
     assert [line for line in git(root, "worktree", "list").splitlines() if "1.1" in line] != []
+
+
+def test_the_record_of_a_linked_worktree_that_is_gone_is_named(root: Path, tmp_path: Path) -> None:
+    git(root, "worktree", "add", "--quiet", str(tmp_path / "linked"))
+    lineage = Lineage(tmp_path / "linked", "t")
+    record = root / ".git" / "worktrees" / "linked"
+    record.rename(tmp_path / "record away")
+    heard: list[str | None] = []
+
+    def hear(said: str | None) -> None:
+        heard.append(said)
+        if said is not None:
+            (tmp_path / "record away").rename(record)
+
+    lineage.patience.for_ever(hear)
+    committed(lineage)
+    assert heard == [f"the git folder {record} is gone; put it back, and this goes on", None]

@@ -278,11 +278,11 @@ class Plumbing:
         lock = locks.lock_in(answer.err, self.root)
         if lock is not None:
             return locks.sentence(lock, self.root, self.common_dir)
-        if not self.common_dir.exists():
-            return f"the git folder {self.common_dir} is gone; put it back, and this goes on"
+        folder = self.git_dir if self._present() else self.common_dir  # two of them in a linked worktree
+        if not folder.exists():
+            return f"the git folder {folder} is gone; put it back, and this goes on"
         return (
-            f"{self.common_dir} is no whole git folder any more; put the one that was moved away back in its place, "
-            "and this goes on"
+            f"{folder} is no whole git folder any more; put the one that was moved away in its place, and this goes on"
         )
 
     def _present(self) -> bool:
