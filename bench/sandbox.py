@@ -22,8 +22,9 @@ from pathlib import Path
 from loop.confining import Confining, Places
 from loop.contract import Contract
 from loop.runs.environment import child_environment
-from loop.runs.local import LocalRun, RunSpec
+from loop.runs.local import LocalRun
 from loop.runs.sandbox import NoSandbox, Sandbox, choose
+from loop.runs.spec import RunSpec
 from loop.workspace import Workspace
 
 START_MS, SPEED = 30.0, 0.02

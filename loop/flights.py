@@ -5,7 +5,6 @@ say; what the number means, the judge.
 """
 
 import asyncio
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -16,31 +15,25 @@ from pathlib import Path
 
 import psutil
 
+from loop import ends, schedule
 from loop import events as e
-from loop import inspection, schedule
 from loop.confining import Confining, Places
 from loop.experiment import Experiment
 from loop.gauges import Reading
 from loop.lineage import Lineage
 from loop.recorder import Recorder
 from loop.room import kept_free
-from loop.runs import verification
 from loop.runs.confinement import Confinement
 from loop.runs.environment import child_environment, resolve_command
-from loop.runs.local import LocalRun, RunResult, RunSpec
+from loop.runs.local import LocalRun
 from loop.runs.output import Sample
 from loop.runs.sandbox import Sandbox
+from loop.runs.spec import RunResult, RunSpec
 from loop.slots.gpus import Look, usual_others
 from loop.slots.lost import BELIEVED, Around, Lost, lost, others_held
 from loop.slots.readiness import Readiness
 from loop.slots.slot import Slot
 from loop.workspace import Workspace
-
-LONGEST_TAIL = 4000
-"""Characters of a failed run's last output that its event carries; the log has the rest."""
-
-AGAIN = "; it is run again"
-"""What is said behind the reason of a lost run."""
 
 SHORTEST_VERIFICATION = 60.0
 """Seconds a verification gets at least, however much of the deadline the run has used up."""
@@ -126,7 +119,10 @@ class Flights:
             if result.outcome == "finished" and not flight.lost:
                 touched = await asyncio.to_thread(self._lineage.touched, name, experiment.commit, contract.edit)
             stepping = (steps[-1] - steps[0]) if steps else 0.0
-            finished = self._finished(flight, result, experiment, stepping, touched, gone)
+            lost_by = self._lost_by(flight, result, gone)
+            finished = ends.finished(
+                self._recorder.study, experiment, result, flight.others, stepping, touched, lost_by
+            )
             # Before its end is told: who dies in between runs it again, and nobody would come back to clear up.
             await asyncio.to_thread(places.clear)
             if finished.outcome == "lost":
@@ -162,7 +158,7 @@ class Flights:
         around = await asyncio.to_thread(look)
         flight.others = max(flight.others or 0, around.before.others) if slot.gpus else None
         found = lost(result, around)
-        if found is None or (not found.believed and _told_before(experiment, found.reason) >= BELIEVED):
+        if found is None or (not found.believed and ends.told_before(experiment, found.reason) >= BELIEVED):
             return None
         if result.outcome == "out_of_memory" and slot.gpus:
             flight.others = others_held(result, around)
@@ -188,7 +184,7 @@ class Flights:
             result = await checking.wait()
             await asyncio.to_thread(places.clear)
             if not (flight.lost or self._short_of_memory(experiment, number, result)):  # else it is verified again
-                self._tell(flight, self._verified(experiment, result), experiment.id)
+                self._tell(flight, ends.verified(self._recorder.study, experiment, result), experiment.id)
             await asyncio.to_thread(self._lineage.remove_tree, name)
 
     def _short_of_memory(self, experiment: Experiment, number: int, result: RunResult) -> bool:
@@ -360,73 +356,15 @@ class Flights:
             confinement=confined,
         )
 
-    def _verified(self, experiment: Experiment, result: RunResult) -> e.Verified:
-        """What a verification has found; a number that was too long in coming is none."""
-        study = self._recorder.study
-        found = verification.read(result, study.contract.metric)
-        if found.check is None and experiment.verdict is None and experiment.id != 0:
-            usual = [run.verify_seconds for run in study.usual()]
-            if failed := inspection.too_long_to_verify(result.seconds, usual, study.contract.budget):
-                found = verification.Verification(None, failed.check, failed.reason)
-        return e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
-
-    def _finished(
-        self,
-        flight: _Flight,
-        result: RunResult,
-        experiment: Experiment,
-        stepping: float,
-        touched: tuple[str, ...],
-        gone: Lost | None,
-    ) -> e.RunFinished:
-        """The run's end as a fact; a run without the metric it owes is a crash, whatever its exit code says."""
-        study = self._recorder.study
-        contract = study.contract
-        outcome: e.Outcome = result.outcome
-        reason = result.reason
-        failed: inspection.Failed | None = None
+    def _lost_by(self, flight: _Flight, result: RunResult, gone: Lost | None) -> str:
+        """Why a run does not count, in a sentence; "" where it does."""
         if flight.lost:
-            outcome, reason = "lost", f"ended with the supervisor{AGAIN}"
-        elif gone is not None or result.machine:
-            outcome, reason = "lost", f"{result.reason if gone is None else gone.reason}{AGAIN}"
-        elif outcome == "crashed" and (short := self._recorder.too_little_room()):
-            outcome, reason = "lost", f"{short}{AGAIN}"
-        elif outcome == "finished" and contract.verify is None:
-            value = result.metrics.get(contract.metric)
-            if value is None:
-                others = ", ".join(sorted(result.metrics)) or "no numbers at all"
-                outcome, reason = "crashed", f"its output has no {contract.metric} (it has {others:.200})"
-            elif not math.isfinite(value):
-                outcome, reason = "crashed", f"{contract.metric} is {value}"
-        if outcome == "finished" and experiment.verdict is None and experiment.id != 0:
-            course = inspection.Course(result.seconds, result.metrics.get(inspection.CLAIM), stepping, touched)
-            usual = [
-                inspection.Course(run.seconds, run.metrics.get(inspection.CLAIM), run.stepping, run.touched)
-                for run in study.usual()
-            ]
-            failed = inspection.inspect(course, usual, contract.budget)
-        return e.RunFinished(
-            outcome=outcome,
-            reason=reason if failed is None else failed.reason,
-            exit_code=result.exit_code,
-            seconds=result.seconds,
-            cpu_seconds=result.cpu_seconds,
-            peak_memory=result.peak_memory,
-            peak_gpu_memory=result.peak_gpu_memory,
-            gpu_others=flight.others,
-            leftovers=result.leftovers,
-            metrics=result.metrics,
-            tail="" if outcome == "finished" else result.tail[-LONGEST_TAIL:],
-            stepping=stepping,
-            touched=touched,
-            check=None if failed is None else failed.check,
-        )
-
-
-def _told_before(experiment: Experiment, reason: str) -> int:
-    """How many of an experiment's present runs were lost for that reason."""
-    runs = (run for run in experiment.runs.values() if run.number > experiment.since_run and run.outcome == "lost")
-    return sum(run.reason == f"{reason}{AGAIN}" for run in runs)
+            return "ended with the supervisor"
+        if gone is not None:
+            return gone.reason
+        if result.machine:
+            return result.reason
+        return (self._recorder.too_little_room() or "") if result.outcome == "crashed" else ""
 
 
 def _free(folder: Path) -> int:

@@ -22,7 +22,8 @@ from loop import guards
 from loop.lineage import Lineage, LineageError, TreeChanges
 from loop.recorder import Recorder
 from loop.researchers.researcher import Work
-from loop.runs.local import LocalRun, RunResult, RunSpec
+from loop.runs.local import LocalRun
+from loop.runs.spec import RunResult, RunSpec
 from loop.workspace import Workspace
 
 _OF_ONE_REPOSITORY = re.compile(

@@ -6,7 +6,7 @@ from loop import budget
 from loop import events as e
 from loop.clocks import Clocks, Moment
 from loop.contract import Contract
-from loop.runs.local import RunResult
+from loop.runs.spec import RunResult
 from loop.slots.lost import Around, lost
 from loop.study import fold
 from tests.stories import Story

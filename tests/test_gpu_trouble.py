@@ -17,7 +17,7 @@ import pytest
 from loop import events as e
 from loop.events import GpuGauge, GpuProcess, GpuUse
 from loop.gauges import MachineGauges
-from loop.runs.local import RunResult
+from loop.runs.spec import RunResult
 from loop.slots.gpus import NOTHING, Look, in_the_way, seen
 from loop.slots.lost import Around, lost
 from loop.study import Study

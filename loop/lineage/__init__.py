@@ -2,17 +2,18 @@
 
 Rooms: `plumbing` runs git, shut off from hooks and the shell's environment; `message` is the text of commits and notes;
 `checkout` looks at the person's files; `worktrees` holds what runs run in; `comparison` diffs and merges in memory;
-`memory` reads a study back from git alone, `mending` puts its refs right; `locks` waits for other hands;
-`study_lineage` joins them into `Lineage`, which promises the rest.
+`memory` reads a study back from git alone, `mending` puts its refs right; `branch` moves what was kept, `locks` waits
+for other hands; `study_lineage` joins them into `Lineage`, which promises the rest.
 Knows nothing of the rest of `loop` but what a sentence for a person is.
 """
 
+from loop.lineage.branch import BranchMoved, moved
 from loop.lineage.checkout import find_root, init_repository
 from loop.lineage.comparison import FileChange, MergeConflict
 from loop.lineage.memory import Change, RecoveredExperiment, Survey
 from loop.lineage.message import ExperimentMessage, Judged
 from loop.lineage.plumbing import LineageError
-from loop.lineage.study_lineage import BranchMoved, Committed, Lineage, free_tag, moved, tags
+from loop.lineage.study_lineage import Committed, Lineage, free_tag, tags
 from loop.lineage.worktrees import TreeChanges
 
 __all__ = [

@@ -20,16 +20,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from loop.lineage import checkout, comparison, locks, memory, mending
+from loop.lineage.branch import StudyBranch
 from loop.lineage.mending import data
 from loop.lineage.message import ExperimentMessage, compose
-from loop.lineage.plumbing import LineageError, Plumbing, checked_path, complaint
+from loop.lineage.plumbing import LineageError, Plumbing, checked_path
 from loop.lineage.worktrees import TreeChanges, Worktrees
 
 NOTES_LOCK_S = 10.0  # a note takes 3 ms; a lock held this long is held by something that hangs
-
-
-class BranchMoved(LineageError):
-    """The study's branch is not where the study left it, or somebody stands on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class Lineage:
         self._git = Plumbing(root)
         self._trees = Worktrees(self._git)
         self._refs = f"refs/looptop/{tag}"
-        self._branch_ref = f"refs/heads/{self.branch}"
+        self._branch = StudyBranch(self._git, self.branch, self._trees.one_at_a_time)
         self._known_modes: dict[tuple[str, frozenset[str]], dict[str, str]] = {}
 
     @property
@@ -242,20 +239,8 @@ class Lineage:
         mending.make_room(self._git, f"{self._refs}/{experiment_id}")
 
     def put_back(self, commit: str | None, seen: str | None) -> None:
-        """Moves the branch from `seen` back to `commit`, or takes it away where that is None.
-
-        Args:
-            seen: None where the file of the branch holds no commit.
-
-        Raises:
-            BranchMoved: somebody stands on it.
-        """
-        tip, standing = self._branch_state()
-        if tip == commit and seen is not None:
-            return
-        if standing:
-            raise self._stood_on(standing)
-        mending.move_branch(self._git, self._branch_ref, commit, seen)
+        """See `StudyBranch.put_back`."""
+        self._branch.put_back(commit, seen)
 
     def foreign_locks(self, now: float) -> dict[str, float]:
         """Lock files of the person's own git, which are never touched, and for how many seconds each has been there."""
@@ -317,64 +302,18 @@ class Lineage:
     # The branch.
 
     def check_branch(self, expected: str) -> None:
-        """Make sure that the branch is at the commit `expected`.
-
-        Raises:
-            BranchMoved: it is elsewhere or gone; the sentence says how to put it back.
-        """
-        self._check_tip(*self._branch_state(), expected)
+        """See `StudyBranch.check`."""
+        self._branch.check(expected)
 
     def begin_branch(self, commit: str) -> None:
-        """Makes the branch at `commit`; nothing happens if it is there already.
-
-        Raises:
-            BranchMoved: it exists elsewhere.
-        """
-        wanted = self._git.run("rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
-        tip, _ = self._branch_state()
-        if tip == wanted:
-            return
-        if tip is not None:
-            raise BranchMoved(f"branch {self.branch} exists already at {tip[:12]}; choose another tag for this study")
-        if self._git.ask("rev-parse", "--verify", "--quiet", "refs/heads/looptop").status == 0:
-            raise LineageError(
-                "a branch called looptop is in the way of looptop/...; rename it: git branch -m looptop NAME"
-            )
-        self._git.run(
-            "update-ref", "-m", "looptop: begin", "--stdin", stdin=f"create {self._branch_ref} {wanted}\n".encode()
-        )
+        """See `StudyBranch.begin`."""
+        self._branch.begin(commit)
 
     def advance(self, new: str, expected_old: str) -> None:
-        """Moves the branch from `expected_old` to `new`; nothing happens if it is at `new` already.
-
-        Raises:
-            BranchMoved: it is elsewhere or gone, or checked out somewhere, where moving it would show as changes.
-        """
-        tip, standing = self._branch_state()
-        if tip == new:
-            return
-        self._check_tip(tip, standing, expected_old)
-        if standing:
-            raise self._stood_on(standing)
-        move = f"update {self._branch_ref} {new} {expected_old}\n".encode()
-        answer = self._git.ask("update-ref", "-m", "looptop: new champion", "--stdin", stdin=move)
-        if answer.status != 0:
-            if self._branch_state()[0] != expected_old:
-                raise BranchMoved(f"branch {self.branch} was moved by somebody this moment; try again")
-            raise complaint(("update-ref",), self.root, answer)
+        """See `StudyBranch.advance`."""
+        self._branch.advance(new, expected_old)
 
     # Inside.
-
-    def _check_tip(self, tip: str | None, standing: str, expected: str) -> None:
-        if tip != expected:
-            raise BranchMoved(moved(self.branch, tip, standing, expected))
-
-    def _stood_on(self, standing: str) -> BranchMoved:
-        return BranchMoved(f"branch {self.branch} is checked out in {standing}; switch to another branch there")
-
-    def _branch_state(self) -> tuple[str | None, str]:
-        with self._trees.one_at_a_time:
-            return memory.branch_state(self._git, self._branch_ref)
 
     def _modes(self, parent: str, files: frozenset[str]) -> dict[str, str]:
         """The modes of those files that are in `parent` already; refuses what is no plain file there.
@@ -414,22 +353,6 @@ class Lineage:
             self._git.run("update-ref", "-m", "looptop: made anew", "--stdin", stdin=moves.encode())
             return sha
         raise self._git.failed(("fast-import",), answer)
-
-
-def moved(branch: str, tip: str | None, standing: str, expected: str) -> str:
-    """The sentence for a branch that is not at the commit `expected`: what to do, so that nothing is lost.
-
-    Args:
-        tip: where it is, None where it is gone.
-        standing: the worktree that it is checked out in, "" for none.
-    """
-    if tip is None:
-        return f"branch {branch} is gone; bring it back: git branch {branch} {expected[:12]}"
-    first = f"switch to another branch in {standing}, " if standing else ""
-    return (
-        f"branch {branch} was moved to {tip[:12]} by somebody; {first}keep that under another name and put it back: "
-        f"git branch NAME {branch} && git branch -f {branch} {expected[:12]}"
-    )
 
 
 def free_tag(root: Path, wanted: str) -> str:

@@ -8,7 +8,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from loop.runs.local import RunResult
+from loop.runs.spec import RunResult
 
 REJECTED = 3
 """Exit code of a verification that has found a reason to reject."""

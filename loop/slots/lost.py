@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 
 from loop.runs.exhaustion import Shortage, said
-from loop.runs.local import RunResult
 from loop.runs.output import crash_line
+from loop.runs.spec import RunResult
 from loop.slots.gpus import NOTHING, NOTHING_SEEN, Look, gib
 
 BELIEVED = 2

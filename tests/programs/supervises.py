@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from loop.runs.environment import child_environment
-from loop.runs.local import LocalRun, RunSpec
+from loop.runs.local import LocalRun
+from loop.runs.spec import RunSpec
 
 
 async def main() -> None:

@@ -17,10 +17,11 @@ import pytest
 from loop.runs import local
 from loop.runs.confinement import Confinement
 from loop.runs.environment import child_environment
-from loop.runs.local import LocalRun, RunResult, RunSpec
+from loop.runs.local import LocalRun
 from loop.runs.output import Sample
 from loop.runs.reach import Reach
 from loop.runs.sandbox import NoSandbox, Sandbox, choose
+from loop.runs.spec import RunResult, RunSpec
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 MARKER = "marker-of-a-secret"

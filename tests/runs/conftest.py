@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from loop.runs.environment import child_environment
-from loop.runs.local import LocalRun, RunResult, RunSpec
+from loop.runs.local import LocalRun
 from loop.runs.output import Sample
+from loop.runs.spec import RunResult, RunSpec
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 
