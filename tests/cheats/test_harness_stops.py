@@ -23,16 +23,16 @@ keep: {baseline_runs: 2, max_runs: 2, simpler_wins: false}
 Make it better.
 """
 
-REJECTED = {
-    "looks_at_the_next_byte": "causal",
-    "looks_at_what_the_text_is_made_of": "causal",
-    "looks_at_the_texts_beside": "rows",
-    "learns_while_it_is_scored": "rows",
-    "remembers_the_texts_it_was_scored_on": "finite",
-    "prints_a_number_and_leaves": "loads",
-    "exits_politely_with_a_number": "loads",
+REJECTED: dict[str, tuple[str, ...]] = {
+    "looks_at_the_next_byte": ("causal",),
+    "looks_at_what_the_text_is_made_of": ("causal",),
+    "looks_at_the_texts_beside": ("rows",),
+    "learns_while_it_is_scored": ("rows", "causal"),  # by what it has learned when it sees a text again
+    "remembers_the_texts_it_was_scored_on": ("finite",),
+    "prints_a_number_and_leaves": ("loads",),
+    "exits_politely_with_a_number": ("loads",),
 }
-"""The check that rejects each."""
+"""The check that rejects each, or those of which one does: which texts are compared is chance."""
 
 MEASURED = {
     "patches_the_arithmetic": "val_bpb: 8.000000",
@@ -61,7 +61,7 @@ def test_a_cheat_is_rejected_by_name(verify: Callable[[str], Started], name: str
     assert said.returncode == 3, said.stdout + said.stderr
     rejection = said.stdout.splitlines()
     assert len(rejection) == 1
-    assert rejection[0].startswith(f"rejected: {REJECTED[name]}: ")
+    assert rejection[0].startswith(tuple(f"rejected: {check}: " for check in REJECTED[name]))
     assert rejection[0].isprintable()
     assert "val_bpb" not in rejection[0]
     assert all(line.startswith("| ") and line.isprintable() for line in said.stderr.splitlines())
@@ -80,8 +80,8 @@ def test_a_cheat_that_bends_its_own_process_is_measured_as_it_is(verify: Callabl
 def test_in_a_study_none_of_them_is_kept_in_either_sandbox(cache: Path, sandbox: str) -> None:  # noqa: F811
     those = cheated(cache, sandbox, MODEL, PROGRAM, [*REJECTED, *MEASURED], texts=True)
     assert those.study.lineage == [0] and those.study.best is not None and those.study.best.metric == 8.0
-    for name, check in REJECTED.items():
+    for name, checks in REJECTED.items():
         found = those.of(name)
-        assert (found.verdict, found.runs[1].check) == ("rejected", check), found.reason
+        assert found.verdict == "rejected" and found.runs[1].check in checks, found.reason
     for name in MEASURED:
         assert (those.of(name).verdict, those.of(name).metric) == ("discarded", 8.0)
