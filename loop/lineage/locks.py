@@ -56,12 +56,19 @@ class Patience:
         """Wait for nothing any more: who waits gives up now."""
         self._over.set()
 
-    def through(self, command: Callable[[], T], blocked: Callable[[T], bool], why: Callable[[T], str]) -> T:
+    def through(
+        self,
+        command: Callable[[], T],
+        blocked: Callable[[T], bool],
+        why: Callable[[T], str],
+        again: Callable[[], None] = lambda: None,
+    ) -> T:
         """What `command` gives as soon as nothing is in its way; what it gave last where that takes too long.
 
         Args:
             blocked: whether what it gave says that something was in its way.
             why: what that is, in a sentence.
+            again: makes ready for the next try.
         """
         told = 0.0
 
@@ -78,6 +85,7 @@ class Patience:
             wait=wait_random_exponential(FIRST_WAIT_S, MOST_WAIT_S),
             stop=stop if self._longest is None else stop | stop_after_delay(self._longest),
             sleep=sleep_using_event(self._over),
+            before=lambda state: again() if state.attempt_number > 1 else None,
             before_sleep=tell,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome is not None else None,
         )

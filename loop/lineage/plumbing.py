@@ -12,7 +12,6 @@ It never guesses a repository, never touches the network, and raises nothing but
 else's command holds, and a `.git` that is away for a while, are waited for (`locks.py`).
 """
 
-import itertools
 import os
 import re
 import subprocess
@@ -188,16 +187,13 @@ class Plumbing:
             again: takes away what a try that something was in the way of has left, before the next one.
         """
         place, variables = cwd or self.root, {**self._env(), **(env or {})}
-        tries = itertools.count()
 
         def attempt() -> Answer:
-            if next(tries):
-                again()
             answer = ask_git(args, place, variables, stdin)
             # Git makes the folders that it misses: what it did while its own was moved away, it did to an empty one.
             return answer if self._present() else replace(answer, status=answer.status or 128)
 
-        return self.patience.through(attempt, self._blocked, self._why)
+        return self.patience.through(attempt, self._blocked, self._why, again)
 
     def await_repository(self) -> None:
         """Wait until the git folder is there, where somebody has moved it away."""

@@ -40,14 +40,15 @@ def train(tmp_path: Path, python: Callable[..., Started]) -> Callable[..., Start
 def test_a_run_learns_reports_and_is_verified(
     train: Callable[..., Started], python: Callable[..., Started], tmp_path: Path
 ) -> None:
-    ran = train(small(SOURCE), LOOPTOP_SEED="3")
+    seconds = 4  # on however busy a machine, enough to learn something
+    ran = train(small(SOURCE), LOOPTOP_SEED="3", LOOPTOP_BUDGET_S=str(seconds))
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""
     report, summary = ran.stdout.split("---\n")
     head, *steps = report.splitlines()
-    assert head.startswith("cpu, seed 3, 2 s, ")
+    assert head.startswith(f"cpu, seed 3, {seconds} s, ")
     assert str(tmp_path / "run") in head
-    assert 1 <= len(steps) <= 4  # at most two a second
+    assert 1 <= len(steps) <= 2 * seconds  # at most two a second
     assert all(STEP.fullmatch(line) for line in steps), steps
     numbers = {key: float(value) for key, value in (line.split(": ") for line in summary.splitlines())}
     assert list(numbers) == [
@@ -62,7 +63,7 @@ def test_a_run_learns_reports_and_is_verified(
     verified = python("-m", "loop.harness", "verify", CUDA_VISIBLE_DEVICES="")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     bits_per_byte = float(re.search(r"^val_bpb: (.+)$", verified.stdout, re.MULTILINE)[1])
-    assert bits_per_byte < 7.8  # it has learnt something, on however busy a machine: 8 is where it began
+    assert bits_per_byte < 7  # it has learnt something: 8 is where it began
 
 
 def test_a_loss_that_is_no_number_ends_the_run(train: Callable[..., Started], tmp_path: Path) -> None:
