@@ -19,12 +19,12 @@ from statistics import fmean
 
 import optuna
 
-from loop.experiment import Experiment
-from loop.researchers.researcher import Briefing, Proposal, Researcher, Sink
-from loop.researchers.tuning.automl import AutoML
-from loop.researchers.tuning.constants import find, replace
-from loop.researchers.tuning.ranges import Range, around
-from tests.researchers.tuning.landscape import SOURCE, Desk, Landscape
+from loop.researchers.automl.automl import AutoML
+from loop.researchers.automl.constants import find, replace
+from loop.researchers.automl.ranges import Range, around
+from loop.researchers.protocol import Briefing, Proposal, Researcher, Sink
+from loop.study.experiment import Experiment
+from tests.researchers.automl.landscape import SOURCE, Desk, Landscape
 
 MARKS = (30, 60)
 _RANGES: dict[str, Range] = {constant.name: around(constant) for constant in find(SOURCE)}

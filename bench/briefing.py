@@ -10,7 +10,7 @@ high side; the budget is 32,000 of them and 50 ms at 700 experiments, without lo
 import statistics
 import time
 
-from loop.researchers.briefing import for_command, for_model, notebook_share, tokens
+from loop.researchers.briefing.page import for_command, for_model, notebook_share, tokens
 from tests.researchers.history import briefing, history
 
 BUDGET_TOKENS = 32_000

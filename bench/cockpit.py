@@ -24,11 +24,11 @@ from pathlib import Path
 
 import psutil
 
-from loop import events as e
 from loop.journal import Journal
+from loop.study import events as e
 from tests.recorded import record
 
-_START = "import sys; from pathlib import Path; from tui.cockpit import run; sys.exit(run(Path(sys.argv[1])))"
+_START = "import sys; from pathlib import Path; from tui.cockpit.launch import run; sys.exit(run(Path(sys.argv[1])))"
 _WORDS = "the last change lowered the loss early and lost it in the warm-down so that is where to look next".split()  # noqa: SIM905
 _GB = 1024**3
 

@@ -27,13 +27,13 @@ import psutil
 
 from bench.cockpit import Terminal, say
 from bench.supervisor import prepare
-from loop import events as e
-from loop.gauges import open_gauges
 from loop.journal import Journal
 from loop.lineage import init_repository
-from loop.service import find_slots
-from loop.study import FOLDED, Study, fold
-from loop.supervisor import Supervisor
+from loop.machine.gauges import open_gauges
+from loop.study import events as e
+from loop.study.state import FOLDED, Study, fold
+from loop.supervisor.service import find_slots
+from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
 
 WARM = 25

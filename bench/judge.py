@@ -2,9 +2,10 @@
 
     python -m bench.judge [--studies 400]
 
-The original rule runs each candidate once and keeps whatever is strictly lower. Ours is the real `loop.judge`, asked as
-the loop asks it: the noise told from what was repeated so far, the champion measured anew when a challenger comes
-near, the candidate run again while it is unclear. Both have the same number of runs, so ours sees fewer candidates.
+The original rule runs each candidate once and keeps whatever is strictly lower. Ours is the real `loop.policy.judge`,
+asked as the loop asks it: the noise told from what was repeated so far, the champion measured anew when a challenger
+comes near, the candidate run again while it is unclear. Both have the same number of runs, so ours sees fewer
+candidates.
 
 The setting is that of the published run of the original: a noise of 0.0005, 700 candidates in random order, 20 of them
 better by sizes that run kept, 30% without effect, the rest worse by |N(0, 0.003)|. Then the same on the noise that
@@ -26,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.noise import FILE
-from loop.contract import Keep
-from loop.judge import Noise, judge, pooled, present_noise
-from loop.odds import expected_false
+from loop.policy.false_discovery import expected_false
+from loop.policy.judge import Noise, judge, pooled, present_noise
+from loop.study.contract import Keep
 
 KEPT = (
     .011859, .004268, .003260, .001185, .001015, .000951, .000934, .000795, .000610, .000572, .000481,

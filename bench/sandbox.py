@@ -19,12 +19,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from loop.confining import Confining, Places
-from loop.contract import Contract
-from loop.runs.environment import child_environment
-from loop.runs.local import LocalRun
-from loop.runs.sandbox import NoSandbox, Sandbox, choose
+from loop.runs.local.process import LocalRun
 from loop.runs.spec import RunSpec
+from loop.sandbox.backend import NoSandbox, Sandbox, choose
+from loop.sandbox.environment import child_environment
+from loop.sandbox.policy import Confining, Places
+from loop.study.contract import Contract
 from loop.workspace import Workspace
 
 START_MS, SPEED = 30.0, 0.02

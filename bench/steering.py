@@ -14,18 +14,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from loop import events as e
-from loop.gauges import FakeGauges
+from loop.config.overrides import Options
+from loop.config.program import load
+from loop.config.settings import Settings
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
-from loop.opening import Prepared
-from loop.options import Options
-from loop.program import load
+from loop.machine.gauges import FakeGauges
 from loop.researchers.llm.researcher import LanguageModel
-from loop.runs.sandbox import choose
-from loop.service import find_slots
-from loop.settings import Settings
-from loop.supervisor import Supervisor
+from loop.sandbox.backend import choose
+from loop.study import events as e
+from loop.supervisor.service import find_slots
+from loop.supervisor.startup import Prepared
+from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
 from tests.endpoint import Answer, Endpoint
 

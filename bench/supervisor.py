@@ -16,18 +16,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from loop import events as e
-from loop.gauges import FakeGauges
+from loop.config.overrides import Options
+from loop.config.program import load
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
-from loop.opening import Prepared
-from loop.options import Options
-from loop.program import load
-from loop.researchers.researcher import Briefing, Proposal, Sink
-from loop.runs.sandbox import choose
-from loop.service import find_slots
-from loop.study import FOLDED, fold
-from loop.supervisor import Supervisor
+from loop.machine.gauges import FakeGauges
+from loop.researchers.protocol import Briefing, Proposal, Sink
+from loop.sandbox.backend import choose
+from loop.study import events as e
+from loop.study.state import FOLDED, fold
+from loop.supervisor.service import find_slots
+from loop.supervisor.startup import Prepared
+from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
 
 BUDGET_MS = 60
@@ -130,7 +130,8 @@ def journal_rates(count: int = 100_000) -> None:
 async def _follow(path: Path) -> None:
     """Latency of another process's event, and what following costs while nothing happens."""
     writer = (
-        "import sys, time\nfrom pathlib import Path\nfrom loop import events as e\nfrom loop.journal import Journal\n"
+        "import sys, time\nfrom pathlib import Path\nfrom loop.study import events as e\n"
+        "from loop.journal import Journal\n"
         "journal = Journal(Path(sys.argv[1]))\n"
         "for _ in range(40):\n    time.sleep(0.07)\n    journal.append(e.Paused())\n"
     )
@@ -155,7 +156,7 @@ async def _follow(path: Path) -> None:
 
 def _facts(count: int) -> list[tuple[e.Body, int | None, int | None]]:
     """A study's mix: a fifth facts, the rest stream."""
-    from loop.contract import Contract
+    from loop.study.contract import Contract
 
     facts: list[tuple[e.Body, int | None, int | None]] = [
         (e.StudyStarted(tag="t", branch="b", base="c", contract=Contract()), None, None)

@@ -9,9 +9,9 @@ import logging
 import sys
 from pathlib import Path
 
-from loop.options import Options
-from loop.sentence import Sentence
-from loop.service import nothing_to_resume, work
+from loop.config.overrides import Options
+from loop.errors import Sentence
+from loop.supervisor.service import nothing_to_resume, work
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop.sentence import Sentence
+from loop.errors import Sentence
 
 FOLDER = ".looptop"
 

@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 import psutil
 
-from loop import events as e
-from loop.experiment import Experiment
 from loop.lineage import Lineage, LineageError
-from loop.study import FOLDED, Study, fold
+from loop.study import events as e
+from loop.study.experiment import Experiment
+from loop.study.state import FOLDED, Study, fold
 
 OURS = {"journal.db", "journal.db-wal", "journal.db-shm", "supervisor.lock", "supervisor.log"}
 OURS |= {"runs", "cache", "workshop", "trees", "etc", "reserve"}

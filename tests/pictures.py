@@ -12,12 +12,12 @@ import os
 import tempfile
 from pathlib import Path
 
-from loop import events as e
 from loop.journal import Journal
-from loop.study import FOLDED, Study, fold
+from loop.study import events as e
+from loop.study.state import FOLDED, Study, fold
 from tests.recorded import record
 from tests.repositories import git
-from tui import colours
+from tui.render import colour_support as colours
 
 PICTURES = {
     "cockpit-wide": ((200, 50), "mind", (), "dark"),
@@ -39,7 +39,7 @@ def main() -> None:
     colours.prepare(os.environ)
     import cairosvg  # type: ignore[import-untyped]
 
-    from tui.picture import picture
+    from tui.cockpit.picture import picture
 
     with tempfile.TemporaryDirectory() as folder:
         for name, (size, view, keys, theme) in PICTURES.items():

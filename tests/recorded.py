@@ -14,9 +14,9 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from loop import events as e
-from loop.contract import Contract
 from loop.journal import Journal
+from loop.study import events as e
+from loop.study.contract import Contract
 
 START = 1_767_225_600.0
 """2026-01-01 00:00:00 UTC: recorded time never depends on when a test runs."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from loop import events as e
-from loop.contract import Contract
-from loop.study import Study, fold
+from loop.study import events as e
+from loop.study.contract import Contract
+from loop.study.state import Study, fold
 
 
 class Story:

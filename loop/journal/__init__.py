@@ -11,10 +11,10 @@ Stream kinds (thoughts, step samples, gauges) survive the death of any process; 
 disk itself, through a power cut, before `append` returns.
 """
 
-from loop.journal.faults import JournalBusy, JournalDamaged, JournalError, JournalFull
+from loop.journal.connect import exists
+from loop.journal.errors import JournalBusy, JournalDamaged, JournalError, JournalFull
 from loop.journal.journal import FOLLOW_INTERVAL, Journal
-from loop.journal.layout import VERSION
-from loop.journal.opening import exists
+from loop.journal.schema import VERSION
 
 __all__ = [
     "FOLLOW_INTERVAL",

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from loop.events import KINDS, STREAM, Body, Event, decode, encode
-from loop.journal.faults import JournalBusy, JournalError, JournalFull, damaged, told
-from loop.journal.opening import PATIENCE, open_for_looking, open_for_writing
-from loop.journal.readers import wal_size
+from loop.journal.connect import PATIENCE, open_for_looking, open_for_writing
+from loop.journal.errors import JournalBusy, JournalError, JournalFull, damaged, told
+from loop.journal.wal import wal_size
+from loop.study.events import KINDS, STREAM, Body, Event, decode, encode
 
 FOLLOW_INTERVAL = 0.08
 """Seconds between two looks of `follow`, so that an event is seen within 100 ms. A look is an indexed query of 3 µs;

@@ -9,11 +9,11 @@ Knows nothing of the rest of `loop` but what a sentence for a person is.
 
 from loop.lineage.branch import BranchMoved, moved
 from loop.lineage.checkout import find_root, init_repository
-from loop.lineage.comparison import FileChange, MergeConflict
-from loop.lineage.memory import Change, RecoveredExperiment, Survey
+from loop.lineage.diff import FileChange, MergeConflict
+from loop.lineage.git import LineageError
+from loop.lineage.history import Change, RecoveredExperiment, Survey
+from loop.lineage.lineage import Committed, Lineage, free_tag, tags
 from loop.lineage.message import ExperimentMessage, Judged
-from loop.lineage.plumbing import LineageError
-from loop.lineage.study_lineage import Committed, Lineage, free_tag, tags
 from loop.lineage.worktrees import TreeChanges
 
 __all__ = [

@@ -5,8 +5,9 @@ That is by compare-and-swap, and never while somebody has it checked out: the mo
 
 import threading
 
-from loop.lineage import memory, mending
-from loop.lineage.plumbing import LineageError, Plumbing, complaint
+from loop.lineage import history as memory
+from loop.lineage import refs as mending
+from loop.lineage.git import LineageError, Plumbing, complaint
 
 
 class BranchMoved(LineageError):

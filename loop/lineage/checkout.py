@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from loop.lineage.plumbing import LineageError, Plumbing, ask_git, checked_path, complaint
+from loop.lineage.git import LineageError, Plumbing, ask_git, checked_path, complaint
 
 
 def find_root(path: Path) -> Path:

@@ -12,7 +12,7 @@ A commit message is the title, the hypothesis and, as the last paragraph, traile
     Researcher: automl
 
 A note (`refs/notes/looptop`) is trailers only: `Verdict:`, the metric by its own name (`val_bpb: 0.9412`), `Runs:`,
-`Reason:`, and more that `loop/note.py` writes; none of those is a plain number, so that none is taken for the metric.
+`Reason:`, and more that `verdict_note` writes; none of those is a plain number, so that none is taken for the metric.
 
 Titles, hypotheses and reasons are a stranger's text. Control characters go, lengths are capped, and a line that looks
 like a trailer stays in the hypothesis where it was written: only the last paragraph is read as trailers, and that one

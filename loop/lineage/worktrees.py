@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop.lineage.plumbing import LineageError, Plumbing
+from loop.lineage.git import LineageError, Plumbing
 
 _RECORD = re.compile(r"(\d+\.\d+(\.verify)?|workshop-\d+)\d*")
 """How git calls its records of the trees of runs, verifications and workshops: as these are called, with more digits

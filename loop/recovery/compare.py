@@ -14,11 +14,9 @@ Never here: a clock, a file, git itself, an event that is recorded.
 
 from collections.abc import Collection, Iterable, Mapping
 
-from loop import events as e
-from loop import note
-from loop.experiment import Experiment
 from loop.lineage import Survey, moved
-from loop.recovery.disagreement import (
+from loop.lineage import verdict_note as note
+from loop.recovery.findings import (
     Clear,
     Commit,
     CommitAgain,
@@ -32,8 +30,10 @@ from loop.recovery.disagreement import (
     World,
     Write,
 )
-from loop.recovery.recollection import Dated, Known, Lacking, Remembered, lacking
-from loop.study import Study
+from loop.recovery.git_facts import Dated, Known, Lacking, Remembered, lacking
+from loop.study import events as e
+from loop.study.experiment import Experiment
+from loop.study.state import Study
 
 STALE_LOCK_S = 60.0
 """Seconds after which a lock of the person's own git is told of; git itself holds one for a moment."""

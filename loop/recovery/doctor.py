@@ -7,16 +7,16 @@ work; then what any supervisor leaves on its way from one step to the next is no
 import asyncio
 from pathlib import Path
 
-from loop import events as e
-from loop.intake import Intake
 from loop.journal import Journal
+from loop.journal.recorder import Recorder
 from loop.lineage import Lineage
-from loop.recorder import Recorder
+from loop.pipeline.judging import Verdicts
+from loop.pipeline.proposals import Intake
 from loop.recovery import compare
-from loop.recovery.disagreement import Discrepancy
-from loop.recovery.mending import Mending, look
-from loop.study import FOLDED, fold
-from loop.verdicts import Verdicts
+from loop.recovery.findings import Discrepancy
+from loop.recovery.repair import Mending, look
+from loop.study import events as e
+from loop.study.state import FOLDED, fold
 from loop.workspace import Workspace, supervise, supervisor_alive
 
 

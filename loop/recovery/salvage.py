@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from loop.events import KINDS, Event, decode
+from loop.study.events import KINDS, Event, decode
 
 AT_ONCE = 2000
 """Events that are asked for at once."""

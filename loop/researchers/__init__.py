@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loop.contract import Contract
-from loop.options import Options
-from loop.researchers.researcher import Researcher
-from loop.sentence import Sentence
-from loop.settings import Settings
+from loop.config.overrides import Options
+from loop.config.settings import Settings
+from loop.errors import Sentence
+from loop.researchers.protocol import Researcher
+from loop.study.contract import Contract
 
 if TYPE_CHECKING:
-    from loop.researchers.tools import Web
+    from loop.researchers.llm.toolbox import Web
 
 KNOWN = ("automl", "llm")
 """Names that stand for a researcher; anything else is the command line of a coding agent."""
@@ -44,7 +44,7 @@ def engage(name: str, settings: Settings) -> Researcher:
         UnknownResearcher: there is no such researcher, and no such command.
     """
     if name == "automl":
-        from loop.researchers.tuning.automl import AutoML
+        from loop.researchers.automl.automl import AutoML
 
         return AutoML()
     if name == "llm":
@@ -52,7 +52,7 @@ def engage(name: str, settings: Settings) -> Researcher:
 
         return LanguageModel(settings, _web() if settings.web else None)
     check_command(name)
-    from loop.researchers.command import Command
+    from loop.researchers.agents.command import Command
 
     return Command(name, settings.thinking)
 

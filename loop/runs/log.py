@@ -19,7 +19,7 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from loop.plain import plain
+from loop.sanitize import plain
 
 HEAD_BYTES = 1 << 20
 PART_BYTES = 1 << 20

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from loop.plain import plain
+from loop.sanitize import plain
 
 SAMPLE_EVERY_S = 0.5
 LINE_BYTES = 4096  # the rest of a longer line is not read

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop.runs.confinement import Confinement
-from loop.runs.ending import Outcome
+from loop.runs.local.exit_reason import Outcome
+from loop.sandbox.confinement import Confinement
 
 
 @dataclass(frozen=True)

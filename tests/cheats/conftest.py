@@ -13,20 +13,20 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from loop.experiment import Experiment
 from loop.journal import Journal
 from loop.runs.log import read_log
-from loop.study import FOLDED, Study, fold
+from loop.study.experiment import Experiment
+from loop.study.state import FOLDED, Study, fold
 from loop.workspace import Workspace
 from tests.harness.conftest import ROOT, cache  # noqa: F401 - a fixture
-from tests.runs.cells import KINDS, MARKER, found
+from tests.sandbox.cells import KINDS, MARKER, found
 
 SANDBOXES = (*KINDS, "off")
 
 _PREPARE = """
 import sys
 from pathlib import Path
-from loop.held_out import HeldOut
+from loop.sandbox.held_out import HeldOut
 print(HeldOut(Path.cwd()).libraries([sys.executable]))
 """
 

@@ -12,16 +12,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loop.gauges import FakeGauges
+from loop.config.overrides import Options
+from loop.config.program import load
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
-from loop.opening import Prepared
-from loop.options import Options
-from loop.program import load
-from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Sink
-from loop.runs.sandbox import choose
-from loop.service import find_slots
-from loop.supervisor import Supervisor
+from loop.machine.gauges import FakeGauges
+from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink
+from loop.sandbox.backend import choose
+from loop.supervisor.service import find_slots
+from loop.supervisor.startup import Prepared
+from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
 from tests.cheats import edit
 

@@ -8,7 +8,7 @@ import pytest
 from tests.cheats import MODEL, edit
 from tests.cheats.conftest import cheated
 from tests.harness.conftest import TORCH, Started, cache, python  # noqa: F401 - fixtures
-from tests.runs.cells import KINDS
+from tests.sandbox.cells import KINDS
 
 pytestmark = TORCH
 

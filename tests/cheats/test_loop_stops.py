@@ -9,7 +9,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from loop import events as e
+from loop.study import events as e
 from tests.cheats import NEEDS_SANDBOX, TOY, edit
 from tests.cheats.conftest import SANDBOXES, Cheated, cheated
 

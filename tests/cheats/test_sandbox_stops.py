@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import pytest
 
-from loop import events as e
+from loop.study import events as e
 from loop.workspace import Workspace
 from tests.cheats import NEEDS_SANDBOX, TEXT
 from tests.cheats.conftest import SANDBOXES, Cheated, cheated
-from tests.runs.cells import MARKER
+from tests.sandbox.cells import MARKER
 
 PROGRAM = """---
 run: python train.py

@@ -96,8 +96,8 @@ def _warm() -> None:
     import optuna  # noqa: F401
     import scipy.special  # noqa: F401
 
-    import loop.researchers.command
-    import loop.researchers.tuning.automl  # noqa: F401
+    import loop.researchers.agents.command
+    import loop.researchers.automl.automl  # noqa: F401
 
 
 def _jobs(seed: int, references: list[Reference], traced: bool) -> Iterator[Job]:

@@ -100,8 +100,8 @@ class Mortal:
         """Whether this process remembers the study as the journal tells it so far; empty where it does."""
         if threading.current_thread() is not threading.main_thread():
             return ""  # the main thread may be in the midst of folding
-        from loop.recorder import Recorder
-        from loop.study import FOLDED, fold
+        from loop.journal.recorder import Recorder
+        from loop.study.state import FOLDED, fold
 
         for recorder in [found for found in gc.get_objects() if isinstance(found, Recorder)]:
             if not hasattr(recorder, "study"):

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop import events as e
-from loop.study import Study
+from loop.study import events as e
+from loop.study.state import Study
 
 SCRIPT = "# one\nA=5\n# two\nB=5\n# three\nC=5\n# the end\necho loss: $((A + B + C)).$((LOOPTOP_SEED % 2))\n"
 

@@ -21,7 +21,7 @@ import psutil
 
 import loop.__main__ as supervisor
 from loop.journal import Journal
-from loop.study import Study
+from loop.study.state import Study
 from tests import consistency
 from tests.consistency import Fault, Row
 from tests.crash.mortal import Mortal
@@ -354,7 +354,7 @@ def strike(pid: int, victims: Victims) -> None:
     try:
         below = psutil.Process(pid).children(recursive=True)
         if victims == "guards":
-            below = [one for one in below if any("loop.runs.warden" in word for word in one.cmdline())]
+            below = [one for one in below if any("loop.runs.local.warden" in word for word in one.cmdline())]
         if victims != "supervisor":
             for number in (signal.SIGSTOP, signal.SIGKILL):
                 for process in below:

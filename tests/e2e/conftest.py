@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from loop import events as e
 from loop.journal import Journal
-from loop.study import FOLDED, Study, fold
+from loop.study import events as e
+from loop.study.state import FOLDED, Study, fold
 from loop.workspace import Workspace, supervisor_alive
 from tests import consistency
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loop import events as e
+from loop.study import events as e
 from tests.e2e.conftest import Bench
 from tests.e2e.test_loop import fingerprint
 

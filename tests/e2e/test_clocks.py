@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loop import events as e
+from loop.study import events as e
 from tests.e2e.conftest import Bench
 from tests.native import compiled
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from loop import events as e
-from loop.contract import Contract
 from loop.journal import Journal
+from loop.study import events as e
+from loop.study.contract import Contract
 from loop.workspace import Workspace
 from tests.disks import Ext4, fill, read_only, small_disk
 from tests.e2e.conftest import LOOPTOP, Bench

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from loop import events as e
+from loop.study import events as e
 from tests.e2e.conftest import Bench
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -9,7 +9,7 @@ from subprocess import PIPE, STDOUT, Popen
 
 import pytest
 
-from loop import events as e
+from loop.study import events as e
 from tests.e2e.conftest import LOOPTOP, TRAIN, Bench
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loop import events as e
+from loop.study import events as e
 from tests.e2e.conftest import TRAIN, Bench
 from tests.endpoint import Answer, Endpoint, Fault, Request
 

@@ -1,6 +1,6 @@
 """A person's own edit: noticed when it is saved, offered, and run like any other experiment."""
 
-from loop import events as e
+from loop.study import events as e
 from tests.e2e.conftest import Bench
 from tests.e2e.test_loop import fingerprint
 from tests.e2e.test_model import better, with_model

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loop import systemd
+from loop.machine import systemd
 from tests.e2e.conftest import LOOPTOP, Bench
 
 PROGRAMS = Path(__file__).parents[1] / "programs"

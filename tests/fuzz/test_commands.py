@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from loop.contract import Contract
+from loop.config.program import load
 from loop.journal import Journal
-from loop.program import load
+from loop.study.contract import Contract
 from loop.workspace import Workspace
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import TEXTS, as_json
 from tests.recorded import record
-from tui.cli import main
+from tui.cli.main import main
 
 COMMANDS = (
     *(

@@ -5,11 +5,12 @@ import math
 import pytest
 from hypothesis import strategies as st
 
-from loop import flags, guards
-from loop.contract import Contract
-from loop.researchers.closing import title_of
-from loop.researchers.tuning.constants import find, replace
-from loop.researchers.tuning.ranges import around
+from loop.policy import guards
+from loop.policy import review_flags as flags
+from loop.researchers.agents.closing import title_of
+from loop.researchers.automl.constants import find, replace
+from loop.researchers.automl.ranges import around
+from loop.study.contract import Contract
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import TEXTS, as_bytes, one_sentence

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from loop.events import decode, encode
-from loop.researchers.llm import chat, faults, prices, responses, verbs
+from loop.config.settings import Prices, Settings
+from loop.researchers.llm import chat, faults, prices, responses
+from loop.researchers.llm import text_tools as verbs
 from loop.researchers.llm.conversation import Conversation, Reply, Request, Said
 from loop.researchers.llm.endpoint import Endpoint
-from loop.researchers.researcher import Unusable
-from loop.settings import Prices, Settings
+from loop.researchers.protocol import Unusable
+from loop.study.events import decode, encode
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import NESTED, VALUES, as_json, one_sentence

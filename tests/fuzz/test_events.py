@@ -14,19 +14,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from loop import budget as limits
-from loop import events as e
-from loop.contract import Contract
 from loop.journal import Journal
-from loop.recorder import Recorder
-from loop.study import FOLDED, Study, fold
+from loop.journal.recorder import Recorder
+from loop.policy import limits
+from loop.reporting import table as results
+from loop.study import events as e
+from loop.study.contract import Contract
+from loop.study.state import FOLDED, Study, fold
 from tests.fuzz import corpus, grammar
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import TEXTS, VALUES, as_bytes
 from tests.stories import Story
-from tui import results
-from tui.commands import plain, reports
-from tui.commands.shared import json_of
+from tui.cli import event_lines as plain
+from tui.cli import status_text as reports
+from tui.cli.open_study import json_of
 
 BODIES: tuple[type[e.Fact], ...] = tuple(get_args(get_args(e.Body)[0]))
 MADE: TypeAdapter[e.Body] = TypeAdapter(e.Body)

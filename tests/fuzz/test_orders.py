@@ -7,15 +7,15 @@ from tempfile import mkdtemp
 import pytest
 from hypothesis import strategies as st
 
-from loop import events as e
 from loop.journal import Journal
-from loop.study import FOLDED, Study, fold
+from loop.study import events as e
+from loop.study.state import FOLDED, Study, fold
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import TEXTS, as_bytes, one_sentence
 from tests.recorded import record
-from tui.orders import KINDS, OrderError, completions, hint, parse
-from tui.text import cells, clean, cut, wrap
+from tui.model.commands import KINDS, OrderError, completions, hint, parse
+from tui.render.text import cells, clean, cut, wrap
 
 NUMBERS = st.sampled_from(("0", "1", "7", "99", "-1", "²", "٣", "１", "9" * 20, "9" * 5000, "1.0", "1e3", "0x1", "½"))
 LINES = st.builds(

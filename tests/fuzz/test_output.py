@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import strategies as st
 
-from loop import events as e
 from loop.runs.log import CappedLog, read_log, read_log_tail
 from loop.runs.output import LINE_BYTES, TAIL_CHARS, OutputReader, Sample, crash_line
+from loop.study import events as e
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import strategies as st
 
-from loop.researchers.excerpt import fenced, one_line, tokens, visible, within
+from loop.researchers.briefing.excerpt import fenced, one_line, tokens, visible, within
 from loop.researchers.web import arxiv_query, clean
 from loop.researchers.web.addresses import WebError, check
 from loop.researchers.web.reading import decode

@@ -6,11 +6,11 @@ from tempfile import mkdtemp
 import pytest
 from hypothesis import strategies as st
 
-from loop import budget as limits
-from loop import events as e
-from loop.contract import Contract, Keep, Limits
-from loop.program import Program, ProgramError, load
-from loop.study import Study
+from loop.config.program import Program, ProgramError, load
+from loop.policy import limits
+from loop.study import events as e
+from loop.study.contract import Contract, Keep, Limits
+from loop.study.state import Study
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import TEXTS, VALUES, as_bytes, as_json, one_sentence

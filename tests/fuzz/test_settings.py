@@ -6,14 +6,14 @@ from tempfile import mkdtemp
 import pytest
 from hypothesis import strategies as st
 
+from loop.config.settings import Settings, SettingsError
+from loop.config.settings import read as settings
 from loop.researchers.llm.endpoint import Endpoint
-from loop.settings import Settings, SettingsError
-from loop.settings import read as settings
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import TEXTS, as_bytes, one_sentence
-from tui import keys
-from tui.keymap import KeymapError, table
+from tui.cockpit.keymap import KeymapError, table
+from tui.model import keys
 
 WORDS = st.sampled_from(
     (

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from loop import guards
-from loop.contract import Contract
-from loop.events import EditsRecorded, ExperimentProposed, decode, encode
-from loop.researchers.closing import title_of
-from loop.researchers.excerpt import visible
-from loop.researchers.llm import verbs
+from loop.policy import guards
+from loop.researchers.agents.closing import title_of
+from loop.researchers.briefing.excerpt import visible
+from loop.researchers.llm import text_tools as verbs
 from loop.researchers.llm.thinking import Splitter
+from loop.researchers.llm.toolbox import RESULT, GivenUp, Toolbox
 from loop.researchers.patching import Refused, diff, replace_once
-from loop.researchers.tools import RESULT, GivenUp, Toolbox
+from loop.study.contract import Contract
+from loop.study.events import EditsRecorded, ExperimentProposed, decode, encode
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import NESTED, NUMBERS, TEXTS, VALUES, as_bytes, as_json

@@ -5,9 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from loop.runs.environment import child_environment
-from loop.runs.local import LocalRun
+from loop.runs.local.process import LocalRun
 from loop.runs.spec import RunSpec
+from loop.sandbox.environment import child_environment
 
 
 async def main() -> None:

@@ -6,12 +6,12 @@ The same arguments give the same study.
 import random
 from pathlib import Path
 
-from loop.budget import Left
-from loop.contract import Contract, Limits
-from loop.events import GaugeRead, GpuGauge, Verdict
-from loop.experiment import Experiment, Run
-from loop.judge import Noise
-from loop.researchers.researcher import Briefing
+from loop.policy.judge import Noise
+from loop.policy.limits import Left
+from loop.researchers.protocol import Briefing
+from loop.study.contract import Contract, Limits
+from loop.study.events import GaugeRead, GpuGauge, Verdict
+from loop.study.experiment import Experiment, Run
 from tests.researchers.spoken import Closed, Shelf
 
 ROOT = Path(__file__).resolve().parents[2]

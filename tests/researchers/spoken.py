@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from loop.events import Spent
-from loop.researchers.researcher import Work
+from loop.researchers.protocol import Work
+from loop.study.events import Spent
 
 
 @dataclass

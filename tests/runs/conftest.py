@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loop.runs.environment import child_environment
-from loop.runs.local import LocalRun
+from loop.runs.local.process import LocalRun
 from loop.runs.output import Sample
 from loop.runs.spec import RunResult, RunSpec
+from loop.sandbox.environment import child_environment
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 

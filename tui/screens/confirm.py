@@ -6,8 +6,8 @@ from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
-from tui.panels.panel import Drawn
-from tui.text import Line, cut, wrap
+from tui.render.text import Line, cut, wrap
+from tui.widgets.panel import Drawn
 
 Choice = tuple[str, str, str]
 """Key as Textual names it, what a person reads, and what it does; the key is the answer."""

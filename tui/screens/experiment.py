@@ -3,18 +3,18 @@
 import shlex
 from pathlib import Path
 
-from loop.experiment import Experiment
 from loop.journal import Journal
-from loop.study import Study
-from tui import overruling
-from tui.glyphs import Glyphs
-from tui.panels.curve import RunOf, comparison
-from tui.results import flagged, measured
-from tui.ring import Paragraph
+from loop.reporting.table import flagged, measured
+from loop.study.experiment import Experiment
+from loop.study.state import Study
+from tui.model import overruling
+from tui.model.text_buffer import Paragraph
+from tui.model.transcript import told
+from tui.render.diff_colours import diff_line
+from tui.render.glyphs import Glyphs
+from tui.render.text import Line, Span, clean, clock, cut, number, one_line, pad, sigmas, size, wrap
 from tui.screens.sheet import Sheet
-from tui.story import told
-from tui.syntax import diff_line
-from tui.text import Line, Span, clean, clock, cut, number, one_line, pad, sigmas, size, wrap
+from tui.widgets.curve import RunOf, comparison
 
 _DIFF_LINES = 2000
 """Lines of a diff that are shown; a change larger than that is read elsewhere."""

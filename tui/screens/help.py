@@ -2,11 +2,11 @@
 
 from itertools import zip_longest
 
-from tui.glyphs import WORDS, Glyphs
-from tui.keys import help_lines
-from tui.orders import KINDS
+from tui.model.commands import KINDS
+from tui.model.keys import help_lines
+from tui.render.glyphs import WORDS, Glyphs
+from tui.render.text import Line, Span, fit, line_cells
 from tui.screens.sheet import Sheet
-from tui.text import Line, Span, fit, line_cells
 
 
 def signs(glyphs: Glyphs) -> list[Line]:

@@ -7,11 +7,11 @@ edits `program.md` in any editor, and the supervisor takes it over or says why n
 import time
 from pathlib import Path
 
-from loop import events as e
-from loop.contract import Contract
-from loop.study import Study
+from loop.study import events as e
+from loop.study.contract import Contract
+from loop.study.state import Study
+from tui.render.text import Line, Span, brief, clean, cut, one_line, pad, wrap
 from tui.screens.sheet import Sheet
-from tui.text import Line, Span, brief, clean, cut, one_line, pad, wrap
 
 _CHANGES = 12
 """Notices of changes that are shown, the newest first."""

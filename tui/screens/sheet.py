@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tui.panels.panel import Panel
-from tui.text import Line, Span, cut, fit, spread
+from tui.render.text import Line, Span, cut, fit, spread
+from tui.widgets.panel import Panel
 
 
 class Sheet(Panel):

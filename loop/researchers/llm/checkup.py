@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from loop.config.settings import Settings
 from loop.researchers.llm import faults
 from loop.researchers.llm.conversation import Conversation, Request
 from loop.researchers.llm.endpoint import Endpoint
-from loop.researchers.researcher import Unusable
-from loop.settings import Settings
+from loop.researchers.protocol import Unusable
 
 PATIENCE_S = 60.0
 """Seconds that one answer may take here; a server that first loads its model takes that long."""

@@ -15,11 +15,11 @@ from openai import AsyncOpenAI
 from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from loop.events import Spent
+from loop.config.settings import Settings
 from loop.researchers.llm import chat, faults, prices, responses
 from loop.researchers.llm.conversation import Cut, Hear, Reply, Request, Usage, checked
-from loop.researchers.researcher import Sink, Unusable
-from loop.settings import Settings
+from loop.researchers.protocol import Sink, Unusable
+from loop.study.events import Spent
 
 WAITS = (2.0, 300.0)
 """Seconds: the first pause is a random part of the first, and the pauses double up to the second."""

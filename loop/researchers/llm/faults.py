@@ -13,7 +13,7 @@ import openai
 from pydantic import ValidationError
 
 from loop.researchers.llm.conversation import Cut
-from loop.researchers.researcher import Unusable
+from loop.researchers.protocol import Unusable
 
 NO_QUOTA_S = 300.0
 """Seconds between two tries while the account has no money: a person has to act, and may do so at any time."""

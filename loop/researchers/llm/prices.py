@@ -3,8 +3,8 @@
 Pure. Not known is not zero: such calls are counted in tokens, and the screen says that the sum is a lower bound.
 """
 
+from loop.config.settings import Prices
 from loop.researchers.llm.conversation import Usage
-from loop.settings import Prices
 
 MILLION = 1_000_000
 

@@ -10,17 +10,18 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from loop.events import Spent
-from loop.experiment import Experiment
-from loop.researchers.briefing import for_model, notebook_share, repair
-from loop.researchers.excerpt import fenced, tokens
-from loop.researchers.llm import faults, prompts, verbs
+from loop.config.settings import Settings
+from loop.researchers.briefing.excerpt import fenced, tokens
+from loop.researchers.briefing.page import for_model, notebook_share, repair
+from loop.researchers.llm import faults, prompts
+from loop.researchers.llm import text_tools as verbs
 from loop.researchers.llm.conversation import Call, Conversation, Reply, Request
 from loop.researchers.llm.endpoint import Endpoint
-from loop.researchers.llm.speech import Speech
-from loop.researchers.researcher import Briefing, NothingLeft, Proposal, Sink, Unusable
-from loop.researchers.tools import GivenUp, Toolbox, Web
-from loop.settings import Settings
+from loop.researchers.llm.stream import Speech
+from loop.researchers.llm.toolbox import GivenUp, Toolbox, Web
+from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink, Unusable
+from loop.study.events import Spent
+from loop.study.experiment import Experiment
 
 TURNS = 32
 """Calls of the model for one proposal. Reading two files, a look at three experiments and some edits take about ten."""

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from loop.contract import Contract
-from loop.experiment import Experiment, Run
-from loop.judge import Noise
+from loop.config.settings import Settings
+from loop.policy.judge import Noise
 from loop.researchers.llm.researcher import LanguageModel
-from loop.researchers.researcher import Briefing
-from loop.settings import Settings
+from loop.researchers.protocol import Briefing
+from loop.study.contract import Contract
+from loop.study.experiment import Experiment, Run
 from tests.dialects import Answer
 from tests.researchers.spoken import Closed, Shelf
 

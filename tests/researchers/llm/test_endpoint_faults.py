@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from tenacity import wait_random_exponential
 
+from loop.config.settings import Settings
 from loop.researchers.llm.endpoint import Endpoint as Ours
-from loop.researchers.researcher import Unusable
-from loop.settings import Settings
+from loop.researchers.protocol import Unusable
 from tests.endpoint import Answer, Endpoint, Fault, Request
 from tests.researchers.llm.talks import EDIT, PROPOSED, briefing, model
 from tests.researchers.spoken import Spoken

@@ -8,7 +8,7 @@ import pytest
 
 from loop.researchers.llm.conversation import Cut
 from loop.researchers.llm.faults import NO_QUOTA_S, Declined, NotTaken, Passing, TooLong, explain, retry_after
-from loop.researchers.researcher import Unusable
+from loop.researchers.protocol import Unusable
 
 WHERE = "http://localhost:8000/v1"
 REQUEST = httpx2.Request("POST", f"{WHERE}/chat/completions")

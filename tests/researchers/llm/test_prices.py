@@ -2,9 +2,9 @@
 
 import pytest
 
+from loop.config.settings import Prices
 from loop.researchers.llm.conversation import Usage
 from loop.researchers.llm.prices import cost
-from loop.settings import Prices
 
 USAGE = Usage(read=1_000_000, written=100_000, cached=400_000)
 

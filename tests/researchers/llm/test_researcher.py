@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from loop.researchers.llm import researcher as llm
-from loop.researchers.researcher import NothingLeft, Unusable
+from loop.researchers.protocol import NothingLeft, Unusable
 from tests.endpoint import Answer, Endpoint, Request
 from tests.researchers.llm.talks import EDIT, PROPOSE, PROPOSED, TRAIN, altered, briefing, experiment, model
 from tests.researchers.spoken import Shelf, Spoken

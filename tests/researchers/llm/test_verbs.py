@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from loop.researchers.llm.verbs import calls, manual
+from loop.researchers.llm.text_tools import calls, manual
 
 NAMES = ["read_file", "edit_file", "write_file", "show_experiment", "note", "propose"]
 

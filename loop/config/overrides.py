@@ -1,0 +1,61 @@
+"""What the flags of `looptop` and `looptop run` say, on top of the program. Plain data.
+
+A flag stays in force when the loop is started again without it, because it is part of what the numbers mean: a study
+begun with `--budget 20s` must not go on with five minutes after a reboot.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from loop.config.settings import Address, Sandboxes, Settings
+from loop.study.contract import Contract, Seconds
+
+
+class Options(BaseModel):
+    """Flags; None where none was given."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    researcher: str | None = None
+    """Who proposes: a name, or the command line of a coding agent."""
+    model: str | None = None
+    """Name of the language model, as its endpoint calls it."""
+    base_url: Address | None = None
+    """Where the endpoint is; never with a key in it."""
+    sandbox: Sandboxes | None = None
+    """What confines the runs, instead of what the person's settings say."""
+    budget: Seconds | None = None
+    """Seconds of training in one run, instead of the program's."""
+    experiments: int | None = Field(default=None, ge=1)
+    hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Tighter limits than the program's."""
+    tag: str | None = None
+    """Name of a study that is begun."""
+
+    def over(self, earlier: dict[str, Any]) -> "Options":
+        """These flags, and where one was not given what `earlier` flags said."""
+        return Options.model_validate({**earlier, **self.model_dump(exclude_none=True)})
+
+    def over_settings(self, settings: Settings) -> Settings:
+        """A person's settings with the flags in force."""
+        given = {name: value for name in ("model", "base_url", "sandbox") if (value := getattr(self, name)) is not None}
+        return settings.model_copy(update=given)
+
+    def applied(self, contract: Contract) -> Contract:
+        """`contract` with the flags in force. A flag can only tighten a limit, never widen it."""
+        limits = contract.limits.model_copy(
+            update={
+                "experiments": _tighter(contract.limits.experiments, self.experiments),
+                "hours": _tighter(contract.limits.hours, self.hours),
+            }
+        )
+        changes: dict[str, Any] = {"limits": limits}
+        if self.budget is not None and self.budget != contract.budget:
+            changes |= {"budget": self.budget, "deadline": max(2 * self.budget, self.budget + 60)}
+        return contract.model_copy(update=changes)
+
+
+def _tighter(one: float | None, other: float | None) -> float | None:
+    given = [value for value in (one, other) if value is not None]
+    return min(given, default=None)

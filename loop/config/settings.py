@@ -1,0 +1,192 @@
+"""Settings of a machine or a person: `LOOPTOP_*` variables over `~/.config/looptop/config.toml`. Flags go over both.
+
+Nothing here belongs to a study: what the numbers mean is in `program.md`. The file is read, never written, and a
+file that is not there is no error. It is read with the standard library alone, because the cockpit reads it before
+its first paint. `OPENAI_API_KEY` and `OPENAI_BASE_URL` count where our own `LOOPTOP_API_KEY` and `LOOPTOP_BASE_URL`
+are not set.
+
+    theme = "light"
+    notify = "bell"
+    model = "qwen3-coder"
+    base_url = "http://localhost:8000/v1"
+
+    [prices]                      # US dollars per million tokens, for a model that no price list knows
+    read = 0.25
+    written = 2.0
+
+    [keymap]
+    kill = "ctrl+k"
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from loop.errors import Sentence
+from loop.study.contract import Seconds
+
+Sandboxes = Literal["auto", "bubblewrap", "landlock", "off"]
+
+THEMES = ("dark", "light", "contrast", "ansi", "mono")
+"""Names of the cockpit's colours."""
+
+
+class SettingsError(Sentence):
+    """The settings cannot be used; the message is a sentence that names the file or the variable."""
+
+
+class Prices(BaseModel):
+    """US dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    read: float = Field(ge=0, allow_inf_nan=False)
+    written: float = Field(ge=0, allow_inf_nan=False)
+    cached: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Tokens read from a cache; None: as much as `read`."""
+
+
+def _address(value: Any) -> Any:
+    """A base URL; one with a name or a key in it is refused, because it is shown and recorded."""
+    if isinstance(value, str) and "@" in value.partition("://")[2].partition("/")[0]:
+        raise ValueError("it must not hold a name or a key; the key goes into OPENAI_API_KEY")
+    if isinstance(value, str):
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("it must begin with http:// or https://")
+        from urllib.parse import urlsplit  # 3 ms, and most people name no endpoint
+
+        try:
+            split = urlsplit(value)
+            host = split.hostname if split.port != 0 else None
+        except ValueError:  # its words hold a part of the value, in which there may be a key
+            host = None
+        if not host or not value.isprintable() or " " in value:
+            raise ValueError("it is no address; write one such as http://localhost:8000/v1")
+    return value
+
+
+Address = Annotated[str, BeforeValidator(_address)]
+
+
+def _key(value: Any) -> Any:
+    """A key without the white space that files and variables put around it.
+
+    One that no header can carry is refused here: the refusal of whoever sends it would quote it, escaped.
+    """
+    if isinstance(value, str):
+        value = value.strip()
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError("there is a sign in it that no key has; copy it anew")
+    return value
+
+
+Key = Annotated[SecretStr, BeforeValidator(_key)]
+
+
+class Settings(BaseModel):
+    """What a person may set. Unknown keys of the file are refused by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    theme: Literal["auto", "dark", "light", "contrast", "ansi", "mono"] = "auto"
+    """Colours; "auto" takes what the terminal can show, and none where NO_COLOR is set."""
+    ascii: bool = False
+    """Draw with plain ASCII characters."""
+    notify: Literal["off", "bell", "desktop", "both"] = "off"
+    """On a new champion, a wait for approval, a fault and the end: ring the bell, send OSC 9, or both."""
+    sandbox: Sandboxes = "auto"
+    """What confines the runs: `auto` takes bubblewrap where it works, else Landlock, else nothing and says so."""
+    researcher: str | None = None
+    """Who proposes: `automl`, `llm`, or the command line of a coding agent. None: `llm` where a model or an endpoint is
+    set, else `automl`."""
+    model: str | None = None
+    """Name of the language model, as its endpoint calls it; may be left out where the endpoint has just one."""
+    base_url: Address | None = None
+    """An OpenAI-compatible endpoint, such as http://localhost:8000/v1; None is OpenAI's own."""
+    api_key: Key | None = None
+    """The endpoint's key. A server on this machine usually wants none."""
+    dialect: Literal["auto", "chat", "responses"] = "auto"
+    """How to speak to it: Chat Completions, which every compatible server has, or Responses, which OpenAI's own has."""
+    effort: str | None = None
+    """Reasoning effort to ask for, such as "low" or "high"; None leaves it to the model."""
+    briefing: int = Field(default=32_000, ge=4_000)
+    """Tokens that a briefing may have."""
+    silence: Seconds = 300.0
+    """Seconds without a single byte after which a call counts as hung and is made again."""
+    thinking: Seconds = 1800.0
+    """Seconds that a coding agent's command may take for one proposal."""
+    web: bool = False
+    """Let the model search arXiv and read public web pages."""
+    prices: Prices | None = None
+    """What the model costs, where no price list knows or you pay something else."""
+    keymap: dict[str, str] = {}
+    """Ids of keys to the keys wanted instead, with commas between; `looptop` names the ids in its help."""
+
+
+_ALSO = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
+"""Variables of the openai package, for who has them set already; our own go over them."""
+
+
+def config_file(environ: Mapping[str, str]) -> Path:
+    """Where the file is looked for."""
+    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - pathlib's raises where there is no such user
+    return Path(environ.get("XDG_CONFIG_HOME") or f"{home}/.config") / "looptop" / "config.toml"
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in force in this environment.
+
+    Raises:
+        SettingsError: the file is no TOML, or it or a variable says something that is not known.
+    """
+    path = config_file(environ)
+    values = _table(path)
+    sources = dict.fromkeys(values, str(path))
+    for name in Settings.model_fields.keys() - {"keymap", "prices"}:
+        for variable in (f"LOOPTOP_{name.upper()}", _ALSO.get(name, "")):
+            if value := environ.get(variable):
+                values[name], sources[name] = value, variable
+                break
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(_shown(part) for part in first["loc"])
+        where = sources.get(str(first["loc"][0]), str(path))
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(Settings.model_fields)
+            raise SettingsError(f"{where}: {name} is not a setting; known are {known}") from None
+        said = first["msg"].replace("Input should be", "it must be").removeprefix("Value error, ")
+        given = (
+            "" if name in ("api_key", "base_url") else f" = {_shown(first['input'], quoted=True)}"
+        )  # there may be a key in either
+        raise SettingsError(f"{where}: {name}{given} is not understood; {said}") from None
+
+
+def _shown(value: object, quoted: bool = False) -> str:
+    """What somebody wrote, on one line and not more than a person needs to find it."""
+    try:
+        text = str(value)
+    except ValueError:
+        return "a number of more digits than can be shown"
+    return (repr(value) if quoted or not text.isprintable() else text)[:100]
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    import tomllib  # 12 ms, and most people have no such file
+
+    try:
+        return tomllib.loads(text.decode("utf-8-sig"))
+    except RecursionError:
+        raise SettingsError(f"{path} is not valid TOML: it is nested deeper than any setting is") from None
+    except ValueError as error:  # TOML's own, of its encoding, and a number of more digits than Python reads
+        raise SettingsError(f"{path} is not valid TOML: {_shown(str(error).partition(';')[0])}") from None

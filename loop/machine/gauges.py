@@ -1,0 +1,344 @@
+"""What the machine is doing: GPUs through NVML, processors, memory and disk through psutil.
+
+Readings only: it changes no device's settings. What a GPU said is remembered for seconds, so a caller may read as often
+as it likes; lists of processes, which hold the driver's lock for 4.5 ms each and slow a training run, are asked for
+every ten seconds at most. It never raises: what a device does not support, or no longer answers, is None.
+"""
+
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+import pynvml
+
+from loop.study.events import GaugeRead, GpuGauge, GpuProcess, GpuUse, RunGauge
+
+QUICK_S = 1.0  # between two looks at a GPU's utilisation and memory
+SLOW_S = 3.0  # between two looks at its temperature and power
+USERS_S = 10.0  # between two looks at who is on the GPUs
+
+_FIRST_PIDS = "pid:[4026531836]"  # PROC_PID_INIT_INO of Linux: the process table of the machine itself
+_LONGEST_COMMAND = 60
+
+
+def processors() -> int | None:
+    """Processors that this process and what it starts may use; None where nobody knows."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The machine at one moment. Sizes in bytes."""
+
+    cpu: float
+    """Per cent of all processors since the reading before, 0 to 100."""
+    ram_used: int
+    """Main memory that cannot be had without swapping."""
+    ram_total: int
+    disk_free: int
+    """Free for this user, on the disk of the workspace."""
+    gpus: tuple[GpuGauge, ...] = ()
+    """By NVML index, which is the order of the bus."""
+    gpu_use: tuple[GpuUse, ...] | None = None
+    """Who is on each GPU; None in a reading that did not ask."""
+    foreign_pids: bool = False
+    """The driver's process ids are those of a host, and ours are of a container."""
+
+    def gpu_memory(self, devices: Iterable[int]) -> int | None:
+        """Bytes in use on the GPUs with these indices, by whomever; None where none of them tells."""
+        wanted = set(devices)
+        known = [gpu.memory_used for gpu in self.gpus if gpu.index in wanted and gpu.memory_used is not None]
+        return sum(known) if known else None
+
+    def event(self, runs: Sequence[RunGauge] = ()) -> GaugeRead:
+        """The reading as a fact for the journal, with what the runs in flight hold."""
+        return GaugeRead(
+            cpu=self.cpu,
+            cpus=processors(),
+            ram_used=self.ram_used,
+            ram_total=self.ram_total,
+            disk_free=self.disk_free,
+            gpus=self.gpus,
+            run_memory=sum(run.memory for run in runs) if runs else None,
+            runs=tuple(runs),
+            gpu_use=self.gpu_use,
+            foreign_pids=self.foreign_pids,
+        )
+
+
+class Gauges(Protocol):
+    """Something that can be read."""
+
+    def read(self) -> Reading:
+        """The machine now. May take some milliseconds; never raises."""
+
+    def look(self, devices: Collection[int]) -> tuple[tuple[GpuGauge, GpuUse], ...]:
+        """The GPUs with these NVML indices at this very moment, and who is on each; 10 ms a GPU, never raises."""
+
+
+def open_gauges(folder: Path | None = None, environ: Mapping[str, str] = os.environ) -> Gauges:
+    """This machine's gauges; `LOOPTOP_GAUGES=fake:8` makes up a machine with eight GPUs, for pictures and tests.
+
+    Args:
+        folder: on the disk whose free space counts; the current folder where it is not given.
+        environ: where LOOPTOP_GAUGES is looked up.
+
+    Raises:
+        ValueError: LOOPTOP_GAUGES is set to anything but `fake:N`.
+    """
+    wanted = environ.get("LOOPTOP_GAUGES", "")
+    if not wanted:
+        return MachineGauges(folder or Path())
+    kind, _, count = wanted.partition(":")
+    if kind != "fake" or not count.isdecimal():
+        raise ValueError(f"LOOPTOP_GAUGES={wanted!r} is not understood: leave it out, or use fake:N for N made-up GPUs")
+    return FakeGauges(int(count))
+
+
+class MachineGauges:
+    """The machine that this process runs on."""
+
+    def __init__(
+        self,
+        folder: Path,
+        driver: Any = pynvml,
+        clock: Callable[[], float] = time.monotonic,
+        foreign: bool | None = None,
+    ) -> None:
+        """Look for GPUs once; without a driver there are none (0.2 ms).
+
+        Args:
+            folder: on the disk whose free space counts.
+            driver: the NVML binding.
+            clock: seconds that never go back.
+            foreign: whether the driver's process ids are those of another process table; looked up where not given.
+        """
+        self._folder, self._clock = folder, clock
+        self._gpus = _find_gpus(driver, clock)
+        self._foreign = bool(self._gpus) and (in_container() if foreign is None else foreign)
+        self._users_at = -math.inf
+        psutil.cpu_percent()  # the first call has nothing to compare with, and says 0
+
+    def read(self) -> Reading:
+        """The machine now: 0.1 ms, and once a second what the driver takes to answer."""
+        memory = psutil.virtual_memory()
+        try:
+            disk_free = psutil.disk_usage(str(self._folder)).free
+        except OSError:
+            disk_free = 0  # the folder is gone, so nothing can be written there
+        return Reading(
+            cpu=psutil.cpu_percent(),
+            ram_used=memory.total - memory.available,
+            ram_total=memory.total,
+            disk_free=disk_free,
+            gpus=tuple(gpu.read() for gpu in self._gpus),
+            gpu_use=self._use(),
+            foreign_pids=self._foreign,
+        )
+
+    def look(self, devices: Collection[int]) -> tuple[tuple[GpuGauge, GpuUse], ...]:
+        """See `Gauges`."""
+        found = [gpu for gpu in self._gpus if gpu.index in devices]
+        return tuple((gpu.read(anew=True), gpu.use(known=not self._foreign)) for gpu in found)
+
+    def _use(self) -> tuple[GpuUse, ...] | None:
+        """Who is on the GPUs, where it is time to ask."""
+        now = self._clock()
+        if not self._gpus or now - self._users_at < USERS_S:
+            return None
+        self._users_at = now
+        return tuple(gpu.use(known=not self._foreign) for gpu in self._gpus)
+
+
+def in_container(own: Path = Path("/proc/self/ns/pid")) -> bool:
+    """Whether our process ids are others than the machine's, which are those that its driver speaks of."""
+    try:
+        return str(own.readlink()) != _FIRST_PIDS
+    except OSError:
+        return False  # no Linux, so no such containers
+
+
+class _Gpu:
+    """One GPU. Each field is asked for on its own, since one that is not supported says nothing about the next."""
+
+    def __init__(self, driver: Any, index: int, clock: Callable[[], float]) -> None:
+        self._driver, self.index, self._clock = driver, index, clock
+        self._quick_at = self._slow_at = -math.inf
+        self._identity: object = None
+        self._reading = GpuGauge(index=index, name=f"GPU {index}")
+
+    def read(self, anew: bool = False) -> GpuGauge:
+        """What it says now, or said a moment ago.
+
+        Args:
+            anew: ask now; where it was gone, also let the driver look for its GPUs again.
+        """
+        now = self._clock()
+        changed: dict[str, Any] = {}
+        try:
+            if anew and self._reading.gone:
+                self._driver.nvmlShutdown()
+                self._driver.nvmlInit()
+            if anew or now - self._quick_at >= QUICK_S:
+                self._quick_at = now
+                changed |= {"gone": False, **self._look_quickly(self._handle())}
+            if now - self._slow_at >= SLOW_S:
+                self._slow_at = now
+                changed |= self._look_slowly(self._handle())
+        except self._driver.NVMLError:  # fallen off the bus: it stays on screen, with nothing to say
+            nothing = ("utilisation", "memory_used", "memory_total", "temperature", "power")
+            changed = {**dict.fromkeys(nothing), "gone": True}
+        if changed:
+            self._reading = self._reading.model_copy(update=changed)
+        return self._reading
+
+    def use(self, known: bool) -> GpuUse:
+        """Who is on it.
+
+        Args:
+            known: whether the driver's process ids are ours too, so that user and command can be looked up.
+        """
+        driver = self._driver
+        try:
+            handle = self._handle()
+            compute = self._ask(driver.nvmlDeviceGetComputeRunningProcesses, handle)
+            lists = [compute, self._ask(driver.nvmlDeviceGetGraphicsRunningProcesses, handle)]
+        except driver.NVMLError:
+            lists = [None, None]
+        if lists == [None, None]:
+            return GpuUse(index=self.index)
+        held = {found.pid: found.usedGpuMemory for processes in lists for found in processes or ()}
+        processes = (
+            _somebody(pid, None if memory is None else int(memory), known) for pid, memory in sorted(held.items())
+        )
+        return GpuUse(index=self.index, processes=tuple(processes))
+
+    def _handle(self) -> Any:
+        """How the driver names it now. NVMLError where another GPU has its number by now, because it is gone itself."""
+        handle = self._driver.nvmlDeviceGetHandleByIndex(self.index)
+        identity = self._ask(self._driver.nvmlDeviceGetUUID, handle)
+        self._identity = self._identity or identity
+        if identity is not None and identity != self._identity:
+            raise self._driver.NVMLError(self._driver.NVML_ERROR_GPU_IS_LOST)
+        return handle
+
+    def _look_quickly(self, handle: Any) -> dict[str, Any]:
+        driver = self._driver
+        rates = self._ask(driver.nvmlDeviceGetUtilizationRates, handle)
+        # The first version of the structure counts what the driver reserves for itself as used.
+        memory = self._ask(driver.nvmlDeviceGetMemoryInfo, handle, version=driver.nvmlMemory_v2)
+        return {
+            "utilisation": None if rates is None else float(rates.gpu),
+            "memory_used": None if memory is None else int(memory.used),
+            "memory_total": None if memory is None else int(memory.total),
+        }
+
+    def _look_slowly(self, handle: Any) -> dict[str, Any]:
+        driver = self._driver
+        name = self._ask(driver.nvmlDeviceGetName, handle)
+        degrees = self._ask(driver.nvmlDeviceGetTemperature, handle, driver.NVML_TEMPERATURE_GPU)
+        milliwatts = self._ask(driver.nvmlDeviceGetPowerUsage, handle)
+        return {
+            "name": self._reading.name if name is None else str(name),
+            "temperature": None if degrees is None else float(degrees),
+            "power": None if milliwatts is None else milliwatts / 1000,
+        }
+
+    def _ask(self, question: Callable[..., Any], *about: Any, **how: Any) -> Any:
+        """The driver's answer; None where this device has none. NVMLError where the device itself is gone."""
+        try:
+            return question(*about, **how)
+        except self._driver.NVMLError as error:
+            if error.value in (self._driver.NVML_ERROR_GPU_IS_LOST, self._driver.NVML_ERROR_UNINITIALIZED):
+                raise
+            return None
+
+
+def _somebody(pid: int, memory: int | None, known: bool) -> GpuProcess:
+    """A process on a GPU, with the name of its user and the beginning of its command line where they can be known."""
+    user = command = ""
+    if known:
+        try:
+            process = psutil.Process(pid)
+            with process.oneshot():
+                words = process.cmdline() or [process.name()]
+                user, command = process.username(), " ".join([Path(words[0]).name, *words[1:]])[:_LONGEST_COMMAND]
+        except psutil.Error:
+            pass  # gone by now, or somebody's whose processes we may not look at
+    return GpuProcess(pid=pid, memory=memory, user=user, command=command)
+
+
+def _find_gpus(driver: Any, clock: Callable[[], float]) -> list[_Gpu]:
+    try:
+        driver.nvmlInit()
+        return [_Gpu(driver, index, clock) for index in range(driver.nvmlDeviceGetCount())]
+    except driver.NVMLError:
+        return []
+
+
+class FakeGauges:
+    """A made-up machine: the same second of the same seed gives the same reading."""
+
+    GPU_MEMORY = 80 << 30
+    RAM = 128 << 30
+
+    def __init__(self, gpus: int, seed: int = 0, clock: Callable[[], float] = time.time) -> None:
+        self._count, self._seed, self._clock = gpus, seed, clock
+        self._users_at = -math.inf
+
+    def read(self) -> Reading:
+        """A machine that trains: busy GPUs that breathe a little, each in its own rhythm."""
+        now = math.floor(self._clock())
+        chance = random.Random(f"{self._seed}.{now}")
+        return Reading(
+            cpu=round(22 + 6 * math.sin(now / 7) + chance.random() * 4, 1),
+            ram_used=int(self.RAM * (0.32 + 0.02 * math.sin(now / 41))),
+            ram_total=self.RAM,
+            disk_free=412 << 30,
+            gpus=tuple(self._gpu(index, now, chance) for index in range(self._count)),
+            gpu_use=self._use(now),
+        )
+
+    def look(self, devices: Collection[int]) -> tuple[tuple[GpuGauge, GpuUse], ...]:
+        """See `Gauges`: nobody else is on a made-up GPU."""
+        gpus = self.read().gpus
+        return tuple((gpu, GpuUse(index=gpu.index, processes=())) for gpu in gpus if gpu.index in devices)
+
+    def _use(self, now: int) -> tuple[GpuUse, ...] | None:
+        """A training script on every GPU, and somebody's notebook on the last of several."""
+        if not self._count or now - self._users_at < USERS_S:
+            return None
+        self._users_at = now
+        mine = [
+            GpuProcess(pid=4300 + index, memory=self._held(index), user="ada", command="python train.py")
+            for index in range(self._count)
+        ]
+        guest = GpuProcess(pid=977, memory=3 << 30, user="grace", command="python -m ipykernel_launcher")
+        return tuple(
+            GpuUse(index=one.pid - 4300, processes=(guest, one) if one is mine[-1] and len(mine) > 1 else (one,))
+            for one in mine
+        )
+
+    def _held(self, index: int) -> int:
+        return int(self.GPU_MEMORY * (0.56 + 0.004 * index))
+
+    def _gpu(self, index: int, now: int, chance: random.Random) -> GpuGauge:
+        load = 0.93 + 0.05 * math.sin(now / 5 + index) + 0.02 * chance.random()
+        return GpuGauge(
+            index=index,
+            name="NVIDIA H100 80GB HBM3",
+            utilisation=round(100 * load),
+            memory_used=self._held(index),
+            memory_total=self.GPU_MEMORY,
+            temperature=round(58 + 6 * load + index % 3),
+            power=round(690 * load - 8 * index),
+        )

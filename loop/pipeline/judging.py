@@ -1,0 +1,205 @@
+"""Verdicts: when an experiment has run enough, what came of it, and what git is made to say.
+
+Each step may be done again and changes nothing then, so a supervisor that died in between is followed by one that
+finishes.
+"""
+
+import asyncio
+from functools import partial
+from typing import cast
+
+from loop.journal.recorder import Recorder
+from loop.lineage import Lineage
+from loop.lineage import verdict_note as note
+from loop.policy import scheduler as schedule
+from loop.policy.judge import pooled
+from loop.runs.log import compress_log
+from loop.study import events as e
+from loop.study.experiment import Experiment
+from loop.study.state import Study
+from loop.workspace import Workspace
+
+
+class Verdicts:
+    """Judges one study's experiments, one at a time and in order."""
+
+    def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder) -> None:
+        self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
+        self.judging = asyncio.Lock()
+        """Held by whoever may change the champion, from the look at it until it is changed."""
+
+    @property
+    def _study(self) -> Study:
+        return self._recorder.study
+
+    async def consider(self, experiment: Experiment) -> str | None:
+        """Give an experiment its verdict, if its runs so far allow one.
+
+        Returns:
+            Why the study cannot go on, where the file that everything is measured against does not work; else None.
+        """
+        async with self.judging:
+            standing, reason = schedule.standing(self._study, experiment)
+            if standing == "unfinished":
+                return None
+            if experiment.id == schedule.reference(self._study):
+                failure = await self._consider_reference(experiment, standing, reason)
+                if failure is None and experiment.verdict is not None:
+                    await self._consider_challengers()
+                return failure
+            if experiment.verdict is not None:
+                return None
+            if standing != "measured":
+                await self.settle(experiment, e.ExperimentJudged(verdict=standing, reason=reason))
+            elif experiment.parent == self._study.champion:
+                await self._compare(experiment)
+        return None
+
+    async def confirm(self, experiment: Experiment, who: str) -> None:
+        """Give an experiment that waited for a person after its runs its verdict, as the judge had it."""
+        async with self.judging:
+            await self._compare(experiment, approved_by=who)
+
+    async def _consider_reference(self, experiment: Experiment, standing: schedule.Standing, why: str) -> str | None:
+        contract = self._study.contract
+        values = experiment.measured(contract.measure)
+        if experiment.verdict is not None and values:
+            newest = experiment.counted()[-1]
+            if newest.metric is None:
+                # It worked before, so this is the machine's doing; the numbers that it has go on counting.
+                message = f"run {experiment.id}.{newest.number} of the champion gave no number: {newest.reason}"
+                self._recorder.record(e.Fault(where="champion", message=message))
+            await self.carry_out(experiment)  # its note tells all of its runs
+            return None
+        if standing != "measured":
+            if experiment.verdict is None:
+                await self.settle(experiment, e.ExperimentJudged(verdict=cast(e.Verdict, standing), reason=why))
+            what = "the baseline" if experiment.id == 0 else f"the champion (experiment {experiment.id})"
+            return f"{what} {schedule.WORDS[standing]}: {why}"
+        if experiment.verdict is None and len(values) >= contract.keep.baseline_runs:
+            noise = pooled([values])
+            sd = noise.sd if noise is not None else 0.0
+            mean = sum(values) / len(values)
+            reason = f"{len(values)} runs of the file as it stands: {mean:.6g}, noise {sd:.2g}"
+            judged = e.ExperimentJudged(verdict="kept", reason=self._told(reason), metric=mean, noise=sd, by="baseline")
+            await self.settle(experiment, judged)
+        return None
+
+    async def _consider_challengers(self) -> None:
+        """The champion was measured anew: judge who waited for that."""
+        for experiment in self._study.open_experiments():
+            if (
+                experiment.phase == "queued"
+                and experiment.parent == self._study.champion
+                and schedule.standing(self._study, experiment)[0] == "measured"
+            ):
+                await self._compare(experiment)
+
+    async def _compare(self, experiment: Experiment, approved_by: str = "") -> None:
+        contract, champion = self._study.contract, self._study.best
+        assert champion is not None
+        values = experiment.measured(contract.measure)
+        decision = schedule.decision(self._study, experiment)
+        if decision.action in ("again", "remeasure"):
+            return
+        kept = decision.action == "keep"
+        if kept and decision.flag and not approved_by and contract.review == "flagged":
+            self._recorder.record(e.ApprovalAsked(reason=decision.flag), experiment.id)
+            return
+        reason = decision.reason.partition(": ")[2]
+        judged = e.ExperimentJudged(
+            verdict="kept" if kept else "discarded",
+            reason=self._told(f"{reason}; {approved_by} has looked at it" if approved_by else reason),
+            metric=sum(values) / len(values),
+            effect=decision.effect,
+            noise=decision.noise,
+            confidence=decision.confidence,
+            champion=champion.id,
+            flags=(decision.flag,) if kept and decision.flag else (),
+        )
+        await self.settle(experiment, judged)
+
+    def _told(self, reason: str) -> str:
+        """A reason with what every number of the study has to carry along."""
+        return reason if self._study.contract.verify is not None else f"{reason} (self-reported)"
+
+    async def settle(
+        self, experiment: Experiment, judged: e.ExperimentJudged, champion: Experiment | None = None
+    ) -> None:
+        """Give an experiment its verdict, and with it the study its champion.
+
+        The branch moves first; the verdict and the change of champion are then one transaction, so that nobody ever
+        sees one without the other. Who dies in between is followed by one that puts the branch back and judges the same
+        again. A branch that somebody has moved is found at the next verdict, whatever that is.
+
+        Args:
+            champion: who is champion from now on; the experiment itself where it is kept, else nobody new.
+
+        Raises:
+            LineageError: the branch is not where the study left it; there is no verdict then.
+        """
+        facts: list[tuple[e.Body, int | None, int | None]] = [(judged, experiment.id, None)]
+        successor = experiment if judged.verdict == "kept" else champion
+        if successor is None and self._study.best is not None:
+            await asyncio.to_thread(self._lineage.check_branch, self._study.best.commit or "")
+        elif successor is not None:
+            await self._move_branch(successor)
+            metric = judged.metric if successor is experiment else successor.metric
+            changed = e.ChampionChanged(commit=successor.commit or "", metric=metric)
+            facts.append((changed, successor.id, None))
+        self._recorder.record_all(facts)
+        await self.carry_out(experiment)
+
+    async def enthrone(self, successor: Experiment) -> None:
+        """Make an experiment that was kept the champion again. No verdict changes: what was measured was measured.
+
+        Raises:
+            LineageError: the branch is not where the study left it; the champion stays then.
+        """
+        await self._move_branch(successor)
+        changed = e.ChampionChanged(commit=successor.commit or "", metric=successor.metric)
+        self._recorder.record(changed, successor.id)
+
+    async def _move_branch(self, successor: Experiment) -> None:
+        assert successor.commit
+        old = self._study.best
+        if old is None:
+            await self._recorder.with_room(partial(self._lineage.begin_branch, successor.commit))
+        else:
+            assert old.commit
+            await self._recorder.with_room(partial(self._lineage.advance, successor.commit, old.commit))
+
+    async def carry_out(self, *experiments: Experiment) -> None:
+        """Bring git's notes and the run folders in line with the verdicts of experiments; may be done again.
+
+        The notes come last: a start that finds one knows that the folders are done. One that could not become a commit
+        has neither; the journal has its edits.
+        """
+        notes = {experiment.commit: self.note(experiment) for experiment in experiments if experiment.commit}
+        for experiment in experiments:
+            await asyncio.to_thread(self._put_away, experiment)
+        await self._recorder.with_room(partial(self._lineage.record_verdicts, notes))
+
+    async def take_back(self, experiment: Experiment) -> None:
+        """Bring git's note in line with an experiment that has no verdict any more; may be done again."""
+        if experiment.commit is not None:
+            await self._recorder.with_room(partial(self._lineage.forget_verdict, experiment.commit))
+
+    def note(self, experiment: Experiment) -> dict[str, str]:
+        """What git is told of an experiment's verdict."""
+        return note.write(self._study.contract, experiment)
+
+    def _put_away(self, experiment: Experiment) -> None:
+        """Bound what a judged experiment keeps on disk: the logs, compressed, and the checkpoints of a kept one.
+
+        Checkpoints fill a disk in a day, logs in a month.
+        """
+        verifying = {run.number for x, run in self._study.verifying() if x.id == experiment.id}
+        for run in experiment.runs.values():
+            if run.outcome is None or run.number in verifying:
+                continue  # a person may judge while it runs
+            checkpoints = experiment.verdict == "kept" and run.outcome != "lost"
+            self._workspace.drop_written(experiment.id, run.number, but="out" if checkpoints else "")
+            folder = self._workspace.run_folder(experiment.id, run.number)
+            for log in (folder, folder / "verify"):
+                compress_log(log)

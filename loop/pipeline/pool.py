@@ -1,0 +1,234 @@
+"""Asking researchers: when there is room for a proposal, who is asked with which briefing, and what comes of it.
+
+Everything a researcher says on the way lands in the journal as it comes; a person's words reach it at its next call
+of a model, and an interrupt ends the thought it is in. A researcher that fails is asked again, later and later.
+Nothing here runs or judges anything.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from loop.journal import JournalError
+from loop.journal.recorder import Recorder
+from loop.lineage import LineageError
+from loop.machine.disk import DiskError
+from loop.machine.gauges import Reading
+from loop.pipeline.archive import StudyArchive
+from loop.pipeline.proposals import Intake
+from loop.policy import limits as budget
+from loop.policy import scheduler as schedule
+from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Researcher, Unusable, Workshop
+from loop.study import events as e
+from loop.study.state import Study, Wish
+
+log = logging.getLogger(__name__)
+
+PATIENCE = (1.0, 300.0)
+"""First and longest wait in seconds after a researcher failed; the wait doubles from one to the other."""
+
+
+class Asking:
+    """Asks the researchers of one study, for as long as the loop runs.
+
+    Args:
+        slots: how many runs can be in flight at once.
+        limited: says once that a limit is reached, and whether one is.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        intake: Intake,
+        archive: StudyArchive,
+        workshop: Workshop,
+        slots: int,
+        limited: Callable[[], bool],
+    ) -> None:
+        self._recorder, self._intake = recorder, intake
+        self._archive, self._workshop = archive, workshop
+        self._slots, self._limited = slots, limited
+        self._thinking: dict[int, asyncio.Task[Proposal]] = {}
+        self._interrupting: set[int] = set()
+        self._gone: list[str] = []
+        self._gauge: e.GaugeRead | None = None
+        self.broken = ""
+        """Why a researcher that is gone needs a person, where one does."""
+
+    @property
+    def _study(self) -> Study:
+        return self._recorder.study
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody thinks about a proposal now."""
+        return bool(self._thinking)
+
+    def gone(self) -> int:
+        """Researchers that will propose nothing more."""
+        return len(self._gone)
+
+    def saw(self, reading: Reading) -> None:
+        """Take note of the machine, for the briefings."""
+        self._gauge = reading.event()
+
+    # --- asking ------------------------------------------------------------------------------------------------
+
+    async def research(self, researcher: Researcher) -> None:
+        """Ask one researcher for a proposal whenever there is room for one, until it has nothing left."""
+        try:
+            await self._ask_on(researcher)
+        finally:
+            await researcher.close()
+
+    async def _ask_on(self, researcher: Researcher) -> None:
+        wait = PATIENCE[0]
+        prepared = False
+        while True:
+            try:
+                if not prepared:
+                    await researcher.prepare(Line(self._recorder, researcher, None, self._limited))
+                    prepared = True
+                await self._recorder.until(lambda: self._wants_proposal(researcher))
+                if self._limited():
+                    continue
+                await self._ask(researcher)
+                wait = PATIENCE[0]
+            except (NothingLeft, Unusable) as nothing:
+                self._recorder.record(e.Fault(where=researcher.name, message=str(nothing)))
+                self._gone.append(researcher.name)
+                if isinstance(nothing, Unusable):
+                    self.broken = f"{researcher.name}: {nothing}"
+                self._recorder.wake()
+                await asyncio.Future()  # until the loop ends: others may have something left
+            except (JournalError, DiskError):
+                raise
+            except LineageError as error:  # such as a coding agent's worktree
+                self._recorder.excuse(error)
+                await self._recorder.room()
+            except Exception as error:
+                log.exception("the researcher %s failed", researcher.name)
+                Line(self._recorder, researcher, None, self._limited).trouble(f"{type(error).__name__}: {error}", wait)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, PATIENCE[1])
+
+    async def _ask(self, researcher: Researcher) -> None:
+        """Have a researcher think, and take in what it proposes. Returns early when a person interrupts it."""
+        number = self._free_number()
+        line = Line(self._recorder, researcher, number, self._limited)
+        briefing = self._briefing(number, line.pass_on("before"))
+        task = asyncio.create_task(researcher.propose(briefing, line))
+        self._thinking[number] = task
+        try:
+            await asyncio.wait([task])
+        finally:
+            task.cancel()
+            await asyncio.wait([task])  # whatever it had started, such as a coding agent, has ended from here on
+            del self._thinking[number]
+        if task.cancelled():
+            line.think("\n(interrupted)\n")
+            return
+        proposal = task.result()
+        line.recovered()
+        self._intake.accept(number, briefing.champion.id, proposal, researcher.name)
+        await self._intake.commit(self._study.experiments[number])
+
+    def _wants_proposal(self, researcher: Researcher) -> bool:
+        return schedule.wants_proposal(self._study, self._slots, researcher.ahead, len(self._thinking))
+
+    def _free_number(self) -> int:
+        """The smallest number that no experiment has and nobody thinks about: an abandoned thought leaves no gap."""
+        taken = self._study.experiments.keys() | self._thinking.keys()
+        return next(number for number in range(1, len(taken) + 2) if number not in taken)
+
+    def next_number(self) -> int:
+        """The number that somebody else's experiment gets."""
+        return self._free_number()
+
+    def _briefing(self, number: int, words: Sequence[str]) -> Briefing:
+        study = self._study
+        assert study.best is not None
+        return Briefing(
+            contract=study.contract,
+            program=study.program,
+            champion=study.best,
+            files=self._intake.champion_files(),
+            experiments=tuple(study.experiments.values()),
+            noise=schedule.noise(study),
+            notebook=tuple(study.notebook),
+            words=words,
+            next_id=number,
+            archive=self._archive,
+            workshop=self._workshop,
+            pins=tuple(study.pins.values()),
+            left=tuple(budget.limits(study, self._recorder.now())),
+            gauge=self._gauge,
+            vitals=self._archive.vitals(study.best),
+        )
+
+    # --- interrupting ------------------------------------------------------------------------------------------
+
+    def interrupts(self, wish: Wish) -> bool:
+        """Whether words of a person are to cut a thought short, and have not done so yet."""
+        body = wish.body
+        return isinstance(body, e.Steered) and body.interrupt and self.busy and wish.seq not in self._interrupting
+
+    def interrupt(self, wish: Wish) -> None:
+        """End the thoughts that are going on; whoever thought is asked again at once, with the words."""
+        self._interrupting.add(wish.seq)
+        for task in self._thinking.values():
+            task.cancel()
+
+
+class Line:
+    """The live line between a researcher and the loop: its `Sink`. All that it says goes into the journal.
+
+    Args:
+        number: the experiment it thinks about; None while it prepares.
+    """
+
+    def __init__(
+        self, recorder: Recorder, researcher: Researcher, number: int | None, limited: Callable[[], bool]
+    ) -> None:
+        self._recorder, self._name, self._number, self._limited = recorder, researcher.name, number, limited
+
+    def think(self, text: str) -> None:
+        self._recorder.stream(e.Thought(researcher=self._name, text=text), self._number)
+
+    def tool(self, intent: str, result: str, seconds: float) -> None:
+        body = e.ToolCalled(researcher=self._name, intent=intent, result=result, seconds=seconds)
+        self._recorder.record(body, self._number)
+
+    def note(self, text: str) -> None:
+        self._recorder.record(e.NoteWritten(researcher=self._name, text=text), self._number)
+
+    def rewrite(self, text: str) -> None:
+        self._recorder.record(e.NotebookRewritten(researcher=self._name, text=text), self._number)
+
+    def hear(self) -> Sequence[str]:
+        return self.pass_on("while it thought about")
+
+    def pass_on(self, when: str) -> tuple[str, ...]:
+        """What the person said and nobody has heard yet; it is recorded as heard `when` experiment N."""
+        self._recorder.catch_up()
+        said = [wish for wish in self._recorder.study.open_wishes() if isinstance(wish.body, e.Steered)]
+        if said:
+            heard = f"heard {when} experiment {self._number}"
+            self._recorder.record_all([(e.WishGranted(wish=wish.seq, outcome=heard), None, None) for wish in said])
+        return tuple(wish.body.text for wish in said if isinstance(wish.body, e.Steered))
+
+    def spend(self, spent: e.Spent) -> None:
+        self._recorder.record(spent.model_copy(update={"researcher": self._name}), self._number)
+
+    def last_call(self) -> str | None:
+        limit = self._recorder.study.limit
+        return limit.reason if self._limited() and limit is not None else None
+
+    def trouble(self, message: str, wait: float | None = None) -> None:
+        next_at = None if wait is None else time.time() + wait
+        self._recorder.record(e.Fault(where=self._name, message=message, next_at=next_at), self._number)
+
+    def recovered(self) -> None:
+        if self._name in self._recorder.study.troubles:
+            self._recorder.record(e.Recovered(where=self._name), self._number)

@@ -1,0 +1,248 @@
+"""Intake: a proposal is recorded whole, guarded, made a commit, and queued; or rejected with a sentence.
+
+Also moves a queued experiment onto a champion that came after it was proposed. Nothing here runs anything.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from loop.journal import Journal
+from loop.journal.recorder import Recorder
+from loop.lineage import Committed, ExperimentMessage, Lineage, LineageError, MergeConflict
+from loop.pipeline.judging import Verdicts
+from loop.policy import guards
+from loop.policy import scheduler as schedule
+from loop.policy.review_flags import flags
+from loop.researchers.protocol import Proposal
+from loop.study import events as e
+from loop.study.experiment import Experiment
+from loop.study.state import Study
+
+PERSON = "you"
+"""Name under which the person's own file, the baseline, stands among the researchers."""
+
+
+class Intake:
+    """Takes in one study's proposals."""
+
+    def __init__(self, lineage: Lineage, recorder: Recorder, journal: Journal, verdicts: Verdicts) -> None:
+        self._lineage, self._recorder, self._journal, self._verdicts = lineage, recorder, journal, verdicts
+        self._read: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
+
+    @property
+    def _study(self) -> Study:
+        return self._recorder.study
+
+    def champion_files(self) -> dict[str, str]:
+        """Text of the champion's editable files, by path."""
+        best = self._study.best
+        commit = best.commit if best is not None and best.commit else self._study.base
+        return self._files(commit)
+
+    def _files(self, commit: str) -> dict[str, str]:
+        key = commit, self._study.contract.edit
+        if key not in self._read:
+            contents = {path: self._lineage.read(commit, path) for path in self._study.contract.edit}
+            texts = {path: text.decode("utf-8", "replace") for path, text in contents.items() if text is not None}
+            self._read = {key: texts}  # only the champion's are asked for again and again: 4 ms of git each time
+        return self._read[key]
+
+    def accept(
+        self, number: int, parent: int, proposal: Proposal, researcher: str, granted: e.WishGranted | None = None
+    ) -> None:
+        """Record a proposal, whole, before anything is done with it.
+
+        Args:
+            parent: the experiment it was made on, whoever is champion by now; `renew` moves it on.
+            granted: the wish that this grants, in the same transaction.
+        """
+        edits = dict(proposal.edits)
+        proposed = e.ExperimentProposed(
+            researcher=researcher,
+            title=proposal.title,
+            hypothesis=proposal.hypothesis,
+            expected=proposal.expected,
+            parent=parent,
+            fingerprint=guards.fingerprint({**self._files(self._commit_of(parent)), **edits}),
+            notes=dict(proposal.notes),
+            submitted=proposal.submitted,
+        )
+        facts: list[tuple[e.Body, int | None, int | None]] = [
+            (proposed, number, None),
+            (e.EditsRecorded(edits=edits), number, None),
+        ]
+        self._recorder.record_all(facts if granted is None else [*facts, (granted, None, None)])
+
+    async def commit(self, experiment: Experiment) -> None:
+        """Make a proposal a commit on top of its parent, and queue it; or reject it.
+
+        A proposal that a guard refuses becomes a commit all the same, where git can hold it: nothing is lost.
+
+        Raises:
+            LineageError: git cannot hold the baseline itself.
+        """
+        edits = self.edits(experiment)
+        then: e.ExperimentJudged | e.ApprovalAsked | None = None
+        found: tuple[str, ...] = ()
+        if experiment.id == 0:
+            parent_commit = self._study.base
+        else:
+            parent_commit = self._commit_of(experiment.parent)
+            found = flags(self._study.contract, self._files(parent_commit), edits)
+            if reason := self._refusal(parent_commit, edits, experiment.id):
+                then = _rejected(reason)
+            elif self._study.contract.review == "all" and not experiment.submitted:
+                then = e.ApprovalAsked(reason="the program says `review: all`")
+            elif self._study.contract.review == "flagged" and found and not experiment.submitted:
+                more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+                then = e.ApprovalAsked(reason=f"{found[0]}{more}")
+        try:
+            await self._queue(experiment, experiment.parent, parent_commit, edits, found, then)
+        except LineageError as error:
+            if experiment.id == 0:
+                raise
+            await self._verdicts.settle(
+                experiment, then if isinstance(then, e.ExperimentJudged) else _rejected(str(error))
+            )
+            return
+        if isinstance(then, e.ExperimentJudged):
+            await self._verdicts.carry_out(experiment)
+
+    def refusal_on_champion(self, edits: Mapping[str, str]) -> str | None:
+        """Why a proposal of these edits on the champion would be turned down, or None."""
+        return self._refusal(self._commit_of(schedule.reference(self._study)), edits, None)
+
+    def _refusal(self, parent_commit: str, edits: Mapping[str, str], number: int | None) -> str | None:
+        before = self._files(parent_commit)
+        reason = guards.refusal(self._study.contract, before, edits)
+        if reason is not None:
+            return reason
+        first = self._study.fingerprints.get(guards.fingerprint(before | dict(edits)), number)
+        if first is not None and first != number:
+            return f"it is the same as experiment {first}, {_result(self._study.experiments[first])}"
+        return None
+
+    def edits(self, experiment: Experiment) -> dict[str, str]:
+        """The proposal's edits as they were handed over: new full text by path."""
+        found = self._journal.read(kinds={"edits_recorded"}, experiment=experiment.id, limit=1, newest=True)
+        body = found[0].body if found else None
+        return dict(body.edits) if isinstance(body, e.EditsRecorded) else {}
+
+    def _commit_of(self, number: int | None) -> str:
+        experiment = self._study.experiments.get(-1 if number is None else number)
+        return experiment.commit if experiment is not None and experiment.commit else self._study.base
+
+    async def _queue(
+        self,
+        experiment: Experiment,
+        parent: int | None,
+        parent_commit: str,
+        files: Mapping[str, str],
+        flagged: tuple[str, ...],
+        then: e.ExperimentJudged | e.ApprovalAsked | None = None,
+    ) -> None:
+        """Commit, and record in one transaction that it is queued and what happens to it at once, if anything."""
+
+        def record(done: Committed) -> None:
+            queued = e.ExperimentQueued(
+                commit=done.sha,
+                parent=parent,
+                parent_commit=parent_commit,
+                lines_added=done.lines_added,
+                lines_removed=done.lines_removed,
+                flags=flagged,
+            )
+            facts: list[tuple[e.Body, int | None, int | None]] = [(queued, experiment.id, None)]
+            self._recorder.record_all(facts if then is None else [*facts, (then, experiment.id, None)])
+
+        await self._commit(experiment, parent, parent_commit, files, told=record)
+
+    async def _commit(
+        self,
+        experiment: Experiment,
+        parent: int | None,
+        parent_commit: str,
+        files: Mapping[str, str],
+        like: str | None = None,
+        told: Callable[[Committed], None] = lambda _: None,
+    ) -> Committed:
+        trailers = {"Researcher": experiment.researcher}
+        if parent is not None:
+            trailers["Parent-experiment"] = str(parent)
+        if experiment.expected:
+            trailers["Expected"] = experiment.expected
+        message = ExperimentMessage(title=experiment.title, hypothesis=experiment.hypothesis, trailers=trailers)
+        contents = {path: text.encode("utf-8", "replace") for path, text in files.items()}
+        commit = partial(
+            self._lineage.commit, experiment.id, parent_commit, contents, message, experiment.proposed_at, like
+        )
+        return await self._recorder.with_room(commit, told)
+
+    async def commit_again(self, experiment: Experiment, like: str | None) -> None:
+        """Make the commit again that the journal names and git has lost: the same one, since it holds nothing new.
+
+        Args:
+            like: a commit of the study whose author made the lost one too; None where none is left.
+
+        Raises:
+            LineageError: it cannot be made, or comes out as another one, which is kept under `superseded/` then.
+        """
+        history = self._journal.read(kinds={"experiment_queued"}, experiment=experiment.id)
+        steps = [event.body for event in history if isinstance(event.body, e.ExperimentQueued)]
+        last: e.ExperimentQueued | None = None
+        made = ""
+        for step in steps:
+            if last is None or last.commit == step.commit:
+                files: Mapping[str, str] = self.edits(experiment)
+            else:  # it was moved onto a new champion then
+                moved = last.parent_commit, step.parent_commit, last.commit, self._study.contract.edit
+                merged = await self._recorder.with_room(partial(self._lineage.merge, *moved))
+                files = {path: content.decode("utf-8", "replace") for path, content in merged.items()}
+            if last is None or last.commit != step.commit:
+                made = (await self._commit(experiment, step.parent, step.parent_commit, files, like)).sha
+            last = step
+        if made != experiment.commit:
+            raise LineageError(f"made again it is {made[:12]}, which is kept, and not {(experiment.commit or '')[:12]}")
+
+    async def renew(self, experiment: Experiment) -> bool:
+        """Move an experiment that was proposed on an older champion onto today's.
+
+        Returns:
+            False where the two changes do not go together; then it has been rejected.
+        """
+        champion = self._study.best
+        if experiment.id == 0 or champion is None or experiment.parent == champion.id or experiment.verdict is not None:
+            return True
+        assert experiment.commit and experiment.parent_commit and champion.commit
+        merge = partial(
+            self._lineage.merge,
+            experiment.parent_commit,
+            champion.commit,
+            experiment.commit,
+            self._study.contract.edit,
+        )
+        try:
+            merged = await self._recorder.with_room(merge)
+        except MergeConflict:
+            reason = f"it changes the same lines as the new champion, experiment {champion.id}, does"
+            await self._verdicts.settle(experiment, _rejected(reason))
+            return False
+        texts = {path: content.decode("utf-8", "replace") for path, content in merged.items() if content is not None}
+        if all(self._files(champion.commit).get(path) == text for path, text in texts.items()):
+            reason = f"the new champion, experiment {champion.id}, has this change already"
+            await self._verdicts.settle(experiment, _rejected(reason))
+            return False
+        await self._queue(experiment, champion.id, champion.commit, texts, experiment.flags)
+        return True
+
+
+def _result(experiment: Experiment) -> str:
+    """What came of an experiment, in a few words."""
+    said = (experiment.verdict or experiment.phase).replace("_", " ")
+    number = "" if experiment.metric is None else f" at {experiment.metric:.6g}"
+    why = "" if experiment.verdict in (None, "kept", "discarded") else f": {experiment.reason:.200}"
+    return f"“{experiment.title}” ({said}{number}{why})"
+
+
+def _rejected(reason: str) -> e.ExperimentJudged:
+    return e.ExperimentJudged(verdict="rejected", reason=reason, by="guard")

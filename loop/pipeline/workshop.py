@@ -1,0 +1,163 @@
+"""The workshop: where a command of the person's, such as a coding agent, works in a copy of the champion's files.
+
+Invariants:
+- It works in a worktree of its own, made for each piece of work and removed after it, however that ends. The person's
+  checkout is not its folder, and only the files that it leaves are looked at, never what its git says of them.
+- Its processes belong to a warden like those of a run: nothing of them outlives the deadline, a cancellation, the loop,
+  or, by the next start, any accident (`runs/leftovers.py` knows them by LOOPTOP_RUN_DIR).
+
+Unlike a run it is no stranger: it is the person's own tool, so it gets the person's whole environment, keys included,
+and no sandbox. Nothing here judges what it did.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from loop.journal.recorder import Recorder
+from loop.lineage import Lineage, LineageError, TreeChanges
+from loop.policy import guards
+from loop.researchers.protocol import Work
+from loop.runs.local.process import LocalRun
+from loop.runs.spec import RunResult, RunSpec
+from loop.workspace import Workspace
+
+_OF_ONE_REPOSITORY = re.compile(
+    r"GIT_(DIR|WORK_TREE|INDEX_FILE|(ALTERNATE_)?OBJECT_DIRECTOR(Y|IES)|COMMON_DIR|PREFIX|NAMESPACE)"
+)
+"""What git tells the programs that it starts (hooks, aliases) of the repository they are in. With it, a git in our
+worktree would work on the person's checkout."""
+
+_START = 'exec <"$1"\n'
+"""Put before the command: its standard input is the file that follows it. A person may end a command in a comment or
+a here-document, so nothing stands behind it."""
+
+
+class TreeWorkshop:
+    """One study's `Workshop`: a worktree for each piece of work."""
+
+    def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder) -> None:
+        self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
+        self._benches: set[int] = set()
+        """Numbers of the pieces of work that are going on."""
+
+    async def work(self, command: str, text: str, deadline: float, heard: Callable[[bytes], None]) -> Work:
+        """See `Workshop`.
+
+        What it was told and what it printed stays in `.looptop/workshop/N` until the next piece of work there.
+
+        Raises:
+            LineageError: git cannot make the worktree, or remove it.
+        """
+        bench = next(number for number in range(1, len(self._benches) + 2) if number not in self._benches)
+        self._benches.add(bench)
+        name = f"workshop-{bench}"
+        study = self._recorder.study
+        commit = study.best.commit if study.best is not None and study.best.commit else study.base
+        try:
+            spec = self._lay_out(bench, command, text, deadline, self._lineage.tree_path(name))
+            result = await self._run(spec, name, commit, heard)
+            editable = study.contract.edit
+            try:
+                found = await asyncio.to_thread(self._lineage.tree_changes, name, commit, editable, guards.LARGEST)
+            except LineageError as error:  # it may have done anything to its tree, and that must not end the loop
+                found = TreeChanges({}, {}, ())
+                return _work(result, found, f"what it did cannot be looked at: {error}")
+            return _work(result, found)
+        finally:
+            removing = asyncio.get_running_loop().run_in_executor(None, self._lineage.remove_tree, name)
+            await _settle(removing)
+            self._benches.discard(bench)
+            removing.result()
+
+    def _lay_out(self, bench: int, command: str, text: str, deadline: float, tree: Path) -> RunSpec:
+        folder = self._workspace.folder / "workshop" / str(bench)
+        if folder.exists():
+            shutil.rmtree(folder)
+        out = folder / "out"
+        out.mkdir(parents=True)
+        briefing = folder / "briefing.md"
+        briefing.write_text(text, encoding="utf-8", errors="replace")
+        return RunSpec(
+            argv=["sh", "-c", _START + command, "sh", str(briefing)],
+            cwd=tree,
+            env=_environment(os.environ, self._workspace.root, tree, out),
+            log_dir=folder,
+            deadline_s=deadline,
+        )
+
+    async def _run(self, spec: RunSpec, name: str, commit: str, heard: Callable[[bytes], None]) -> RunResult:
+        """Make the tree and run the command in it to its end. However this ends, nothing of either goes on after it."""
+
+        def make() -> None:
+            self._lineage.remove_tree(name)
+            self._lineage.add_tree(name, commit)
+
+        # No task but a thread's future: when the caller is cancelled git goes on all the same, and is waited for.
+        making = asyncio.get_running_loop().run_in_executor(None, make)
+        try:
+            run = await LocalRun.start(spec, after=asyncio.shield(making), on_output=heard)
+        except BaseException:
+            await _settle(making)
+            raise
+        try:
+            return await run.wait()
+        except asyncio.CancelledError:
+            run.kill(by="the loop")
+            await _settle(asyncio.ensure_future(run.wait()))
+            raise
+
+
+async def _settle(going: asyncio.Future[Any]) -> None:
+    """Wait for the end of what nothing stops, however often the caller is cancelled meanwhile."""
+    cancelled = False
+    while not going.done():
+        try:
+            await asyncio.wait([going])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+def _environment(parent: Mapping[str, str], workspace: Path, tree: Path, out: Path) -> dict[str, str]:
+    """The person's own environment, and where the command is.
+
+    Args:
+        workspace: as LOOPTOP_WORKSPACE, for commands that use files which are not in git.
+        tree: as PWD, which some programs believe more than the system.
+        out: as LOOPTOP_RUN_DIR, by which the processes are found if everything that guards them is killed.
+    """
+    kept = {name: value for name, value in parent.items() if not _OF_ONE_REPOSITORY.fullmatch(name)}
+    return kept | {"PWD": str(tree), "LOOPTOP_WORKSPACE": str(workspace), "LOOPTOP_RUN_DIR": str(out)}
+
+
+def _work(result: RunResult, found: TreeChanges, refused: str = "") -> Work:
+    """What came of it, from how the command ended and what it changed."""
+    edits: dict[str, str] = {}
+    lost = dict(found.lost)
+    for path, content in found.contents.items():
+        try:
+            edits[path] = content.decode()
+        except UnicodeDecodeError:
+            lost[path] = "is no UTF-8 text any more"
+        else:
+            if "\0" in edits[path]:
+                lost[path] = "is no text file any more"
+                del edits[path]
+    if lost and not refused:
+        refused = "; ".join(f"{path} {why}" for path, why in sorted(lost.items())[:5])
+        refused += f"; and {len(lost) - 5} more files" if len(lost) > 5 else ""
+    return Work(
+        edits=edits,
+        strays=found.strays,
+        refused=refused,
+        outcome=result.outcome,
+        reason=result.reason,
+        seconds=result.seconds,
+        output=result.tail,
+    )

@@ -1,0 +1,39 @@
+"""How many of a study's kept experiments are expected to be false. Pure arithmetic on what the judge has said.
+
+A confidence says how rarely a change without effect would look this good; it does not say how many such changes were
+tried. A study that has kept one in a hundred at 99% has to expect that luck was enough for about one of them.
+"""
+
+from collections.abc import Sequence
+
+from loop.policy.judge import FUTILE
+from loop.study.state import Study
+
+
+def expected_false(confidences: Sequence[float], better: int) -> float:
+    """The number of false ones among the kept.
+
+    Half of all changes without effect measure better than the champion, and nearly all of those are discarded; so twice
+    the discarded ones that measured better is about how many changes without effect were tried. Each kept one was the
+    best of its share of them: what a confidence leaves open counts that often. `bench/judge.py` prints this number
+    beside the truth.
+
+    Args:
+        confidences: of the kept experiments, at the look that kept them.
+        better: discarded experiments whose mean was better than the champion's all the same.
+    """
+    if not confidences:
+        return 0.0
+    tried = max(1.0, 2 * better / len(confidences))
+    return sum(min(1.0, tried * (1 - confidence)) for confidence in confidences)
+
+
+def of(study: Study) -> float | None:
+    """The number of false ones among what the judge has kept as better; None where it has kept nothing.
+
+    What a person decided, and what was kept for being simpler and no worse, claims nothing and is left out.
+    """
+    judged = [x for x in study.experiments.values() if x.judged_by == "judge" and x.confidence is not None]
+    kept = [x.confidence for x in judged if x.verdict == "kept" and x.confidence and x.confidence >= FUTILE]
+    better = sum(x.verdict == "discarded" and (x.effect or 0.0) > 0 for x in judged)
+    return expected_false(kept, better) if kept else None

@@ -1,0 +1,95 @@
+"""The results of a study as tables: `results.tsv` as autoresearch writes it, CSV, and JSON. Pure.
+
+A crash has no metric, so its cell is empty. `compat` writes 0.0 there, as the original does, for notebooks that
+cannot read an empty cell; with it a lower-is-better column has its best value at a crash, so it is never the default.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable
+from typing import Literal
+
+from loop.study.experiment import Experiment
+from loop.study.state import Study
+
+Form = Literal["tsv", "csv", "json"]
+FORMS: tuple[Form, ...] = ("tsv", "csv", "json")
+
+_COLUMNS = ("commit", "val_bpb", "memory_gb", "status", "description")
+"""The original's five; the second has that name whatever the metric is called, because notebooks look for it."""
+
+
+_FIELDS = (
+    *("id", "parent", "commit", "metric", "value", "measured", "effect", "noise", "verdict", "reason", "judged_by"),
+    *("runs", "seconds", "memory_bytes", "lines_added", "lines_removed", "flags", "researcher", "title", "hypothesis"),
+)
+
+
+def table(study: Study, form: Form, *, compat: bool = False) -> str:
+    """All experiments with a verdict, oldest first, as text that ends with a newline."""
+    judged = sorted((x for x in study.experiments.values() if x.verdict is not None), key=lambda x: x.id)
+    if form == "tsv":
+        rows = [_COLUMNS, *(_row(experiment, compat) for experiment in judged)]
+        return "".join("\t".join(row) + "\n" for row in rows)
+    if form == "csv":
+        out = io.StringIO()
+        records = [_record(study, experiment) for experiment in judged]
+        writer = csv.DictWriter(out, _FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**record, "flags": "; ".join(flagged(x))} for record, x in zip(records, judged, strict=True))
+        return out.getvalue()
+    return json.dumps([_record(study, experiment) for experiment in judged], indent=2, ensure_ascii=False) + "\n"
+
+
+def status(experiment: Experiment) -> str:
+    """keep, discard or crash: what has no number counts as a crash, whatever ended it."""
+    if experiment.verdict == "kept":
+        return "keep"
+    return "discard" if experiment.metric is not None else "crash"
+
+
+def _row(experiment: Experiment, compat: bool) -> tuple[str, ...]:
+    none = ("0.000000", "0.0") if compat else ("", "")
+    metric = none[0] if experiment.metric is None else f"{experiment.metric:.6f}"
+    held = memory(experiment)
+    return (
+        (experiment.commit or "")[:7],
+        metric,
+        none[1] if held is None else f"{held / 1024**3:.1f}",
+        status(experiment),
+        " ".join(experiment.title.split()),
+    )
+
+
+def memory(experiment: Experiment) -> int | None:
+    """The most that any of its runs held, in bytes: of the GPU where one was used, else of main memory."""
+    runs: Iterable[int] = (run.peak_gpu_memory or run.peak_memory for run in experiment.runs.values())
+    return max(runs, default=0) or None
+
+
+def flagged(experiment: Experiment) -> tuple[str, ...]:
+    """What a person should look at: in its edit, and in its number."""
+    return experiment.flags + experiment.doubts
+
+
+def measured(experiment: Experiment) -> str | None:
+    """Who measured its number: "verified", or "self-reported" by the edited program itself; None: it has none."""
+    if experiment.metric is None:
+        return None
+    runs = [run for run in experiment.counted() if run.metric is not None]
+    return "verified" if runs and all(run.verified for run in runs) else "self-reported"
+
+
+def _record(study: Study, experiment: Experiment) -> dict[str, object]:
+    seconds = round(sum(run.seconds for run in experiment.runs.values()), 3)
+    known = {
+        "metric": study.contract.metric,
+        "value": experiment.metric,
+        "measured": measured(experiment),
+        "flags": flagged(experiment),
+        "runs": len(experiment.runs),
+        "seconds": seconds,
+        "memory_bytes": memory(experiment),
+    }
+    return {name: known[name] if name in known else getattr(experiment, name) for name in _FIELDS}

@@ -1,0 +1,133 @@
+"""Optuna in a process of its own.
+
+A supervisor runs for days and must not grow; Optuna's storage and its arrays do, by about 20 kB an experiment, and
+while it computes nothing else in its interpreter does. The process is started at the first question, is ended and
+begun anew every now and then, and forgets nothing by it: it is told the whole history before each proposal. It ends
+with its standard input, so it outlives no supervisor, however that one dies.
+"""
+
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from loop.researchers.automl.ranges import Range
+from loop.researchers.automl.tpe import Tpe
+from loop.researchers.automl.trials import Trial
+
+_RENEWED = 100
+"""Proposals after which the process makes room for a new one."""
+
+_History = tuple[Literal["min", "max"], str, Mapping[str, Range], Sequence[Trial]]
+"""Goal, measure, ranges and trials."""
+
+
+class EstimatorEnded(Exception):
+    """The process ended before it answered; the message says how, in a sentence."""
+
+
+class Estimator:
+    """Tree-structured Parzen estimator, asked across a pipe. For one thread at a time."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._history: _History | None = None
+        self._told = False
+        """Whether the process knows the history."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end: Callable[[], object] | None = None
+        self._proposals = 0
+
+    def tell(
+        self, goal: Literal["min", "max"], measure: str, ranges: Mapping[str, Range], trials: Sequence[Trial]
+    ) -> None:
+        """Take in the whole history. It goes to the process with the first question, of which there may be none."""
+        self._history, self._told = (goal, measure, dict(ranges), list(trials)), False
+
+    def forget(self) -> None:
+        """Let go of the history here, until it is told again with the next proposal: it is a copy of hundreds of
+        trials, and the process has its own."""
+        self._history = None
+
+    def ask(self, names: Sequence[str], number: int) -> Mapping[str, float]:
+        """See `Tpe.ask`. Blocks for some milliseconds, for a second while the process starts.
+
+        Raises:
+            EstimatorEnded: it did not answer.
+        """
+        if not self._told:
+            self._proposals += 1
+            if self._proposals > _RENEWED:
+                self.close()
+        process = self._started()
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            pickle.dump((self._seed, None if self._told else self._history, list(names), number), process.stdin)
+            process.stdin.flush()
+            places: Mapping[str, float] = pickle.load(process.stdout)
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+            status = process.poll()
+            self.close()
+            raise EstimatorEnded(
+                f"the process that Optuna computes in ended before it answered (status {status}); it is started anew"
+            ) from None
+        self._told = True
+        return places
+
+    def close(self) -> None:
+        """End the process, also while it computes for another thread."""
+        if self._end is not None:
+            self._end()
+        self._process, self._end, self._proposals, self._told = None, None, 0, False
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "loop.researchers.automl.estimator"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                # Its arrays are small: more threads than one would only take memory.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,  # a ctrl+c at the supervisor's terminal is not for it
+            )
+            self._end = weakref.finalize(self, _end, self._process)
+        return self._process
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):  # what it was not told any more
+                pipe.close()
+
+
+def main() -> None:
+    """Be the process: answer questions until there are no more."""
+    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing that a library prints may come between the answers
+    tpe: Tpe | None = None
+    asked_of: object = None
+    while True:
+        try:
+            seed, history, names, number = pickle.load(questions)
+        except EOFError:
+            return
+        if history is not None:
+            goal, measure, ranges, trials = history
+            if tpe is None or asked_of != (goal, measure, ranges):
+                tpe, asked_of = Tpe(goal, ranges, seed), (goal, measure, ranges)
+            tpe.tell(trials)
+        assert tpe is not None
+        pickle.dump(tpe.ask(names, number), answers)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""How the AutoML researcher explains itself: short, plain sentences, each with its number.
+
+Pure: trials and moves in, text out.
+"""
+
+from collections.abc import Iterator
+from statistics import fmean
+
+from loop.researchers.automl.constants import Number
+from loop.researchers.automl.plan import Move, Situation
+from loop.researchers.automl.trials import Trial, Values, importance
+from loop.researchers.protocol import Briefing
+from loop.study.experiment import Experiment
+
+_NAMED = 3
+"""Constants named in one sentence at most."""
+
+
+def number(value: Number) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
+def amount(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def change(values: Values, was: Values) -> str:
+    """Such as "DEPTH 4 → 5, CLIP 1 → 1.6"."""
+    return ", ".join(f"{name} {number(was[name])} → {number(value)}" for name, value in values.items())
+
+
+def overview(briefing: Briefing, now: Situation) -> Iterator[str]:
+    """Where the study stands, and which constants seem to matter."""
+    measured = [trial for trial in now.trials if trial.standing == "measured" and trial.before]
+    best = next((trial for trial in now.trials if trial.id == now.champion), None)
+    if best is not None and best.metric is not None:
+        noise = f", one run's noise is {amount(briefing.noise.sd)}" if briefing.noise and briefing.noise.sd else ""
+        name = "the baseline" if now.champion == 0 else f"experiment {now.champion}"
+        yield f"Best so far is {name} with {briefing.contract.metric} {best.metric:.5g}{noise}. "
+    if not measured:
+        yield f"There are {len(now.present)} constants to search: {_names(list(now.present))}.\n"
+        return
+    moved = importance(now.trials, now.present)
+    ranked = sorted(((size, name) for name, size in moved.items() if size is not None), reverse=True)
+    strong = [f"{name} ({amount(size)})" for size, name in ranked if size > now.noise][:_NAMED]
+    weak = [name for size, name in reversed(ranked) if size <= now.noise][:_NAMED]
+    if strong:
+        yield f"What moved it most, on average over {_count(measured)}: {_names(strong)}. "
+    if weak:
+        yield f"Inside the noise so far: {_names(weak)}. "
+    open_names = [name for name, size in moved.items() if size is None]
+    yield f"Not measured yet: {len(open_names)} of {len(moved)} constants.\n" if open_names else "\n"
+
+
+def outcome(experiment: Experiment, trial: Trial, now: Situation) -> str:
+    """What came of an own proposal, and what that says."""
+    what = f"Experiment {trial.id} ({_done(trial)})"
+    if trial.standing == "void":
+        return f"{what} was ended early, so it says nothing.\n"
+    if trial.effect is None:
+        verdict = (experiment.verdict or "").replace("_", " ")
+        return f"{what} {verdict}: I rank such values behind every number measured.\n"
+    size = f"{'better' if trial.effect > 0 else 'worse'} by {amount(abs(trial.effect))}"
+    if trial.kept:
+        return f"{what} was kept: {size}. I go on from there.\n"
+    if abs(trial.effect) <= 2 * now.noise:
+        return f"{what} came out {size}, which is inside the noise.\n"
+    return f"{what} came out {size}" + (".\n" if trial.effect < 0 else ", but not surely enough to be kept.\n")
+
+
+def lesson(experiment: Experiment, trial: Trial) -> str | None:
+    """What is worth a line in the notebook: what helped, and what breaks."""
+    if not trial.before:
+        return None
+    if trial.kept and trial.effect is not None:
+        return f"{_done(trial)} helps: better by {amount(trial.effect)} (experiment {trial.id})."
+    if trial.standing == "failed":
+        verdict = (experiment.verdict or "").replace("_", " ")
+        return f"{_done(trial)} fails: {verdict} (experiment {trial.id})."
+    return None
+
+
+def choice(move: Move, now: Situation) -> Iterator[str]:
+    """What is tried next, how far it goes, and what is expected."""
+    yield f"Next: {change(move.values, now.present)}. "
+    for name, value in move.values.items():
+        span = now.ranges[name]
+        step = abs(span.place(value) - span.place(now.present[name]))
+        yield f"{name} goes {_factor(value, now.present[name])}, {step:.0%} of its range. "
+    yield f"{hypothesis(move, now)} "
+    guess = expected(move, now)
+    yield f"I expect: {guess}.\n" if guess else "I have no number to expect yet.\n"
+
+
+def hypothesis(move: Move, now: Situation) -> str:
+    """Why this change, in a sentence."""
+    names = _names(list(move.values))
+    told = sum(trial.standing in ("measured", "failed") for trial in now.trials)
+    because = move.because
+    known = because.effect if because is not None else None
+    match move.kind:
+        case "further":
+            gained = f"This very step gained {amount(known)}" if known is not None else "This very step was kept"
+            return f"{gained} in experiment {now.champion}; the best {names} may lie further on."
+        case "other way" if because is not None:
+            lost = f"lost {amount(-known)}" if known is not None and known < 0 else "settled nothing"
+            return f"{_done(because)} {lost} in experiment {because.id}, so the other way may gain."
+        case "first look":
+            return f"{names} has not been moved by itself yet: one step shows whether it matters, and which way helps."
+        case _:
+            return f"Of {told} results, the best tenth has such values of {names} oftener than the rest has."
+
+
+def expected(move: Move, now: Situation) -> str:
+    """A guess with a number, out of what earlier changes of these constants did; empty without any."""
+    because = move.because
+    effects = [trial.effect for trial in now.trials if trial.effect is not None and trial.before]
+    match move.kind:
+        case "further" if because is not None and because.effect is not None:
+            return f"better by about {amount(abs(because.effect) / 2)}, half of what the last step gave"
+        case "other way" if because is not None and because.effect is not None and because.effect < 0:
+            return f"better by up to {amount(-because.effect)}, what the first way lost"
+        case "tpe" if (guess := _by_slopes(move, now)) is not None:
+            word = "better" if guess > 0 else "worse"
+            return f"{word} by about {amount(abs(guess))}, going by the slopes of earlier changes"
+        case _ if effects:
+            return f"a change of {amount(fmean(map(abs, effects)))} either way, as far as other constants went"
+        case _:
+            return ""
+
+
+def _by_slopes(move: Move, now: Situation) -> float | None:
+    """Half of what a straight line through earlier changes of each constant promises: slopes flatten out."""
+    total: list[float] = []
+    for name, value in move.values.items():
+        span = now.ranges[name]
+        slopes = []
+        for trial in now.trials:
+            if trial.effect is not None and name in trial.before:
+                step = span.place(trial.values[name]) - span.place(trial.before[name])
+                if step:
+                    slopes.append(trial.effect / len(trial.before) / step)
+        if slopes:
+            total.append(fmean(slopes) * (span.place(value) - span.place(now.present[name])))
+    return sum(total) / 2 if total else None
+
+
+def _done(trial: Trial) -> str:
+    return change({name: trial.values[name] for name in trial.before}, trial.before)
+
+
+def _factor(value: Number, was: Number) -> str:
+    if was == 0 or value == 0:
+        return f"from {number(was)} to {number(value)}"
+    return f"{'up' if abs(value) > abs(was) else 'down'}, times {value / was:.3g}"
+
+
+def _names(names: list[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _count(trials: list[Trial]) -> str:
+    return "one experiment" if len(trials) == 1 else f"{len(trials)} experiments"

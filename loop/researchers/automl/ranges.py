@@ -1,0 +1,162 @@
+"""Where a constant may go: a range around the value it started from, on the scale that suits it.
+
+Pure. A range maps values to places between 0 and 1 and back, so that equal steps of place are equally bold for a
+learning rate, a momentum and a width; the optimiser knows places only. What comes back is always a value a person
+would have written: two significant digits, whole numbers where there was a whole number.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from loop.researchers.automl.constants import Constant, Number
+
+Scale = Literal["log", "share", "near one", "zero or log", "whole", "power of two"]
+
+_RATES = frozenset({"LR", "RATE", "RATES", "DECAY", "WD", "STD", "SIGMA", "SCALE", "INIT", "MULT", "MULTIPLIER"})
+_SHARES = frozenset({"RATIO", "FRAC", "FRACTION", "SHARE", "PART", "PORTION", "PROB", "PROBABILITY", "DROPOUT", "DROP"})
+_MEMORIES = frozenset({"BETA", "BETA1", "BETA2", "BETAS", "MOMENTUM", "EMA"})
+
+ZERO_UNTIL = 0.1
+"""On "zero or log", places up to this one are exactly zero."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """From `low` to `high`, both reachable."""
+
+    scale: Scale
+    low: float
+    """Smallest magnitude; on "zero or log" the smallest that is not zero."""
+    high: float
+    """Largest magnitude."""
+    step: int = 1
+    """Whole numbers are multiples of this."""
+    negative: bool = False
+    """The value is the magnitude with a minus."""
+
+    def place(self, value: Number) -> float:
+        """Where a value lies, 0 to 1; outside values count as the nearest end."""
+        size = abs(value)
+        if self.scale == "zero or log":
+            if size < self.low / 2:
+                return 0.0
+            return ZERO_UNTIL + (1 - ZERO_UNTIL) * self._share(size)
+        return self._share(size)
+
+    def value(self, place: float) -> Number:
+        """The value at a place, rounded to what a person would write."""
+        place = min(1.0, max(0.0, place))
+        if self.scale == "zero or log":
+            if place <= ZERO_UNTIL:
+                return 0.0
+            place = (place - ZERO_UNTIL) / (1 - ZERO_UNTIL)
+        to, back = _SCALES[self.scale]
+        size = back(to(self.low) + place * (to(self.high) - to(self.low)))
+        return -self._rounded(size) if self.negative else self._rounded(size)
+
+    def holding(self, value: Number) -> "Range":
+        """This range, stretched where needed so that a value someone else chose lies in it."""
+        size = abs(value)
+        if (value < 0) != self.negative or size == 0 or (self.scale in ("share", "near one") and size >= 1):
+            return self
+        return replace(self, low=min(self.low, size), high=max(self.high, size))
+
+    def _share(self, size: float) -> float:
+        to, _ = _SCALES[self.scale]
+        low, high = to(self.low), to(self.high)
+        return (to(min(self.high, max(self.low, size))) - low) / (high - low)
+
+    def _rounded(self, size: float) -> Number:
+        match self.scale:
+            case "power of two":
+                return 1 << round(math.log2(size))
+            case "whole":
+                return max(math.ceil(self.low), self.step * round(size / self.step))
+            case "near one":
+                # 1 - 0.028 is 0.972 only after rounding again: ten digits hide the float's dust.
+                return round(1 - _two_digits(1 - size), 10)
+            case _:
+                return _two_digits(size)
+
+
+def around(constant: Constant, start: Number | None = None) -> Range:
+    """The range of a constant around the value the study found it with (`start`; its present one where None).
+
+    The rules, first match first. Whole numbers: powers of two (as written, or from 16 on) within a factor of 4; others
+    within a factor of 2.5, at least 1, from 16 on in multiples of the largest power of two that leaves eight steps to
+    the value (192 goes by 16). Floats: 0.0 is zero or 0.01 to 1 (a share: to 0.5); learning rates, decays and spreads,
+    by name, and whatever is at most 0.1: a factor of 10 each way; momenta by name, and whatever is from 0.8 to 1: a
+    factor of 5 in the distance to 1; other numbers between 0 and 1 stay there, within a factor of 8 in their odds;
+    the rest: a factor of 4. What began below 1 stays below 1, rates excepted.
+    """
+    origin = constant.value if start is None else start
+    if isinstance(constant.value, int):
+        whole = max(1, round(origin))
+        return _powers(whole) if _by_powers(whole, constant) else _whole(whole)
+    words = set(constant.name.split("_"))
+    size, negative = float(abs(origin)), origin < 0
+    if size == 0:
+        return Range("zero or log", 0.01, 0.5 if words & _SHARES else 1.0)
+    rate = bool(words & _RATES) and not words & _SHARES
+    if size < 1 and (size >= 0.8 or words & _MEMORIES) and not words & {"LR", "RATE"}:
+        low, high = max(1 - 5 * (1 - size), size / 2), 1 - (1 - size) / 5
+        return Range("near one", round(1 - _two_digits(1 - low), 10), round(1 - _two_digits(1 - high), 10), 1, negative)
+    if rate or size <= 0.1:
+        ceiling = math.inf if rate else 0.99
+        return Range("log", _two_digits(size / 10), min(_two_digits(size * 10), ceiling), 1, negative)
+    if size < 1:
+        odds = size / (1 - size)
+        low, high = odds / 8 / (1 + odds / 8), 8 * odds / (1 + 8 * odds)
+        return Range("share", _two_digits(low), _two_digits(high), 1, negative)
+    if size == 1 and words & _SHARES:
+        return Range("log", 0.25, 1.0, 1, negative)
+    return Range("log", _two_digits(size / 4), _two_digits(size * 4), 1, negative)
+
+
+def _by_powers(whole: int, constant: Constant) -> bool:
+    return whole.bit_count() == 1 and (whole >= 16 or constant.form != "plain")
+
+
+def _powers(whole: int) -> Range:
+    return Range("power of two", max(1, whole // 4), whole * 4)
+
+
+def _whole(whole: int) -> Range:
+    step = 1
+    if whole >= 16:
+        step = min(whole & -whole, 1 << ((whole // 8).bit_length() - 1))
+    low = step * math.ceil(whole / 2.5 / step)
+    high = step * math.floor(whole * 2.5 / step)
+    return Range("whole", max(1, low), max(high, whole + 3 * step if whole == 1 else high), step)
+
+
+def _two_digits(size: float) -> float:
+    return float(f"{size:.2g}")
+
+
+def _logit(x: float) -> float:
+    return math.log(x / (1 - x))
+
+
+def _expit(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def _from_one(x: float) -> float:
+    return -math.log(1 - x)
+
+
+def _to_one(x: float) -> float:
+    return 1 - math.exp(-x)
+
+
+_SCALES: dict[Scale, tuple[Callable[[float], float], Callable[[float], float]]] = {
+    "log": (math.log, math.exp),
+    "zero or log": (math.log, math.exp),
+    "whole": (math.log, math.exp),
+    "power of two": (math.log, math.exp),
+    "share": (_logit, _expit),
+    "near one": (_from_one, _to_one),
+}

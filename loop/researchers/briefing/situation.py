@@ -1,0 +1,158 @@
+"""Where a search stands, in sentences: champion, noise, machine, limits, and what the newest verdicts call for.
+
+Pure. It names what can be measured with the judge's own bars, and never what to try.
+"""
+
+from itertools import takewhile
+
+from loop.policy.judge import bar, hope
+from loop.researchers.briefing.excerpt import one_line
+from loop.researchers.briefing.experiment_table import comparable, figure
+from loop.researchers.protocol import Briefing
+from loop.study.events import FAILURES
+
+PLATEAU = 12
+"""Experiments in a row without a new champion from which on another kind of idea is asked for."""
+
+UNSURE = 5.0
+"""Sigmas that the judge's bar may have before it says more of how little is known than of what is worth aiming for."""
+
+STUMBLES = 3
+"""Failures in a row from which on something simpler is asked for."""
+
+
+def standing(briefing: Briefing) -> str:
+    """Champion, noise, machine, limits, and what the run of results says about how to go on."""
+    lines = ["# Where it stands", _gain(briefing), _noise(briefing), *_vitals(briefing), *_machine(briefing)]
+    if briefing.left:
+        lines.append(f"Used so far: {'; '.join(_limit(x.name, x.used, x.limit) for x in briefing.left)}.")
+    return "\n".join([*lines, *_hints(briefing)])
+
+
+def _gain(briefing: Briefing) -> str:
+    champion, contract = briefing.champion, briefing.contract
+    first = next((x for x in briefing.experiments if x.id == 0), None)
+    name = "the baseline" if champion.id == 0 else f"#{champion.id}"
+    if champion.metric is None:
+        return f"The champion is {name}."
+    text = f"The champion is {name}, with {contract.metric} {figure(champion.metric)}"
+    same = comparable(champion, contract.measure) and first is not None and comparable(first, contract.measure)
+    if first is None or first.metric is None or champion.id == 0 or not same:
+        return f"{text}."
+    gain = contract.better_by(champion.metric, first.metric)
+    return (
+        f"{text}; the baseline had {figure(first.metric)}, so {abs(gain):.3g} is {'gained' if gain >= 0 else 'lost'}."
+    )
+
+
+def _noise(briefing: Briefing) -> str:
+    """What the noise means for a proposal, with the judge's own bars."""
+    contract, noise = briefing.contract, briefing.noise
+    if noise is None:
+        return "The noise is not known yet: nothing was repeated. Aim for large effects."
+    if noise.sd == 0:
+        return "Repeated runs agree to the last digit: there is no noise, and any difference counts."
+    text = f"Noise: the metric of one run varies by {noise.sd:.2g} (1 sigma) when nothing changes but the seed"
+    champion = len(briefing.champion.measured(contract.measure))
+    if not champion:
+        return f"{text}. Aim for several times that."
+    text += f", as far as {noise.dof} {'repetition tells' if noise.dof == 1 else 'repetitions tell'}"
+    if noise.before is not None:
+        text += f" (of the newest champions alone; before them it was {noise.before.sd:.2g})"
+    once, again = bar(contract.keep, champion, 1, noise), hope(champion, 1, noise)
+    rule = f"A first run is kept if it is better by {once:.2g}, run again from {again:.2g} on, else discarded at once."
+    if once > UNSURE * noise.sd:
+        return (
+            f"{text}. {rule} That is much, because so few say little of the noise; with every repetition it is less. "
+            f"Aim for 3 sigma, {3 * noise.sd:.2g}, and more."
+        )
+    return f"{text}. {rule} Aim for {once:.2g} and more."
+
+
+def _vitals(briefing: Briefing) -> list[str]:
+    """What the champion's newest run used, and what it said of itself."""
+    lines = []
+    run = max(briefing.champion.counted(), key=lambda run: run.number, default=None)
+    if run is not None and run.seconds:
+        gpu = f", {in_bytes(run.peak_gpu_memory)} of GPU memory" if run.peak_gpu_memory else ""
+        busy = f", kept {run.cpu_seconds / run.seconds:.1f} processors busy" if run.cpu_seconds else ""
+        checked = f" Its verification took {run.verify_seconds:.0f} s." if run.verify_seconds else ""
+        lines.append(
+            f"The champion's newest run took {run.seconds:.0f} s all in all{busy}, and held "
+            f"{in_bytes(run.peak_memory)} of main memory{gpu} at its peak.{checked}"
+        )
+    if briefing.vitals:
+        said = ", ".join(f"{one_line(name, 40)} {reading(value)}" for name, value in list(briefing.vitals.items())[:24])
+        lines.append(f"What it reported of itself: {said}.")
+    return lines
+
+
+def reading(value: float) -> str:
+    """A number that a run printed, as a person reads it."""
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.6g}"
+
+
+def _machine(briefing: Briefing) -> list[str]:
+    gauge = briefing.gauge
+    if gauge is None:
+        return []
+    gpus = [
+        one_line(gpu.name, 60) + (f" ({in_bytes(gpu.memory_total)})" if gpu.memory_total else "")
+        for gpu in gauge.gpus[:16]
+    ]
+    counted = [f"{gpus.count(name)} x {name}" for name in dict.fromkeys(gpus)]
+    processors = f"{gauge.cpus} processors, " if gauge.cpus else ""
+    memory = f"{in_bytes(gauge.ram_total)} of main memory"
+    return [f"The machine: {', '.join(counted) or 'no GPU'}; {processors}{memory}."]
+
+
+def _limit(name: str, used: float, limit: float) -> str:
+    match name:
+        case "usd":
+            return f"${used:.2f} of ${limit:g}"
+        case "hours":
+            return f"{used:.1f} of {limit:g} hours"
+        case "disk":
+            return f"{in_bytes(used)} of {in_bytes(limit)} of disk"
+        case "failures":
+            return f"{used:.0f} failures in a row, at {limit:.0f} the loop stops"
+        case _:
+            return f"{used:,.0f} of {limit:,.0f} {one_line(name, 40)}"
+
+
+def _hints(briefing: Briefing) -> list[str]:
+    """What the newest verdicts in a row say about how to go on."""
+    judged = sorted(
+        (x for x in briefing.experiments if x.id and x.judged_seq is not None), key=lambda x: x.judged_seq or 0
+    )
+    newest = [x for x in reversed(judged) if x.verdict in ("kept", "discarded", *FAILURES)]
+    stumbles = list(takewhile(lambda x: x.verdict in FAILURES, newest))
+    barren = list(takewhile(lambda x: x.verdict != "kept", newest))
+    hints = []
+    if len(stumbles) >= STUMBLES:
+        hints.append(
+            f"The last {len(stumbles)} experiments all ended without a number. Propose something simpler, and "
+            "follow every shape, type and name through the file before you hand it over."
+        )
+    if len(stumbles) > 1 and all(x.verdict == "out_of_memory" for x in stumbles):
+        hints.append(
+            f"The last {len(stumbles)} experiments ran out of memory; their reasons say how much was used. Propose "
+            "something that needs less of it: a smaller batch or model, fewer activations kept."
+        )
+    if len(barren) >= PLATEAU:
+        near = sum(x.effect is not None and bool(x.noise) and abs(x.effect) <= 2 * (x.noise or 0.0) for x in barren)
+        small = sum(x.lines_added + x.lines_removed <= 4 for x in barren)
+        hints.append(
+            f"The last {len(barren)} experiments brought no new champion; {near} of them came out within 2 sigma of "
+            f"it, and {small} changed two lines or fewer. More of the same will not help: propose something larger and "
+            "of another kind (the structure, the method, where the time goes), or two near misses together."
+        )
+    return hints
+
+
+def in_seconds(value: float) -> str:
+    return f"{value / 60:g} min" if value >= 120 and value % 60 == 0 else f"{value:g} s"
+
+
+def in_bytes(value: float) -> str:
+    return f"{value / 1e9:.1f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"

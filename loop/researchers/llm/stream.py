@@ -1,0 +1,25 @@
+"""An answer as it comes: its pieces go into the stream, thinking and text apart, and are kept together."""
+
+from loop.researchers.protocol import Sink
+
+
+class Speech:
+    """Takes the pieces of one answer."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._kind = ""
+        self.said = ""
+
+    def hear(self, kind: str, piece: str) -> None:
+        """Take one piece, "thinking" or "text"."""
+        if self._kind and kind != self._kind and not self.said.endswith("\n\n"):
+            self._sink.think("\n" if self.said.endswith("\n") else "\n\n")
+        self._kind = kind
+        self.said += piece
+        self._sink.think(piece)
+
+    def end(self, remark: str = "") -> None:
+        """The answer is over."""
+        if self.said:
+            self._sink.think(remark + ("\n" if remark or not self.said.endswith("\n") else ""))

@@ -1,0 +1,154 @@
+"""The tools as fenced blocks of text, for models that cannot call tools. Pure.
+
+    ```edit_file train.py
+    <<<<<<< SEARCH
+    DEPTH = 4
+    =======
+    DEPTH = 6
+    >>>>>>> REPLACE
+    ```
+
+A block names the tool on its first line; its body is the arguments as `key: value` lines or JSON, except for
+`edit_file` and `write_file`, whose first line names the file too and whose body is the text itself.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from loop.config.safe_yaml import PlainLoader
+from loop.researchers.llm.conversation import Call
+
+# Line by line, so that no answer costs more than its length: a pattern over many lines tries each opening to the end.
+_OPENING = re.compile(r"(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
+_CLOSING = re.compile(r"`{3,}|~{3,}")
+_SEARCH = re.compile(r"<{5,9} ?SEARCH")
+_BETWEEN = re.compile(r"={5,9}")
+_REPLACE = re.compile(r">{5,9} ?REPLACE")
+
+
+def manual(tools: Sequence[Mapping[str, Any]]) -> str:
+    """How to use `tools` (name, description and schema of each) in text."""
+    lines = [
+        "You have no function calls here. Use a tool by writing a fenced block whose first line names it; the "
+        "arguments are",
+        "lines of `key: value`. Several blocks in one answer are carried out in order, and the results come with "
+        "the next",
+        "message. End your answer after the blocks. To change a file:",
+        "",
+        "```edit_file train.py",
+        "<<<<<<< SEARCH",
+        "the exact lines to replace",
+        "=======",
+        "the lines to put there",
+        ">>>>>>> REPLACE",
+        "```",
+        "",
+        "```write_file train.py",
+        "(the whole new text)",
+        "```",
+        "",
+        "The others:",
+    ]
+    for tool in tools:
+        if tool["name"] in ("edit_file", "write_file"):
+            continue
+        lines += ["", f"```{tool['name']}"]
+        required = tool["parameters"].get("required", [])
+        for name, part in tool["parameters"].get("properties", {}).items():
+            values = " | ".join(map(str, part.get("enum", ())))
+            meaning = part.get("description", values)
+            lines.append(f"{name}: {meaning}" + ("" if name in required else " (may be left out)"))
+        lines += ["```", tool["description"].split("\n")[0]]
+    return "\n".join(lines)
+
+
+def calls(text: str, names: Sequence[str], number: int = 0) -> list[Call]:
+    """The tools used in an answer, in order.
+
+    Args:
+        names: tools there are; other fenced blocks are examples and quotations.
+        number: the first call's number, so that ids differ within a conversation.
+    """
+    found: list[Call] = []
+    for info, body in _blocks(text.split("\n")):
+        name, _, rest = info.strip().partition(" ")
+        if name not in names:
+            continue
+        for arguments in _arguments(name, rest.strip(), body):
+            found.append(Call(f"text_{number + len(found)}", name, arguments))
+    return found
+
+
+def _blocks(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What stands behind the opening fence of each block, and its body. One that nobody closes is none."""
+    closing: dict[str, list[int]] = {}  # by fence, where such a line stands, the first last
+    for at in range(len(lines) - 1, -1, -1):
+        if (bare := lines[at].rstrip(" \t\r")) and _CLOSING.fullmatch(bare):
+            closing.setdefault(bare, []).append(at)
+    at = 0
+    while at < len(lines):
+        opening = _OPENING.fullmatch(lines[at].rstrip("\r"))
+        at += 1
+        if opening is None:
+            continue
+        ends = closing.get(opening["fence"], [])
+        while ends and ends[-1] < at:
+            ends.pop()
+        if ends:
+            yield opening["info"], "".join(f"{line}\n" for line in lines[at : ends[-1]])
+            at = ends[-1] + 1
+
+
+def _edits(body: str) -> Iterator[dict[str, str]]:
+    """The edits between marks of conflict in a block."""
+    search: list[str] | None = None
+    replace: list[str] | None = None
+    for line in body.split("\n"):
+        bare = line.rstrip()
+        if search is None:
+            search = [] if _SEARCH.fullmatch(bare) else None
+        elif replace is None:
+            if _BETWEEN.fullmatch(bare):
+                replace = []
+            else:
+                search.append(line)
+        elif _REPLACE.fullmatch(bare):
+            yield {"search": "\n".join(search), "replace": "\n".join(replace)}
+            search = replace = None
+        else:
+            replace.append(line)
+
+
+def _arguments(name: str, path: str, body: str) -> list[str]:
+    """The arguments of one block, as JSON; an edit block may hold several."""
+    if name == "edit_file" and (parts := list(_edits(body))):
+        return [json.dumps({"path": path, **part}) for part in parts]
+    if name == "write_file" and path:
+        return [json.dumps({"path": path, "text": body})]
+    try:
+        values = yaml.load(body, PlainLoader)
+    except (yaml.YAMLError, ValueError, OverflowError):  # the last two of dates that are none
+        values = _lines(body)
+    if isinstance(values, dict):
+        # a date, a number or a word where the tool wants text is text: `title: 2024-01-01`
+        named = {str(key): value for key, value in ({"path": path} | values if path else values).items()}
+        return [json.dumps(named, default=str)]
+    return [json.dumps({"path": path} if path else {}) if values is None else body]
+
+
+def _lines(body: str) -> dict[str, str]:
+    """`key: value` lines that are no YAML, such as a title with a colon in it; a line without a key goes on."""
+    found: dict[str, str] = {}
+    last = ""
+    for line in body.splitlines():
+        key, colon, value = line.partition(":")
+        if colon and re.fullmatch(r"\w+", key.strip()):
+            last = key.strip()
+            found[last] = value.strip()
+        elif last:
+            found[last] = f"{found[last]} {line.strip()}".strip()
+    return found

@@ -1,0 +1,111 @@
+"""An experiment and its runs, as the events of a journal amount to them: filled in by `state`, read by all."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from loop.study import events as e
+
+Phase = Literal["proposed", "waiting", "queued", "running", "judged"]
+
+
+@dataclass(slots=True)
+class Run:
+    """One execution. Seconds are wall clock, memory is bytes."""
+
+    number: int
+    seed: int
+    slot: int
+    budget: float
+    deadline: float
+    measure: str
+    started_at: float
+    pid: int
+    pid_started: float
+    outcome: e.Outcome | None = None
+    """None while it runs."""
+    reason: str = ""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    peak_gpu_memory: int | None = None
+    gpu_others: int | None = None
+    """Bytes that others held on its GPUs, at most."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    verified: bool = False
+    """A verification has looked at it, whatever it found."""
+    metric: float | None = None
+    """The number that counts: the verified one, or the run's own where the program names no verification."""
+    check: str | None = None
+    """Name of the check that the run or its verification failed."""
+    stepping: float = 0.0
+    """Seconds from the first step line to the last."""
+    touched: tuple[str, ...] = ()
+    """Tracked files that it changed and no proposal may change."""
+    verify_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Experiment:
+    """One proposed change, its runs and its verdict. The baseline is experiment 0."""
+
+    id: int
+    researcher: str
+    title: str
+    hypothesis: str
+    expected: str
+    parent: int | None
+    notes: dict[str, object]
+    proposed_at: float
+    proposed_seq: int = 0
+    """Its place in the journal: what was first is asked of this, since a clock may be set."""
+    phase: Phase = "proposed"
+    commit: str | None = None
+    parent_commit: str | None = None
+    lines_added: int = 0
+    lines_removed: int = 0
+    runs: dict[int, Run] = field(default_factory=dict)
+    since_run: int = 0
+    """Runs up to this number were of another commit (it moved onto a new champion) or were put aside; none counts."""
+    verdict: e.Verdict | None = None
+    reason: str = ""
+    metric: float | None = None
+    effect: float | None = None
+    noise: float | None = None
+    confidence: float | None = None
+    champion: int | None = None
+    """The experiment it was measured against."""
+    judged_by: str = ""
+    judged_at: float | None = None
+    judged_seq: int | None = None
+    """Place of its verdict in the journal."""
+    submitted: bool = False
+    """A person made it, and asked for it to be run."""
+    waits_for: str = ""
+    """Why a person is asked, while `phase` is "waiting"."""
+    flags: tuple[str, ...] = ()
+    """What a person should look at in its edit, before it ran."""
+    doubts: tuple[str, ...] = ()
+    """What a person should look at in its number."""
+    fingerprint: str = ""
+    """Equal for experiments whose editable files differ in comments and layout only."""
+
+    def counted(self) -> list[Run]:
+        """Its runs that count towards a verdict: ended, of the present commit, not lost with a supervisor."""
+        return [
+            run
+            for run in self.runs.values()
+            if run.number > self.since_run and run.outcome is not None and run.outcome != "lost"
+        ]
+
+    def measured(self, measure: str) -> list[float]:
+        """Metrics of its counted runs under `measure`, in order of the runs."""
+        return [run.metric for run in self.counted() if run.metric is not None and run.measure == measure]
+
+    def in_flight(self) -> Run | None:
+        """Its run that has not ended yet."""
+        return next((run for run in self.runs.values() if run.outcome is None), None)
+
+    def leave_run(self) -> None:
+        """A run is over, verification included: back into the queue, for a verdict or another run."""
+        if self.phase == "running":
+            self.phase = "queued"

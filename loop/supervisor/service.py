@@ -1,0 +1,134 @@
+"""How a supervisor comes to run: in this process, or in the background, detached from the terminal."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from loop.config.overrides import Options
+from loop.journal import Journal, exists
+from loop.lineage import find_root
+from loop.machine.gauges import Reading, open_gauges
+from loop.machine.systemd import lingers, outside_the_session
+from loop.runs.slot import Slot
+from loop.study.state import FOLDED, fold
+from loop.supervisor.startup import CannotStart, prepare
+from loop.supervisor.supervisor import End, Supervisor
+from loop.workspace import Workspace, supervise, supervisor_alive
+
+LONGEST_START = 15.0
+"""Seconds to wait for a background supervisor to take the workspace; it takes about one."""
+
+
+def find_slots(reading: Reading, environ: Mapping[str, str] = os.environ) -> list[Slot]:
+    """Where runs can happen: on the first GPU, or on the processors of a machine without one.
+
+    A `CUDA_VISIBLE_DEVICES` of the person's is obeyed: its first device is the slot's.
+    """
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if not reading.gpus or visible == "":
+        return [Slot(0, "CPU")]
+    device = (visible or "0").split(",")[0].strip()
+    index = int(device) if device.isdigit() else reading.gpus[0].index
+    return [Slot(0, f"GPU {device}", devices=device, gpus=(index,))]
+
+
+def nothing_to_resume(root: Path) -> str | None:
+    """Why a loop at `root` is not to be started by the machine itself; None where one was cut off at its work.
+
+    Cut off: it died, or something told it to end (SIGTERM, as at a shutdown). What a person has stopped, what a limit
+    has ended or what has failed waits for a person.
+    """
+    workspace = Workspace(root)
+    if not workspace.journal.exists():
+        return "there is no study here yet"
+    with Journal(workspace.journal) as journal:
+        study = fold(journal.read(kinds=FOLDED))
+    if study.supervisor is None:
+        return "the study here was never begun"
+    if study.stopping != "no":
+        return "a person has stopped it"
+    if study.supervisor.stopped_at is None or study.supervisor.signal == "SIGTERM":
+        return None
+    return f"it has ended: {study.supervisor.reason}"
+
+
+def work(start: Path, flags: Options, beside: Callable[[Path], Coroutine[Any, Any, None]] | None = None) -> End:
+    """Be the supervisor of the workspace around `start` until the loop ends; returns why it ended.
+
+    Args:
+        beside: something to do at the same time, such as printing what happens; it gets the journal's path and is
+            given half a second to finish after the end.
+
+    Raises:
+        Sentence: it could not begin.
+    """
+    workspace = Workspace(find_root(start))
+    begun = exists(workspace.journal)
+    prepared = prepare(start, flags)
+    with supervise(workspace.root), ExitStack() as held:
+        if not begun and exists(workspace.journal):
+            prepared = prepare(start, flags)  # another was here between our look and our lock, and has begun a study
+        journal = held.enter_context(Journal(workspace.journal, create=True))
+        gauges = open_gauges(workspace.root)
+        supervisor = Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
+
+        async def both() -> End:
+            other = asyncio.create_task(beside(workspace.journal)) if beside is not None else None
+            end = await supervisor.run()
+            if other is not None:
+                await asyncio.wait([other], timeout=0.5)
+                other.cancel()
+            return end
+
+        return asyncio.run(both())
+
+
+def start_in_background(start: Path, flags: Options) -> int:
+    """Start a supervisor that outlives this terminal, and return its process id once it holds the workspace.
+
+    Raises:
+        Sentence: it cannot begin; nothing was started then.
+    """
+    workspace = prepare(start, flags).workspace
+    with workspace.supervisor_log.open("ab") as log:
+        began = log.tell()
+        arguments = [str(workspace.root), flags.model_dump_json(exclude_none=True)]
+        process = subprocess.Popen(
+            [*_outside(), sys.executable, "-P", "-m", "loop", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=workspace.root,
+            start_new_session=True,
+        )
+    until = time.monotonic() + LONGEST_START
+    while time.monotonic() < until:
+        if supervisor_alive(workspace.root) == process.pid:
+            return process.pid
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    said = _said(workspace, began)
+    raise CannotStart(said or f"the supervisor did not start; {workspace.supervisor_log} may say why")
+
+
+def _outside() -> list[str]:
+    try:
+        cgroup = Path("/proc/self/cgroup").read_text()
+    except OSError:
+        return []
+    return outside_the_session(cgroup, lingers())
+
+
+def _said(workspace: Workspace, began: int) -> str:
+    """The last line that a supervisor which did not start has left."""
+    with workspace.supervisor_log.open("rb") as log:
+        log.seek(began)
+        lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,46 @@
+"""What is looked at before anything runs."""
+
+import pytest
+
+from loop.policy import guards
+from loop.study.contract import Contract
+
+BEFORE = {"train.py": "LR = 0.1\n"}
+
+
+def test_a_sound_edit_passes() -> None:
+    assert guards.refusal(Contract(), BEFORE, {"train.py": "LR = 0.2\n"}) is None
+
+
+@pytest.mark.parametrize(
+    ("edits", "sentence"),
+    [
+        ({"loop/policy/judge.py": "x = 1\n"}, "it edits loop/policy/judge.py, and only train.py may be edited"),
+        ({"train.py": "LR = (\n"}, "train.py does not parse: line 1: '(' was never closed"),
+        ({"train.py": "x" * (guards.LARGEST + 1)}, "train.py would be larger than 1000 kB"),
+        ({"train.py": "LR = '\0'\n"}, "train.py would no longer be a text file"),
+        ({"train.py": BEFORE["train.py"]}, "it changes nothing"),
+        ({}, "it changes nothing"),
+    ],
+)
+def test_what_must_not_run_is_refused_in_a_sentence(edits: dict[str, str], sentence: str) -> None:
+    assert guards.refusal(Contract(), BEFORE, edits) == sentence
+
+
+def test_hostile_nesting_is_refused_and_breaks_nothing() -> None:
+    reason = guards.refusal(Contract(), BEFORE, {"train.py": "(" * 100_000 + ")" * 100_000})
+    assert reason is not None and reason.startswith("train.py does not parse")
+    guards.fingerprint({"train.py": "-" * 200_000 + "1"})
+
+
+def test_comments_and_layout_do_not_make_a_new_idea() -> None:
+    same = guards.fingerprint({"train.py": "LR=0.1 # was 0.2\n\n\nx = [1,\n 2]\n"})
+    assert same == guards.fingerprint({"train.py": "LR = 0.1\nx = [1, 2]\n"})
+    assert same == guards.fingerprint({"train.py": '"""Carefully chosen."""\nLR = 0.1\nx = [1, 2]\n'})
+    assert same != guards.fingerprint({"train.py": "LR = 0.2\nx = [1, 2]\n"})
+
+
+def test_other_files_and_broken_python_are_compared_as_text() -> None:
+    assert guards.fingerprint({"a.txt": "x # y"}) != guards.fingerprint({"a.txt": "x"})
+    assert guards.fingerprint({"a.py": "x ="}) != guards.fingerprint({"a.py": "y ="})
+    assert guards.fingerprint({"a.py": "x = 1", "b.py": "y"}) != guards.fingerprint({"b.py": "x = 1", "a.py": "y"})

@@ -1,0 +1,161 @@
+"""What comes next, from the study alone; and the limits that end it."""
+
+import pytest
+
+from loop.policy import limits as budget
+from loop.policy import scheduler as schedule
+from loop.study import events as e
+from loop.study.contract import Contract, Limits
+from tests.stories import Story
+
+
+def next_id(story: Story, claimed: tuple[int, ...] = ()) -> int | None:
+    found = schedule.next_experiment(story.study(), claimed)
+    return None if found is None else found.id
+
+
+def test_the_baseline_runs_until_the_noise_is_known() -> None:
+    story = Story().propose(0)
+    assert next_id(story) is None  # not a commit yet
+    story.queue(0, None)
+    assert next_id(story) == 0
+    story.start(0, 1)
+    assert next_id(story) is None  # in flight
+    story.finish(0, 1, 1.0).runs(0, [1.01], 2)
+    assert next_id(story) == 0
+    assert not schedule.wants_proposal(story.study(), 1, 0, 0)
+    story.runs(0, [0.99], 3).judge(0, "kept", 1.0)
+    assert next_id(story) is None
+    assert schedule.wants_proposal(story.study(), 1, 0, 0)
+
+
+def test_seeds_begin_alike_for_every_experiment_and_a_lost_run_keeps_its_seed() -> None:
+    story = Story().baseline().propose(1).queue(1)
+    assert schedule.next_run(story.study().experiments[1]) == (1, schedule.FIRST_SEED)
+    story.start(1, 1).finish(1, 1, None, "lost")
+    assert schedule.next_run(story.study().experiments[1]) == (2, schedule.FIRST_SEED)
+    story.runs(1, [1.0], 2)
+    assert schedule.next_run(story.study().experiments[1]) == (3, schedule.FIRST_SEED + 1)
+
+
+def test_a_verdict_near_goes_before_a_start() -> None:
+    story = Story().baseline().propose(1).queue(1).propose(2).queue(2).runs(2, [0.99])
+    assert next_id(story) == 2
+    assert next_id(story, claimed=(2,)) == 1
+
+
+def near_win() -> Story:
+    """A challenger, worth another run, of a baseline that has three."""
+    return Story().baseline().propose(1).queue(1).propose(2).queue(2).runs(1, [0.975])
+
+
+def test_a_champion_that_a_challenger_comes_near_runs_before_the_challenger_does() -> None:
+    story = near_win()
+    assert next_id(story) == 0
+    assert next_id(story, claimed=(0,)) == 2, "another slot goes on with others, not with who waits for the champion"
+    story.start(0, 4)
+    assert next_id(story) == 2
+    story.finish(0, 4, 1.0)
+    assert next_id(story) == 1, "now it is the challenger's turn"
+    assert story.study().experiments[0].phase == "judged"
+
+
+def test_a_champion_without_a_verdict_near_is_left_alone() -> None:
+    assert next_id(Story().baseline().propose(1).queue(1).propose(2).queue(2)) == 1
+    story = near_win().propose(3).queue(3).runs(3, [0.9]).judge(3, "kept", 0.9)
+    assert next_id(story) == 1, "it has to move onto the new champion first, which is not near"
+
+
+def test_a_champion_whose_runs_fail_is_not_run_for_ever() -> None:
+    story = near_win()
+    for run in (4, 5):
+        assert next_id(story) == 0
+        story.start(0, run).finish(0, run, None, "crashed")
+    assert next_id(story) == 1
+
+
+def test_the_run_of_a_champion_that_lost_its_place_is_still_one_in_flight() -> None:
+    story = near_win().start(0, 4).start(2, 1).finish(2, 1, 0.5).judge(2, "kept", 0.5)
+    assert [(found.id, run.number) for found, run in story.study().running()] == [(0, 4)]
+
+
+def test_nothing_starts_while_paused_stopping_or_at_a_limit() -> None:
+    for body in (e.Paused(), e.Stopped(), e.LimitReached(limit="hours", reason="x")):
+        story = Story().baseline().propose(1).queue(1)
+        assert next_id(story) == 1
+        story.tell(body)
+        assert next_id(story) is None
+        assert not schedule.wants_proposal(story.study(), 1, 5, 0)
+    assert next_id(Story().baseline().propose(1).queue(1).tell(e.Paused()).tell(e.Resumed())) == 1
+
+
+def test_after_a_new_budget_the_champion_is_measured_anew_first() -> None:
+    story = Story().baseline().propose(1).queue(1)
+    story.contract = Contract(budget=40)
+    story.tell(e.ProgramChanged(contract=story.contract, changed=("budget",)))
+    for run in (4, 5, 6):
+        assert next_id(story) == 0
+        story.runs(0, [0.8 + run / 1000], run)
+    assert next_id(story) == 1
+    assert story.study().experiments[0].phase == "judged"
+
+
+def test_a_waiting_proposal_does_not_block_the_slot_but_a_pile_does() -> None:
+    story = Story().baseline()
+    for number in range(1, schedule.MOST_WAITING + 1):
+        assert schedule.wants_proposal(story.study(), 1, 0, 0)
+        story.propose(number).queue(number).tell(e.ApprovalAsked(reason="x"), number)
+        assert next_id(story) is None
+    assert not schedule.wants_proposal(story.study(), 1, 0, 0)
+
+
+def test_proposals_stop_where_the_open_ones_reach_the_limit() -> None:
+    story = Story(Contract(limits=Limits(experiments=2))).baseline().propose(1).queue(1)
+    assert schedule.wants_proposal(story.study(), 4, 0, 0)
+    assert not schedule.wants_proposal(story.study(), 4, 0, thinking=1)
+
+
+@pytest.mark.parametrize("outcome", ["crashed", "timed_out", "killed"])
+def test_one_run_without_an_end_decides_whatever_the_others_say(outcome: e.Outcome) -> None:
+    story = Story().baseline().propose(1).queue(1).runs(1, [0.5]).start(1, 2).finish(1, 2, None, outcome)
+    assert schedule.standing(story.study(), story.study().experiments[1])[0] == outcome
+
+
+def test_what_stands_before_any_comparison() -> None:
+    def standing(story: Story) -> tuple[str, str]:
+        study = story.study()
+        return schedule.standing(study, study.experiments[1])
+
+    contract = Contract(verify="check")
+    story = Story(contract).propose(0).propose(1).queue(1)
+    assert standing(story)[0] == "unfinished"
+    story.start(1, 1)
+    assert standing(story)[0] == "unfinished"
+    story.finish(1, 1, 0.1)
+    assert standing(story)[0] == "unfinished"
+    assert [run.number for _, run in story.study().verifying()] == [1]
+    story.tell(e.Verified(metric=1.0), 1, 1)
+    assert standing(story)[0] == "measured"
+    assert story.study().verifying() == []
+    story.start(1, 2).finish(1, 2, 0.1).tell(e.Verified(metric=None, check="causal", reason="it peeks"), 1, 2)
+    assert standing(story) == ("rejected", "it peeks")
+    story.queue(1).start(1, 3).finish(1, 3, 0.1).tell(e.Verified(metric=None, check="verification", reason="oom"), 1, 3)
+    assert standing(story) == ("crashed", "oom")
+
+
+def test_limits_are_told_with_what_is_left_and_reached_in_words() -> None:
+    story = Story(Contract(limits=Limits(experiments=3, hours=1, failures=2, usd=5))).baseline()
+    story.propose(1).queue(1).judge(1, "crashed").tell(e.Spent(researcher="r", tokens=9, usd=1.25))
+    left = {one.name: one.left for one in budget.limits(story.study(), now=1002 + 1800)}
+    assert left == {"experiments": 2, "hours": 0.5, "failures": 1, "usd": 3.75}
+    assert budget.reached(story.study(), now=1002) is None
+    story.propose(2).queue(2).judge(2, "timed_out")
+    assert budget.reached(story.study(), now=1002) == ("failures", "2 experiments in a row ended without a number")
+    assert budget.reached(story.study(), now=1002 + 3600) == ("hours", "1.0 of 1 hours are used")
+
+
+def test_the_disk_limit_needs_a_walk_and_counts_when_there_was_one() -> None:
+    study = Story(Contract(limits=Limits.model_validate({"disk": "1GB"}))).baseline().study()
+    assert budget.reached(study) is None
+    found = budget.reached(study, disk_used=2 * 10**9)
+    assert found is not None and found[0] == "disk"

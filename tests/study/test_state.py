@@ -1,0 +1,231 @@
+"""The fold: what events amount to."""
+
+import pickle
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loop.study import events as e
+from loop.study.contract import Contract
+from loop.study.state import FOLDED, fold
+from tests.stories import Story
+
+
+def test_a_study_with_a_champion() -> None:
+    study = Story().baseline().propose(1).queue(1).runs(1, [0.9]).judge(1, "kept", 0.9).study()
+    assert study.state == "running"
+    assert (study.champion, study.lineage) == (1, [0, 1])
+    assert study.verdicts() == {
+        "kept": 1, "discarded": 0, "crashed": 0, "out_of_memory": 0, "timed_out": 0, "killed": 0, "rejected": 0,
+            "open": 0,
+    }  # fmt: skip
+    assert study.judged() == 1
+
+
+def test_the_same_events_give_the_same_study_in_any_portions() -> None:
+    events = Story().baseline().propose(1).queue(1).start(1, 1).events
+    whole = fold(events)
+    for cut in range(len(events)):
+        assert pickle.dumps(fold(events[cut:], fold(events[:cut]))) == pickle.dumps(whole)
+    assert pickle.dumps(fold(events, fold(events))) == pickle.dumps(whole)  # told twice, taken in once
+
+
+def test_the_stream_changes_nothing() -> None:
+    story = Story().baseline()
+    quiet = fold(story.events)
+    story.tell(e.Thought(researcher="r", text="hm"), 1).tell(e.StepSampled(step=1), 0, 1)
+    story.tell(e.GaugeRead(cpu=1, ram_used=1, ram_total=2, disk_free=3))
+    loud = story.study()
+    assert loud.seq > quiet.seq
+    loud.seq, loud.at = quiet.seq, quiet.at
+    assert pickle.dumps(loud) == pickle.dumps(quiet)
+    assert not {"thought", "step_sampled", "gauge_read"} & FOLDED
+
+
+def test_a_crash_has_no_number_and_neither_has_nan() -> None:
+    story = Story().baseline().propose(1).queue(1).start(1, 1).finish(1, 1, None, "crashed")
+    story.start(1, 2).finish(1, 2, float("nan"))
+    runs = story.study().experiments[1].runs
+    assert (runs[1].metric, runs[2].metric) == (None, None)
+
+
+def test_with_a_verification_its_number_counts_and_not_the_runs_own() -> None:
+    story = Story(Contract(verify="check")).propose(0).queue(0, None).start(0, 1).finish(0, 1, 0.1)
+    assert story.study().experiments[0].runs[1].metric is None
+    story.tell(e.Verified(metric=1.2), 0, 1)
+    assert story.study().experiments[0].runs[1].metric == 1.2
+
+
+def test_a_lost_run_does_not_count() -> None:
+    experiment = Story().propose(0).queue(0, None).start(0, 1).finish(0, 1, None, "lost").runs(0, [1.0], 2).study()
+    found = experiment.experiments[0]
+    assert [run.number for run in found.counted()] == [2]
+    assert found.phase == "queued"
+
+
+def test_runs_of_before_a_move_onto_a_new_champion_do_not_count() -> None:
+    story = Story().baseline().propose(1).queue(1).runs(1, [0.98])
+    assert story.study().experiments[1].measured(story.contract.measure) == [0.98]
+    assert story.queue(1, 0).study().experiments[1].measured(story.contract.measure) == []
+
+
+def test_a_baseline_that_never_worked_is_taken_anew_and_its_runs_keep_their_numbers() -> None:
+    story = Story().propose(0).queue(0, None).start(0, 1).finish(0, 1, None, "crashed").judge(0, "crashed")
+    study = story.propose(0).queue(0, None).study()
+    baseline = study.experiments[0]
+    assert baseline.verdict is None and baseline.counted() == [] and list(baseline.runs) == [1]
+    again = Story().baseline().propose(0).study()
+    assert again.experiments[0].verdict == "kept"  # but never one that worked
+
+
+def test_a_wish_is_open_until_it_is_granted() -> None:
+    story = Story().baseline().tell(e.Steered(who="ada", text="try less"))
+    seq = len(story.events)
+    assert [wish.seq for wish in story.study().open_wishes()] == [seq]
+    story.tell(e.WishGranted(wish=seq, outcome="heard"))
+    study = story.study()
+    assert study.open_wishes() == []
+    assert study.wishes[seq].outcome == "heard" and study.wishes[seq].granted_at == 1000.0 + seq + 1
+
+
+def test_states_follow_what_a_person_asks_and_what_the_supervisor_says() -> None:
+    story = Story()
+    assert story.study().state == "baseline"
+    assert story.baseline().study().state == "running"
+    assert story.tell(e.Fault(where="disk", message="full", next_at=1.0)).study().state == "no room"
+    assert story.tell(e.Recovered(where="disk")).study().state == "running"
+    assert story.tell(e.Paused()).study().state == "paused"
+    assert story.tell(e.Stopped()).study().state == "stopping"
+    assert story.tell(e.SupervisorStopped(reason="asked")).study().state == "stopped"
+    assert story.tell(e.SupervisorStarted(pid=2, host="h", version="1")).study().state == "paused"
+    assert story.tell(e.Resumed()).study().state == "running"
+    assert story.tell(e.SupervisorStopped(reason="no", failed=True)).study().state == "failed"
+
+
+def test_hours_count_time_under_supervision_only() -> None:
+    story = Story()  # supervisor starts at 1002
+    story.tell(e.SupervisorStopped(reason="asked"))  # 1003
+    for _ in range(100):
+        story.tell(e.Paused())
+    story.tell(e.SupervisorStarted(pid=2, host="h", version="1"))  # 1104
+    assert round(story.study().hours(now=1110) * 3600) == 1 + 6
+    # one that died without a word is booked up to the last thing that was heard
+    story.tell(e.Resumed())  # 1105
+    story.tell(e.SupervisorStarted(pid=3, host="h", version="1"))  # 1106
+    assert round(story.study().hours(now=1106) * 3600) == 1 + 1
+
+
+def test_failures_in_a_row_end_with_a_number() -> None:
+    story = Story().baseline()
+    for number, verdict in enumerate(["crashed", "discarded", "crashed", "timed_out"], 1):
+        story.propose(number).queue(number).judge(number, verdict)  # type: ignore[arg-type]
+    assert story.study().failures_in_a_row() == 2
+
+
+def test_a_second_verdict_is_the_newest_and_one_taken_back_is_none() -> None:
+    story = Story().baseline()
+    for number, verdict in enumerate(["crashed", "discarded", "timed_out"], 1):
+        story.propose(number).queue(number).judge(number, verdict)  # type: ignore[arg-type]
+    assert (story.study().judged(), story.study().failures_in_a_row()) == (3, 1)
+    story.judge(1, "crashed")
+    assert (story.study().judged(), story.study().failures_in_a_row()) == (3, 2)
+    story.queue(2)
+    assert (story.study().judged(), story.study().failures_in_a_row()) == (2, 2)
+    story.judge(2, "discarded")
+    assert (story.study().judged(), story.study().failures_in_a_row()) == (3, 0)
+
+
+def test_without_a_number_of_the_champion_the_first_other_is_what_the_noise_refers_to() -> None:
+    story = Story().baseline(()).propose(1).queue(1).runs(1, (1.0,)).judge(1, "discarded")
+    story.propose(2).queue(2).runs(2, (1.1,)).judge(2, "discarded")
+    story.propose(3).queue(3).runs(3, (1.2, 1.3)).judge(3, "discarded")
+    assert story.study().repetitions() == [[[1.0], [1.2, 1.3]]]
+
+
+def test_repetitions_stand_by_the_champion_they_were_measured_on() -> None:
+    story = Story().baseline((1.0, 1.01, 0.99))
+    story.propose(1).queue(1).runs(1, (1.02, 1.03)).judge(1, "discarded")
+    story.propose(2).queue(2).runs(2, (1.04,)).judge(2, "discarded")
+    story.propose(3).queue(3).runs(3, (0.8,)).judge(3, "kept", 0.8)
+    story.propose(4, 3).queue(4, 3).runs(4, (0.81, 0.82)).judge(4, "discarded").runs(3, (0.83,), first=2)
+    assert story.study().repetitions() == [[[1.0, 1.01, 0.99], [1.02, 1.03]], [[0.8, 0.83], [0.81, 0.82]]]
+
+
+def test_what_was_built_on_a_champion_put_aside_stands_with_the_first() -> None:
+    story = Story().baseline((1.0, 1.01)).propose(1).queue(1).runs(1, (0.8, 0.81)).judge(1, "kept", 0.8)
+    story.propose(2, 1).queue(2, 1).runs(2, (0.82, 0.83)).judge(2, "discarded")
+    assert len(story.study().repetitions()) == 2
+    story.tell(e.ChampionChanged(commit="0" * 40, metric=1.0), 0)
+    assert story.study().repetitions() == [[[1.0, 1.01], [0.8, 0.81], [0.82, 0.83]]]
+
+
+def test_money_of_unknown_price_is_not_zero() -> None:
+    study = Story().tell(e.Spent(researcher="r", tokens=10, usd=0.5)).tell(e.Spent(researcher="r", tokens=5)).study()
+    assert (study.tokens, study.usd, study.usd_unknown) == (15, 0.5, True)
+
+
+def test_what_is_waited_for_is_known_until_it_is_over() -> None:
+    story = Story().tell(e.Fault(where="llm", message="429", next_at=1010.0))
+    story.tell(e.Fault(where="llm", message="503", next_at=1020.0))
+    trouble = story.study().troubles["llm"]
+    assert (trouble.since, trouble.message, trouble.next_at, trouble.tries) == (1003.0, "503", 1020.0, 2)
+    assert story.tell(e.Fault(where="git", message="nothing waits for it")).study().troubles.keys() == {"llm"}
+    assert story.tell(e.Recovered(where="llm")).study().troubles == {}
+
+
+def test_pins_keep_their_numbers_until_they_are_taken_back() -> None:
+    story = Story().tell(e.Pinned(text="a")).tell(e.Pinned(text="b")).tell(e.Unpinned(pin=1)).tell(e.Pinned(text="c"))
+    assert story.study().pins == {2: "b", 3: "c"}
+    assert story.tell(e.Unpinned()).study().pins == {}
+
+
+def test_a_rewritten_notebook_stands_for_all_before_it() -> None:
+    story = Story().tell(e.NoteWritten(researcher="r", text="a")).tell(e.NotebookRewritten(researcher="r", text="b"))
+    assert story.tell(e.NoteWritten(researcher="r", text="c")).study().notebook == ["b", "c"]
+
+
+@given(st.lists(st.sampled_from(sorted(FOLDED)), max_size=30), st.randoms(use_true_random=False))
+def test_no_order_of_events_breaks_the_fold(kinds: list[str], chance: object) -> None:
+    """A reader may meet a journal that another version wrote, or that was rebuilt with gaps."""
+    story = Story()
+    bodies = {event.kind: event.body for event in _one_of_each()}
+    for kind in kinds:
+        story.tell(bodies[kind], chance.choice([None, 0, 1, 7]), chance.choice([None, 1, 2]))  # type: ignore[attr-defined]
+    study = story.study()
+    study.verdicts(), study.running(), study.state, study.hours(), study.repetitions()
+
+
+def _one_of_each() -> list[e.Event]:
+    story = Story().baseline().propose(1).queue(1).start(1, 1).finish(1, 1, 1.0)
+    for body in (
+        e.ProgramChanged(contract=story.contract),
+        e.SupervisorStopped(reason="x"),
+        e.LimitReached(limit="hours", reason="x"),
+        e.Fault(where="x", message="y"),
+        e.ResearcherJoined(name="r", about="x"),
+        e.NoteWritten(researcher="r", text="x"),
+        e.Spent(researcher="r", tokens=1),
+        e.NotebookRewritten(researcher="r", text="x"),
+        e.Recovered(where="x"),
+        e.ClockMoved(set_by=3600.0),
+        e.CheckoutChanged(files=("train.py",)),
+        e.Pinned(text="x"),
+        e.Unpinned(),
+        e.Submitted(title="x", parent=0, edits={}),
+        e.ApprovalAsked(reason="x"),
+        e.Verified(metric=1.0),
+        e.Paused(),
+        e.Resumed(),
+        e.Steered(text="x"),
+        e.Approved(),
+        e.Rejected(),
+        e.Killed(),
+        e.Overruled(verdict="kept"),
+        e.Requeued(),
+        e.Branched(),
+        e.Stopped(),
+        e.WishGranted(wish=3, outcome="x"),
+    ):
+        story.tell(body, 1, 1)
+    assert {event.kind for event in story.events} == FOLDED
+    return story.events

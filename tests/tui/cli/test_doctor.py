@@ -1,0 +1,67 @@
+"""`looptop doctor --mend` and `--rebuild` on the command line: what they print, and what they refuse."""
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from loop.errors import Sentence
+from loop.workspace import Workspace, supervise
+from tests.recovery.test_recovery import Hurt, hurt, ran
+from tui.cli import study_checks as study
+from tui.cli.main import app
+from tui.cli.open_study import Refused
+
+__all__ = ["hurt", "ran"]
+
+
+def looptop(root: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(app, ["-C", str(root), "doctor", *arguments], catch_exceptions=False)
+    return done.stdout
+
+
+def refused(root: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(app, ["-C", str(root), "doctor", *arguments])
+    assert isinstance(done.exception, Refused | Sentence)
+    return str(done.exception)
+
+
+def test_a_mending_tells_what_it_found_and_a_second_one_nothing(hurt: Hurt) -> None:
+    hurt.git("update-ref", "-d", "refs/looptop/test/2")
+    (line,) = (finding.line() for finding in study.examine(hurt.root) if finding.what == "recovery")
+    assert line == (
+        "– recovery    the ref of experiment 2 is gone; the next start mends that, or `looptop doctor --mend`"
+    )
+    assert json.loads(looptop(hurt.root, "--mend", "--json")) == [
+        {
+            "kind": "ref",
+            "said": "the ref of experiment 2 is gone",
+            "then": "put back",
+            "experiments": [2],
+            "mended": True,
+        }
+    ]
+    assert looptop(hurt.root, "--mend") == "nothing disagrees\n"
+
+
+def test_a_rebuild_prints_what_came_back_and_names_what_did_not(hurt: Hurt) -> None:
+    for path in (hurt.root / ".looptop").glob("journal.db*"):
+        path.unlink()
+    (finding,) = study.examine(hurt.root)
+    assert finding.said == "no journal here, and git knows test" and "`looptop doctor --rebuild`" in finding.remedy
+    lines = looptop(hurt.root, "--rebuild").splitlines()
+    assert lines[0] == ("the journal of test was made anew: experiments 0 to 4 from git; experiment 4 is the champion")
+    assert "not restored: the notebook" in lines
+    assert "is whole, so there is nothing to rebuild" in refused(hurt.root, "--rebuild")
+
+
+def test_beside_a_loop_at_work_it_mends_and_rebuilds_nothing(hurt: Hurt) -> None:
+    with supervise(hurt.root):
+        for flag in ("--mend", "--rebuild"):
+            assert "a supervisor is already at work here" in refused(hurt.root, flag)
+    assert Workspace(hurt.root).journal.exists()
+
+
+def test_flags_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+    assert "not both" in refused(tmp_path, "--mend", "--rebuild")
+    assert "it goes with --rebuild" in refused(tmp_path, "--tag", "test")

@@ -1,0 +1,69 @@
+"""What a plain terminal is told of troubles, pins, a person's own edit and what it has cost."""
+
+from loop.study import events as e
+from loop.study.state import Trouble
+from tests.stories import Story
+from tui.cli.event_lines import line
+from tui.cli.status_text import status, status_lines
+from tui.render.troubles import trouble_words
+
+
+def test_status_says_who_waits_what_is_pinned_edited_and_spent() -> None:
+    story = Story().baseline()
+    story.tell(e.Fault(where="llm", message="the endpoint answered 529", next_at=2000.0))
+    story.tell(e.Pinned(text="leave the data alone"))
+    story.tell(e.CheckoutChanged(files=("train.py",), lines_added=3, lines_removed=1))
+    story.tell(e.Spent(researcher="llm", tokens=12_500, usd=0.5))
+    study = story.study()
+    text = status_lines(study, 77, 1960.0)
+    assert any(
+        one.startswith("  llm waits since ") and one.endswith("next in 40 s: the endpoint answered 529") for one in text
+    )
+    assert "  train.py changed in your checkout (+3 -1): `looptop submit` runs it" in text
+    assert "  pinned 1: leave the data alone" in text and "  spent $0.50, 12,500 tokens" in text
+    told = status(study, 77, 1960.0)
+    assert told["pins"] == {"1": "leave the data alone"} and told["edited"] == ["train.py"]
+    assert told["troubles"]["llm"]["tries"] == 1
+    assert not any("waits" in one for one in status_lines(study, None, 1960.0)), "a loop that is gone waits for nothing"
+
+
+def test_status_says_what_confines_the_runs_as_long_as_any_can_start() -> None:
+    def told(sandbox: str, pid: int | None) -> list[str]:
+        study = Story().tell(e.SupervisorStarted(pid=77, host="h", version="1", sandbox=sandbox)).study()
+        assert status(study, pid, 0.0)["supervisor"]["sandbox"] == (sandbox or None)
+        return [one for one in status_lines(study, pid, 0.0) if "confined" in one]
+
+    assert told("landlock", 77) == ["  runs are confined by landlock"]
+    warning = ["  ! runs are not confined: they can read what you can read, and use the network"]
+    assert told("off", 77) == warning and told("off", None) == []
+    assert told("", 77) == [], "a supervisor from before there was any"
+
+
+def test_an_unknown_price_is_not_zero() -> None:
+    study = Story().tell(e.Spent(researcher="llm", tokens=900)).study()
+    assert "  spent 900 tokens (price not known)" in status_lines(study, 1, 0.0)
+
+
+def test_a_trouble_takes_the_room_it_has() -> None:
+    trouble = Trouble(since=0.0, message="", next_at=1000.0)
+    assert trouble_words("llm", trouble, 960.0, 20) == "llm waits 40 s"
+    assert trouble_words("llm", trouble, 960.0, 25) == "llm waits, next in 40 s"
+    assert trouble_words("llm", trouble, 400.0, 25) == "llm waits, next in 10 min"
+    assert trouble_words("llm", trouble, 1000.0).endswith("trying again")
+
+
+def test_a_plain_line_for_each() -> None:
+    study = Story().study()
+
+    def said(body: e.Body, experiment: int | None = None) -> str:
+        text = line(e.Event(1, 0.0, experiment, None, body), study)
+        return "" if text is None else text.partition("  ")[2]
+
+    assert said(e.Recovered(where="llm")) == "llm works again"
+    assert said(e.ResearcherJoined(name="automl", about="Optuna")) == "automl proposes: Optuna"
+    assert said(e.Pinned(who="ada", text="think big")) == "ada asked: pinned: think big"
+    assert said(e.Submitted(who="ada", title="wider", parent=0, edits={})) == "ada asked: submitted: wider"
+    assert said(e.Branched(who="ada"), 4) == "ada asked: branched experiment 4"
+    changed = e.CheckoutChanged(files=("train.py",), lines_added=3)
+    assert said(changed) == "train.py changed in your checkout (+3 -0): looptop submit runs it"
+    assert said(e.CheckoutChanged()) == ""

@@ -1,0 +1,512 @@
+"""The cockpit on a recorded study, key by key, in Textual's own test harness."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loop.journal import Journal
+from loop.study import events as e
+from loop.study.contract import Contract
+from tests.recorded import record
+from tests.tui.cockpit.cockpits import journal_of, opened, screen, settle, wishes
+from tests.tui.render.test_text import NASTY
+from tui.cockpit.launch import farewell, refusal
+from tui.cockpit.picture import picture
+from tui.cockpit.shell import READ_ONLY
+from tui.model import keys
+from tui.model.commands import KINDS
+from tui.render.layout import VIEWS
+
+_ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    record(tmp_path / ".looptop" / "journal.db", experiments=20)
+    return tmp_path
+
+
+# --- what is on screen ---------------------------------------------------------------------------------------------
+
+
+_HEAVY = """
+import asyncio, sys
+from pathlib import Path
+import tui.cli.main
+from tui.cockpit import launch as cockpit
+from tests.tui.cockpit.cockpits import opened, screen
+
+async def modules():
+    cockpit.settings()
+    async with opened(Path(sys.argv[1]), (200, 50)) as (app, _):
+        assert "h100-a" in screen(app)[0]
+        print(*sorted({name for module in sys.modules for name in (module, module.split(".")[0])}))
+
+asyncio.run(modules())
+"""
+
+
+def test_a_whole_screen_needs_nothing_that_only_the_loop_does(workspace: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _HEAVY, str(workspace)], capture_output=True, text=True, check=True, cwd=_ROOT
+    )
+    known = set(done.stdout.split())
+    assert {"textual", "pydantic", "tui.cockpit.app", "loop.config.settings"} <= known
+    libraries = "filelock genai_prices git httpx numpy openai optuna psutil pynvml scipy tenacity torch watchfiles yaml"
+    assert not known & set(libraries.split())
+    engine = "supervisor.supervisor policy.judge policy.false_discovery machine.gauges runs.local.process"
+    engine += " researchers.protocol researchers.registry pipeline.dispatcher recovery.repair lineage.lineage"
+    assert not known & {f"loop.{name}" for name in engine.split()}
+
+
+async def test_the_top_line_says_alive_how_good_and_how_many(workspace: Path) -> None:
+    async with opened(workspace) as (app, _):
+        top = screen(app)[0]
+        assert "h100-a" in top and "● running" in top and "exp 20" in top and "best 0.9" in top and "live" in top
+        assert "run 21.1" in screen(app)[1] and "/05:00" in screen(app)[1]
+
+
+@pytest.mark.parametrize("size", [(200, 50), (80, 24), (60, 18), (40, 10)])
+async def test_that_nothing_confines_the_runs_stays_on_screen(workspace: Path, size: tuple[int, int]) -> None:
+    async with opened(workspace, size) as (app, pilot):
+        assert "no sandbox" not in screen(app)[0]
+        with journal_of(workspace) as journal:
+            journal.append(e.SupervisorStarted(pid=1, host="h", version="1", sandbox="off"))
+            journal.append(e.ExperimentJudged(verdict="discarded", reason="and much has happened since"), 21)
+        await settle(app, pilot)
+        for key in ("1", "2", "4", "6"):
+            await pilot.press(key)
+            await pilot.pause(0.01)
+            assert "no sandbox" in screen(app)[0], "\n".join(screen(app))
+
+
+async def test_the_machine_view_says_what_confines_the_runs(workspace: Path) -> None:
+    with journal_of(workspace) as journal:
+        journal.append(e.SupervisorStarted(pid=1, host="h", version="1", sandbox="landlock"))
+    async with opened(workspace, (120, 36), view="machine") as (app, _):
+        assert "landlock" in "\n".join(screen(app)) and "no sandbox" not in screen(app)[0]
+
+
+async def test_what_a_person_should_look_at_is_marked_in_the_tree_and_told_on_its_screen(tmp_path: Path) -> None:
+    record(tmp_path / ".looptop" / "journal.db", experiments=0, live=False)
+    with journal_of(tmp_path) as journal:
+        journal.append(e.ExperimentProposed(researcher="llm", title="a lucky seed", parent=0), 1)
+        flags = ("train.py:3 touches the seed: seed = 42",)
+        journal.append(e.ExperimentQueued(commit="1" * 40, parent=0, parent_commit="0" * 40, flags=flags), 1)
+        judged = e.ExperimentJudged(verdict="kept", reason="because", metric=0.5, flags=("too good to be true, twice",))
+        journal.append(judged, 1)
+        journal.append(e.ExperimentProposed(researcher="llm", title="a plain idea", parent=0), 2)
+        journal.append(e.ExperimentJudged(verdict="discarded", reason="because", metric=1.5), 2)
+    async with opened(tmp_path, view="tree") as (app, pilot):
+        tree = "\n".join(screen(app))
+        assert "⚑ a lucky seed" in tree and tree.count("⚑") == 1
+        await pilot.press("j", "enter")
+        await pilot.pause(0.05)
+        text = "\n".join(screen(app))
+        assert "⚑ flagged   train.py:3 touches the seed: seed = 42" in text and "too good to be true, twice" in text
+        assert "(self-reported)" in text
+
+
+async def test_a_number_that_nobody_else_has_measured_is_called_so(tmp_path: Path) -> None:
+    record(tmp_path / ".looptop" / "journal.db", experiments=3)
+    async with opened(tmp_path, (110, 30), view="progress") as (app, pilot):
+        assert "self-reported" not in "\n".join(screen(app))
+        with journal_of(tmp_path) as journal:
+            journal.append(e.ProgramChanged(contract=Contract(verify=None), text="", changed=("verify",)))
+        await settle(app, pilot)
+        await pilot.press("1", "4")
+        await pilot.pause(0.02)
+        assert "val_bpb (self-reported)" in "\n".join(screen(app)) and "self-reported" in screen(app)[0]
+
+
+@pytest.mark.parametrize(
+    ("view", "what"),
+    [
+        ("mind", "llm"),
+        ("tree", "champion"),
+        ("curve", "21.1 loss"),
+        ("progress", "kept"),
+        ("machine", "GPU 0"),
+        ("log", "step 00"),
+    ],
+)
+async def test_keys_1_to_6_show_the_views(workspace: Path, view: str, what: str) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press(str(VIEWS.index(view) + 1))
+        await settle(app, pilot)
+        assert any(what in line for line in screen(app)[3:]), "\n".join(screen(app))
+
+
+async def test_the_wide_screen_shows_all_views_at_once(workspace: Path) -> None:
+    async with opened(workspace, (200, 50)) as (app, _):
+        text = "\n".join(screen(app))
+        for index, view in enumerate(VIEWS, 1):
+            assert f"{index} {view}" in text
+        assert "★" in text and "step 00600" in text and "GPU 0" in text
+
+
+async def test_every_line_has_the_width_of_the_terminal(workspace: Path) -> None:
+    for size in ((60, 18), (80, 24), (120, 36), (160, 22), (200, 50)):
+        async with opened(workspace, size) as (app, pilot):
+            for view in VIEWS:
+                app.action_view(view)
+                await pilot.pause(0.02)
+                strips = app.screen._compositor.render_strips()
+                assert [strip.cell_length for strip in strips] == [size[0]] * size[1]
+                for panel in app.panels.values():
+                    if panel.boxed and panel.region:
+                        edge = [strips[y].text[panel.region.right - 1] for y in panel.region.line_range]
+                        assert "".join(edge) == "╮" + "│" * (len(edge) - 2) + "╯", panel.view
+
+
+async def test_a_tiny_terminal_gets_a_one_line_status_and_grows_back(workspace: Path) -> None:
+    async with opened(workspace, (50, 12)) as (app, pilot):
+        lines = [line for line in screen(app) if line.strip()]
+        assert len(lines) == 1 and "running" in lines[0] and "best" in lines[0]
+        await pilot.resize_terminal(80, 24)
+        await settle(app, pilot)
+        assert "1 mind" in screen(app)[2]
+
+
+async def test_ascii_only_shows_ascii_only(workspace: Path) -> None:
+    async with opened(workspace, (200, 50), ascii_only=True) as (app, pilot):
+        assert all(line.isascii() for line in screen(app))
+        await pilot.press("2", "enter")
+        await pilot.pause(0.05)
+        assert all(line.isascii() for line in screen(app))
+        await pilot.press("escape", "question_mark")
+        await pilot.pause(0.05)
+        assert all(line.isascii() for line in screen(app))
+
+
+@pytest.mark.parametrize("gpus", [0, 1, 8])
+async def test_machines_of_all_sizes_leave_no_hole(tmp_path: Path, gpus: int) -> None:
+    record(tmp_path / ".looptop" / "journal.db", experiments=3, gpus=gpus)
+    async with opened(tmp_path, (200, 50), view="machine") as (app, _):
+        text = "\n".join(screen(app))
+        assert text.count("GPU ") >= gpus and "CPU" in text and "RAM" in text and "disk" in text
+        assert ("GPU" in text) == bool(gpus)
+        assert ("n/a" in text) == (gpus == 8), "a reading that a device does not give says so"
+
+
+async def test_what_comes_into_the_journal_comes_onto_the_screen(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        with journal_of(workspace) as journal:
+            journal.append(e.Thought(researcher="llm", text="a brand new idea"), 22)
+            journal.append(e.ExperimentJudged(verdict="discarded", reason="no gain at all"), 21)
+        await settle(app, pilot)
+        text = "\n".join(screen(app))
+        assert "a brand new idea" in text and "21 discarded: no gain at all" in text
+        assert "exp 21" in screen(app)[0]
+
+
+def _told_by_others(nasty: str) -> list[e.Body]:
+    """Every other place where text of a stranger comes onto the screen."""
+    guest = e.GpuProcess(pid=9, memory=1, user=nasty[:30], command=nasty[:60])
+    gpu = e.GpuGauge(index=0, name=nasty[:40])
+    return [
+        e.ResearcherJoined(name=nasty[:20], about=nasty),
+        e.Fault(where=nasty[:20], message=nasty, next_at=1e12),
+        e.Recovered(where=nasty[:19]),
+        e.NoteWritten(researcher="llm", text=nasty),
+        e.NotebookRewritten(researcher=nasty[:20], text=nasty),
+        e.Pinned(who=nasty[:20], text=nasty),
+        e.Submitted(who=nasty[:20], title=nasty, parent=0, edits={}),
+        e.CheckoutChanged(files=(nasty[:40],), lines_added=1),
+        e.GaugeRead(
+            cpu=1, ram_used=1, ram_total=2, disk_free=3, gpus=(gpu,), gpu_use=(e.GpuUse(index=0, processes=(guest,)),)
+        ),
+    ]
+
+
+async def test_nasty_text_shows_harmlessly_everywhere(tmp_path: Path) -> None:
+    record(tmp_path / ".looptop" / "journal.db", experiments=2)
+    with journal_of(tmp_path) as journal:
+        for number, nasty in enumerate(NASTY, 4):
+            journal.append(e.Thought(researcher="llm", text=nasty), number)
+            journal.append(e.ToolCalled(researcher=nasty[:40], intent=nasty, result=nasty, seconds=1), number)
+            journal.append(e.Steered(who=nasty[:20], text=nasty))
+            proposed = e.ExperimentProposed(researcher="llm", title=nasty, hypothesis=nasty, expected=nasty, parent=0)
+            journal.append(proposed, number)
+            journal.append(e.ExperimentJudged(verdict="crashed", reason=nasty), number)
+            for body in _told_by_others(nasty):
+                journal.append(body, number)
+    log = tmp_path / ".looptop" / "runs" / "3.1" / "log.txt"
+    log.write_text("\n".join(NASTY) + "\nlast line\n", encoding="utf-8")
+    pages = ["1", *["b"] * 6, "g", "5", "P", *["space"] * 9, "escape", "2", "6", *["b"] * 4, "2", "enter"]
+    pages += ["n"] * len(NASTY)
+    async with opened(tmp_path) as (app, pilot):
+        for key in pages:
+            await pilot.press(key)
+            await pilot.pause(0.01)
+            for strip in app.screen._compositor.render_strips():
+                assert strip.cell_length == 80
+                assert not any(
+                    ord(char) < 32 or 127 <= ord(char) < 160 or char in "\u202e\u200d" for char in strip.text
+                )
+
+
+async def test_the_last_word_on_a_loop_that_is_not_alive(tmp_path: Path) -> None:
+    record(tmp_path / ".looptop" / "journal.db", experiments=3)
+    async with opened(tmp_path, alive=None) as (app, _):
+        assert "! died" in screen(app)[0] and "cut off" in screen(app)[1]
+    other = tmp_path / "other"
+    record(other / ".looptop" / "journal.db", experiments=3, live=False, stopped="limit reached: 3 experiments")
+    async with opened(other, (120, 30), alive=None) as (app, _):
+        assert "stopped" in screen(app)[0] and "limit reached" in screen(app)[0]
+
+
+async def test_a_living_supervisor_without_a_heartbeat_is_stale(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        later = app.now() + 60
+        app.now = lambda: later  # type: ignore[method-assign]
+        app.tick()
+        await pilot.pause(0.02)
+        assert screen(app)[0].rstrip().endswith("stale")
+
+
+async def test_an_empty_study_says_what_will_be_where(tmp_path: Path) -> None:
+    (tmp_path / ".looptop").mkdir()
+    Journal(tmp_path / ".looptop" / "journal.db", create=True).close()
+    async with opened(tmp_path, (200, 50), alive=None) as (app, pilot):
+        text = "\n".join(screen(app))
+        assert "no thoughts yet" in text and "the baseline comes first" in text and "not started" in text
+        for key in ("enter", "x", "X", "f", "j", "G", "p"):
+            await pilot.press(key)
+        await pilot.pause(0.02)
+
+
+# --- keys ----------------------------------------------------------------------------------------------------------
+
+
+async def test_steering_puts_a_person_s_words_into_the_journal(workspace: Path) -> None:
+    before = len(wishes(workspace))
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("s", *"try wider", "left", "left", "X", "enter")
+        await pilot.pause(0.05)
+        await pilot.press("s", "!", *"stop that", "enter")
+        await settle(app, pilot)
+        assert any("try widXer" in line for line in screen(app))
+    steered = [event.body for event in wishes(workspace)[before:]]
+    assert [(body.text, body.interrupt) for body in steered if isinstance(body, e.Steered)] == [
+        ("try widXer", False),
+        ("stop that", True),
+    ]
+    assert all(body.who for body in steered if isinstance(body, e.Wish))
+
+
+async def test_the_prompt_remembers_and_can_be_left(workspace: Path) -> None:
+    before = len(wishes(workspace))
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("s", *"xq1", "escape")
+        await pilot.pause(0.05)
+        assert app.prompt is None and app.active == "mind", "letters typed into the prompt are no keys"
+        await pilot.press("s", "up")
+        newest = [event.body.text for event in wishes(workspace) if isinstance(event.body, e.Steered)][-1]
+        assert app.prompt is not None and app.prompt.text == newest
+        await pilot.press("escape")
+    assert len(wishes(workspace)) == before
+
+
+async def test_p_pauses_and_goes_on(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("p")
+        await settle(app, pilot)
+        assert "paused" in screen(app)[0] and "asked to pause after run 21.1" in screen(app)[-1]
+        app.hush()
+        await pilot.pause(0.02)
+        assert "p resume" in screen(app)[-1]
+        await pilot.press("p")
+        await settle(app, pilot)
+        assert "running" in screen(app)[0]
+    assert [event.kind for event in wishes(workspace)[-2:]] == ["paused", "resumed"]
+
+
+async def test_x_names_the_run_and_kills_only_when_told(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        for way_out in ("escape", "n", "q"):
+            await pilot.press("x")
+            await pilot.pause(0.03)
+            assert "Kill run 21.1?" in "\n".join(screen(app))
+            await pilot.press(way_out)
+            await pilot.pause(0.03)
+        assert wishes(workspace)[-1].kind != "killed"
+        await pilot.press("x", "p", "y")
+        await settle(app, pilot)
+    last = wishes(workspace)[-1]
+    assert (last.kind, last.experiment, last.run) == ("killed", 21, 1)
+
+
+@pytest.mark.parametrize(("key", "now"), [("y", False), ("exclamation_mark", True)])
+async def test_stopping_asks_whether_now_or_after_the_run(workspace: Path, key: str, now: bool) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("X")
+        await pilot.pause(0.03)
+        text = "\n".join(screen(app))
+        assert "Stop the loop?" in text and "stop after run 21.1" in text and "stop now" in text
+        await pilot.press(key)
+        await settle(app, pilot)
+        assert "stopping" in screen(app)[0]
+    last = wishes(workspace)[-1].body
+    assert isinstance(last, e.Stopped) and last.now is now
+
+
+async def test_a_waiting_proposal_is_approved_or_rejected_with_a_reason(workspace: Path) -> None:
+    with journal_of(workspace) as journal:
+        for number in (22, 23):
+            journal.append(e.ExperimentProposed(researcher="llm", title="bold", parent=0), number)
+            journal.append(e.ApprovalAsked(reason="review: all"), number)
+    async with opened(workspace, (120, 36)) as (app, pilot):
+        assert "approve" in screen(app)[-1]
+        await pilot.press("a")
+        await pilot.pause(0.03)
+        assert "Approve 22?" in "\n".join(screen(app))
+        await pilot.press("y")
+        await pilot.pause(0.03)
+        await pilot.press("r", *"too bold", "enter")
+        await settle(app, pilot)
+    approved, rejected = wishes(workspace)[-2:]
+    assert (approved.kind, approved.experiment) == ("approved", 22)
+    assert isinstance(rejected.body, e.Rejected) and rejected.body.why == "too bold"
+
+
+async def test_read_only_refuses_every_wish_in_a_sentence(workspace: Path) -> None:
+    before = len(wishes(workspace))
+    async with opened(workspace, (120, 30), read_only=True) as (app, pilot):
+        assert "read-only" in screen(app)[0] and "steer" not in screen(app)[-1]
+        for key in keys.KEYS:
+            if key.wish:
+                app.hush()
+                await pilot.press(key.keys.split(",")[0])
+                await pilot.pause(0.02)
+                assert READ_ONLY[:40] in screen(app)[-1], key.id
+                assert app.prompt is None and len(app.screen_stack) == 1
+    assert len(wishes(workspace)) == before
+
+
+async def test_enter_opens_the_experiment_and_esc_comes_back(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("2", "j", "enter")
+        await pilot.pause(0.05)
+        text = "\n".join(screen(app))
+        assert screen(app)[0].startswith(" 20 ") and "hypothesis" in text and "1337" in text and "diff" in text
+        await pilot.press("n")
+        await pilot.pause(0.05)
+        assert screen(app)[0].startswith(" 19 ")
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert "2 tree" in screen(app)[2] and app.sheet is None
+
+
+async def test_help_is_the_table_and_the_signs(workspace: Path) -> None:
+    async with opened(workspace, (200, 70)) as (app, pilot):
+        await pilot.press("question_mark")
+        await pilot.pause(0.05)
+        text = "\n".join(screen(app))
+        assert all(key.help in text and key.id in text for key in keys.KEYS)
+        assert all(kind.help in text for kind in KINDS), "and every command"
+        assert "timed out" in text and "champion" in text
+
+
+async def test_scrolling_up_stops_following_and_counts_what_is_new(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("k", "k", "k")
+        here = screen(app)[3:6]
+        with journal_of(workspace) as journal:
+            journal.append(e.Thought(researcher="llm", text="more\nand more\n"), 22)
+        await settle(app, pilot)
+        assert screen(app)[3:6] == here
+        assert "2 new below" in screen(app)[2]
+        await pilot.press("f")
+        await settle(app, pilot)
+        assert any("and more" in line for line in screen(app))
+        await pilot.press("g")
+        await pilot.pause(0.03)
+        assert app.panels["mind"].top == app.known.mind.first  # type: ignore[attr-defined]
+
+
+async def test_searching_finds_filters_and_lets_go(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("2", "c", "slash", *"crashed", "enter")
+        await settle(app, pilot)
+        rows = [line for line in screen(app)[3:-1] if line.strip()]
+        assert rows and all("crashed" in row for row in rows)
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert len([line for line in screen(app)[3:-1] if line.strip()]) == 20
+        await pilot.press("1", "slash", *"warm-down", "enter")
+        await settle(app, pilot)
+        assert not app.panels["mind"].following  # type: ignore[attr-defined]
+        assert any("warm-down" in line.lower() for line in screen(app)[3:-1])
+        await pilot.press("slash", *"never said", "enter")
+        await pilot.pause(0.03)
+        assert "nothing has" in screen(app)[-1]
+
+
+async def test_zoom_tab_theme_and_mouse(workspace: Path) -> None:
+    async with opened(workspace, (200, 50)) as (app, pilot):
+        await pilot.press("tab")
+        assert app.active != "mind"
+        await pilot.press("1", "z")
+        await settle(app, pilot)
+        assert "2 tree" in screen(app)[2] and "▸  21" not in "\n".join(screen(app))
+        await pilot.press("escape")
+        await settle(app, pilot)
+        assert "2 tree" in "\n".join(screen(app)) and not app.zoomed
+        for name in ("light", "contrast", "ansi", "mono", "dark"):
+            await pilot.press("t")
+            await pilot.pause(0.05)
+            assert app.palette.name == name
+            assert "● running" in screen(app)[0]
+        await pilot.press("m")
+        await pilot.pause(0.02)
+        assert "mouse on" in screen(app)[-1]
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_detaching_ends_the_screen_and_asks_the_loop_for_nothing(workspace: Path, key: str) -> None:
+    before = len(wishes(workspace))
+    async with opened(workspace) as (app, pilot):
+        await pilot.press(key)
+        await pilot.pause(0.05)
+        assert not app.is_running or app._exit
+    assert len(wishes(workspace)) == before
+
+
+@pytest.mark.parametrize("view", VIEWS)
+async def test_no_key_of_the_table_breaks_a_view(workspace: Path, view: str) -> None:
+    async with opened(workspace) as (app, pilot):
+        for key in keys.KEYS:
+            if key.id == "detach":
+                continue
+            app.action_view(view)
+            for name in key.keys.split(","):
+                app.simulate_key(name)
+            await pilot.pause(0)
+            while app.prompt is not None or len(app.screen_stack) > 1:
+                app.simulate_key("escape")
+                await pilot.pause(0)
+
+
+# --- ways in and out -----------------------------------------------------------------------------------------------
+
+
+def test_a_dumb_terminal_is_refused_with_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert "looptop status" in (refusal() or "")
+
+
+def test_leaving_says_whether_the_loop_goes_on_and_how_to_come_back() -> None:
+    home = Path("/home/ada/my project")
+    inside = farewell("h100-a", 4242, "", home, home / "src")
+    assert "goes on" in inside and "`looptop attach`" in inside
+    assert "`looptop -C '/home/ada/my project' attach`" in farewell("h100-a", 4242, "", home, Path("/home/ada"))
+    assert "not running (limit reached)" in farewell("h100-a", None, "limit reached", home, home)
+
+
+async def test_a_picture_is_the_screen_as_svg(workspace: Path) -> None:
+    text = await picture(workspace, (80, 24), view="tree")
+    assert text.startswith("<svg") and text.endswith("</svg>") and "★" in text
+    assert await picture(workspace, (80, 24), view="tree") == text, "the same study gives the same picture"

@@ -1,0 +1,67 @@
+"""The ring behind mind and log."""
+
+from tui.model.text_buffer import Paragraph, Ring
+
+
+def shown(ring: Ring, start: int, count: int) -> list[str]:
+    return [p.text[slice(*p.rows[row])] for p, row in ring.window(start, count)]
+
+
+def test_streamed_pieces_wrap_as_if_they_had_come_at_once() -> None:
+    text = "the champion's curve is still falling at the end of the budget " * 5
+    streamed, whole = Ring(width=30), Ring(width=30)
+    streamed.add(Paragraph("thought", ""))
+    for i in range(0, len(text), 7):
+        streamed.extend(text[i : i + 7])
+    whole.add(Paragraph("thought", text))
+    assert shown(streamed, 0, 99) == shown(whole, 0, 99)
+    assert len(streamed) == len(whole)
+
+
+def test_a_new_width_wraps_everything_again() -> None:
+    ring = Ring(width=20)
+    for i in range(50):
+        ring.add(Paragraph("thought", f"paragraph {i} " + "word " * 10))
+    narrow = len(ring)
+    ring.rewrap(60)
+    assert len(ring) < narrow
+    assert all(len(row) <= 60 for row in shown(ring, ring.first, 999))
+    ring.rewrap(20)
+    assert len(ring) == narrow
+
+
+def test_the_oldest_go_first_and_rows_keep_their_numbers() -> None:
+    ring = Ring(most=4000, width=40)
+    for i in range(30):
+        ring.add(Paragraph("thought", f"row {i}"))
+    here = shown(ring, 20, 1)
+    for i in range(30, 100):
+        ring.add(Paragraph("thought", f"row {i}"))
+    assert 0 < ring.first <= 20 and ring.end == 100
+    assert here == shown(ring, 20, 1) == ["row 20"]
+    assert shown(ring, ring.end - 1, 1) == ["row 99"]
+
+
+def test_it_never_holds_more_than_it_may() -> None:
+    ring = Ring(most=100_000, width=80)
+    ring.add(Paragraph("thought", "start"))
+    for i in range(20_000):
+        if i % 20 == 0:
+            ring.add(Paragraph("thought", ""))
+        ring.extend("seven more words to think about now ")
+    assert ring.chars <= 100_000 + 40 * 36 * 20
+    assert sum(len(p.text) for p in ring.paragraphs) <= 100_000
+
+
+def test_a_window_may_start_in_the_middle_of_a_paragraph() -> None:
+    ring = Ring(width=10)
+    ring.add(Paragraph("a", "one two three four five six"))
+    ring.add(Paragraph("b", "end"))
+    assert shown(ring, 1, 2) == shown(ring, 0, 9)[1:3]
+    assert shown(ring, ring.end, 5) == []
+
+
+def test_a_lead_indents_every_row() -> None:
+    ring = Ring(width=20)
+    ring.add(Paragraph("you", "words that go over more than one row", "ada ▸ "))
+    assert all(len(row) <= 14 for row in shown(ring, 0, 9))

@@ -1,0 +1,165 @@
+"""The mind's stream: what events become, folding finished thoughts, and older text paged in without a seam."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from loop.journal import Journal
+from loop.study import events as e
+from loop.study.events import Event
+from loop.study.state import Study
+from tests.recorded import record
+from tui.model.feed import Feed
+from tui.model.text_buffer import Ring
+from tui.model.transcript import MIND, Story, told
+from tui.model.view_state import Watch
+from tui.widgets.mind import code_role, thought_line
+
+
+def tell(*bodies: e.Body, ring: Ring | None = None) -> Ring:
+    story = Story(Study(), ring)
+    for seq, body in enumerate(bodies, 1):
+        story.tell(Event(seq, 1_000_000.0 + seq, 7, None, body))
+    return story.ring
+
+
+def think(text: str) -> e.Thought:
+    return e.Thought(researcher="llm", text=text)
+
+
+PROPOSAL = e.ExperimentProposed(researcher="llm", title="wider", hypothesis="more room")
+
+
+def test_pieces_join_and_lines_part() -> None:
+    ring = tell(think("one "), think("line\nand "), think("another"))
+    assert [p.text for p in ring.paragraphs if p.kind == "thought"] == ["one line", "and another"]
+
+
+def test_code_between_fences_is_told_apart_and_diffs_in_it_too() -> None:
+    ring = tell(think("see\n```dif"), think("f\n+ new\n- old\n``"), think("`\nafter\n"))
+    kinds = [(p.kind, p.text) for p in ring.paragraphs if p.kind in ("thought", "fence", "code")]
+    assert kinds == [
+        ("thought", "see"),
+        ("fence", "```diff"),
+        ("code", "+ new"),
+        ("code", "- old"),
+        ("fence", "```"),
+        ("thought", "after"),
+    ]
+    assert [code_role(line) for line in ("+ new", "- old", "@@ -1 +1 @@", "x = 1")] == [
+        "added",
+        "removed",
+        "hunk",
+        "code",
+    ]
+
+
+def test_what_others_say_and_do_leaves_a_line_each() -> None:
+    ring = tell(
+        e.ResearcherJoined(name="automl", about="Optuna's TPE"),
+        e.Fault(where="llm", message="no answer", next_at=1_000_060.0),
+        e.Recovered(where="llm"),
+        e.NoteWritten(researcher="llm", text="depth helps"),
+        e.NotebookRewritten(researcher="llm", text="depth helps, width does not"),
+        e.Pinned(who="ada", text="leave the data alone"),
+        e.Unpinned(who="ada", pin=1),
+        e.Unpinned(who="ada"),
+        e.Submitted(who="ada", title="wider", parent=3, edits={"train.py": "secret = 1"}),
+        e.CheckoutChanged(files=("train.py",), parent=3, lines_added=3, lines_removed=1),
+        e.CheckoutChanged(parent=3),
+        e.Branched(who="ada"),
+    )
+    said = [paragraph.text for paragraph in ring.paragraphs if paragraph.kind != "gap"]
+    again = time.strftime("%H:%M:%S", time.localtime(1_000_060.0))
+    assert said == [
+        "automl proposes: Optuna's TPE",
+        f"llm: no answer (again at {again})",
+        "llm works again",
+        "noted: depth helps",
+        "llm rewrote the notebook in 5 words",
+        "leave the data alone",
+        "ada: took pin 1 back",
+        "ada: took all pins back",
+        "ada: submitted “wider”, made on 3",
+        "train.py changed in your checkout (+3 -1 on experiment 3): :submit runs it",
+        "your checkout is as experiment 3 again",
+        "ada: branched 7",
+    ]
+
+
+def test_a_trouble_is_told_once_and_its_end_says_how_often_it_was_tried() -> None:
+    def fault(message: str) -> e.Fault:
+        return e.Fault(where="llm", message=message, next_at=1_000_060.0)
+
+    ring = tell(*[fault("no answer")] * 3, fault("no money"), fault("no money"), e.Recovered(where="llm"), fault("x"))
+    said = [paragraph.text.partition(" (")[0] for paragraph in ring.paragraphs if paragraph.kind != "gap"]
+    assert said == ["llm: no answer", "llm: no money", "llm works again after 5 failed tries", "llm: x"]
+    watch = Watch()
+    for seq in range(1, 5):
+        watch.apply([Event(seq, 1_000_000.0 + seq, None, None, fault("no answer"))])
+    assert watch.news == ["llm: no answer"], "nobody is woken every minute of a night"
+
+
+@pytest.mark.parametrize("text", ["a `b` c", "**b** and `c`", "`", "``", "** **", "# head", "a ** b ` c", "`a`b`c`"])
+def test_light_styling_takes_nothing_away(text: str) -> None:
+    assert "".join(part for part, _ in thought_line(text)) == text
+
+
+def test_finished_thoughts_fold_to_the_line_of_their_speaker() -> None:
+    bodies = [think("a b c\nd e"), e.ToolCalled(researcher="llm", intent="look", result="saw", seconds=1), PROPOSAL]
+    ring = tell(*bodies, think("still thinking"))
+    rows = len(ring)
+    ring.fold(True)
+    shown = [paragraph.text for paragraph, _ in ring.window(ring.first, 100)]
+    assert len(ring) < rows and "a b c" not in shown and not any("saw" in text for text in shown)
+    assert "still thinking" in shown and any("wider" in text for text in shown), "what is not finished stays"
+    assert any("words" in paragraph.right for paragraph in ring.paragraphs if paragraph.kind == "speaker")
+    ring.fold(False)
+    assert len(ring) == rows
+
+
+def test_a_folded_ring_folds_what_is_finished_later() -> None:
+    ring = Ring()
+    ring.fold(True)
+    tell(think("one\ntwo\nthree"), PROPOSAL, ring=ring)
+    assert not any(paragraph.text == "two" for paragraph, _ in ring.window(ring.first, 100))
+
+
+def test_prepending_keeps_the_place_and_trimming_gives_the_room_back() -> None:
+    ring = Ring(most=4000)
+    tell(*[think(f"line {i}\n") for i in range(60)], ring=ring)
+    first, row = ring.first, [p.text for p, _ in ring.window(ring.first, 3)]
+    older = told([Event(1, 0.0, 7, None, think("x\n" * 50))], Study(), ring.width, False)
+    ring.prepend(older)
+    assert ring.first < first and [p.text for p, _ in ring.window(first, 3)] == row
+    assert ring.window(ring.first, 3)[2][0].text == "x"
+    before = ring.chars
+    ring.trim()
+    assert ring.chars <= 4000 < before
+
+
+def test_paging_back_to_the_beginning_gives_the_whole_journal_once(tmp_path: Path) -> None:
+    record(tmp_path / "journal.db", experiments=300)
+    with Journal(tmp_path / "journal.db") as journal:
+        watch = Watch()
+        feed = Feed(journal, watch)
+
+        async def past() -> None:
+            async for _ in feed.catch_up():
+                pass
+
+        asyncio.run(past())
+        pages = 0
+        while feed.older():
+            pages += 1
+        paged = [p.text for p in watch.mind.paragraphs if p.kind in ("thought", "tool", "proposal", "you", "champion")]
+        whole = Story(watch.study, Ring(most=1 << 60))
+        for event in journal.read(kinds=MIND):
+            whole.tell(event)
+        expected = [
+            p.text for p in whole.ring.paragraphs if p.kind in ("thought", "tool", "proposal", "you", "champion")
+        ]
+        assert pages > 2
+        assert "".join(paged) == "".join(expected), "nothing twice, nothing missing"

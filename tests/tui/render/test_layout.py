@@ -1,0 +1,49 @@
+"""Where things stand, at every size."""
+
+import pytest
+
+from tui.render.layout import VIEWS, Layout, layout
+
+
+def overlaps(plan: Layout) -> bool:
+    taken: set[tuple[int, int]] = set()
+    for place in plan.places:
+        cells = {(x, y) for x in range(place.x, place.x + place.width) for y in range(place.y, place.y + place.height)}
+        if taken & cells:
+            return True
+        taken |= cells
+    return False
+
+
+@pytest.mark.parametrize("width", [60, 80, 109, 110, 120, 159, 160, 200, 317])
+@pytest.mark.parametrize("height", [18, 24, 36, 50, 91])
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_fill_the_room_between_the_bars_and_never_overlap(width: int, height: int, view: str) -> None:
+    for gpus in (0, 1, 8):
+        plan = layout(width, height, view, gpus=gpus)
+        assert plan.shows(view)
+        assert not overlaps(plan)
+        assert sum(place.width * place.height for place in plan.places) == width * (height - plan.status - 1)
+        assert all(place.height >= 5 and place.width >= 45 for place in plan.places)
+
+
+def test_80x24_shows_one_view_under_two_lines_and_the_tabs() -> None:
+    plan = layout(80, 24, "tree")
+    assert [place.view for place in plan.places] == ["tree"]
+    assert plan.tabs and plan.status == 3 and not plan.places[0].boxed
+
+
+def test_from_160_columns_on_all_six_views_are_there_in_three_columns() -> None:
+    plan = layout(160, 50, "mind")
+    assert {place.view for place in plan.places} == set(VIEWS)
+    assert len({place.x for place in plan.places}) == 3
+
+
+def test_zoom_shows_one_view_at_any_size() -> None:
+    assert [place.view for place in layout(200, 50, "curve", zoomed=True).places] == ["curve"]
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 17), (10, 3), (1, 1)])
+def test_too_small_a_terminal_gets_one_line(size: tuple[int, int]) -> None:
+    plan = layout(*size)
+    assert plan.tiny and plan.status == 1 and not plan.places

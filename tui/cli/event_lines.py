@@ -1,0 +1,96 @@
+"""A journal as plain lines: what `looptop run --headless` prints, and a log file can hold. Pure."""
+
+import time
+
+from loop.study import events as e
+from loop.study.state import Study
+from tui.cli.status_text import safe, sign, word
+from tui.render.troubles import clock_words
+
+
+def line(event: e.Event, study: Study) -> str | None:
+    """One event as a line; None for what would only be noise there.
+
+    Args:
+        study: the study with this event folded in.
+    """
+    text = _text(event, study)
+    if text is None:
+        return None
+    (line,) = safe([f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {text}"])
+    return line
+
+
+def _text(event: e.Event, study: Study) -> str | None:
+    number = event.experiment
+    match event.body:
+        case e.StudyStarted(branch=branch, contract=contract):
+            return (
+                f"study on branch {branch}: {contract.metric}, lower is better"
+                if contract.goal == "min"
+                else (f"study on branch {branch}: {contract.metric}, higher is better")
+            )
+        case e.SupervisorStarted(pid=pid, slots=slots):
+            return f"supervisor {pid} at work, slots: {', '.join(slots)}"
+        case e.Stopped(now=False) if running := study.running():
+            experiment, run = running[0]
+            name = f"{experiment.id}.{run.number}"
+            return f"{event.body.who or 'a person'} asked: stopped, after run {name} (ctrl+c once more ends it at once)"
+        case e.SupervisorStopped(reason=reason, failed=failed):
+            return f"{'FAILED' if failed else 'stopped'}: {reason}"
+        case e.ProgramChanged(changed=changed):
+            return f"program.md changed: {', '.join(changed)}"
+        case e.LimitReached(reason=reason):
+            return f"limit reached: {reason}"
+        case e.Fault(where=where, message=message):
+            return f"! {where}: {message}"
+        case e.Recovered(where=where):
+            return f"{where} works again"
+        case e.ClockMoved() as moved:
+            return clock_words(moved)
+        case e.ResearcherJoined(name=name, about=about):
+            return f"{name} proposes: {about}"
+        case e.CheckoutChanged(files=files, lines_added=added, lines_removed=removed) if files:
+            return f"{', '.join(files)} changed in your checkout (+{added} -{removed}): looptop submit runs it"
+        case e.ExperimentProposed(title=title, researcher=researcher):
+            return f"experiment {number} by {researcher}: {title}"
+        case e.ApprovalAsked(reason=reason):
+            return f"experiment {number} waits for your approval ({reason}): looptop approve {number}"
+        case e.RunStarted(seed=seed, budget=budget):
+            return f"run {number}.{event.run} started: seed {seed}, budget {budget:g} s"
+        case e.RunFinished() as run:
+            return _finished(run, f"run {number}.{event.run}")
+        case e.Verified(metric=metric, reason=reason, check=check):
+            found = f"{metric:.6g}" if metric is not None else f"{check} failed: {reason}"
+            return f"run {number}.{event.run} verified: {found}"
+        case e.ExperimentJudged(verdict=verdict, reason=reason):
+            return f"experiment {number} {sign(verdict)} {word(verdict)}: {reason}"
+        case e.ChampionChanged(metric=metric) if number:
+            return f"new champion: experiment {number}" + ("" if metric is None else f", {metric:.6g}")
+        case e.WishGranted(outcome=outcome):
+            return f"→ {outcome}"
+        case e.Wish() as wish:
+            return _wish(wish, number)
+        case _:
+            return None
+
+
+def _finished(run: e.RunFinished, name: str) -> str:
+    text = f"{name} {run.outcome.replace('_', ' ')} after {run.seconds:.1f} s"
+    if run.reason:
+        text += f": {run.reason}"
+    if run.leftovers:
+        text += f" ({run.leftovers} leftover processes ended)"
+    if run.outcome in ("crashed", "out_of_memory") and run.tail:
+        text += "".join(f"\n          | {tail}" for tail in run.tail.splitlines()[-15:])
+    return text
+
+
+def _wish(wish: e.Wish, number: int | None) -> str:
+    words = ""
+    if isinstance(wish, e.Steered | e.Pinned):
+        words = f": {wish.text}"
+    elif isinstance(wish, e.Submitted):
+        words = f": {wish.title}"
+    about = "" if number is None else f" experiment {number}"
+    return f"{wish.who or 'a person'} asked: {type(wish).__name__.lower()}{about}{words}"

@@ -1,0 +1,96 @@
+"""The command `looptop`: its commands, and how it ends.
+
+Every command reads or appends to the journal of the workspace it is called in; only `looptop` and `looptop run` start
+anything. Heavy imports (Textual, GitPython, optuna) happen inside the commands that need them, so that `looptop status`
+answers in a quarter of a second.
+
+Exit codes: 0; 1 it failed; 2 used wrongly.
+"""
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+from loop.errors import Sentence
+from tui.cli import control as steer
+from tui.cli import doctor as care
+from tui.cli import inspect as look
+from tui.cli import service as unit
+from tui.cli import start as begin
+from tui.cli.open_study import Refused
+
+app = typer.Typer(
+    name="looptop",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    invoke_without_command=True,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.callback()(begin.start)
+for command in (
+    begin.attach,
+    begin.run,
+    begin.init,
+    look.status,
+    look.experiments,
+    look.show,
+    look.log,
+    look.export,
+    steer.pause,
+    steer.resume,
+    steer.steer,
+    steer.kill,
+    steer.approve,
+    steer.reject,
+    steer.keep,
+    steer.discard,
+    steer.requeue,
+    steer.branch,
+    steer.submit,
+    steer.pin,
+    steer.unpin,
+    steer.stop,
+    care.doctor,
+):
+    app.command()(command)
+app.add_typer(unit.app)
+
+
+def main() -> None:
+    """Run the command line; whatever goes wrong that a person can mend is one sentence, never a traceback."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - `>&-` closes them, for good
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    try:
+        app()
+    except Refused as refused:
+        _fail(str(refused), refused.code)
+    except BrokenPipeError:
+        _leave_output()  # `looptop experiments | head`
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Sentence as sentence:
+        _fail(str(sentence), 1)
+    except Exception as error:
+        if os.environ.get("LOOPTOP_TRACEBACK"):
+            raise
+        if isinstance(error, OSError) and error.strerror:  # the system's own words: a full disk, a name too long
+            if error.filename is None:
+                _leave_output()
+            where = str(error.filename or "the output").encode("utf-8", "replace").decode()[:200]
+            _fail(f"{where} cannot be read or written: {error.strerror}", 1)
+        _fail(f"a defect of looptop: {type(error).__name__}: {error} (LOOPTOP_TRACEBACK=1 shows where)", 1)
+
+
+def _leave_output() -> None:
+    """Let go of an output that takes nothing more; what is still to be written would fail once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(sentence: str, code: int) -> NoReturn:
+    print(f"looptop: {sentence}", file=sys.stderr)
+    sys.exit(code)

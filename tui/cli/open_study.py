@@ -1,0 +1,136 @@
+"""What the commands share: how they refuse, their common options, and the journal of the workspace they are in."""
+
+import getpass
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from loop.journal import Journal
+    from loop.study.experiment import Experiment
+    from loop.study.state import Study
+
+
+class Refused(Exception):
+    """Said to the person as one sentence.
+
+    Args:
+        code: exit code; 1 where something is not as it must be, 2 where the command was used wrongly.
+    """
+
+    def __init__(self, sentence: str, code: int = 1) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+Workspace = Annotated[
+    Path, typer.Option("-C", "--workspace", help="A folder of the checkout to work in.", show_default="here")
+]
+Researcher = Annotated[
+    str | None,
+    typer.Option(
+        "--researcher",
+        help="Who proposes: automl (no key), llm (a language model), or the command line of a coding agent.",
+    ),
+]
+Model = Annotated[
+    str | None, typer.Option("--model", help="The language model, as its endpoint calls it. See docs/models.md.")
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", help="An OpenAI-compatible endpoint: http://localhost:8000/v1. Keys: OPENAI_API_KEY."),
+]
+Sandbox = Annotated[
+    str | None, typer.Option("--sandbox", help="What confines the runs: auto, bubblewrap, landlock, off.")
+]
+Budget = Annotated[
+    str | None, typer.Option("--budget", help="Training time of one run instead of the program's: 20s, 5m.")
+]
+Experiments = Annotated[int | None, typer.Option("--experiments", min=1, help="Stop after so many verdicts.")]
+Hours = Annotated[float | None, typer.Option("--hours", help="Stop after so many hours at work.")]
+Tag = Annotated[str | None, typer.Option("--tag", help="Name of a study that begins; its branch is looptop/TAG.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Number = Annotated[int, typer.Argument(metavar="N", help="Number of the experiment.")]
+Theme = Annotated[str | None, typer.Option("--theme", help="Colours: auto, dark, light, contrast, ansi, mono (none).")]
+Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with plain ASCII characters.")]
+
+
+def find_root(start: Path) -> Path:
+    """Top of the checkout around `start`; found without git where a study is there already."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / ".looptop" / "journal.db").exists():
+            return folder
+    from loop import lineage
+
+    return lineage.find_root(start)
+
+
+def open_journal(root: Path, *, to_ask: bool = False) -> "Journal":
+    """The journal of the study at `root`; where it can only be looked at, that is said beside what is looked up.
+
+    Raises:
+        Refused: something is `to_ask` for, and it can only be looked at.
+    """
+    from loop.journal import Journal
+    from loop.workspace import Workspace
+
+    journal = Journal(Workspace(root).journal)
+    if journal.refusal and to_ask:
+        raise Refused(journal.refusal)
+    if journal.refusal:
+        typer.echo(f"looptop: {journal.refusal}", err=True)
+    return journal
+
+
+def folded(journal: "Journal") -> "Study":
+    """The study of a journal, as of its newest event of any kind."""
+    from loop.study.state import FOLDED, fold
+
+    study = fold(journal.read(kinds=FOLDED))
+    newest = journal.read(limit=1, newest=True)
+    study.at = max([study.at, *(event.at for event in newest)])
+    return study
+
+
+def find_experiment(study: "Study", number: int) -> "Experiment":
+    """The experiment of that number.
+
+    Raises:
+        Refused: there is none; says which there are.
+    """
+    found = study.experiments.get(number)
+    if found is None:
+        most = max(study.experiments, default=None)
+        known = "there is none yet" if most is None else f"they go from 0 to {most}"
+        raise Refused(f"there is no experiment {number}; {known}", 2)
+    return found
+
+
+def who() -> str:
+    """The person's name, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "you"
+
+
+def print_json(value: Any) -> None:
+    """Print `value` for a script."""
+    typer.echo(json_of(value, indent=2))
+
+
+def json_of(value: Any, indent: int | None = None) -> str:
+    """JSON that every parser takes: what is no finite number is null."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,207 @@
+"""Commands that begin something: the loop itself, a cockpit, a workspace."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui.cli.open_study import (
+    Ascii,
+    BaseUrl,
+    Budget,
+    Experiments,
+    Hours,
+    Model,
+    Refused,
+    Researcher,
+    Sandbox,
+    Tag,
+    Theme,
+    Workspace,
+    find_root,
+    open_journal,
+)
+
+if TYPE_CHECKING:
+    from loop.config.overrides import Options
+
+
+def start(
+    context: typer.Context,
+    workspace: Workspace = Path(),
+    researcher: Researcher = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    sandbox: Sandbox = None,
+    budget: Budget = None,
+    experiments: Experiments = None,
+    hours: Hours = None,
+    tag: Tag = None,
+    ascii: Ascii = False,
+    theme: Theme = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """A supervisor and terminal cockpit for the Karpathy loop.
+
+    An AI researcher edits train.py, runs it under a fixed budget, keeps or discards the change by a measured number,
+    and goes on for days. Without a command: start the loop here if none runs, and attach the cockpit to it. `q`
+    detaches; the loop goes on.
+
+    Example: looptop --researcher automl --budget 20s --experiments 30
+
+    Example: looptop --model qwen3-coder --base-url http://localhost:8000/v1
+    """
+    if version:
+        from loop.version import VERSION
+
+        typer.echo(f"looptop {VERSION}")
+        raise typer.Exit
+    context.obj = workspace
+    if context.invoked_subcommand is not None:
+        return
+    from loop.supervisor.service import start_in_background
+    from loop.workspace import supervisor_alive
+    from tui.cockpit import launch as cockpit
+
+    flags = _flags(
+        researcher=researcher,
+        model=model,
+        base_url=base_url,
+        sandbox=sandbox,
+        budget=budget,
+        experiments=experiments,
+        hours=hours,
+        tag=tag,
+    )
+    root = find_root(workspace)
+    _check_settings(theme)
+    if (pid := supervisor_alive(root)) is not None:
+        if flags.model_dump(exclude_none=True):
+            typer.echo(f"looptop: a loop runs here already (process {pid}); its own flags stay in force", err=True)
+    else:
+        pid = start_in_background(root, flags)
+    if (why := cockpit.refusal()) is not None:
+        typer.echo(f"looptop: the loop runs in the background (process {pid}); {why}")
+        raise typer.Exit
+    raise typer.Exit(cockpit.run(root, ascii=ascii, theme=theme))
+
+
+def attach(
+    context: typer.Context,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Watch only: no key changes anything.")] = False,
+    ascii: Ascii = False,
+    theme: Theme = None,
+) -> None:
+    """Attach the cockpit to the study here.
+
+    Whether its loop runs or not; any number of cockpits may be attached.
+
+    Example: looptop attach --read-only
+    """
+    from tui.cockpit import launch as cockpit
+
+    root = find_root(context.obj)
+    open_journal(root).close()
+    raise typer.Exit(cockpit.run(root, read_only=read_only, ascii=ascii, theme=theme))
+
+
+def run(
+    context: typer.Context,
+    headless: Annotated[bool, typer.Option("--headless", help="No screen: one plain line for each event.")] = False,
+    researcher: Researcher = None,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    sandbox: Sandbox = None,
+    budget: Budget = None,
+    experiments: Experiments = None,
+    hours: Hours = None,
+    tag: Tag = None,
+) -> None:
+    """Run the loop in the foreground, without a screen.
+
+    Prints a plain line for each event, until a limit is reached or ctrl+c.
+
+    Needs no terminal, so it suits a batch job or a container. Exit code 1 if the baseline does not work.
+
+    Example: looptop run --headless --experiments 30
+    """
+    if not headless:
+        raise Refused("say `looptop run --headless` for the foreground, or just `looptop` for the cockpit", 2)
+    from loop.supervisor.service import work
+    from tui.cli.headless import print_events
+
+    end = work(
+        find_root(context.obj),
+        _flags(
+            researcher=researcher,
+            model=model,
+            base_url=base_url,
+            sandbox=sandbox,
+            budget=budget,
+            experiments=experiments,
+            hours=hours,
+            tag=tag,
+        ),
+        print_events,
+    )
+    raise typer.Exit(1 if end.failed else 0)
+
+
+def init(
+    context: typer.Context,
+    edit: Annotated[str, typer.Option("--edit", help="The file that researchers may edit.")] = "train.py",
+    metric: Annotated[str, typer.Option("--metric", help="The number that its output ends with.")] = "val_bpb",
+    goal: Annotated[str, typer.Option("--goal", help="min or max.")] = "min",
+    command: Annotated[
+        str | None, typer.Option("--run", help="The command of one run.", show_default="python EDIT")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before making a git repository.")] = False,
+) -> None:
+    """Make this folder a workspace.
+
+    A git repository if it is none, and a program.md if there is none; what is there stays as it is.
+
+    Example: looptop init --edit train.py --metric val_loss
+    """
+    from pydantic import ValidationError
+
+    from tui.cli.init import initialise
+
+    if goal not in ("min", "max"):
+        raise Refused(f"--goal is min or max, not {goal!r}", 2)
+    try:
+        lines = initialise(context.obj.resolve(), edit, metric, goal, command, None if yes else typer.confirm)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Refused(f"--{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}", 2) from None
+    typer.echo("\n".join(lines))
+
+
+def _check_settings(theme: str | None) -> None:
+    """Refuse settings that the cockpit could not use, before a loop is started for it."""
+    from tui.cockpit import launch as cockpit
+
+    try:
+        cockpit.settings(theme)
+    except cockpit.Unusable as error:
+        raise Refused(str(error), 2) from None
+
+
+def _flags(**given: object) -> "Options":
+    from pydantic import ValidationError
+
+    from loop.config.overrides import Options
+    from loop.researchers import UnknownResearcher, check
+
+    try:
+        if given["researcher"] is not None:
+            check(str(given["researcher"]))
+        if given["researcher"] is None and (given["model"] or given["base_url"]):
+            given["researcher"] = "llm"
+        return Options.model_validate(given)
+    except UnknownResearcher as error:
+        raise Refused(str(error), 2) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).replace("_", "-")
+        raise Refused(f"--{name}: {first['msg'].removeprefix('Value error, ')}", 2) from None

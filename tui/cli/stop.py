@@ -1,0 +1,48 @@
+"""`looptop stop`: ask, wait, and when nobody answers any more, end it."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from loop.journal import Journal
+from loop.study import events as e
+from loop.study.state import FOLDED, fold
+from loop.workspace import supervisor_alive
+from tui.render.text import clock
+
+PATIENCE = 20.0
+"""Seconds that a supervisor gets to stop at once; ending a run takes six at most."""
+
+
+def stop_loop(root: Path, journal: Journal, who: str, *, now: bool, wait: bool) -> Iterator[str]:
+    """Stop the loop of the workspace at `root`; yields lines to tell the person."""
+    pid = supervisor_alive(root)
+    journal.append(e.Stopped(who=who, now=now))
+    study = fold(journal.read(kinds=FOLDED))
+    in_flight = study.running()
+    if not now and in_flight:
+        experiment, run = in_flight[0]
+        left = clock(max(0.0, run.budget - (time.time() - run.started_at)))
+        yield f"stopping after run {experiment.id}.{run.number}, in about {left}; `looptop stop --now` does not wait"
+    if not wait:
+        return
+    deadline = time.monotonic() + (PATIENCE if now else float("inf"))
+    while (supervisor_alive(root) is not None or _lives(pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if pid and supervisor_alive(root) is not None:
+        yield f"the supervisor (process {pid}) does not answer; ending it"
+        os.kill(pid, signal.SIGKILL)  # the wardens end their runs when it is gone
+        time.sleep(1)
+    yield "stopped; everything is kept, and `looptop` goes on from here"
+
+
+def _lives(pid: int | None) -> bool:
+    """Whether the process still runs; it lets go of the workspace a moment before it ends."""
+    try:
+        return bool(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,177 @@
+"""Keys that look: views, moving, searching, folding, opening, colours. None of them asks the loop for anything."""
+
+from textual.color import Color
+
+from tui.cockpit.shell import Frame
+from tui.render.layout import VIEWS
+from tui.render.palette import PALETTES
+from tui.render.text import cut
+from tui.screens.experiment import ExperimentSheet
+from tui.screens.help import Help
+from tui.screens.program import ProgramSheet
+from tui.screens.sheet import Sheet, SheetScreen
+from tui.widgets.panel import Panel
+from tui.widgets.stream import StreamPanel
+from tui.widgets.tree import TreePanel
+
+
+class Looking(Frame, inherit_bindings=False):
+    """Actions of the keys that look."""
+
+    _mouse = False
+
+    def action_view(self, view: str) -> None:
+        self.active = view
+        self.panel.focus()
+        self.rearrange()
+        self.call_after_refresh(self.shown)
+
+    def action_step(self, direction: int) -> None:
+        shown = [view for view in ("tree", "progress", "mind", "curve", "machine", "log") if self.panels[view].boxed]
+        order = shown if not self.single() else list(VIEWS)
+        at = order.index(self.active) if self.active in order else 0
+        self.action_view(order[(at + direction) % len(order)])
+
+    def action_zoom(self) -> None:
+        self.zoomed = not self.zoomed
+        self.action_view(self.active)
+
+    def _target(self) -> Panel:
+        return self.sheet or self.panel
+
+    def action_move(self, rows: int) -> None:
+        self._target().move(rows)
+
+    def action_page(self, pages: int) -> None:
+        self._target().page(pages)
+
+    def action_edge(self, direction: int) -> None:
+        self._target().edge(direction)
+
+    def action_follow(self) -> None:
+        if isinstance(self.panel, StreamPanel):
+            self.panel.follow()
+
+    def action_fold(self) -> None:
+        if self.active == "tree":
+            folded = self.tree_view.fold()
+            self.say(
+                "runs of experiments that came to nothing are " + ("folded; enter opens one" if folded else "open")
+            )
+        elif self.active == "mind":
+            folded = self.mind_view.fold()
+            self.say("finished thoughts are " + ("folded to a line each" if folded else "open"))
+        else:
+            self.say("nothing folds in this view; mind (1) and tree (2) do")
+
+    def action_sort(self) -> None:
+        if self.active != "tree":
+            self.say("only the tree (2) can be sorted")
+            return
+        self.say(
+            "sorted by effect; S sorts by number again" if self.tree_view.sort() else "sorted by number, newest first"
+        )
+
+    def action_scale(self) -> None:
+        if not self.panels["curve"].is_on_screen:
+            self.say("the scale is the curve's (3)")
+            return
+        self.curve_view.logarithmic = not self.curve_view.logarithmic
+        self.redraw_panel(self.curve_view)
+        self.say("logarithmic scale" if self.curve_view.logarithmic else "linear scale")
+
+    def action_search(self) -> None:
+        target = self._target()
+        if not isinstance(target, (StreamPanel, TreePanel, Sheet)):
+            self.say("nothing to search in this view; mind, tree and log can be searched")
+            return
+
+        def find(text: str) -> None:
+            if not target.search(text):
+                self.say(f"nothing has “{cut(text, 30)}”", "warn")
+
+        live = find if isinstance(target, TreePanel) else None
+        self.ask("find", "a text, then enter", find, live=live)
+
+    def action_again(self, direction: int) -> None:
+        target = self._target()
+        if isinstance(target, ExperimentSheet) and not target.needle:
+            target.go(-direction)
+        elif not isinstance(target, (StreamPanel, Sheet)) or not target.needle:
+            self.say("search for something first: /")
+        elif not target.search(target.needle, direction):
+            self.say(f"nothing has “{cut(target.needle, 30)}”", "warn")
+
+    def action_select(self) -> None:
+        if isinstance(self.panel, StreamPanel):
+            selecting = self.panel.select()
+            self.say("j and k take in more lines, y copies them, esc lets go" if selecting else "nothing selected")
+        else:
+            self.say("lines can be selected in mind (1) and log (6)")
+
+    # --- opening and closing -----------------------------------------------------------------------------------
+
+    def action_help(self) -> None:
+        if self.sheet is None:
+            self.hush()
+            self.push_screen(SheetScreen(Help()))
+
+    def action_program(self) -> None:
+        self.hush()
+        self.push_screen(SheetScreen(ProgramSheet(self.root)))
+
+    def action_open(self) -> None:
+        if self.active == "tree" and self.tree_view.open_fold():
+            return
+        flight = self.known.in_flight()
+        chosen = self.tree_view.selected() if self.active == "tree" or flight is None else flight[0].id
+        if chosen is None:
+            self.say("no experiment yet")
+        else:
+            self.open_experiment(chosen)
+
+    async def action_back(self) -> None:
+        if self.prompt is not None:
+            await self.close_prompt()
+        elif self.sheet is not None:
+            self.pop_screen()
+            self.shown()
+        elif isinstance(self.panel, StreamPanel) and self.panel.began is not None:
+            self.panel.let_go()
+        elif isinstance(self.panel, (TreePanel, StreamPanel)) and self.panel.needle:
+            self.panel.search("")
+        elif self.zoomed:
+            self.action_zoom()
+        else:
+            self.hush()
+
+    def action_detach(self) -> None:
+        self.exit()
+
+    # --- how it looks ------------------------------------------------------------------------------------------
+
+    def action_mouse(self) -> None:
+        self._mouse = not self._mouse
+        switch = getattr(self._driver, "switch_mouse", None)
+        if switch is not None:
+            switch(self._mouse)
+        self.say(
+            "mouse on: the wheel scrolls" if self._mouse else "mouse off: your terminal selects and copies as usual"
+        )
+
+    def action_theme(self) -> None:
+        names = list(PALETTES)
+        self.become(names[(names.index(self.palette.name) + 1) % len(names)])
+
+    def become(self, theme: str) -> None:
+        """Take other colours."""
+        self.palette = PALETTES[theme]
+        self.ansi_color = self.palette.native
+        self.refresh_css()
+        for screen in self.screen_stack:
+            screen.styles.background = Color.parse(self.palette.background or "ansi_default")
+        for drawn in (*self.panels.values(), self.top_bar, self.bottom_bar):
+            drawn.repaint()
+        if self.sheet is not None:
+            self.sheet.repaint()
+        self.say(f"colours: {'none' if theme == 'mono' else theme}")

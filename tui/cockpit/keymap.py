@@ -1,0 +1,105 @@
+"""A person's keymap over the table of keys: `[keymap]` of the config file, ids to keys.
+
+Pure. A key can be moved, never lost: two meanings on one key, an id or a key that does not exist are refused in a
+sentence before anything starts. ctrl+c always detaches.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+
+from tui.model.keys import KEYS, Key
+
+_NAMED = (
+    *("enter", "escape", "space", "tab", "backspace", "delete", "insert", "home", "end", "pageup", "pagedown"),
+    *("up", "down", "left", "right", *(f"f{number}" for number in range(1, 13))),
+)
+_SHORT = {"slash": "/", "colon": ":", "question_mark": "?", "escape": "esc", "up": "↑", "down": "↓"}
+_TEXTUAL = {
+    "solidus": "slash",
+    "reverse_solidus": "backslash",
+    "commercial_at": "at",
+    "hyphen_minus": "minus",
+    "plus_sign": "plus",
+    "low_line": "underscore",
+}
+_SWALLOWED = {"ctrl+i": "tab", "ctrl+m": "enter", "ctrl+h": "backspace", "ctrl+j": "a new line"}
+
+
+class KeymapError(Exception):
+    """The keymap cannot be used; the message is a sentence."""
+
+
+def table(keymap: Mapping[str, str]) -> tuple[Key, ...]:
+    """The keys in force.
+
+    Raises:
+        KeymapError: an unknown id, a key that is none, or a key with two meanings.
+    """
+    known = {key.id for key in KEYS}
+    for name in keymap:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else "the help (?) names them all"
+            raise KeymapError(f"keymap: there is no key with the id {name!r}; {hint}")
+    moved = tuple(_moved(key, keymap[key.id]) if key.id in keymap else key for key in KEYS)
+    meanings: dict[str, Key] = {}
+    for key in moved:
+        for name in key.keys.split(","):
+            other = meanings.setdefault(name, key)
+            if other.id != key.id:
+                free = other.id if key.id in keymap else key.id
+                raise KeymapError(
+                    f"keymap: {shown(name)} would mean both {other.id} and {key.id}; give {free} another key too"
+                )
+    return moved
+
+
+def _moved(key: Key, wanted: str) -> Key:
+    names = [_name(part.strip(), key.id) for part in _parts(wanted)]
+    if not names:
+        raise KeymapError(f"keymap: {key.id} has no key; leave the line out to keep {key.show}")
+    if key.id == "detach" and "ctrl+c" not in names:
+        names.append("ctrl+c")
+    show = [shown(name) for name in names if name != "ctrl+c" or len(names) == 1]
+    return replace(key, keys=",".join(dict.fromkeys(names)), show=" ".join(dict.fromkeys(show)))
+
+
+def _parts(wanted: str) -> list[str]:
+    """Keys with commas between; a comma alone is a key itself."""
+    return [","] if wanted.strip() == "," else [part for part in wanted.split(",") if part.strip()]
+
+
+def _name(text: str, owner: str) -> str:
+    """A key as Textual names it, from what a person writes: `K`, `?`, `ctrl+k`, `f5`, `pageup`."""
+    if len(text) == 1 and text.isprintable():
+        return character_name(text)
+    lowered = text.lower()
+    if lowered in _SWALLOWED:
+        raise KeymapError(f"keymap: {owner} = {text!r} cannot be told from {_SWALLOWED[lowered]} in a terminal")
+    if lowered == "ctrl+c" and owner != "detach":
+        raise KeymapError(f"keymap: ctrl+c always detaches, so {owner} needs another key")
+    plain = lowered.removeprefix("shift+").removeprefix("ctrl+")
+    if lowered in _NAMED or (plain != lowered and (plain in _NAMED or re.fullmatch("[a-z]", plain))):
+        return lowered
+    by_name = {character_name(chr(code)): code for code in range(33, 127)}
+    if lowered in by_name:
+        return lowered
+    raise KeymapError(f"keymap: {owner} = {text!r} is no key; write one as K, ?, ctrl+k, f5 or pageup")
+
+
+def character_name(character: str) -> str:
+    """Textual's name of the key that types `character`."""
+    if character.isalnum():
+        return character
+    name = unicodedata.name(character, character).lower().replace("-", "_").replace(" ", "_")
+    return _TEXTUAL.get(name, name)
+
+
+def shown(name: str) -> str:
+    """A key as a person reads it."""
+    if name in _SHORT:
+        return _SHORT[name]
+    return {character_name(chr(code)): chr(code) for code in range(33, 127)}.get(name, name)

@@ -1,0 +1,144 @@
+"""Opens the cockpit on a workspace, and puts the terminal back whatever happens.
+
+Importing this costs nothing: Textual comes in with `run`, after the environment that it reads at import is set.
+"""
+
+import os
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loop.config.settings import Settings
+
+
+def refusal() -> str | None:
+    """Why this terminal cannot show a cockpit, as a sentence that names what to use instead; None where it can."""
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        return "this terminal (TERM=dumb) cannot show the cockpit; use `looptop status`, or `looptop log -f` to follow"
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return "the cockpit needs a terminal; use `looptop status` (or `looptop status --json`) in a script"
+    return None
+
+
+def settings(theme: str | None = None, ascii: bool = False) -> "Settings":
+    """The person's settings with the flags over them, checked whole: what is wrong is said before anything starts.
+
+    Raises:
+        Unusable: the settings or the keymap cannot be used; the message is a sentence.
+    """
+    from loop.config import settings
+    from tui.cockpit import keymap
+
+    try:
+        found = settings.read(os.environ)
+        keymap.table(found.keymap)
+    except keymap.KeymapError as error:
+        raise Unusable(f"{settings.config_file(os.environ)}: {error}") from None
+    except settings.SettingsError as error:
+        raise Unusable(str(error)) from None
+    if theme is not None and theme not in ("auto", *settings.THEMES):
+        raise Unusable(f"there is no theme {theme!r}; known are auto, {', '.join(settings.THEMES)}")
+    return found.model_copy(update={"theme": theme or found.theme, "ascii": ascii or found.ascii})
+
+
+class Unusable(Exception):
+    """What the person has set cannot be used; the message is a sentence."""
+
+
+def run(workspace: Path, *, read_only: bool = False, ascii: bool = False, theme: str | None = None) -> int:
+    """Show the cockpit until the person detaches; returns the exit code.
+
+    Raises:
+        loop.journal.JournalError: there is no study here, or its journal cannot be read.
+    """
+    try:
+        wanted = settings(theme, ascii)
+    except Unusable as error:
+        print(f"looptop: {error}", file=sys.stderr)
+        return 2
+    why = refusal()
+    if why is not None:
+        print(f"looptop: {why}", file=sys.stderr)
+        return 2
+    from tui.render import colour_support as colours
+
+    plain = wanted.ascii or colours.wants_ascii(os.environ)
+    looks = colours.theme_for(os.environ) if wanted.theme == "auto" else wanted.theme
+    colours.prepare(os.environ, looks)
+    from loop.workspace import supervisor_alive
+    from tui.cockpit.app import Cockpit
+    from tui.cockpit.driver import CockpitDriver
+
+    with _quiet_stderr() as noise:
+        app = Cockpit(
+            workspace,
+            read_only=read_only,
+            ascii_only=plain,
+            theme=looks,
+            keys=wanted.keymap,
+            notify=wanted.notify,
+            alive=supervisor_alive,
+            driver_class=CockpitDriver,
+        )
+        app.run(mouse=False)
+        noise.note()
+    if app.return_code:
+        return app.return_code
+    print(farewell(app.known.study.tag, supervisor_alive(workspace), app.life.why, workspace, Path.cwd()))
+    return 0
+
+
+def farewell(tag: str, pid: int | None, why: str, workspace: Path, here: Path) -> str:
+    """What to say on the restored screen: whether the loop goes on, and the command to come back with from `here`."""
+    inside = here.resolve().is_relative_to(workspace.resolve())
+    command = "looptop" if inside else f"looptop -C {shlex.quote(str(workspace))}"
+    if pid is not None:
+        goes_on = f"the loop goes on in the background (process {pid})"
+        return f"detached from {tag}; {goes_on}. Come back with `{command} attach`."
+    because = f" ({why})" if why else ""
+    return f"detached from {tag}; the loop is not running{because}. `{command}` starts it again."
+
+
+class _quiet_stderr:
+    """Keeps what libraries write to fd 2 off the screen and prints its end afterwards; Textual draws through fd 1.
+
+    A context manager. Textual writes to `sys.__stderr__`, so that becomes a second descriptor of the terminal.
+    """
+
+    _SHOWN = 4000
+
+    def __enter__(self) -> "_quiet_stderr":
+        self._before = sys.__stderr__, sys.stderr
+        self._kept = os.dup(2)
+        self._noise = tempfile.TemporaryFile()
+        self._noted = b""
+        screen = open(os.dup(1), "w", encoding="utf-8", errors="replace", closefd=True)  # noqa: PTH123
+        sys.__stderr__ = screen  # type: ignore[misc]
+        sys.stderr = open(os.dup(self._noise.fileno()), "w", encoding="utf-8", errors="replace")  # noqa: PTH123
+        os.dup2(self._noise.fileno(), 2)
+        return self
+
+    def note(self) -> None:
+        """Remember what was written."""
+        sys.stderr.flush()
+        size = self._noise.seek(0, os.SEEK_END)
+        self._noise.seek(max(0, size - self._SHOWN))
+        self._noted = self._noise.read()
+
+    def __exit__(self, *_: object) -> None:
+        if not self._noted:
+            self.note()
+        os.dup2(self._kept, 2)
+        os.close(self._kept)
+        for file in (sys.__stderr__, sys.stderr, self._noise):
+            try:
+                if file is not None:
+                    file.close()
+            except OSError:
+                pass  # the terminal is gone
+        sys.__stderr__, sys.stderr = self._before  # type: ignore[misc]
+        if self._noted.strip():
+            os.write(2, self._noted.strip() + b"\n")

@@ -1,0 +1,72 @@
+"""The main screen: places its widgets where `layout.py` says, and nothing else decides."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
+
+from textual.geometry import NULL_OFFSET, Region, Size, Spacing
+from textual.layout import Layout, WidgetPlacement
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tui.render.layout import layout
+from tui.widgets.bars import BottomBar, TopBar
+from tui.widgets.panel import Panel
+from tui.widgets.prompt import Prompt
+
+if TYPE_CHECKING:
+    from tui.cockpit.shell import Frame
+
+
+class Placed(Layout):
+    """Textual's side of `layout.layout`."""
+
+    name = "placed"
+
+    def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> list[WidgetPlacement]:
+        cockpit = cast("Frame", parent.app)
+        width, height = size
+        gauge = cockpit.known.gauge
+        plan = layout(width, height, cockpit.active, zoomed=cockpit.zoomed, gpus=len(gauge.gpus) if gauge else 0)
+        places = {place.view: place for place in plan.places}
+        found: list[WidgetPlacement] = []
+        prompts: list[WidgetPlacement] = []
+        # over everything: it covers the key line, and more where its text has several lines
+
+        def put(child: Widget, x: int, y: int, wide: int, high: int) -> None:
+            found.append(WidgetPlacement(Region(x, y, wide, high), NULL_OFFSET, Spacing(), child))
+
+        for child in children:
+            if isinstance(child, TopBar):
+                put(child, 0, 0, width, plan.status)
+            elif isinstance(child, Panel) and (place := places.get(child.view)):
+                child.boxed = place.boxed
+                put(child, place.x, place.y, place.width, place.height)
+            elif isinstance(child, Prompt) and not plan.tiny:
+                rows = child.rows(width)
+                prompts.append(WidgetPlacement(Region(0, height - rows, width, rows), NULL_OFFSET, Spacing(), child, 1))
+            elif isinstance(child, BottomBar) and not plan.tiny:
+                put(child, 0, height - 1, width, 1)
+        return found + prompts
+
+
+class Desk(Screen[None], inherit_bindings=False):
+    """The screen with all views."""
+
+    AUTO_FOCUS = None
+    _placed = Placed()
+
+    def __init__(self, widgets: Iterable[Widget]) -> None:
+        super().__init__()
+        self._widgets = list(widgets)
+
+    @property
+    def layout(self) -> Layout:
+        return self._placed
+
+    def compose(self) -> Iterable[Widget]:
+        yield from self._widgets
+
+    def arrange_again(self) -> None:
+        """Something that the layout depends on has changed."""
+        self._arrangement_cache.clear()
+        self.refresh(layout=True)

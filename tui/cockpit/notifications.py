@@ -1,0 +1,46 @@
+"""What reaches a person who is not looking at the screen: the terminal's title, its bell, a notification (OSC 9).
+
+Pure: text for the terminal. The title says state and best and changes only when they do. Bell and notifications are
+off until the settings say `notify = "bell"`, `"desktop"` or `"both"`: a bell nobody asked for, at night, in an open
+plan office, is what people remember of a tool.
+"""
+
+import os
+
+from tui.model.view_state import Watch
+from tui.render.glyphs import Glyphs
+from tui.render.text import cut, number, one_line
+from tui.widgets.status_line import Life, state_word
+
+PUSH_TITLE, POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
+"""Have the terminal remember the title it has, and take it up again."""
+
+
+def title(watch: Watch, alive: Life, glyphs: Glyphs) -> str:
+    """`● running 0.9412 (-2.8%) h100-a`: the state first, because a tab shows the first few letters."""
+    sign, word, _ = state_word(watch.study, alive, glyphs)
+    if (waiting := watch.waiting()) is not None:
+        sign, word = glyphs.state["waiting"], f"{waiting.id} waits"
+    parts = [sign, alive.word if alive.word == "stale" else word]
+    best, baseline = watch.study.best, watch.study.baseline
+    if best is not None and best.metric is not None:
+        parts.append(number(best.metric))
+        if baseline is not None and baseline.metric and best.id != 0:
+            parts.append(f"({(best.metric - baseline.metric) / abs(baseline.metric):+.1%})")
+    return " ".join([*parts, cut(one_line(watch.study.tag) or "looptop", 24)])
+
+
+def title_sequence(text: str) -> str:
+    """Sets the title of the terminal's window or tab; nothing where the terminal has none."""
+    return "" if os.environ.get("TERM") == "linux" else f"\x1b]2;{one_line(text)}\x07"
+
+
+def news_sequence(text: str, by: str) -> str:
+    """Bell, notification or both. tmux hands a notification on where `allow-passthrough` is on."""
+    bell = "\x07" if by in ("bell", "both") else ""
+    if by not in ("desktop", "both"):
+        return bell
+    note = f"\x1b]9;looptop: {cut(one_line(text), 120)}\x07"
+    if os.environ.get("TMUX"):
+        note = "\x1bPtmux;" + note.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+    return bell + note

@@ -1,0 +1,148 @@
+"""The one table of keys: bindings, key line and help screen are all made from it, so they cannot disagree.
+
+A key has an id, so that a person's keymap can move it. Nothing is listed that does not work.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tui.render.text import Line, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key, or several with the same meaning."""
+
+    id: str
+    keys: str
+    """As Textual names them, with commas between."""
+    show: str
+    """As a person reads it."""
+    label: str
+    """One word for the key line; empty keeps it off."""
+    action: str
+    help: str
+    group: str
+    wish: bool = False
+    """It asks the loop for something, so a read-only cockpit refuses it."""
+    views: tuple[str, ...] = ()
+    """Views in which it means something; empty for everywhere."""
+
+
+KEYS = (
+    Key("help", "question_mark", "?", "help", "help", "this help, and what the signs mean", "cockpit"),
+    Key("command", "colon", ":", "", "command", "a command by name (tab completes)", "cockpit"),
+    Key("steer", "s", "s", "steer", "steer", "say something to the researcher (! first interrupts it)", "loop", True),
+    Key("pause", "p", "p", "pause", "pause", "pause after the run in flight, or go on", "loop", True),
+    Key("kill", "x", "x", "kill", "kill", "end the run in flight (asks first)", "loop", True),
+    Key("approve", "a", "a", "approve", "approve", "approve the proposal that waits (asks first)", "loop", True),
+    Key("reject", "r", "r", "reject", "reject", "reject the proposal that waits, with a reason", "loop", True),
+    Key("keep", "K", "K", "", "overrule('kept')", "overrule: keep this experiment (asks first)", "loop", True),
+    Key("discard", "D", "D", "", "overrule('discarded')", "overrule: discard the champion (asks first)", "loop", True),
+    Key("requeue", "R", "R", "", "requeue", "run this experiment again (asks first)", "loop", True),
+    Key("branch", "B", "B", "", "branch", "branch from here: go on from what was kept earlier (asks)", "loop", True),
+    Key("submit", "u", "u", "submit", "submit", "run your own edit of the checkout as an experiment", "loop", True),
+    Key("stop", "X", "X", "stop", "stop", "stop the loop: after this run, or now (asks first)", "loop", True),
+    Key("view-mind", "1", "1", "", "view('mind')", "mind: the reasoning as it streams", "views"),
+    Key("view-tree", "2", "2", "", "view('tree')", "tree: what was tried, what was kept", "views"),
+    Key("view-curve", "3", "3", "", "view('curve')", "curve: the run in flight over the champion's", "views"),
+    Key("view-progress", "4", "4", "", "view('progress')", "progress: every experiment, and the best so far", "views"),
+    Key("view-machine", "5", "5", "", "view('machine')", "machine: GPUs, processors, memory, disk", "views"),
+    Key("view-log", "6", "6", "", "view('log')", "log: the run's own output", "views"),
+    Key("program", "P", "P", "", "program", "program.md: the contract in force, and its instructions", "views"),
+    Key("next", "tab", "tab", "", "step(1)", "next view", "views"),
+    Key("previous", "shift+tab", "shift+tab", "", "step(-1)", "view before", "views"),
+    Key("zoom", "z", "z", "zoom", "zoom", "this view alone, or all of them again", "views"),
+    Key("fold", "c", "c", "", "fold", "fold or open: finished thoughts, fruitless runs of the tree", "views"),
+    Key("sort", "S", "S", "", "sort", "tree: sort by effect, or by number again", "views", views=("tree",)),
+    Key("scale", "l", "l", "", "scale", "curve: logarithmic scale, or linear again", "views", views=("curve",)),
+    Key("down", "j,down", "j ↓", "", "move(1)", "down", "moving"),
+    Key("up", "k,up", "k ↑", "", "move(-1)", "up; at the top of the mind, older text comes in", "moving"),
+    Key("page-down", "pagedown,space", "space", "", "page(1)", "a page down", "moving"),
+    Key("page-up", "pageup,b", "b", "", "page(-1)", "a page up", "moving"),
+    Key("top", "g,home", "g", "", "edge(-1)", "to the top", "moving"),
+    Key("bottom", "G,end", "G", "", "edge(1)", "to the end", "moving"),
+    Key("follow", "f", "f", "follow", "follow", "follow the newest again", "moving", views=("mind", "log")),
+    Key("search", "slash", "/", "search", "search", "find a text; in the tree: show only what has it", "moving"),
+    Key("again", "n", "n", "", "again(1)", "next place where the text is", "moving"),
+    Key("before", "N", "N", "", "again(-1)", "place before", "moving"),
+    Key("open", "enter", "enter", "open", "open", "open the experiment", "cockpit"),
+    Key("back", "escape", "esc", "", "back", "back, or close what is open", "cockpit"),
+    Key(
+        "select", "v", "v", "", "select", "mind, log: select lines, then y copies them", "taking", views=("mind", "log")
+    ),
+    Key("copy", "y", "y", "", "copy", "copy what is selected or shown, and say how", "taking"),
+    Key("pager", "o", "o", "", "pager", "open the log, diff or transcript in $PAGER", "taking"),
+    Key("export", "e", "e", "", "export", "write this view (SVG, text) or the results (TSV, CSV, JSON)", "taking"),
+    Key("mouse", "m", "m", "", "mouse", "mouse on or off (off leaves selecting to the terminal)", "cockpit"),
+    Key("theme", "t", "t", "", "theme", "next colours: dark, light, contrast, ansi, none", "cockpit"),
+    Key("detach", "q,ctrl+c", "q", "detach", "detach", "detach; the loop goes on", "cockpit"),
+)
+"""As they are without a keymap; `keymap.table` gives the keys in force."""
+
+GROUPS = {
+    "loop": "The loop",
+    "views": "Views",
+    "moving": "Moving",
+    "taking": "Taking along",
+    "cockpit": "This screen",
+}
+
+
+def key_line(
+    width: int,
+    *,
+    view: str,
+    read_only: bool,
+    waiting: bool,
+    paused: bool,
+    opens: bool,
+    edited: str = "",
+    table: Sequence[Key] = KEYS,
+) -> Line:
+    """The keys that mean something now, in one line; the last ones give way in a narrow terminal.
+
+    Args:
+        edited: size of the person's own edit that could be submitted; empty where there is none.
+    """
+    wanted = ["help", "open", "follow"]
+    if not read_only:
+        wanted = ["help", "steer", "pause", "kill", "stop", "open", "follow"]
+        if waiting:
+            wanted[1:1] = ["approve", "reject"]
+        if edited:
+            wanted[1:1] = ["submit"]
+    line: list[Span] = []
+    used = 0
+    by_id = {key.id: key for key in table}
+    last = by_id["detach"]
+    room = width - len(f"  {last.show} {last.label}")
+    for key in (by_id[name] for name in (*wanted, "zoom", "search")):
+        if (key.id == "open" and not opens) or (key.views and view not in key.views):
+            continue
+        label = "resume" if key.id == "pause" and paused else key.label
+        if key.id == "submit":
+            label = f"run your edit ({edited})"
+        size = len(f" {key.show} {label} ")
+        if used + size > room:
+            break
+        line += [(" " + key.show, "key"), (f" {label} ", "dim")]
+        used += size
+    return (*line, (" " + last.show, "key"), (f" {last.label}", "dim"))
+
+
+def help_lines(table: Sequence[Key] = KEYS, ids: bool = False) -> list[Line]:
+    """The help, as lines: every key of the table by group.
+
+    Args:
+        ids: also the id of each, for a keymap.
+    """
+    lines: list[Line] = []
+    for group, title in GROUPS.items():
+        lines += [((title, "title"),)]
+        for key in table:
+            if key.group == group:
+                name = ((f"{key.id:<14}", "faint"),) if ids else ()
+                lines.append(((f"  {key.show:<11}", "key"), *name, (key.help, "text")))
+        lines += [()]
+    return lines

@@ -1,0 +1,166 @@
+"""A bounded stream of paragraphs, wrapped to a width: the memory behind the mind and the log.
+
+Pure data, no screen. Rows are numbered for ever: row 0 is the first that was there at the start, older text that is
+paged in goes below zero, and dropping old paragraphs renames nothing, so a person who has scrolled up keeps their
+place while new text arrives. Appending to the last paragraph re-wraps its last row only; a new width, or folding,
+wraps everything again, at about a microsecond a row.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from tui.render.text import wrap
+
+
+@dataclass(slots=True)
+class Paragraph:
+    """One logical line. `lead` stands before its first row, and later rows are indented by as much."""
+
+    kind: str
+    text: str
+    lead: str = ""
+    right: str = ""
+    """Something for the right end of the first row, such as the time."""
+    seq: int = 0
+    """The event it began with; 0 where it comes from none."""
+    folds: bool = False
+    """Belongs to a thought that is finished, so it is not shown while the ring is folded."""
+    rows: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Ring:
+    """The newest paragraphs of a stream.
+
+    Args:
+        most: characters kept; the oldest paragraphs go first. Text that is paged in is kept beyond that, until `trim`.
+    """
+
+    def __init__(self, most: int = 600_000, width: int = 80) -> None:
+        self.most, self.width = most, width
+        self.paragraphs: deque[Paragraph] = deque()
+        self._starts: deque[int] = deque()
+        """Row number at which each paragraph begins."""
+        self._index: list[int] | None = None
+        self.chars = 0
+        self.spare = 0
+        """Characters allowed beyond `most`, for what was paged in."""
+        self.folded = False
+        self.first = 0
+        """Number of the oldest row that is still there."""
+        self.end = 0
+        """Number behind the newest row."""
+
+    def __len__(self) -> int:
+        """Rows there are."""
+        return self.end - self.first
+
+    def clear(self) -> None:
+        """Forget everything, but not the numbering."""
+        self.paragraphs.clear()
+        self._starts.clear()
+        self._index = None
+        self.chars, self.spare, self.first = 0, 0, self.end
+
+    def add(self, paragraph: Paragraph) -> None:
+        """A new paragraph at the end."""
+        paragraph.rows = self._wrapped(paragraph)
+        self.paragraphs.append(paragraph)
+        self._starts.append(self.end)
+        self._index = None
+        self.end += len(paragraph.rows)
+        self.chars += _weight(paragraph)
+        self._drop()
+
+    def prepend(self, paragraphs: Sequence[Paragraph]) -> None:
+        """Older paragraphs, before all that are there."""
+        for paragraph in reversed(paragraphs):
+            paragraph.rows = self._wrapped(paragraph)
+            self.first -= len(paragraph.rows)
+            self.paragraphs.appendleft(paragraph)
+            self._starts.appendleft(self.first)
+            self.chars += _weight(paragraph)
+            self.spare += _weight(paragraph)
+        self._index = None
+
+    def trim(self) -> None:
+        """Nobody looks at what was paged in any more: back to the usual size."""
+        self.spare = 0
+        self._drop()
+
+    def fold(self, folded: bool) -> None:
+        """Show finished thoughts, or leave them out. The numbers of the rows change, the first stays the first."""
+        self.folded = folded
+        self._wrap_all()
+
+    def extend(self, text: str) -> None:
+        """More text at the end of the last paragraph."""
+        last = self.paragraphs[-1]
+        last.text += text
+        start = last.rows.pop()[0]
+        fresh = wrap(last.text, max(8, self.width - len(last.lead)), start)
+        last.rows += fresh
+        self.end += len(fresh) - 1
+        self.chars += len(text)
+        self._drop()
+
+    def rewrap(self, width: int) -> None:
+        """Wrap everything to another width. The numbers of the rows change, the end stays the end."""
+        if width == self.width:
+            return
+        self.width = width
+        self._wrap_all()
+
+    def _wrap_all(self) -> None:
+        self._starts.clear()
+        self._index = None
+        row = self.first
+        for paragraph in self.paragraphs:
+            paragraph.rows = self._wrapped(paragraph)
+            self._starts.append(row)
+            row += len(paragraph.rows)
+        self.end = row
+
+    def window(self, start: int, count: int) -> list[tuple[Paragraph, int]]:
+        """The rows `start` to `start + count`, each as its paragraph and the number of its row in there."""
+        start = max(start, self.first)
+        if not self.paragraphs or start >= self.end:
+            return []
+        if self._index is None:
+            self._index = list(self._starts)
+        at = bisect_right(self._index, start) - 1
+        found: list[tuple[Paragraph, int]] = []
+        skip = start - self._index[at]
+        for paragraph in islice(self.paragraphs, at, None):
+            for row in range(skip, len(paragraph.rows)):
+                if len(found) == count:
+                    return found
+                found.append((paragraph, row))
+            skip = 0
+        return found
+
+    def row_of(self, index: int) -> int:
+        """The number of the first row of the paragraph at `index`."""
+        return self._starts[index]
+
+    def _wrapped(self, paragraph: Paragraph) -> list[tuple[int, int]]:
+        if self.folded and paragraph.folds:
+            return []
+        return wrap(paragraph.text, max(8, self.width - len(paragraph.lead)))
+
+    def _drop(self) -> None:
+        """Let the oldest go; what came with one event goes together, so that paging can begin before it."""
+        seq = -1
+        while len(self.paragraphs) > 1 and (self.chars > self.most + self.spare or self.paragraphs[0].seq == seq):
+            oldest = self.paragraphs.popleft()
+            self._starts.popleft()
+            self._index = None
+            self.first += len(oldest.rows)
+            self.chars -= _weight(oldest)
+            seq = oldest.seq or -1
+
+
+def _weight(paragraph: Paragraph) -> int:
+    return len(paragraph.text) + 40  # a short paragraph costs its objects too

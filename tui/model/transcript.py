@@ -1,0 +1,233 @@
+"""The mind's stream: events told as paragraphs of a ring, each with a kind that says how it looks.
+
+Plain data, no screen and no clock. Thoughts join without a separator, as researchers stream them; a line of three
+backticks opens and closes code, in which lines of a diff are told apart. When a proposal ends a thought, its
+paragraphs can be folded into the line that names the speaker.
+"""
+
+import time
+from collections.abc import Iterable
+
+from loop.study import events as e
+from loop.study.state import Study
+from tui.model.text_buffer import Paragraph, Ring
+from tui.render.text import brief, clean, cut, number, one_line, sigmas
+from tui.render.troubles import clock_words
+
+MIND = frozenset(
+    {"thought", "tool_called", "experiment_proposed", "experiment_judged", "champion_changed", "approval_asked"}
+    | {"fault", "limit_reached", "supervisor_started", "supervisor_stopped", "program_changed", "wish_granted"}
+    | {"recovered", "clock_moved", "checkout_changed", "researcher_joined", "note_written", "notebook_rewritten"}
+    | e.WISHES
+)
+"""Kinds that leave a line in the mind view."""
+
+_PIECE = 4000
+"""Characters of one paragraph; a longer one goes on in another, so that no single line is laid out for ever."""
+
+_THINKING = ("thought", "code", "fence", "tool", "gap")
+"""Kinds of paragraph that a finished thought is made of."""
+
+
+class Story:
+    """Tells events into a ring.
+
+    Args:
+        study: who a wish that is granted belonged to; only read.
+    """
+
+    def __init__(self, study: Study, ring: Ring | None = None) -> None:
+        self.study = study
+        self.ring = Ring() if ring is None else ring
+        self._speaker: tuple[str, int | None] = ("", None)
+        self._head: Paragraph | None = None
+        """The line that names the speaker of the thought that is going on."""
+        self._open = False
+        """The last paragraph is a thought whose line has not ended."""
+        self._code = False
+        self._troubles: dict[str, tuple[str, int]] = {}
+        """Who waits for something now: the message, and how often it was tried."""
+        self._seq = 0
+
+    def tell(self, event: e.Event) -> None:
+        """Put what an event says into the stream."""
+        body, now = event.body, time.strftime("%H:%M", time.localtime(event.at))
+        self._seq = event.seq
+        match body:
+            case e.Thought():
+                self._think(body, event.experiment, now)
+            case e.ToolCalled():
+                self._speak(body.researcher, event.experiment, now)
+                self._line("tool", f"{body.intent}  →  {body.result}", "  ▸ ", brief(body.seconds))
+            case e.ExperimentProposed():
+                self.finish()
+                self._gap()
+                self._line("proposal", f"{event.experiment}  {body.title}", "  ", now)
+                if body.hypothesis:
+                    self._line("hypothesis", body.hypothesis, "   ")
+                if body.expected:
+                    self._line("hypothesis", f"expects {body.expected}", "   ")
+            case e.ExperimentJudged():
+                self._verdict(event, body, now)
+            case e.ChampionChanged():
+                self._line("champion", f"{event.experiment} is the champion at {number(body.metric)}", "★ ", now)
+            case e.ApprovalAsked():
+                self._line("waiting", f"{event.experiment} waits for a person: {body.reason}", "? ", now)
+            case e.Wish() | e.WishGranted():
+                self._wish(event, body, now)
+            case _:
+                self._loop(body, now)
+
+    def _loop(self, body: e.Body, now: str) -> None:
+        """What the loop says of itself."""
+        match body:
+            case e.Fault() if self._told_before(body):
+                pass
+            case e.Fault():
+                moment = None if body.next_at is None else time.localtime(body.next_at)
+                again = "" if moment is None else time.strftime(" (again at %H:%M:%S)", moment)
+                self._line("fault", f"{body.where}: {body.message}{again}", "! ", now)
+            case e.Recovered():
+                _, tries = self._troubles.pop(body.where, ("", 0))
+                after = f" after {tries} failed tries" if tries > 1 else ""
+                self._line("note", f"{body.where} works again{after}", "  ", now)
+            case e.ClockMoved():
+                self._line("note", clock_words(body), "  ", now)
+            case e.CheckoutChanged(files=files, parent=parent):
+                size = f"(+{body.lines_added} -{body.lines_removed} on experiment {parent})"
+                changed = f"{', '.join(files)} changed in your checkout {size}: :submit runs it"
+                self._line("note", changed if files else f"your checkout is as experiment {parent} again", "  ", now)
+            case e.ResearcherJoined():
+                self._line("note", f"{body.name} proposes: {body.about}", "  ", now)
+            case e.NoteWritten():
+                self._line("hypothesis", f"noted: {body.text}", "   ")
+            case e.NotebookRewritten():
+                words = f"{len(body.text.split()):,} words"
+                self._line("note", f"{body.researcher} rewrote the notebook in {words}", "  ", now)
+            case e.LimitReached():
+                self._line("fault", f"limit reached: {body.reason}", "! ", now)
+            case e.ProgramChanged():
+                what = ", ".join(body.changed) or "nothing that counts"
+                self._line("note", f"the program changed: {what}", "  ", now)
+            case e.SupervisorStarted():
+                self._troubles.clear()
+                self._line("note", f"supervisor {body.pid} started on {body.host}", "  ", now)
+            case e.SupervisorStopped():
+                self._line("fault" if body.failed else "note", f"the loop has stopped: {body.reason}", "  ", now)
+            case _:
+                pass
+
+    def _told_before(self, fault: e.Fault) -> bool:
+        """Whether it only says once more what is being waited for; the status line counts the tries down."""
+        if fault.next_at is None:
+            return False
+        message, tries = self._troubles.get(fault.where, ("", 0))
+        self._troubles[fault.where] = (fault.message, tries + 1)
+        return message == fault.message
+
+    def _wish(self, event: e.Event, body: e.Wish | e.WishGranted, now: str) -> None:
+        match body:
+            case e.WishGranted():
+                wish = self.study.wishes.get(body.wish)
+                if wish is not None and body.outcome:
+                    said = body.outcome if body.outcome.startswith(wish.kind) else f"{wish.kind}: {body.outcome}"
+                    self._line("note", said, "  ", now)
+            case e.Steered():
+                self._gap()
+                lead = f"{cut(one_line(body.who), 20) or 'you'} ▸ "
+                for index, text in enumerate(clean(body.text).split("\n")):
+                    right = "" if index else "interrupts" if body.interrupt else now
+                    self._line("you", text, " " * len(lead) if index else lead, right)
+                self._gap()
+            case e.Pinned():
+                self._line("you", body.text, f"{cut(one_line(body.who), 20) or 'you'} pins ▸ ", now)
+            case e.Unpinned():
+                what = "all pins" if body.pin is None else f"pin {body.pin}"
+                self._line("note", f"{body.who or 'you'}: took {what} back", "  ", now)
+            case e.Submitted():
+                self._line("note", f"{body.who or 'you'}: submitted “{body.title}”, made on {body.parent}", "  ", now)
+            case _:
+                target = "" if event.experiment is None else f" {event.experiment}"
+                self._line("note", f"{body.who or 'you'}: {event.kind}{target}", "  ", now)
+
+    # --- thoughts ----------------------------------------------------------------------------------------------
+
+    def _speak(self, researcher: str, experiment: int | None, now: str) -> None:
+        """Name who thinks about what, where that changes."""
+        if (researcher, experiment) == self._speaker:
+            return
+        self.finish()
+        self._gap()
+        self._speaker = (researcher, experiment)
+        about = "" if experiment is None else f"  on {experiment}"
+        self._line("speaker", f"{cut(one_line(researcher), 40)}{about}", "", now)
+        self._head = self.ring.paragraphs[-1]
+
+    def _think(self, body: e.Thought, experiment: int | None, now: str) -> None:
+        self._speak(body.researcher, experiment, now)
+        for index, piece in enumerate(clean(body.text).split("\n")):
+            if index:
+                self._end_line()
+            if not piece:
+                continue
+            if self._open and len(self.ring.paragraphs[-1].text) < _PIECE:
+                self.ring.extend(piece)
+                continue
+            for start in range(0, len(piece), _PIECE):
+                self._add(Paragraph("code" if self._code else "thought", piece[start : start + _PIECE]))
+            self._open = True
+
+    def _end_line(self) -> None:
+        """A line of thought is complete, so it can be seen whether it opens or closes code."""
+        if self._open and self.ring.paragraphs[-1].text.lstrip().startswith("```"):
+            self.ring.paragraphs[-1].kind = "fence"
+            self._code = not self._code
+        self._open = False
+
+    def finish(self) -> None:
+        """The thought is over: it can be folded, and its first line says how long it was."""
+        self._end_line()
+        head, self._head = self._head, None
+        if head is not None:
+            words = 0
+            for paragraph in reversed(self.ring.paragraphs):
+                if paragraph is head:
+                    break
+                if paragraph.kind in _THINKING:
+                    paragraph.folds = True
+                    words += paragraph.text.count(" ") + 1 if paragraph.text else 0
+            head.right = f"{words:,} words  {head.right}"
+            if self.ring.folded:
+                self.ring.fold(True)
+        self._speaker, self._code = ("", None), False
+
+    # --- paragraphs --------------------------------------------------------------------------------------------
+
+    def _verdict(self, event: e.Event, body: e.ExperimentJudged, now: str) -> None:
+        effect = sigmas(body.effect, body.noise)
+        words = body.verdict.replace("_", " ") + (f" {effect}" if effect else "")
+        self._line(body.verdict, f"{event.experiment} {words}: {body.reason}", "\0 ", now)
+
+    def _line(self, kind: str, text: str, lead: str, right: str = "") -> None:
+        self._end_line()
+        self._add(Paragraph(kind, clean(text).replace("\n", " ")[: 2 * _PIECE], lead, right))
+
+    def _gap(self) -> None:
+        self._end_line()
+        if self.ring.paragraphs and self.ring.paragraphs[-1].kind != "gap":
+            self._add(Paragraph("gap", ""))
+
+    def _add(self, paragraph: Paragraph) -> None:
+        paragraph.seq = self._seq
+        self.ring.add(paragraph)
+
+
+def told(events: Iterable[e.Event], study: Study, width: int, folded: bool) -> list[Paragraph]:
+    """Older events as paragraphs of their own, to be put before those that are there."""
+    ring = Ring(most=1 << 60, width=width)
+    ring.folded = folded
+    story = Story(study, ring)
+    for event in events:
+        story.tell(event)
+    story.finish()
+    return list(ring.paragraphs)

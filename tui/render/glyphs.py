@@ -1,0 +1,157 @@
+"""The signs on screen, in Unicode and in plain ASCII. A state is always a sign and a word, never a colour alone."""
+
+from dataclasses import dataclass
+
+from loop.study.experiment import Experiment
+
+WORDS = {
+    "kept": "kept",
+    "discarded": "discarded",
+    "crashed": "crashed",
+    "out_of_memory": "out of memory",
+    "timed_out": "timed out",
+    "killed": "killed",
+    "rejected": "rejected",
+    "running": "running",
+    "verifying": "verifying",
+    "queued": "queued",
+    "waiting": "waiting",
+    "proposed": "proposed",
+}
+"""State of an experiment to the word on screen; the role of its colour has the state's own name."""
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """One set of signs; every one of them is one cell wide."""
+
+    ascii: bool
+    state: dict[str, str]
+    live: str
+    dot: str
+    point: str
+    champion: str
+    folded: str
+    flag: str
+    """Before the title of what a person should look at."""
+    trunk: str
+    branch: str
+    cross: str
+    join: str
+    turn: str
+    meet: str
+    rule: str
+    box: str
+    """Corners and sides: top left, top right, bottom left, bottom right, horizontal, vertical."""
+    blocks: str
+    """Eighths of a cell from empty to full, for bars."""
+    spark: str
+    """Heights from low to high, for history."""
+    arrow: str
+    sigma: str
+    ellipsis: str
+    minus: str
+    plusminus: str
+
+    def of(self, experiment: Experiment) -> tuple[str, str, str]:
+        """Sign, word and role of an experiment's state."""
+        state = state_of(experiment)
+        return self.state[state], WORDS[state], state
+
+    def plain(self, text: str) -> str:
+        """`text` in this set: in ASCII whatever else there is becomes its nearest plain form."""
+        if not self.ascii or text.isascii():
+            return text
+        return text.translate(_PLAIN).encode("ascii", "replace").decode()
+
+
+def state_of(experiment: Experiment) -> str:
+    """The verdict where there is one, else the phase; a run that has ended and is not judged is being verified."""
+    if experiment.verdict is None and experiment.phase == "running" and experiment.in_flight() is None:
+        return "verifying"
+    return experiment.verdict or ("queued" if experiment.phase == "judged" else experiment.phase)
+
+
+UNICODE = Glyphs(
+    ascii=False,
+    state={
+        "kept": "✓",
+        "discarded": "✗",
+        "crashed": "!",
+        "out_of_memory": "▤",
+        "timed_out": "◔",
+        "killed": "■",
+        "rejected": "⊘",
+        "running": "▸",
+        "verifying": "▹",
+        "queued": "○",
+        "waiting": "?",
+        "proposed": "·",
+    },
+    live="●",
+    dot="·",
+    point="•",
+    champion="★",
+    folded="+",
+    flag="⚑",
+    trunk="│",
+    branch="├",
+    cross="┼",
+    join="─",
+    turn="╯",
+    meet="┴",
+    rule="─",
+    box="╭╮╰╯─│",
+    blocks=" ▏▎▍▌▋▊▉█",
+    spark="▁▂▃▄▅▆▇█",
+    arrow="▸",
+    sigma="σ",
+    ellipsis="…",
+    minus="−",
+    plusminus="±",
+)
+
+ASCII = Glyphs(
+    ascii=True,
+    state={
+        "kept": "*",
+        "discarded": "x",
+        "crashed": "!",
+        "out_of_memory": "M",
+        "timed_out": "T",
+        "killed": "K",
+        "rejected": "R",
+        "running": ">",
+        "verifying": "v",
+        "queued": "o",
+        "waiting": "?",
+        "proposed": ".",
+    },
+    live="*",
+    dot=".",
+    point="o",
+    champion="@",
+    folded="+",
+    flag="&",
+    trunk="|",
+    branch="|",
+    cross="+",
+    join="-",
+    turn="'",
+    meet="'",
+    rule="-",
+    box="++++-|",
+    blocks=" .......#",
+    spark="_.:-=+*#",
+    arrow=">",
+    sigma="s",
+    ellipsis="~",
+    minus="-",
+    plusminus="+-",
+)
+
+_PLAIN = str.maketrans(
+    {"σ": "s", "…": "~", "−": "-", "±": "~", "·": ".", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"'}
+    | {"→": ">", "▸": ">", "✓": "*", "✗": "x", "×": "x", "°": " ", "★": "@", "│": "|", "─": "-", "●": "*", "▴": "^"}
+    | {"▹": "v", "▾": "v", "Δ": "d", "≤": "<", "≥": ">", "µ": "u"}
+)

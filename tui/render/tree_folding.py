@@ -1,0 +1,74 @@
+"""Which experiments the tree shows by themselves, and which runs of fruitless ones fold to a count. Pure.
+
+A person looks for what was kept and for what happened just now; of four hundred ideas that came to nothing they want
+the number. So consecutive experiments on the same champion that nothing builds on fold to one row, but for the newest.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from loop.study.events import FAILURES
+from loop.study.experiment import Experiment
+
+_FRUITLESS = frozenset({"discarded", *FAILURES, "killed", "rejected"})
+
+LEAST = 4
+"""Experiments from which a run folds; fewer are not worth a key."""
+
+RECENT = 8
+"""The newest experiments never fold: they are what happened just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A run of experiments, newest first, shown as one row."""
+
+    ids: tuple[int, ...]
+
+    @property
+    def key(self) -> int:
+        """A name of its own among the ids: below zero, where no experiment is."""
+        return -self.ids[0]
+
+    def words(self, found: Mapping[int, Experiment]) -> str:
+        """`14 folded: 11 discarded, 2 crashed, 1 timed out`."""
+        counts = Counter(found[number].verdict or "" for number in self.ids)
+        parts = (
+            f"{count} {verdict.replace('_', ' ')}"
+            for verdict, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        )
+        return f"{len(self.ids)} folded: {', '.join(parts)}"
+
+
+def folded(
+    ids: Sequence[int], found: Mapping[int, Experiment], opened: Collection[int] = (), *, recent: int = RECENT
+) -> list[int | Fold]:
+    """`ids` (newest first) with runs of fruitless experiments folded.
+
+    Args:
+        opened: keys of folds that a person has opened.
+        recent: so many of the newest stay as they are.
+    """
+    parents = {found[number].parent for number in ids}
+    rows: list[int | Fold] = list(ids[:recent])
+    run: list[int] = []
+
+    def close() -> None:
+        if len(run) >= LEAST and -run[0] not in opened:
+            rows.append(Fold(tuple(run)))
+        else:
+            rows.extend(run)
+        run.clear()
+
+    for number in ids[recent:]:
+        experiment = found[number]
+        leaf = experiment.verdict in _FRUITLESS and number not in parents
+        if run and (not leaf or experiment.parent != found[run[0]].parent):
+            close()
+        if leaf:
+            run.append(number)
+        else:
+            rows.append(number)
+    close()
+    return rows

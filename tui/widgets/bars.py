@@ -1,0 +1,49 @@
+"""The fixed lines: status at the top, keys or a message at the bottom."""
+
+from tui.model import keys
+from tui.render.text import Line, cut
+from tui.widgets import status_line as status
+from tui.widgets.panel import Drawn
+
+
+class TopBar(Drawn):
+    """Status line, gauge line, and the tabs where only one view is on screen."""
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        cockpit = self.cockpit
+        watch, glyphs, now = cockpit.known, cockpit.glyphs, cockpit.now()
+        if height == 1:
+            return [status.tiny_line(watch, cockpit.life, now, width, glyphs)]
+        lines = [
+            status.status_line(watch, cockpit.life, now, width, glyphs, cockpit.read_only),
+            status.gauge_line(watch, cockpit.life, now, width, glyphs),
+        ]
+        if height > 2:
+            panel = cockpit.panel
+            lines.append(status.tabs_line(panel.view, width, panel.note()))
+        return lines
+
+
+class BottomBar(Drawn):
+    """What can be pressed, or what there is to say."""
+
+    message: tuple[str, str] | None = None
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        if self.message is not None:
+            text, role = self.message
+            return [((" " + cut(text, width - 2), role),)]
+        cockpit = self.cockpit
+        study = cockpit.known.study
+        edit = study.checkout
+        line = keys.key_line(
+            width,
+            view=cockpit.panel.view,
+            read_only=cockpit.read_only,
+            waiting=cockpit.known.waiting() is not None,
+            paused=study.paused,
+            opens=bool(study.experiments),
+            edited="" if edit is None else f"+{edit.lines_added} {cockpit.glyphs.minus}{edit.lines_removed}",
+            table=cockpit.keys,
+        )
+        return [line]

@@ -1,0 +1,172 @@
+"""curve: the run in flight over the champion's run, at equal training time."""
+
+from collections.abc import Sequence
+from itertools import islice, pairwise
+
+from loop.study.experiment import Experiment, Run
+from tui.model.view_state import Sample, Watch
+from tui.render.chart import Axis, Point, Series, chart, span
+from tui.render.glyphs import Glyphs
+from tui.render.text import Line, Span, brief, cells, cut, number, one_line, spread
+from tui.widgets.panel import Panel, centred
+
+RunOf = tuple[Experiment, Run]
+"""An experiment and one of its runs."""
+
+
+def curve_of(samples: Sequence[Sample], metric: str) -> tuple[str, list[Point]]:
+    """What of a run's samples to draw: the loss where it reports one, else its metric, else its first value."""
+    names = {name for _, values in samples[-50:] for name in values}
+    name = next((name for name in ("loss", "train_loss", metric) if name in names), None)
+    if name is None:
+        name = next((name for name in sorted(names) if "loss" in name), min(names, default=""))
+    return name, [(seconds, values[name]) for seconds, values in samples if name in values]
+
+
+def value_at(points: Sequence[Point], x: float) -> float | None:
+    """The value at `x`, a straight line between two points; None outside of them."""
+    for (x0, y0), (x1, y1) in pairwise(points):
+        if x0 <= x <= x1:
+            return y0 if x1 == x0 else y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+    return None
+
+
+def smooth(points: Sequence[Point], span_points: int = 12) -> list[Point]:
+    """A running mean, so that the comparison is of curves and not of two noisy samples."""
+    result: list[Point] = []
+    mean = 0.0
+    for index, (x, y) in enumerate(points):
+        weight = 1 / min(index + 1, span_points)
+        mean += (y - mean) * weight
+        result.append((x, mean))
+    return result
+
+
+def curve_lines(
+    run: Sequence[Point],
+    reference: Sequence[Point],
+    budget: float,
+    width: int,
+    height: int,
+    glyphs: Glyphs,
+    logarithmic: bool = False,
+) -> list[Line]:
+    """The chart of both. How high a loss starts does not set a linear scale: only what comes after a quarter of the
+    budget does, and of a run that is not there yet its newer half. A logarithmic one has room for all of it."""
+    values = [y for _, y in (*run, *reference)]
+    if logarithmic and values and min(values) > 0 and max(values) < float("inf"):
+        y = Axis(min(values) * 0.97, max(values) * 1.03, lambda value: number(value, 3), log=True)
+        return _both(run, reference, budget, width, height, glyphs, y)
+    begin = 0.25 * budget
+    late = [y for x, y in reference if x >= begin]
+    late += [y for x, y in run if x >= min(begin, run[-1][0] / 2)]
+    limits = span(late or [y for _, y in (*run, *reference)], 0.08)
+    if limits is None:
+        return []
+    top = limits[1]
+    run, reference = [point for point in run if point[1] <= top], [point for point in reference if point[1] <= top]
+    digits = 3 if limits[1] - limits[0] > 0.02 else 5
+    return _both(run, reference, budget, width, height, glyphs, Axis(*limits, lambda value: number(value, digits)))
+
+
+def _both(
+    run: Sequence[Point], reference: Sequence[Point], budget: float, width: int, height: int, glyphs: Glyphs, y: Axis
+) -> list[Line]:
+    x = Axis(0.0, max(budget, max((x for x, _ in run), default=0.0)), brief_axis)
+    series = [Series(reference, "reference", "."), Series(run, "curve", "*")]
+    return chart(series, width, height, x, y, glyphs)
+
+
+def brief_axis(seconds: float) -> str:
+    """A time on the axis."""
+    return "0" if seconds == 0 else brief(seconds) if seconds < 60 or seconds % 60 == 0 else f"{seconds:.0f}s"
+
+
+def comparison(
+    known: Watch,
+    pair: RunOf,
+    reference: RunOf | None,
+    width: int,
+    height: int,
+    glyphs: Glyphs,
+    logarithmic: bool = False,
+) -> list[Line]:
+    """Legend and chart of one run over another; empty where neither has reported a step."""
+    metric = known.study.contract.metric
+    name, points = curve_of(known.samples.get((pair[0].id, pair[1].number), []), metric)
+    over: list[Point] = []
+    if reference is not None and (reference[0].id, reference[1].number) != (pair[0].id, pair[1].number):
+        over = curve_of(known.samples.get((reference[0].id, reference[1].number), []), metric)[1]
+    if not points and not over:
+        return []
+    legend = _legend(pair, reference if over else None, name, points, over, width, glyphs)
+    return [legend, (), *curve_lines(points, over, pair[1].budget, width, height - 2, glyphs, logarithmic)]
+
+
+def _legend(
+    pair: RunOf,
+    reference: RunOf | None,
+    name: str,
+    points: list[Point],
+    over: list[Point],
+    width: int,
+    glyphs: Glyphs,
+) -> Line:
+    """Which line is which, and how far apart they are at the same time of training."""
+    sign = "*" if glyphs.ascii else "━"
+    spans: list[Span] = [(f"{sign} ", "curve"), (f"{pair[0].id}.{pair[1].number}", "running"), (f" {name}", "dim")]
+    if points:
+        spans.append((f" {number(points[-1][1], 4)}", "text"))
+    if reference is not None:
+        sign = "." if glyphs.ascii else "━"
+        spans += [(f"  {sign} ", "reference"), (f"champion {reference[0].id}", "kept")]
+    right: list[Span] = []
+    if points and over:
+        here = smooth(points)[-1]
+        there = value_at(smooth(over), here[0])
+        if there is not None:
+            ahead = here[1] - there
+            right = [(f"{number(abs(ahead), 2)} {'below' if ahead < 0 else 'above'}", "good" if ahead < 0 else "dim")]
+    room = width - sum(cells(text) for text, _ in spans) - 1
+    return spread(spans, right if sum(cells(text) for text, _ in right) <= room else [], width)
+
+
+class CurvePanel(Panel):
+    """The run in flight, or the last one while none is."""
+
+    view = "curve"
+    number = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logarithmic = False
+
+    def pair(self) -> tuple[RunOf | None, RunOf | None]:
+        """The run to draw, and the one to draw it over."""
+        watch = self.cockpit.known
+        flight = watch.in_flight() or self._last()
+        return flight, watch.reference()
+
+    def _last(self) -> RunOf | None:
+        study = self.cockpit.known.study
+        newest = islice(reversed(study.experiments.values()), 8)
+        runs = ((x, run) for x in newest for run in x.runs.values())
+        return max(runs, key=lambda pair: pair[1].started_at, default=None)
+
+    def wanted(self) -> set[tuple[int, int]]:
+        """Runs whose samples are needed."""
+        return {(pair[0].id, pair[1].number) for pair in self.pair() if pair is not None}
+
+    def content(self, width: int, height: int) -> list[Line]:
+        pair, reference = self.pair()
+        if pair is None:
+            return centred("no run yet: its loss is drawn here", width, height)
+        lines = comparison(self.cockpit.known, pair, reference, width, height, self.cockpit.glyphs, self.logarithmic)
+        return lines or centred(f"run {pair[0].id}.{pair[1].number} has not reported a step yet", width, height)
+
+    def note(self) -> list[Span]:
+        pair = self.pair()[0]
+        if pair is None:
+            return []
+        scale: list[Span] = [("log  ", "faint")] if self.logarithmic else []
+        return [*scale, (cut(one_line(pair[0].title), 34), "dim")]

@@ -1,0 +1,76 @@
+"""log: the run's own output, followed."""
+
+from pathlib import Path
+
+from tui.model.text_buffer import Paragraph, Ring
+from tui.render.text import Line, Span, clean
+from tui.widgets.stream import StreamPanel
+
+_LONGEST = 2000
+"""Characters of one line of output that are laid out; a longer one ends with a count of what is missing."""
+
+_BITE = 128_000
+"""Bytes read at once: a run that floods is followed at half a megabyte a second, and no faster."""
+
+
+class LogPanel(StreamPanel):
+    """The log of the run in flight, or of the last one."""
+
+    view = "log"
+    number = 6
+
+    def __init__(self, runs: Path) -> None:
+        super().__init__(Ring(400_000))
+        self.runs = runs
+        self.showing: tuple[int, int] | None = None
+        self._offset = 0
+        self._open = False
+
+    def read(self, experiment: int, run: int) -> bool:
+        """Take in what is new in the log of this run; says whether there was anything."""
+        from loop.runs.log import read_log, read_log_tail  # not needed for the first paint
+
+        folder = self.runs / f"{experiment}.{run}"
+        if (experiment, run) != self.showing:
+            self.showing = (experiment, run)
+            self.ring.clear()
+            self.following, self._open = True, False
+            piece = read_log_tail(folder)
+        else:
+            piece = read_log(folder, self._offset, _BITE)
+            if piece.start > self._offset:
+                self._line(f"[{piece.start - self._offset} bytes left out]")
+        self._offset = piece.end
+        if not piece.text:
+            return False
+        lines = clean(piece.text).split("\n")
+        for index, line in enumerate(lines):
+            if index == 0 and self._open and self.ring.paragraphs:
+                self.ring.extend(_shortened(line))
+            elif line or index < len(lines) - 1:
+                self._line(line)
+            self._open = index == len(lines) - 1 and bool(line)
+        return True
+
+    def _line(self, text: str) -> None:
+        self.ring.add(Paragraph("log", _shortened(text)))
+
+    def row(self, paragraph: Paragraph, row: int, width: int) -> Line:
+        start, end = paragraph.rows[row]
+        return ((paragraph.text[start:end], "text"),)
+
+    def empty(self) -> str:
+        if self.showing is None:
+            return "no run yet: its output appears here"
+        return f"run {self.showing[0]}.{self.showing[1]} has printed nothing yet"
+
+    def note(self) -> list[Span]:
+        name = [] if self.showing is None else [(f"run {self.showing[0]}.{self.showing[1]}", "dim")]
+        more = super().note()
+        return [*more, ("  ", "text"), *name] if more else list(name)
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[:_LONGEST]} [{len(line) - _LONGEST} more characters]"

@@ -1,0 +1,109 @@
+"""mind: the reasoning as it streams, tool calls as one line each, verdicts, and what the person said."""
+
+import re
+
+from tui.model.text_buffer import Paragraph
+from tui.render.text import Line, Span, cells
+from tui.widgets.stream import StreamPanel, stretched
+
+_ROLES = {
+    "thought": "text",
+    "code": "code",
+    "fence": "faint",
+    "tool": "tool",
+    "proposal": "strong",
+    "hypothesis": "dim",
+    "champion": "champion",
+    "waiting": "waiting",
+    "you": "you",
+    "note": "faint",
+    "fault": "bad",
+    "speaker": "accent",
+}
+"""Role of a paragraph by its kind; a verdict's kind is a role itself."""
+
+_MARKED = re.compile(r"`[^`\s][^`]*`|\*\*[^*\s][^*]*\*\*")
+"""Code and weight inside of a thought, where both ends are in the same row."""
+
+
+class MindPanel(StreamPanel):
+    """The stream of the researchers."""
+
+    view = "mind"
+    number = 1
+
+    def row(self, paragraph: Paragraph, row: int, width: int) -> Line:
+        kind = paragraph.kind
+        if kind == "gap":
+            return ()
+        start, end = paragraph.rows[row]
+        text = paragraph.text[start:end]
+        if kind == "thought":
+            return thought_line(text)
+        if kind == "code":
+            return ((text, code_role(paragraph.text)),)
+        role = _ROLES.get(kind, kind)
+        if row:
+            return ((" " * cells(paragraph.lead) + text, role),)
+        return self._first_row(paragraph, text, role, width)
+
+    def _first_row(self, paragraph: Paragraph, text: str, role: str, width: int) -> Line:
+        glyphs, kind, right = self.cockpit.glyphs, paragraph.kind, paragraph.right
+        if kind == "speaker":
+            room = width - cells(text) - cells(right) - 3
+            return ((text, role), (" " + glyphs.rule * max(0, room) + " ", "border"), (right, "faint"))
+        if kind == "proposal":
+            number, _, title = text.partition("  ")
+            spans: list[Span] = [
+                (glyphs.state["running"] + " ", "accent"),
+                (number, "accent"),
+                (f"  {title}", "strong"),
+            ]
+            return stretched(spans, right, width, "faint")
+        lead = paragraph.lead
+        if lead == "\0 ":
+            lead = glyphs.state.get(kind, glyphs.dot) + " "
+        return stretched([(lead, role), (text, role)] if lead else [(text, role)], right, width, "faint")
+
+    def fold(self) -> bool:
+        """Fold finished thoughts to the line that names the speaker, or open them; says whether they are folded."""
+        self._keep_place(lambda: self.ring.fold(not self.ring.folded))
+        self.began = None
+        self.cockpit.redraw_panel(self)
+        return self.ring.folded
+
+    def older(self) -> bool:
+        """Page in older text from the journal, and stay where we are."""
+        return self.cockpit.feed.older() > 0
+
+    def note(self) -> list[Span]:
+        folded: list[Span] = [("thoughts folded, c opens", "faint")] if self.ring.folded else []
+        more = super().note()
+        return [*folded, ("  ", "text"), *more] if folded and more else folded or more
+
+    def empty(self) -> str:
+        return "no thoughts yet: they stream here as the researcher thinks"
+
+
+def thought_line(text: str) -> Line:
+    """A row of thought: headings, `code` and **weight** stand out, and nothing is taken away or moved."""
+    if text.startswith("#"):
+        return ((text, "strong"),)
+    if "`" not in text and "**" not in text:
+        return ((text, "text"),)
+    spans: list[Span] = []
+    at = 0
+    for found in _MARKED.finditer(text):
+        role = "code" if found[0][0] == "`" else "strong"
+        spans += [(text[at : found.start()], "text"), (found[0], role)]
+        at = found.end()
+    return tuple(span for span in (*spans, (text[at:], "text")) if span[0])
+
+
+def code_role(line: str) -> str:
+    """How a line of code is drawn: as a diff's where it looks like one."""
+    if line.startswith("@@"):
+        return "hunk"
+    if line[:1] == "+":
+        return "added"
+    return "removed" if line[:1] == "-" else "code"

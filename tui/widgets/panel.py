@@ -1,0 +1,189 @@
+"""What all panels share: a frame, lines of text, and drawing only the lines that changed.
+
+A panel gives the lines of its content for a size; this compares them with those on screen and refreshes what
+differs. That is where the cockpit's few bytes a second come from: Textual repaints what it is told to, and is told
+as little as possible.
+"""
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.segment import Segment
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.render.text import Line, Span, cells, fit, line_cells, one_line, pad
+
+if TYPE_CHECKING:
+    from textual import events
+
+    from tui.cockpit.shell import Frame
+
+
+class Drawn(Widget):
+    """A widget of lines. `lines` says what they are."""
+
+    DEFAULT_CSS = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[Line] = []
+        self._width = -1
+
+    @property
+    def cockpit(self) -> "Frame":
+        return cast("Frame", self.app)
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        """At most `height` lines of at most `width` cells."""
+        raise NotImplementedError
+
+    def redraw(self) -> None:
+        """Bring the screen up to date, line by line."""
+        width, height = self.size
+        if not width or not height or not self.is_attached:
+            return
+        fresh = [self._safe(line) for line in self.lines(width, height)]
+        del fresh[height:]
+        fresh += [()] * (height - len(fresh))
+        old, self._lines = self._lines, fresh
+        if width != self._width or len(old) != len(fresh):
+            self._width = width
+            self.refresh()
+            return
+        changed = [
+            Region(0, y, _reach(before, after, width), 1)
+            for y, (before, after) in enumerate(zip(old, fresh, strict=True))
+            if before != after
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def _safe(self, line: Line) -> Line:
+        """The last guard before the terminal: whatever came this far, no control character leaves here."""
+        glyphs = self.cockpit.glyphs
+        if glyphs.ascii:
+            return tuple(
+                (glyphs.plain(one_line(text) if not text.isprintable() else text), role) for text, role in line
+            )
+        if all(text.isprintable() for text, _ in line):
+            return line
+        return tuple((text if text.isprintable() else one_line(text), role) for text, role in line)
+
+    def render_line(self, y: int) -> Strip:
+        style = self.cockpit.palette.style
+        line = self._lines[y] if y < len(self._lines) else ()
+        segments = [Segment(text, style(role)) for text, role in line if text]
+        return Strip(segments).adjust_cell_length(self.size.width)
+
+    def repaint(self) -> None:
+        """Draw everything again, as after a change of colours."""
+        self._width = -1
+        self.redraw()
+
+    def on_resize(self) -> None:
+        self.redraw()
+
+
+def _reach(before: Line, after: Line, width: int) -> int:
+    """Columns that a change of a line touches: up to where both end the same way."""
+    same = 0
+    for (old, was), (new, role) in zip(reversed(before), reversed(after), strict=False):
+        if old != new or was != role:
+            break
+        same += cells(new)
+    if line_cells(before) != line_cells(after):
+        return width
+    return max(1, width - same - max(0, width - line_cells(after)))
+
+
+class Panel(Drawn, can_focus=True):
+    """One view, with a box around it where several are on screen."""
+
+    view: ClassVar[str] = ""
+    number: ClassVar[int] = 0
+    boxed = False
+
+    def content(self, width: int, height: int) -> list[Line]:
+        """The view itself, in `width` x `height` cells inside of any frame."""
+        raise NotImplementedError
+
+    def note(self) -> list[Span]:
+        """A few words about the view, for its frame or the line of tabs."""
+        return []
+
+    def move(self, rows: int) -> None:
+        """Go down (or up) by so many rows; what has nothing to move ignores it."""
+
+    def page(self, pages: int) -> None:
+        self.move(pages * max(1, self.room()[1] - 1))
+
+    def edge(self, direction: int) -> None:
+        """To the top (-1) or the end (1)."""
+
+    def copied(self) -> str:
+        """The view as text."""
+        rows = self._lines[1:-1] if self.boxed else self._lines
+        texts = ["".join(text for text, _ in line) for line in rows]
+        return "\n".join((text[2:-2] if self.boxed else text[1:]).rstrip() for text in texts).strip("\n")
+
+    def room(self) -> tuple[int, int]:
+        """Size of the content."""
+        width, height = self.size
+        return (width - 4, height - 2) if self.boxed else (width - 2, height)
+
+    def lines(self, width: int, height: int) -> list[Line]:
+        inner, rows = self.room()
+        if inner < 4 or rows < 1:
+            return []
+        watch = self.cockpit.known
+        content = self.content(inner, rows)[:rows] if watch.share == 1 else centred("reading the journal", inner, rows)
+        content = [line if line_cells(line) <= inner else fit(line, inner) for line in content]
+        if not self.boxed:
+            return [((" ", "text"), *line) if line else () for line in content]
+        return self._box(content, width, inner, rows)
+
+    def _box(self, content: list[Line], width: int, inner: int, rows: int) -> list[Line]:
+        corners = self.cockpit.glyphs.box
+        edge = "focus" if self.has_focus else "border"
+        name = [
+            (f"{self.number} ", "key" if self.has_focus else "faint"),
+            (self.view, "title" if self.has_focus else "dim"),
+        ]
+        note = fit(self.note(), max(0, width - len(self.view) - 10))
+        right: list[Span] = [(" ", "text"), *note, (" ", "text")] if note else []
+        gap = width - 6 - line_cells(name) - line_cells(right)
+        top = [(corners[0] + corners[4], edge), (" ", "text"), *name, (" ", "text"), (corners[4] * gap, edge), *right]
+        lines: list[Line] = [(*top, (corners[4] + corners[1], edge))]
+        side = corners[5]
+        for line in content + [()] * (rows - len(content)):
+            space = " " * (inner - line_cells(line))
+            extra = "+" + line[-1][1].split("+")[-1] if line and "+" in line[-1][1] else ""
+            lines.append(((side + " ", edge), *line, (space, "text" + extra), (" " + side, edge)))
+        return [*lines, ((corners[2] + corners[4] * (width - 2) + corners[3], edge),)]
+
+    def on_focus(self) -> None:
+        self.redraw()
+
+    def on_blur(self) -> None:
+        self.redraw()
+
+    def on_mouse_scroll_down(self, event: "events.MouseScrollDown") -> None:
+        event.stop()
+        self.move(3)
+
+    def on_mouse_scroll_up(self, event: "events.MouseScrollUp") -> None:
+        event.stop()
+        self.move(-3)
+
+
+def marked(line: Line, width: int, role: str) -> Line:
+    """A line with a background over its whole width."""
+    space = width - line_cells(line)
+    return (*((text, f"{was}+{role}") for text, was in line), (" " * max(0, space), f"text+{role}"))
+
+
+def centred(text: str, width: int, height: int, role: str = "faint") -> list[Line]:
+    """A sentence in the middle of an empty view."""
+    left = max(0, (width - cells(text)) // 2)
+    return [()] * max(0, height // 3) + [((" " * left + pad(text, min(width, cells(text))), role),)]
