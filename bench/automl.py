@@ -83,7 +83,7 @@ class PlainTpe(Everything):
         return {name: float(trial.params[name]) for name in _RANGES}
 
     def _tell(self, experiment: Experiment, values: dict, briefing: Briefing) -> None:
-        metrics = experiment.measured(briefing.contract.measure)
+        metrics = experiment.measured(briefing.contract.protocol_id)
         states = optuna.trial.TrialState
         self._study.add_trial(
             optuna.trial.create_trial(

@@ -193,7 +193,7 @@ def run_in_flight(folder: Path, seconds: float) -> None:
             journal.append(gauge())
 
     cpu, sent = terminal.measure(seconds, step, 0.5)
-    say("a run in flight, no stream", "1.5%, 5 kB/s", f"{cpu:.1f}%, {sent / 1000:.1f} kB/s")
+    say("a run under way, no stream", "1.5%, 5 kB/s", f"{cpu:.1f}%, {sent / 1000:.1f} kB/s")
     terminal.close()
 
 

@@ -19,11 +19,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from loop.runs.local.process import LocalRun
+from loop.runs.local.process import LocalProcess
 from loop.runs.spec import RunSpec
 from loop.sandbox.backend import NoSandbox, Sandbox, choose
 from loop.sandbox.environment import child_environment
-from loop.sandbox.policy import Confining, Places
+from loop.sandbox.policy import Places, SandboxPolicy
 from loop.study.contract import Contract
 from loop.workspace import Workspace
 
@@ -53,7 +53,7 @@ class Bench:
 
     def __init__(self, root: Path, sandbox: Sandbox) -> None:
         self.root, self.kind = root, sandbox.kind
-        self.confining = Confining(Workspace(root), sandbox)
+        self.confining = SandboxPolicy(Workspace(root), sandbox)
         state = root / ".looptop"
         self.tree = state / "trees" / "0.1"
         self.tree.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ class Bench:
         )  # fmt: skip
         environment["OMP_NUM_THREADS"] = environment["OPENBLAS_NUM_THREADS"] = "1"
         spec = RunSpec(argv, self.tree, environment, self.places.log, 60, confinement=confined)
-        result = await (await LocalRun.start(spec, after=made())).wait()
+        result = await (await LocalProcess.start(spec, after=made())).wait()
         if result.outcome != "finished":
             raise SystemExit(f"{self.kind}: {result.reason}")
         return ready, result.metrics

@@ -1,4 +1,4 @@
-"""How soon a person's words take effect on a language model: from the wish in the journal to the socket.
+"""How soon a person's words take effect on a language model: from the request in the journal to the socket.
 
     python -m bench.steering [--times 15]
 
@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from loop.config.overrides import Options
+from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.config.settings import Settings
 from loop.journal import Journal
@@ -63,7 +63,7 @@ async def measure(root: Path, times: int) -> list[tuple[float, float]]:
     gauges = FakeGauges(0)
     with Endpoint(ENDLESS) as endpoint, supervise(root), Journal(Workspace(root).journal, create=True) as journal:
         researcher = LanguageModel(Settings(model="test-model", base_url=endpoint.url))
-        prepared = Prepared(Workspace(root), lineage, load(root), Options(), (researcher,), choose("off"))
+        prepared = Prepared(Workspace(root), lineage, load(root), Overrides(), (researcher,), choose("off"))
         supervisor = Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
         steering = asyncio.create_task(steer(Workspace(root).journal, endpoint, times))
         await supervisor.run()

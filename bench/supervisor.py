@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from loop.config.overrides import Options
+from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
@@ -55,7 +55,7 @@ def prepare(root: Path, count: int) -> Prepared:
     init_repository(root, [root / "run.sh", root / "program.md"])
     lineage = Lineage(root, "bench")
     lineage.prepare()
-    return Prepared(Workspace(root), lineage, load(root), Options(), (Instant(),), choose("auto"))
+    return Prepared(Workspace(root), lineage, load(root), Overrides(), (Instant(),), choose("auto"))
 
 
 def bare_ms(root: Path, count: int = 50) -> float:
@@ -165,7 +165,7 @@ def _facts(count: int) -> list[tuple[e.Body, int | None, int | None]]:
     while len(facts) < count:
         facts.append((e.ExperimentProposed(researcher="r", title="LR 0.02 -> 0.03", parent=0), number, None))
         facts.append((e.ExperimentQueued(commit="a" * 40, parent=0, parent_commit="b" * 40), number, None))
-        started = e.RunStarted(seed=1, slot=0, budget=20, deadline=80, measure="m", pid=1, pid_started=1.0)
+        started = e.RunStarted(seed=1, slot=0, budget=20, deadline=80, protocol_id="m", pid=1, pid_started=1.0)
         facts.append((started, number, 1))
         facts += [(e.Thought(researcher="r", text="some words of reasoning "), number, None)] * 10
         facts += [(e.StepSampled(step=1, progress=0.1, values={"loss": 2.2, "tok/sec": 1e6}), number, 1)] * 10

@@ -1,5 +1,5 @@
 """What keeps a command or a loop from its work and can be mended by a person."""
 
 
-class Sentence(Exception):
+class UserError(Exception):
     """The message is one sentence for a person: what happened, to what, what to do next. Shown as it is."""

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop.errors import Sentence
+from loop.errors import UserError
 
 FOLDER = ".looptop"
 
 
-class AlreadySupervised(Sentence):
+class AlreadySupervised(UserError):
     """Another supervisor holds the workspace; `pid` is its process."""
 
     def __init__(self, pid: int) -> None:

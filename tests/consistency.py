@@ -113,10 +113,10 @@ def _doubled(rows: Sequence[Row], study: Study) -> Iterator[Fault]:
     for (kind, experiment, run), times in runs.items():
         if times > 1:
             yield Fault("doubled", f"{times} × {kind} of run {experiment}.{run}")
-    granted = Counter(json.loads(row.body)["wish"] for row in rows if row.kind == "wish_granted")
-    for wish, times in granted.items():
+    granted = Counter(json.loads(row.body)["request"] for row in rows if row.kind == "request_fulfilled")
+    for request, times in granted.items():
         if times > 1:
-            yield Fault("doubled", f"wish {wish} was granted {times} times")
+            yield Fault("doubled", f"request {request} was granted {times} times")
     for before, after in zip(study.lineage, study.lineage[1:], strict=False):
         if before == after:
             yield Fault("doubled", f"experiment {after} became champion twice in a row")

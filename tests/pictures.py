@@ -17,7 +17,7 @@ from loop.study import events as e
 from loop.study.state import FOLDED, Study, fold
 from tests.recorded import record
 from tests.repositories import git
-from tui.render import colour_support as colours
+from tui.render import colour_support
 
 PICTURES = {
     "cockpit-wide": ((200, 50), "mind", (), "dark"),
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("study", type=Path, nargs="?", help="a workspace with a study; a recorded one without")
     choice = parser.parse_args()
-    colours.prepare(os.environ)
+    colour_support.prepare(os.environ)
     import cairosvg  # type: ignore[import-untyped]
 
     from tui.cockpit.picture import picture
@@ -112,7 +112,7 @@ def _change(journal: Journal, before: str, after: str, *, waits: bool) -> None:
     if waits:
         journal.append(e.ApprovalAsked(reason="review: all"), 72, at=at)
         return
-    run = e.RunStarted(seed=1337, slot=0, budget=300, deadline=600, measure="m", pid=1, pid_started=at)
+    run = e.RunStarted(seed=1337, slot=0, budget=300, deadline=600, protocol_id="m", pid=1, pid_started=at)
     journal.append(run, 72, 1, at=at)
     for step in range(60):
         progress = (step + 1) / 60

@@ -81,7 +81,7 @@ class _Recording:
         self.contract = Contract(budget=budget, deadline=2 * budget, verify="python -m loop.harness verify")
         self.at = START
         self.champion, self.best = 0, 0.9979
-        self.wishes: list[int] = []
+        self.requests: list[int] = []
         self.count = 0
 
     def fact(self, body: e.Body, experiment: int | None = None, run: int | None = None, wait: float = 0.0) -> Row:
@@ -201,7 +201,7 @@ class _Recording:
             slot=0,
             budget=budget,
             deadline=self.contract.deadline,
-            measure=self.contract.measure,
+            protocol_id=self.contract.protocol_id,
             pid=50_000 + number,
             pid_started=self.at,
         )
@@ -284,11 +284,11 @@ class _Recording:
 
     def person(self, number: int) -> Iterator[Row]:
         yield self.fact(e.Steered(who="ada", text=WORDS[number % len(WORDS)]), wait=3)
-        yield self.fact(e.WishGranted(wish=self.count, outcome="passed on to llm"), wait=0.2)
+        yield self.fact(e.RequestFulfilled(request=self.count, outcome="passed on to llm"), wait=0.2)
 
 
 def _write_log(folder: Path, recording: _Recording) -> None:
-    """What the run in flight has printed so far."""
+    """What the current run has printed so far."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = [
         "device: cuda  NVIDIA H100 80GB HBM3",

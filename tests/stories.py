@@ -35,7 +35,7 @@ class Story:
 
     def start(self, number: int, run: int, seed: int = 1337) -> "Story":
         started = e.RunStarted(
-            seed=seed, slot=0, budget=20, deadline=80, measure=self.contract.measure, pid=1, pid_started=1.0
+            seed=seed, slot=0, budget=20, deadline=80, protocol_id=self.contract.protocol_id, pid=1, pid_started=1.0
         )
         return self.tell(started, number, run)
 

@@ -12,7 +12,7 @@ from loop.config.settings import Address, Sandboxes, Settings
 from loop.study.contract import Contract, Seconds
 
 
-class Options(BaseModel):
+class Overrides(BaseModel):
     """Flags; None where none was given."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -33,9 +33,9 @@ class Options(BaseModel):
     tag: str | None = None
     """Name of a study that is begun."""
 
-    def over(self, earlier: dict[str, Any]) -> "Options":
+    def over(self, earlier: dict[str, Any]) -> "Overrides":
         """These flags, and where one was not given what `earlier` flags said."""
-        return Options.model_validate({**earlier, **self.model_dump(exclude_none=True)})
+        return Overrides.model_validate({**earlier, **self.model_dump(exclude_none=True)})
 
     def over_settings(self, settings: Settings) -> Settings:
         """A person's settings with the flags in force."""

@@ -16,14 +16,14 @@ from pydantic import BaseModel, ValidationError
 from watchfiles import Change, awatch
 
 from loop.config.safe_yaml import PlainLoader
-from loop.errors import Sentence
+from loop.errors import UserError
 from loop.study.contract import Contract
 
 NAME = "program.md"
 _LARGEST = 1_000_000  # bytes; every briefing carries it, and a megabyte of instructions is a mistake
 
 
-class ProgramError(Sentence):
+class ProgramError(UserError):
     """The program cannot be used; the message is a sentence with file and line."""
 
 

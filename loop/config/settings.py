@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from loop.errors import Sentence
+from loop.errors import UserError
 from loop.study.contract import Seconds
 
 Sandboxes = Literal["auto", "bubblewrap", "landlock", "off"]
@@ -34,7 +34,7 @@ THEMES = ("dark", "light", "contrast", "ansi", "mono")
 """Names of the cockpit's colours."""
 
 
-class SettingsError(Sentence):
+class SettingsError(UserError):
     """The settings cannot be used; the message is a sentence that names the file or the variable."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from loop.journal import schema as layout
+from loop.journal import schema
 from loop.journal.errors import REBUILD, JournalError, damaged, read_only, told
 from loop.journal.filesystem import lies_remote
 
@@ -65,7 +65,7 @@ def open_for_writing(path: Path) -> Opened:
         if why := read_only(path):
             raise JournalError(f"{why}, so no study can begin there")
         try:
-            layout.make(path)
+            schema.make(path)
         except (sqlite3.Error, OSError) as error:
             raise _cannot(error, path, "made") from error
     _look(path)
@@ -77,11 +77,11 @@ def open_for_writing(path: Path) -> Opened:
         if remote:
             db.execute("PRAGMA locking_mode=EXCLUSIVE")  # so that a WAL is read without shared memory
         version = _version(db, path)
-        if version > layout.VERSION:
+        if version > schema.VERSION:
             raise JournalError(f"{path} was written by a newer looptop (layout {version}); update looptop")
         _set_mode(db, "delete" if remote else "wal")
-        if version < layout.VERSION:
-            layout.migrate(db, path, version)
+        if version < schema.VERSION:
+            schema.migrate(db, path, version)
     except (sqlite3.Error, OSError) as error:
         db.close()
         raise _cannot(error, path, "written") from error
@@ -92,7 +92,7 @@ def open_for_writing(path: Path) -> Opened:
 
 
 def open_for_looking(path: Path) -> Opened:
-    """Open the journal for anybody else: to look, and where that can be, to append a person's wish.
+    """Open the journal for anybody else: to look, and where that can be, to append a person's request.
 
     Raises:
         JournalError: there is none, or it cannot even be looked at.
@@ -114,7 +114,7 @@ def open_for_looking(path: Path) -> Opened:
         if db is not None:
             db.close()
         raise
-    newer = version > layout.VERSION
+    newer = version > schema.VERSION
     if newer:
         refusal = f"{path} was written by a newer looptop (layout {version}); update looptop to ask for anything here"
     return Opened(db, refusal, newer)
@@ -137,7 +137,7 @@ def _look(path: Path) -> None:
 
 
 def _version(db: sqlite3.Connection, path: Path) -> int:
-    version = layout.version_of(db)
+    version = schema.version_of(db)
     if version:
         db.execute("SELECT seq FROM events LIMIT 1").fetchone()
         return version

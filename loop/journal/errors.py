@@ -9,7 +9,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from loop.errors import Sentence
+from loop.errors import UserError
 from loop.journal.wal import holding
 
 REBUILD = "nothing was changed; `looptop doctor --rebuild` saves what can be read and adds what git knows"
@@ -21,7 +21,7 @@ _PROBE = 256 << 10
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
-class JournalError(Sentence):
+class JournalError(UserError):
     """The journal cannot be used; the message is a sentence for a person."""
 
 

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from loop.journal.connect import PATIENCE, open_for_looking, open_for_writing
 from loop.journal.errors import JournalBusy, JournalError, JournalFull, damaged, told
 from loop.journal.wal import wal_size
-from loop.study.events import KINDS, STREAM, Body, Event, decode, encode
+from loop.study import aliases
+from loop.study.events import READABLE, STREAM, Body, Event, decode, encode
 
 FOLLOW_INTERVAL = 0.08
 """Seconds between two looks of `follow`, so that an event is seen within 100 ms. A look is an indexed query of 3 µs;
@@ -158,7 +159,7 @@ class Journal:
             if value is not None:
                 where.append(clause)
                 values.append(value)
-        wanted: Sequence[str] = sorted(kinds) if kinds is not None else ()
+        wanted: Sequence[str] = sorted(aliases.with_old(kinds)) if kinds is not None else ()
         if kinds is not None:
             where.append(f"kind IN ({', '.join('?' * len(wanted))})")
         order = "DESC" if newest else "ASC"
@@ -204,7 +205,7 @@ class Journal:
     def _events(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Event]:
         """Rows as events, without the kinds this version does not know, and what a newer one means by others."""
         for seq, at, kind, experiment, run, body in rows:
-            if kind in KINDS:
+            if kind in READABLE:
                 try:
                     yield Event(seq, at, experiment, run, decode(body))
                 except ValidationError as error:

@@ -1,7 +1,7 @@
 """The supervisor's pen and memory: it appends to the journal and keeps the study folded up to the newest event.
 
 Facts are recorded one by one and are in the study when `record` returns. The stream (thoughts, step samples, gauges)
-is gathered and written a few times a second. What other processes append (a person's wishes) comes in with
+is gathered and written a few times a second. What other processes append (a person's requests) comes in with
 `catch_up`, so the study holds exactly what a reader of the journal would fold.
 
 Nothing that is handed over is lost while this process lives. Where the disk is full the reserve goes for it, with the
@@ -31,7 +31,7 @@ SPARING_INTERVAL = 12.0
 """The same on a disk without room: 8 kB a time, so three hours until the reserve is used up, and still a heartbeat."""
 
 CATCH_UP_INTERVAL = 0.1
-"""Seconds between two looks for what others appended; a person's wish takes effect within 250 ms."""
+"""Seconds between two looks for what others appended; a person's request takes effect within 250 ms."""
 
 HOLD_INTERVAL, LONGEST_HOLD = 1.0, 3600.0
 """Seconds between two tries to write what must be written, and until the loop ends because it cannot be."""

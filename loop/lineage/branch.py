@@ -5,8 +5,7 @@ That is by compare-and-swap, and never while somebody has it checked out: the mo
 
 import threading
 
-from loop.lineage import history as memory
-from loop.lineage import refs as mending
+from loop.lineage import history, refs
 from loop.lineage.git import LineageError, Plumbing, complaint
 
 
@@ -82,7 +81,7 @@ class StudyBranch:
         if tip == commit and seen is not None:
             return
         self._check_nobody_stands(standing)
-        mending.move_branch(self._git, self._ref, commit, seen)
+        refs.move_branch(self._git, self._ref, commit, seen)
 
     def _check_tip(self, tip: str | None, standing: str, expected: str) -> None:
         if tip != expected:
@@ -94,7 +93,7 @@ class StudyBranch:
 
     def _state(self) -> tuple[str | None, str]:
         with self._trees:
-            return memory.branch_state(self._git, self._ref)
+            return history.branch_state(self._git, self._ref)
 
 
 def moved(branch: str, tip: str | None, standing: str, expected: str) -> str:

@@ -27,7 +27,7 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 from git import Git, Repo
 from git.exc import GitCommandNotFound, GitError
 
-from loop.errors import Sentence
+from loop.errors import UserError
 from loop.lineage import locks
 
 LOOPTOP_NAME = "looptop"
@@ -59,7 +59,7 @@ _SETTINGS = (
 )
 
 
-class LineageError(Sentence):
+class LineageError(UserError):
     """Something about the repository stops us; the text is one sentence that says what to do."""
 
 

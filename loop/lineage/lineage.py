@@ -19,10 +19,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from loop.lineage import checkout, locks
+from loop.lineage import checkout, history, locks, refs
 from loop.lineage import diff as comparison
-from loop.lineage import history as memory
-from loop.lineage import refs as mending
 from loop.lineage.branch import StudyBranch
 from loop.lineage.git import LineageError, Plumbing, checked_path
 from loop.lineage.message import ExperimentMessage, compose
@@ -144,7 +142,7 @@ class Lineage:
         """
         modes = self._modes(parent, frozenset(files))
         ref = f"{self._refs}/{experiment_id}"
-        name, email = self._git.identity if like is None else memory.author(self._git, like)
+        name, email = self._git.identity if like is None else history.author(self._git, like)
         text = compose(self.tag, experiment_id, message).encode("utf-8", "replace")
         who = f"{name} <{email}> {int(at)} +0000"
         stream = [f"feature done\ncommit {ref}\nmark :1\nauthor {who}\ncommitter {who}\n".encode(), data(text)]
@@ -169,7 +167,7 @@ class Lineage:
         """
         if notes:
             with self._notes_lock():
-                mending.write_notes(self._git, notes)
+                refs.write_notes(self._git, notes)
 
     def forget_verdict(self, sha: str) -> None:
         """Takes the verdict of an experiment's commit back, because it runs again; one without is no error.
@@ -208,21 +206,21 @@ class Lineage:
 
     # What git remembers, and putting it right.
 
-    def rebuild(self) -> list[memory.RecoveredExperiment]:
+    def rebuild(self) -> list[history.RecoveredExperiment]:
         """All experiments of the study from git alone, ordered by id."""
-        return memory.rebuild(self._git, self.tag)
+        return history.rebuild(self._git, self.tag)
 
     def is_clone(self) -> bool:
         """Whether there is another repository that this one was made from, or knows of."""
         return bool(self._git.run("remote").strip())
 
-    def survey(self, asked: Collection[str] = ()) -> memory.Survey:
+    def survey(self, asked: Collection[str] = ()) -> history.Survey:
         """Where the refs, the notes and the branch are now, and which of the commits `asked` about there are."""
-        return memory.survey(self._git, self.tag, asked)
+        return history.survey(self._git, self.tag, asked)
 
-    def changes(self, commits: Sequence[str]) -> dict[str, memory.Change]:
+    def changes(self, commits: Sequence[str]) -> dict[str, history.Change]:
         """What each of these commits changed against its parent."""
-        return memory.changes(self._git, commits)
+        return history.changes(self._git, commits)
 
     def files(self, commits: Sequence[str], paths: Sequence[str]) -> dict[str, dict[str, str]]:
         """Text of the files `paths` in each of these commits; one that is not there is left out."""
@@ -235,11 +233,11 @@ class Lineage:
 
     def point(self, experiment_id: int, sha: str) -> None:
         """Has an experiment's ref point at `sha` again; what it was at is kept under `superseded/`."""
-        mending.point(self._git, f"{self._refs}/{experiment_id}", sha, f"{self._refs}/superseded")
+        refs.point(self._git, f"{self._refs}/{experiment_id}", sha, f"{self._refs}/superseded")
 
     def make_room(self, experiment_id: int) -> None:
         """Clears the way for an experiment's commit that is gone and is made again."""
-        mending.make_room(self._git, f"{self._refs}/{experiment_id}")
+        refs.make_room(self._git, f"{self._refs}/{experiment_id}")
 
     def put_back(self, commit: str | None, seen: str | None) -> None:
         """See `StudyBranch.put_back`."""
@@ -247,11 +245,11 @@ class Lineage:
 
     def foreign_locks(self, now: float) -> dict[str, float]:
         """Lock files of the person's own git, which are never touched, and for how many seconds each has been there."""
-        return mending.foreign_locks(self._git, now)
+        return refs.foreign_locks(self._git, now)
 
     def left_by_dead_gits(self) -> list[Path]:
         """Lock files on the study's own branch and refs and on the notes, and files of its refs that hold no commit."""
-        return [*mending.left_by_dead_gits(self._git, self.tag), *mending.notes_lock(self._git)]
+        return [*refs.left_by_dead_gits(self._git, self.tag), *refs.notes_lock(self._git)]
 
     # Worktrees.
 
@@ -296,10 +294,10 @@ class Lineage:
 
         Only for the start of the workspace's one supervisor. Returns the names of the trees removed.
         """
-        for path in mending.left_by_dead_gits(self._git, self.tag):
+        for path in refs.left_by_dead_gits(self._git, self.tag):
             path.unlink(missing_ok=True)
         with self._notes_lock():  # who holds it is alive, and so is its git
-            mending.clear_notes_lock(self._git)
+            refs.clear_notes_lock(self._git)
         return self._trees.clear_stale(keep)
 
     # The branch.
@@ -321,7 +319,7 @@ class Lineage:
     def _modes(self, parent: str, files: frozenset[str]) -> dict[str, str]:
         """The modes of those files that are in `parent` already; refuses what is no plain file there.
 
-        Remembered, because one proposal after another is made on the same champion: 3.5 ms each.
+        GitRecord, because one proposal after another is made on the same champion: 3.5 ms each.
         """
         if (known := self._known_modes.get((parent, files))) is not None:
             return known
@@ -371,4 +369,4 @@ def free_tag(root: Path, wanted: str) -> str:
 
 def tags(root: Path) -> list[str]:
     """The studies that git knows of in this repository, by branch or by experiments, sorted."""
-    return memory.tags(Plumbing(root))
+    return history.tags(Plumbing(root))

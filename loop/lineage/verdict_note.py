@@ -51,14 +51,14 @@ class NotedRun:
 
 
 @dataclass(frozen=True)
-class Told:
+class RecordedVerdict:
     """What a note says of its experiment."""
 
     verdict: e.ExperimentJudged
     at: float | None
     """When it was judged, in Unix seconds; None in a note from before that was written."""
     runs: tuple[NotedRun, ...]
-    measure: str = ""
+    protocol_id: str = ""
     budget: float | None = None
     touched: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ def write(contract: Contract, experiment: Experiment) -> dict[str, str]:
     figures = {name: getattr(experiment, name) for name in ("effect", "noise", "confidence", "champion")}
     note["Figures"] = ", ".join(f"{name} {value!r}" for name, value in figures.items() if value is not None)
     if runs:
-        note["Under"] = f"measure {runs[-1].measure}, budget {runs[-1].budget!r}"
+        note["Under"] = f"measure {runs[-1].protocol_id}, budget {runs[-1].budget!r}"
     note["Times"] = "; ".join(map(_times, runs))
     note["Flags"] = " | ".join(experiment.flags)
     note["Doubts"] = " | ".join(experiment.doubts)
@@ -92,7 +92,7 @@ def _times(run: Run) -> str:
     return f"run {run.number} took {run.seconds!r} stepping {run.stepping!r}{verified}{claimed}"
 
 
-def read(judged: Judged) -> Told | None:
+def read(judged: Judged) -> RecordedVerdict | None:
     """What a note says; None where its verdict is none that a study knows."""
     verdict = judged.verdict.replace(" ", "_")
     if verdict not in get_args(e.Verdict):
@@ -113,11 +113,11 @@ def read(judged: Judged) -> Told | None:
         by=by or "judge",
         flags=_several(judged, "Doubts"),
     )
-    return Told(
+    return RecordedVerdict(
         verdict=said,
         at=_number(at),
         runs=tuple(_runs(judged)),
-        measure=under.get("measure", ""),
+        protocol_id=under.get("measure", ""),
         budget=_number(under.get("budget")),
         touched=_several(judged, "Touched"),
         flags=_several(judged, "Flags"),
@@ -148,7 +148,7 @@ def _runs(judged: Judged) -> Iterator[NotedRun]:
         )
 
 
-def says_the_same(judged: Judged, experiment: Experiment) -> bool:
+def agrees(judged: Judged, experiment: Experiment) -> bool:
     """Whether a note says what the journal says: verdict, number, and time and runs where it tells those."""
     told = read(judged)
     if told is None or told.verdict.verdict != experiment.verdict or told.verdict.metric != experiment.metric:
@@ -164,7 +164,7 @@ def same_moment(one: float, other: float | None) -> bool:
     return other is not None and abs(one - other) < SAME_MOMENT
 
 
-def heard(told: Told, judged: Collection[float]) -> bool:
+def is_known(told: RecordedVerdict, judged: Collection[float]) -> bool:
     """Whether a journal has given the verdict that a note tells.
 
     Args:

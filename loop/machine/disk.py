@@ -32,7 +32,7 @@ class Marks:
     start: int
     """That must be free to start, and to go on after a pause; no run may take the disk below it."""
     pause: int
-    """Below which nothing new starts: the runs in flight, and what they leave, may still come to their end."""
+    """Below which nothing new starts: the current runs, and what they leave, may still come to their end."""
     reserve: int
     """That are really taken beforehand: some hundreds of facts, where others have filled the disk to the last byte."""
 

@@ -60,7 +60,7 @@ class Reading:
         return sum(known) if known else None
 
     def event(self, runs: Sequence[RunGauge] = ()) -> GaugeRead:
-        """The reading as a fact for the journal, with what the runs in flight hold."""
+        """The reading as a fact for the journal, with what the current runs hold."""
         return GaugeRead(
             cpu=self.cpu,
             cpus=processors(),

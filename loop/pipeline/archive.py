@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, LineageError
-from loop.pipeline.proposals import Intake
+from loop.pipeline.proposals import Proposals
 from loop.runs.log import read_log_tail
 from loop.study.experiment import Experiment
 from loop.study.state import Study
@@ -24,10 +24,10 @@ class StudyArchive:
     """One study's `Archive`."""
 
     def __init__(
-        self, workspace: Workspace, lineage: Lineage, recorder: Recorder, intake: Intake, journal: Journal
+        self, workspace: Workspace, lineage: Lineage, recorder: Recorder, proposals: Proposals, journal: Journal
     ) -> None:
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
-        self._intake, self._journal = intake, journal
+        self._proposals, self._journal = proposals, journal
 
     @property
     def _study(self) -> Study:
@@ -52,7 +52,7 @@ class StudyArchive:
 
     async def edits(self, experiment: int) -> Mapping[str, str]:
         found = self._study.experiments.get(experiment)
-        return {} if found is None else self._intake.edits(found)
+        return {} if found is None else self._proposals.edits(found)
 
     async def diff(self, experiment: int) -> str:
         found = self._study.experiments.get(experiment)
@@ -72,7 +72,7 @@ class StudyArchive:
         return piece.text or "there is no output"
 
     async def refusal(self, edits: Mapping[str, str]) -> str | None:
-        return await asyncio.to_thread(self._intake.refusal_on_champion, edits)
+        return await asyncio.to_thread(self._proposals.refusal_on_champion, edits)
 
     def vitals(self, experiment: Experiment) -> dict[str, float]:
         """What an experiment's newest run reported: its last step line, and its summary over it."""

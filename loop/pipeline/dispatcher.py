@@ -1,6 +1,6 @@
-"""Runs and verifications in flight: started in a slot, recorded as they end, ended when somebody asks.
+"""Runs and verifications in running: started in a slot, recorded as they end, ended when somebody asks.
 
-One choke point: nothing of a proposal is executed anywhere else. Whether and when it is, `schedule` and the supervisor
+One choke point: nothing of a proposal is executed anywhere else. Whether and when it is, `scheduler` and the supervisor
 say; what the number means, the judge.
 """
 
@@ -19,11 +19,11 @@ from loop.journal.recorder import Recorder
 from loop.lineage import Lineage
 from loop.machine.disk import kept_free
 from loop.machine.gauges import Reading
-from loop.policy import scheduler as schedule
+from loop.policy import scheduler
 from loop.runs import outcome as ends
 from loop.runs.local.gpus import Look, usual_others
 from loop.runs.local.machine_faults import BELIEVED, Around, Lost, lost, others_held
-from loop.runs.local.process import LocalRun
+from loop.runs.local.process import LocalProcess
 from loop.runs.local.readiness import Readiness
 from loop.runs.output import Sample
 from loop.runs.slot import Slot
@@ -31,7 +31,7 @@ from loop.runs.spec import RunResult, RunSpec
 from loop.sandbox.backend import Sandbox
 from loop.sandbox.confinement import Confinement
 from loop.sandbox.environment import child_environment, resolve_command
-from loop.sandbox.policy import Confining, Places
+from loop.sandbox.policy import Places, SandboxPolicy
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.workspace import Workspace
@@ -41,14 +41,14 @@ SHORTEST_VERIFICATION = 60.0
 
 
 @dataclass
-class _Flight:
-    run: LocalRun
+class RunInFlight:
+    run: LocalProcess
     number: int
     slot: Slot
     lost: bool = False
     """It is being ended and does not count."""
-    wish: int | None = None
-    """The wish of a person's that it is being ended for."""
+    request: int | None = None
+    """The request of a person's that it is being ended for."""
     others: int | None = None
     """Bytes that others held on its GPUs, at most."""
 
@@ -59,7 +59,7 @@ class _Flight:
             self.others = max(self.others or 0, sum(one.memory or 0 for one in here if not one.run))
 
 
-class Flights:
+class Dispatcher:
     """Everything of one supervisor that is running now."""
 
     def __init__(
@@ -69,8 +69,8 @@ class Flights:
         self._readiness = readiness
         self._short: set[tuple[int, int]] = set()
         """Runs whose verification has run out of memory once."""
-        self._confining = Confining(workspace, sandbox)
-        self._flights: dict[int, _Flight] = {}
+        self._policy = SandboxPolicy(workspace, sandbox)
+        self._running: dict[int, RunInFlight] = {}
         self._use: tuple[e.GpuUse, ...] | None = None
         """Who was on the GPUs when somebody last asked; None where nobody can tell."""
 
@@ -80,7 +80,7 @@ class Flights:
         Returns:
             What of this machine kept it from running, where that is so; the run is lost then, and is run again.
         """
-        number, seed = schedule.next_run(experiment)
+        number, seed = scheduler.next_run(experiment)
         contract = self._recorder.study.contract
         assert experiment.commit
         places = self._places(experiment, number)
@@ -88,7 +88,7 @@ class Flights:
         name = f"{experiment.id}.{number}"
         argv = resolve_command(contract.run, self._workspace.root)
         tree = self._lineage.tree_path(name)
-        confined = await asyncio.to_thread(self._confining.of_run, contract, argv, tree, places)
+        confined = await asyncio.to_thread(self._policy.of_run, contract, argv, tree, places)
         spec = self._spec(argv, tree, seed, slot, contract.deadline, places, confined)
         making = partial(self._lineage.add_tree, name, experiment.commit)
 
@@ -108,37 +108,37 @@ class Flights:
             slot=slot.index,
             budget=contract.budget,
             deadline=contract.deadline,
-            measure=contract.measure,
+            protocol_id=contract.protocol_id,
             pid=run.pid,
             pid_started=run.created,
         )
-        with self._in_flight(experiment, run, number, slot) as flight:
+        with self._in_flight(experiment, run, number, slot) as running:
             self._recorder.record(started, experiment.id, number)
             result = await run.wait()
-            gone = None if flight.lost else await self._lost(flight, result, experiment, before, places, tree)
+            gone = None if running.lost else await self._lost(running, result, experiment, before, places, tree)
             touched: tuple[str, ...] = ()
-            if result.outcome == "finished" and not flight.lost:
+            if result.outcome == "finished" and not running.lost:
                 touched = await asyncio.to_thread(self._lineage.touched, name, experiment.commit, contract.edit)
             stepping = (steps[-1] - steps[0]) if steps else 0.0
-            lost_by = self._lost_by(flight, result, gone)
+            lost_by = self._lost_by(running, result, gone)
             finished = ends.finished(
-                self._recorder.study, experiment, result, flight.others, stepping, touched, lost_by
+                self._recorder.study, experiment, result, running.others, stepping, touched, lost_by
             )
             # Before its end is told: who dies in between runs it again, and nobody would come back to clear up.
             await asyncio.to_thread(places.clear)
             if finished.outcome == "lost":
                 await asyncio.to_thread(self._workspace.drop_written, experiment.id, number)
-            self._tell(flight, finished, experiment.id)
-            await asyncio.to_thread(self._lineage.remove_tree, name)  # in flight until then: an end of the loop waits
+            self._tell(running, finished, experiment.id)
+            await asyncio.to_thread(self._lineage.remove_tree, name)  # in running until then: an end of the loop waits
         if gone is not None and not gone.passes:
             return gone.reason
         return result.reason if result.machine else None
 
     async def _lost(
-        self, flight: _Flight, result: RunResult, experiment: Experiment, before: Look, places: Places, tree: Path
+        self, running: RunInFlight, result: RunResult, experiment: Experiment, before: Look, places: Places, tree: Path
     ) -> Lost | None:
         """Why a run says nothing of its experiment, where that is so, and what its slot waits for then."""
-        study, slot = self._recorder.study, flight.slot
+        study, slot = self._recorder.study, running.slot
         usual = usual_others(study)
         budget = study.contract.budget
 
@@ -149,7 +149,7 @@ class Flights:
                 budget=budget,
                 before=before,
                 after=after,
-                others=flight.others,
+                others=running.others,
                 usual_others=usual,
                 disk_free=_free(self._workspace.folder if not places.folder.exists() else places.folder),
                 tree_there=tree.is_dir(),
@@ -157,13 +157,13 @@ class Flights:
             )
 
         around = await asyncio.to_thread(look)
-        flight.others = max(flight.others or 0, around.before.others) if slot.gpus else None
+        running.others = max(running.others or 0, around.before.others) if slot.gpus else None
         found = lost(result, around)
         if found is None or (not found.believed and ends.told_before(experiment, found.reason) >= BELIEVED):
             return None
         if result.outcome == "out_of_memory" and slot.gpus:
-            flight.others = others_held(result, around)
-            self._readiness.keep_off(slot, max(usual, flight.others // 2))
+            running.others = others_held(result, around)
+            self._readiness.keep_off(slot, max(usual, running.others // 2))
         return found
 
     async def verify(self, experiment: Experiment, number: int, slot: Slot) -> None:
@@ -176,16 +176,16 @@ class Flights:
         await asyncio.to_thread(places.prepare)
         argv = resolve_command(contract.verify, self._workspace.root)
         tree = self._lineage.tree_path(name)
-        confined = await asyncio.to_thread(self._confining.of_verification, contract, argv, tree, places)
+        confined = await asyncio.to_thread(self._policy.of_verification, contract, argv, tree, places)
         left = max(SHORTEST_VERIFICATION, contract.deadline - run.seconds)
-        text = await asyncio.to_thread(self._confining.text_for, contract, argv)
+        text = await asyncio.to_thread(self._policy.text_for, contract, argv)
         spec = replace(self._spec(argv, tree, run.seed, slot, left, places, confined), given=text)
         checking = await self._start(spec, partial(self._examined_tree, name, experiment.commit))
-        with self._in_flight(experiment, checking, number, slot) as flight:
+        with self._in_flight(experiment, checking, number, slot) as running:
             result = await checking.wait()
             await asyncio.to_thread(places.clear)
-            if not (flight.lost or self._short_of_memory(experiment, number, result)):  # else it is verified again
-                self._tell(flight, ends.verified(self._recorder.study, experiment, result), experiment.id)
+            if not (running.lost or self._short_of_memory(experiment, number, result)):  # else it is verified again
+                self._tell(running, ends.verified(self._recorder.study, experiment, result), experiment.id)
             await asyncio.to_thread(self._lineage.remove_tree, name)
 
     def _short_of_memory(self, experiment: Experiment, number: int, result: RunResult) -> bool:
@@ -223,93 +223,95 @@ class Flights:
         spec: RunSpec,
         make_tree: Callable[[], object],
         on_samples: Callable[[list[Sample]], None] = lambda _: None,
-    ) -> LocalRun:
+    ) -> LocalProcess:
         """Start a run in a worktree of its own; who is cancelled meanwhile leaves neither of them behind."""
         made = asyncio.create_task(asyncio.to_thread(make_tree))
         try:
-            return await LocalRun.start(spec, on_samples=on_samples, after=asyncio.shield(made))
+            return await LocalProcess.start(spec, on_samples=on_samples, after=asyncio.shield(made))
         except BaseException:
             await asyncio.wait([made])  # git cannot be interrupted
             await asyncio.to_thread(self._lineage.remove_tree, spec.cwd.name)
             raise
 
-    def _tell(self, flight: _Flight, end: e.RunFinished | e.Verified, experiment: int) -> None:
-        """Record the end of a flight, and with it the wish that it ended for: who dies before it is asked again."""
-        facts: list[tuple[e.Body, int | None, int | None]] = [(end, experiment, flight.number)]
-        if flight.wish is not None and not (isinstance(end, e.RunFinished) and end.outcome == "lost"):
-            granted = e.WishGranted(wish=flight.wish, outcome=f"the run of experiment {experiment} is ended")
-            facts.append((granted, None, None))
+    def _tell(self, running: RunInFlight, end: e.RunFinished | e.Verified, experiment: int) -> None:
+        """Record the end of a running, and with it the request that it ended for: who dies before it is asked again."""
+        facts: list[tuple[e.Body, int | None, int | None]] = [(end, experiment, running.number)]
+        if running.request is not None and not (isinstance(end, e.RunFinished) and end.outcome == "lost"):
+            fulfilled = e.RequestFulfilled(
+                request=running.request, outcome=f"the run of experiment {experiment} is ended"
+            )
+            facts.append((fulfilled, None, None))
         self._recorder.record_all(facts)
 
-    def ends_for(self, wish: int) -> bool:
-        """Whether something in flight is being ended for that wish, and will grant it with its end."""
-        return any(flight.wish == wish for flight in self._flights.values())
+    def ends_for(self, request: int) -> bool:
+        """Whether something in running is being ended for that request, and will fulfil it with its end."""
+        return any(running.request == request for running in self._running.values())
 
-    def kill(self, experiment: int, who: str, *, wish: int | None = None, lost: bool = False) -> bool:
-        """End the run or verification in flight of `experiment`.
+    def kill(self, experiment: int, who: str, *, request: int | None = None, lost: bool = False) -> bool:
+        """End the run or verification in running of `experiment`.
 
         Args:
-            wish: granted with the end.
+            request: fulfilled with the end.
             lost: it does not count and is done again.
 
         Returns:
-            False where none is in flight.
+            False where none is in running.
         """
-        flight = self._flights.get(experiment)
-        if flight is None:
+        running = self._running.get(experiment)
+        if running is None:
             return False
-        flight.lost = flight.lost or lost
-        flight.wish = flight.wish or wish
-        flight.run.kill(by=who)
+        running.lost = running.lost or lost
+        running.request = running.request or request
+        running.run.kill(by=who)
         return True
 
     def kill_all(self) -> None:
-        """End everything in flight; none of it counts and all of it is done again."""
-        for number in self._flights:
+        """End everything in running; none of it counts and all of it is done again."""
+        for number in self._running:
             self.kill(number, "the supervisor", lost=True)
 
     @property
     def busy(self) -> bool:
-        """Whether a run or a verification is in flight."""
-        return bool(self._flights)
+        """Whether a run or a verification is in running."""
+        return bool(self._running)
 
-    def saw(self, reading: Reading) -> e.GaugeRead:
-        """The reading as a fact, with what each run in flight holds; GPU memory goes into the runs' peaks too."""
-        for flight in self._flights.values():
-            flight.run.note_gpu_memory(reading.gpu_memory(flight.slot.gpus))
+    def observe(self, reading: Reading) -> e.GaugeRead:
+        """The reading as a fact, with what each run in running holds; GPU memory goes into the runs' peaks too."""
+        for running in self._running.values():
+            running.run.note_gpu_memory(reading.gpu_memory(running.slot.gpus))
         if reading.gpu_use is not None:
             self._use = None if reading.foreign_pids else tuple(map(self._claimed, reading.gpu_use))
-            for flight in self._flights.values():
-                flight.see(self._use)
+            for running in self._running.values():
+                running.see(self._use)
             reading = replace(reading, gpu_use=self._use or reading.gpu_use)
-        return reading.event([self._holds(experiment, flight) for experiment, flight in self._flights.items()])
+        return reading.event([self._holds(experiment, running) for experiment, running in self._running.items()])
 
     def _claimed(self, use: e.GpuUse) -> e.GpuUse:
-        """Who is on a GPU, with the names of the runs in flight on their processes."""
+        """Who is on a GPU, with the names of the runs in running on their processes."""
         if use.processes is None:
             return use
-        runs = {flight.run.pid: f"{number}.{flight.number}" for number, flight in self._flights.items()}
+        runs = {running.run.pid: f"{number}.{running.number}" for number, running in self._running.items()}
         processes = tuple(one.model_copy(update={"run": _run_of(one.pid, runs)}) for one in use.processes)
         return use.model_copy(update={"processes": processes})
 
-    def _holds(self, experiment: int, flight: _Flight) -> e.RunGauge:
-        name = f"{experiment}.{flight.number}"
+    def _holds(self, experiment: int, running: RunInFlight) -> e.RunGauge:
+        name = f"{experiment}.{running.number}"
         own = [one.memory for use in self._use or () for one in use.processes or () if one.run == name]
         known = [memory for memory in own if memory is not None]
         return e.RunGauge(
             experiment=experiment,
-            run=flight.number,
-            memory=flight.run.memory,
+            run=running.number,
+            memory=running.run.memory,
             gpu_memory=sum(known) if known else None,
         )
 
     @contextmanager
-    def _in_flight(self, experiment: Experiment, run: LocalRun, number: int, slot: Slot) -> Iterator[_Flight]:
-        flight = self._flights[experiment.id] = _Flight(run, number, slot)
+    def _in_flight(self, experiment: Experiment, run: LocalProcess, number: int, slot: Slot) -> Iterator[RunInFlight]:
+        running = self._running[experiment.id] = RunInFlight(run, number, slot)
         try:
-            yield flight
+            yield running
         finally:
-            del self._flights[experiment.id]
+            del self._running[experiment.id]
 
     def _places(self, experiment: Experiment, number: int) -> Places:
         """The baseline is the person's own file: what it compiles may serve all later runs."""
@@ -329,7 +331,7 @@ class Flights:
     ) -> RunSpec:
         contract = self._recorder.study.contract
         limits = contract.limits
-        tmp = self._confining.tmp_inside(places.tmp)
+        tmp = self._policy.tmp_inside(places.tmp)
         environment = child_environment(
             os.environ,
             budget_s=contract.budget,
@@ -340,7 +342,7 @@ class Flights:
             devices=slot.devices,
             workspace=self._workspace.root,
             home=tmp / "home" if confined is not None else None,
-            texts=self._confining.texts,
+            texts=self._policy.texts,
         )
         free = shutil.disk_usage(places.folder).free - kept_free(places.folder)
         return RunSpec(
@@ -357,9 +359,9 @@ class Flights:
             confinement=confined,
         )
 
-    def _lost_by(self, flight: _Flight, result: RunResult, gone: Lost | None) -> str:
+    def _lost_by(self, running: RunInFlight, result: RunResult, gone: Lost | None) -> str:
         """Why a run does not count, in a sentence; "" where it does."""
-        if flight.lost:
+        if running.lost:
             return "ended with the supervisor"
         if gone is not None:
             return gone.reason

@@ -1,4 +1,4 @@
-"""Verdicts: when an experiment has run enough, what came of it, and what git is made to say.
+"""Judging: when an experiment has run enough, what came of it, and what git is made to say.
 
 Each step may be done again and changes nothing then, so a supervisor that died in between is followed by one that
 finishes.
@@ -9,9 +9,8 @@ from functools import partial
 from typing import cast
 
 from loop.journal.recorder import Recorder
-from loop.lineage import Lineage
-from loop.lineage import verdict_note as note
-from loop.policy import scheduler as schedule
+from loop.lineage import Lineage, verdict_note
+from loop.policy import scheduler
 from loop.policy.judge import pooled
 from loop.runs.log import compress_log
 from loop.study import events as e
@@ -20,7 +19,7 @@ from loop.study.state import Study
 from loop.workspace import Workspace
 
 
-class Verdicts:
+class Judging:
     """Judges one study's experiments, one at a time and in order."""
 
     def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder) -> None:
@@ -39,10 +38,10 @@ class Verdicts:
             Why the study cannot go on, where the file that everything is measured against does not work; else None.
         """
         async with self.judging:
-            standing, reason = schedule.standing(self._study, experiment)
+            standing, reason = scheduler.standing(self._study, experiment)
             if standing == "unfinished":
                 return None
-            if experiment.id == schedule.reference(self._study):
+            if experiment.id == scheduler.reference(self._study):
                 failure = await self._consider_reference(experiment, standing, reason)
                 if failure is None and experiment.verdict is not None:
                     await self._consider_challengers()
@@ -50,7 +49,7 @@ class Verdicts:
             if experiment.verdict is not None:
                 return None
             if standing != "measured":
-                await self.settle(experiment, e.ExperimentJudged(verdict=standing, reason=reason))
+                await self.give_verdict(experiment, e.ExperimentJudged(verdict=standing, reason=reason))
             elif experiment.parent == self._study.champion:
                 await self._compare(experiment)
         return None
@@ -60,29 +59,29 @@ class Verdicts:
         async with self.judging:
             await self._compare(experiment, approved_by=who)
 
-    async def _consider_reference(self, experiment: Experiment, standing: schedule.Standing, why: str) -> str | None:
+    async def _consider_reference(self, experiment: Experiment, standing: scheduler.Standing, why: str) -> str | None:
         contract = self._study.contract
-        values = experiment.measured(contract.measure)
+        values = experiment.measured(contract.protocol_id)
         if experiment.verdict is not None and values:
             newest = experiment.counted()[-1]
             if newest.metric is None:
                 # It worked before, so this is the machine's doing; the numbers that it has go on counting.
                 message = f"run {experiment.id}.{newest.number} of the champion gave no number: {newest.reason}"
                 self._recorder.record(e.Fault(where="champion", message=message))
-            await self.carry_out(experiment)  # its note tells all of its runs
+            await self.write_notes(experiment)  # its note tells all of its runs
             return None
         if standing != "measured":
             if experiment.verdict is None:
-                await self.settle(experiment, e.ExperimentJudged(verdict=cast(e.Verdict, standing), reason=why))
+                await self.give_verdict(experiment, e.ExperimentJudged(verdict=cast(e.Verdict, standing), reason=why))
             what = "the baseline" if experiment.id == 0 else f"the champion (experiment {experiment.id})"
-            return f"{what} {schedule.WORDS[standing]}: {why}"
+            return f"{what} {scheduler.WORDS[standing]}: {why}"
         if experiment.verdict is None and len(values) >= contract.keep.baseline_runs:
             noise = pooled([values])
             sd = noise.sd if noise is not None else 0.0
             mean = sum(values) / len(values)
             reason = f"{len(values)} runs of the file as it stands: {mean:.6g}, noise {sd:.2g}"
             judged = e.ExperimentJudged(verdict="kept", reason=self._told(reason), metric=mean, noise=sd, by="baseline")
-            await self.settle(experiment, judged)
+            await self.give_verdict(experiment, judged)
         return None
 
     async def _consider_challengers(self) -> None:
@@ -91,15 +90,15 @@ class Verdicts:
             if (
                 experiment.phase == "queued"
                 and experiment.parent == self._study.champion
-                and schedule.standing(self._study, experiment)[0] == "measured"
+                and scheduler.standing(self._study, experiment)[0] == "measured"
             ):
                 await self._compare(experiment)
 
     async def _compare(self, experiment: Experiment, approved_by: str = "") -> None:
         contract, champion = self._study.contract, self._study.best
         assert champion is not None
-        values = experiment.measured(contract.measure)
-        decision = schedule.decision(self._study, experiment)
+        values = experiment.measured(contract.protocol_id)
+        decision = scheduler.decision(self._study, experiment)
         if decision.action in ("again", "remeasure"):
             return
         kept = decision.action == "keep"
@@ -117,13 +116,13 @@ class Verdicts:
             champion=champion.id,
             flags=(decision.flag,) if kept and decision.flag else (),
         )
-        await self.settle(experiment, judged)
+        await self.give_verdict(experiment, judged)
 
     def _told(self, reason: str) -> str:
         """A reason with what every number of the study has to carry along."""
         return reason if self._study.contract.verify is not None else f"{reason} (self-reported)"
 
-    async def settle(
+    async def give_verdict(
         self, experiment: Experiment, judged: e.ExperimentJudged, champion: Experiment | None = None
     ) -> None:
         """Give an experiment its verdict, and with it the study its champion.
@@ -148,9 +147,9 @@ class Verdicts:
             changed = e.ChampionChanged(commit=successor.commit or "", metric=metric)
             facts.append((changed, successor.id, None))
         self._recorder.record_all(facts)
-        await self.carry_out(experiment)
+        await self.write_notes(experiment)
 
-    async def enthrone(self, successor: Experiment) -> None:
+    async def make_champion(self, successor: Experiment) -> None:
         """Make an experiment that was kept the champion again. No verdict changes: what was measured was measured.
 
         Raises:
@@ -169,7 +168,7 @@ class Verdicts:
             assert old.commit
             await self._recorder.with_room(partial(self._lineage.advance, successor.commit, old.commit))
 
-    async def carry_out(self, *experiments: Experiment) -> None:
+    async def write_notes(self, *experiments: Experiment) -> None:
         """Bring git's notes and the run folders in line with the verdicts of experiments; may be done again.
 
         The notes come last: a start that finds one knows that the folders are done. One that could not become a commit
@@ -180,14 +179,14 @@ class Verdicts:
             await asyncio.to_thread(self._put_away, experiment)
         await self._recorder.with_room(partial(self._lineage.record_verdicts, notes))
 
-    async def take_back(self, experiment: Experiment) -> None:
+    async def remove_note(self, experiment: Experiment) -> None:
         """Bring git's note in line with an experiment that has no verdict any more; may be done again."""
         if experiment.commit is not None:
             await self._recorder.with_room(partial(self._lineage.forget_verdict, experiment.commit))
 
     def note(self, experiment: Experiment) -> dict[str, str]:
         """What git is told of an experiment's verdict."""
-        return note.write(self._study.contract, experiment)
+        return verdict_note.write(self._study.contract, experiment)
 
     def _put_away(self, experiment: Experiment) -> None:
         """Bound what a judged experiment keeps on disk: the logs, compressed, and the checkpoints of a kept one.

@@ -1,4 +1,4 @@
-"""Asking researchers: when there is room for a proposal, who is asked with which briefing, and what comes of it.
+"""The pool of researchers: when there is room for a proposal, who is asked, with which briefing, what comes of it.
 
 Everything a researcher says on the way lands in the journal as it comes; a person's words reach it at its next call
 of a model, and an interrupt ends the thought it is in. A researcher that fails is asked again, later and later.
@@ -16,12 +16,11 @@ from loop.lineage import LineageError
 from loop.machine.disk import DiskError
 from loop.machine.gauges import Reading
 from loop.pipeline.archive import StudyArchive
-from loop.pipeline.proposals import Intake
-from loop.policy import limits as budget
-from loop.policy import scheduler as schedule
+from loop.pipeline.proposals import Proposals
+from loop.policy import limits, scheduler
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Researcher, Unusable, Workshop
 from loop.study import events as e
-from loop.study.state import Study, Wish
+from loop.study.state import Request, Study
 
 log = logging.getLogger(__name__)
 
@@ -29,24 +28,24 @@ PATIENCE = (1.0, 300.0)
 """First and longest wait in seconds after a researcher failed; the wait doubles from one to the other."""
 
 
-class Asking:
+class ResearcherPool:
     """Asks the researchers of one study, for as long as the loop runs.
 
     Args:
-        slots: how many runs can be in flight at once.
+        slots: how many runs can be under way at once.
         limited: says once that a limit is reached, and whether one is.
     """
 
     def __init__(
         self,
         recorder: Recorder,
-        intake: Intake,
+        proposals: Proposals,
         archive: StudyArchive,
         workshop: Workshop,
         slots: int,
         limited: Callable[[], bool],
     ) -> None:
-        self._recorder, self._intake = recorder, intake
+        self._recorder, self._proposals = recorder, proposals
         self._archive, self._workshop = archive, workshop
         self._slots, self._limited = slots, limited
         self._thinking: dict[int, asyncio.Task[Proposal]] = {}
@@ -69,11 +68,11 @@ class Asking:
         """Researchers that will propose nothing more."""
         return len(self._gone)
 
-    def saw(self, reading: Reading) -> None:
+    def observe(self, reading: Reading) -> None:
         """Take note of the machine, for the briefings."""
         self._gauge = reading.event()
 
-    # --- asking ------------------------------------------------------------------------------------------------
+    # --- pool ------------------------------------------------------------------------------------------------
 
     async def research(self, researcher: Researcher) -> None:
         """Ask one researcher for a proposal whenever there is room for one, until it has nothing left."""
@@ -88,7 +87,7 @@ class Asking:
         while True:
             try:
                 if not prepared:
-                    await researcher.prepare(Line(self._recorder, researcher, None, self._limited))
+                    await researcher.prepare(ResearcherSink(self._recorder, researcher, None, self._limited))
                     prepared = True
                 await self._recorder.until(lambda: self._wants_proposal(researcher))
                 if self._limited():
@@ -109,15 +108,17 @@ class Asking:
                 await self._recorder.room()
             except Exception as error:
                 log.exception("the researcher %s failed", researcher.name)
-                Line(self._recorder, researcher, None, self._limited).trouble(f"{type(error).__name__}: {error}", wait)
+                ResearcherSink(self._recorder, researcher, None, self._limited).trouble(
+                    f"{type(error).__name__}: {error}", wait
+                )
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, PATIENCE[1])
 
     async def _ask(self, researcher: Researcher) -> None:
         """Have a researcher think, and take in what it proposes. Returns early when a person interrupts it."""
         number = self._free_number()
-        line = Line(self._recorder, researcher, number, self._limited)
-        briefing = self._briefing(number, line.pass_on("before"))
+        line = ResearcherSink(self._recorder, researcher, number, self._limited)
+        briefing = self._briefing(number, line.deliver_messages("before"))
         task = asyncio.create_task(researcher.propose(briefing, line))
         self._thinking[number] = task
         try:
@@ -131,11 +132,11 @@ class Asking:
             return
         proposal = task.result()
         line.recovered()
-        self._intake.accept(number, briefing.champion.id, proposal, researcher.name)
-        await self._intake.commit(self._study.experiments[number])
+        self._proposals.record(number, briefing.champion.id, proposal, researcher.name)
+        await self._proposals.commit(self._study.experiments[number])
 
     def _wants_proposal(self, researcher: Researcher) -> bool:
-        return schedule.wants_proposal(self._study, self._slots, researcher.ahead, len(self._thinking))
+        return scheduler.wants_proposal(self._study, self._slots, researcher.ahead, len(self._thinking))
 
     def _free_number(self) -> int:
         """The smallest number that no experiment has and nobody thinks about: an abandoned thought leaves no gap."""
@@ -153,35 +154,35 @@ class Asking:
             contract=study.contract,
             program=study.program,
             champion=study.best,
-            files=self._intake.champion_files(),
+            files=self._proposals.champion_files(),
             experiments=tuple(study.experiments.values()),
-            noise=schedule.noise(study),
+            noise=scheduler.noise(study),
             notebook=tuple(study.notebook),
             words=words,
             next_id=number,
             archive=self._archive,
             workshop=self._workshop,
             pins=tuple(study.pins.values()),
-            left=tuple(budget.limits(study, self._recorder.now())),
+            left=tuple(limits.limits(study, self._recorder.now())),
             gauge=self._gauge,
             vitals=self._archive.vitals(study.best),
         )
 
     # --- interrupting ------------------------------------------------------------------------------------------
 
-    def interrupts(self, wish: Wish) -> bool:
+    def interrupts(self, request: Request) -> bool:
         """Whether words of a person are to cut a thought short, and have not done so yet."""
-        body = wish.body
-        return isinstance(body, e.Steered) and body.interrupt and self.busy and wish.seq not in self._interrupting
+        body = request.body
+        return isinstance(body, e.Steered) and body.interrupt and self.busy and request.seq not in self._interrupting
 
-    def interrupt(self, wish: Wish) -> None:
+    def interrupt(self, request: Request) -> None:
         """End the thoughts that are going on; whoever thought is asked again at once, with the words."""
-        self._interrupting.add(wish.seq)
+        self._interrupting.add(request.seq)
         for task in self._thinking.values():
             task.cancel()
 
 
-class Line:
+class ResearcherSink:
     """The live line between a researcher and the loop: its `Sink`. All that it says goes into the journal.
 
     Args:
@@ -206,17 +207,19 @@ class Line:
     def rewrite(self, text: str) -> None:
         self._recorder.record(e.NotebookRewritten(researcher=self._name, text=text), self._number)
 
-    def hear(self) -> Sequence[str]:
-        return self.pass_on("while it thought about")
+    def messages(self) -> Sequence[str]:
+        return self.deliver_messages("while it thought about")
 
-    def pass_on(self, when: str) -> tuple[str, ...]:
+    def deliver_messages(self, when: str) -> tuple[str, ...]:
         """What the person said and nobody has heard yet; it is recorded as heard `when` experiment N."""
         self._recorder.catch_up()
-        said = [wish for wish in self._recorder.study.open_wishes() if isinstance(wish.body, e.Steered)]
+        said = [request for request in self._recorder.study.open_requests() if isinstance(request.body, e.Steered)]
         if said:
             heard = f"heard {when} experiment {self._number}"
-            self._recorder.record_all([(e.WishGranted(wish=wish.seq, outcome=heard), None, None) for wish in said])
-        return tuple(wish.body.text for wish in said if isinstance(wish.body, e.Steered))
+            self._recorder.record_all(
+                [(e.RequestFulfilled(request=request.seq, outcome=heard), None, None) for request in said]
+            )
+        return tuple(request.body.text for request in said if isinstance(request.body, e.Steered))
 
     def spend(self, spent: e.Spent) -> None:
         self._recorder.record(spent.model_copy(update={"researcher": self._name}), self._number)

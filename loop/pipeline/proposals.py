@@ -1,4 +1,4 @@
-"""Intake: a proposal is recorded whole, guarded, made a commit, and queued; or rejected with a sentence.
+"""Proposals: a proposal is recorded whole, guarded, made a commit, and queued; or rejected with a sentence.
 
 Also moves a queued experiment onto a champion that came after it was proposed. Nothing here runs anything.
 """
@@ -9,9 +9,8 @@ from functools import partial
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Committed, ExperimentMessage, Lineage, LineageError, MergeConflict
-from loop.pipeline.judging import Verdicts
-from loop.policy import guards
-from loop.policy import scheduler as schedule
+from loop.pipeline.judging import Judging
+from loop.policy import guards, scheduler
 from loop.policy.review_flags import flags
 from loop.researchers.protocol import Proposal
 from loop.study import events as e
@@ -22,11 +21,11 @@ PERSON = "you"
 """Name under which the person's own file, the baseline, stands among the researchers."""
 
 
-class Intake:
+class Proposals:
     """Takes in one study's proposals."""
 
-    def __init__(self, lineage: Lineage, recorder: Recorder, journal: Journal, verdicts: Verdicts) -> None:
-        self._lineage, self._recorder, self._journal, self._verdicts = lineage, recorder, journal, verdicts
+    def __init__(self, lineage: Lineage, recorder: Recorder, journal: Journal, judging: Judging) -> None:
+        self._lineage, self._recorder, self._journal, self._judging = lineage, recorder, journal, judging
         self._read: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
 
     @property
@@ -47,14 +46,14 @@ class Intake:
             self._read = {key: texts}  # only the champion's are asked for again and again: 4 ms of git each time
         return self._read[key]
 
-    def accept(
-        self, number: int, parent: int, proposal: Proposal, researcher: str, granted: e.WishGranted | None = None
+    def record(
+        self, number: int, parent: int, proposal: Proposal, researcher: str, fulfilled: e.RequestFulfilled | None = None
     ) -> None:
         """Record a proposal, whole, before anything is done with it.
 
         Args:
-            parent: the experiment it was made on, whoever is champion by now; `renew` moves it on.
-            granted: the wish that this grants, in the same transaction.
+            parent: the experiment it was made on, whoever is champion by now; `rebase` moves it on.
+            fulfilled: the request that this fulfils, in the same transaction.
         """
         edits = dict(proposal.edits)
         proposed = e.ExperimentProposed(
@@ -71,7 +70,7 @@ class Intake:
             (proposed, number, None),
             (e.EditsRecorded(edits=edits), number, None),
         ]
-        self._recorder.record_all(facts if granted is None else [*facts, (granted, None, None)])
+        self._recorder.record_all(facts if fulfilled is None else [*facts, (fulfilled, None, None)])
 
     async def commit(self, experiment: Experiment) -> None:
         """Make a proposal a commit on top of its parent, and queue it; or reject it.
@@ -101,16 +100,16 @@ class Intake:
         except LineageError as error:
             if experiment.id == 0:
                 raise
-            await self._verdicts.settle(
+            await self._judging.give_verdict(
                 experiment, then if isinstance(then, e.ExperimentJudged) else _rejected(str(error))
             )
             return
         if isinstance(then, e.ExperimentJudged):
-            await self._verdicts.carry_out(experiment)
+            await self._judging.write_notes(experiment)
 
     def refusal_on_champion(self, edits: Mapping[str, str]) -> str | None:
         """Why a proposal of these edits on the champion would be turned down, or None."""
-        return self._refusal(self._commit_of(schedule.reference(self._study)), edits, None)
+        return self._refusal(self._commit_of(scheduler.reference(self._study)), edits, None)
 
     def _refusal(self, parent_commit: str, edits: Mapping[str, str], number: int | None) -> str | None:
         before = self._files(parent_commit)
@@ -204,7 +203,7 @@ class Intake:
         if made != experiment.commit:
             raise LineageError(f"made again it is {made[:12]}, which is kept, and not {(experiment.commit or '')[:12]}")
 
-    async def renew(self, experiment: Experiment) -> bool:
+    async def rebase(self, experiment: Experiment) -> bool:
         """Move an experiment that was proposed on an older champion onto today's.
 
         Returns:
@@ -225,12 +224,12 @@ class Intake:
             merged = await self._recorder.with_room(merge)
         except MergeConflict:
             reason = f"it changes the same lines as the new champion, experiment {champion.id}, does"
-            await self._verdicts.settle(experiment, _rejected(reason))
+            await self._judging.give_verdict(experiment, _rejected(reason))
             return False
         texts = {path: content.decode("utf-8", "replace") for path, content in merged.items() if content is not None}
         if all(self._files(champion.commit).get(path) == text for path, text in texts.items()):
             reason = f"the new champion, experiment {champion.id}, has this change already"
-            await self._verdicts.settle(experiment, _rejected(reason))
+            await self._judging.give_verdict(experiment, _rejected(reason))
             return False
         await self._queue(experiment, champion.id, champion.commit, texts, experiment.flags)
         return True

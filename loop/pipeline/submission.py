@@ -27,7 +27,7 @@ LOOK_MS = 5000
 class Edit:
     """An edit that can be submitted."""
 
-    wish: e.Submitted
+    request: e.Submitted
     """Without a person's name; its title is the change's own first line."""
     added: int
     removed: int
@@ -36,12 +36,12 @@ class Edit:
     @property
     def words(self) -> str:
         """The files and the size of the change."""
-        return f"{', '.join(self.wish.edits)} (+{self.added} -{self.removed})"
+        return f"{', '.join(self.request.edits)} (+{self.added} -{self.removed})"
 
     def called(self, title: str, who: str) -> e.Submitted:
-        """The wish, ready to be asked by `who`; with a title of its own where none is given."""
-        name = " ".join(title.split()) or self.wish.title
-        return self.wish.model_copy(update={"title": name, "who": who})
+        """The request, ready to be asked by `who`; with a title of its own where none is given."""
+        name = " ".join(title.split()) or self.request.title
+        return self.request.model_copy(update={"title": name, "who": who})
 
 
 def look_in(root: Path, study: Study) -> Edit | str:
@@ -85,8 +85,8 @@ def look(lineage: Lineage, study: Study) -> Edit | str:
         found = study.experiments[known]
         return f"that edit is experiment {known} already ({(found.verdict or found.phase).replace('_', ' ')})"
     counts = [patching.counts(patching.diff(before.get(path, ""), text, path)) for path, text in edits.items()]
-    wish = e.Submitted(title=title_of(before, edits), parent=parent.id, edits=edits)
-    return Edit(wish, sum(added for added, _ in counts), sum(removed for _, removed in counts))
+    request = e.Submitted(title=title_of(before, edits), parent=parent.id, edits=edits)
+    return Edit(request, sum(added for added, _ in counts), sum(removed for _, removed in counts))
 
 
 def _texts(lineage: Lineage, commit: str, study: Study) -> dict[str, str]:
@@ -133,9 +133,9 @@ async def _tell(lineage: Lineage, recorder: Recorder) -> None:
     found = await recorder.with_room(partial(look, lineage, still))
     told = e.CheckoutChanged()
     if isinstance(found, Edit):
-        wish = found.wish
+        request = found.request
         told = e.CheckoutChanged(
-            files=tuple(wish.edits), parent=wish.parent, lines_added=found.added, lines_removed=found.removed
+            files=tuple(request.edits), parent=request.parent, lines_added=found.added, lines_removed=found.removed
         )
     if (study.checkout or e.CheckoutChanged()) != told:
         recorder.record(told)

@@ -22,7 +22,7 @@ from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, LineageError, TreeChanges
 from loop.policy import guards
 from loop.researchers.protocol import Work
-from loop.runs.local.process import LocalRun
+from loop.runs.local.process import LocalProcess
 from loop.runs.spec import RunResult, RunSpec
 from loop.workspace import Workspace
 
@@ -37,7 +37,7 @@ _START = 'exec <"$1"\n'
 a here-document, so nothing stands behind it."""
 
 
-class TreeWorkshop:
+class AgentWorktree:
     """One study's `Workshop`: a worktree for each piece of work."""
 
     def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder) -> None:
@@ -100,7 +100,7 @@ class TreeWorkshop:
         # No task but a thread's future: when the caller is cancelled git goes on all the same, and is waited for.
         making = asyncio.get_running_loop().run_in_executor(None, make)
         try:
-            run = await LocalRun.start(spec, after=asyncio.shield(making), on_output=heard)
+            run = await LocalProcess.start(spec, after=asyncio.shield(making), on_output=heard)
         except BaseException:
             await _settle(making)
             raise

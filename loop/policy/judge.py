@@ -166,12 +166,12 @@ def needed(keep: Keep, look: int) -> float:
     return 1 - min(permitted, max(1 - FUTILE, 1 - keep.confidence))
 
 
-def bar(keep: Keep, n_champion: int, n_candidate: int, noise: Noise) -> float:
+def keep_threshold(keep: Keep, n_champion: int, n_candidate: int, noise: Noise) -> float:
     """The effect from which a candidate with so many runs is kept, in the metric's units."""
     return _effect_at(needed(keep, n_candidate), n_champion, n_candidate, noise)
 
 
-def hope(n_champion: int, n_candidate: int, noise: Noise) -> float:
+def repeat_threshold(n_champion: int, n_candidate: int, noise: Noise) -> float:
     """The effect from which a candidate with so many runs is worth another one, in the metric's units."""
     return _effect_at(FUTILE, n_champion, n_candidate, noise)
 

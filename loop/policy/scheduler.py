@@ -35,7 +35,7 @@ def lacks_reference(study: Study) -> bool:
     champion = study.experiments[study.champion]
     known = pooled([group for reign in study.repetitions() for group in reign])
     enough = study.contract.keep.baseline_runs - 1
-    return not champion.measured(study.contract.measure) or known is None or known.dof < enough
+    return not champion.measured(study.contract.protocol_id) or known is None or known.dof < enough
 
 
 def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | None:
@@ -78,12 +78,12 @@ def decision(study: Study, experiment: Experiment) -> Decision:
     """What the judge says of an experiment that stands "measured", from its runs and the champion's so far."""
     contract, champion = study.contract, study.best
     assert champion is not None
-    tried = [run for run in champion.counted() if run.measure == contract.measure]
+    tried = [run for run in champion.counted() if run.protocol_id == contract.protocol_id]
     return judge(
         contract.keep,
         contract.goal,
-        champion=champion.measured(contract.measure),
-        candidate=experiment.measured(contract.measure),
+        champion=champion.measured(contract.protocol_id),
+        candidate=experiment.measured(contract.protocol_id),
         noise=noise(study),
         lines_net=experiment.lines_added - experiment.lines_removed,
         largest=study.largest_gain(),
@@ -145,11 +145,11 @@ WORDS: dict[Standing, str] = {
 def standing(study: Study, experiment: Experiment) -> tuple[Standing, str]:
     """Where an experiment stands after its runs so far, before any comparison, with the reason.
 
-    "measured": every counted run gave a number, so the judge may compare. "unfinished": a run is in flight, unverified,
+    "measured": every counted run gave a number, so the judge may compare. "unfinished": a run is under way, unverified,
     or none has counted yet.
     """
-    measure = study.contract.measure
-    runs = [run for run in experiment.counted() if run.measure == measure]
+    protocol_id = study.contract.protocol_id
+    runs = [run for run in experiment.counted() if run.protocol_id == protocol_id]
     if experiment.in_flight() is not None or not runs:
         return "unfinished", ""
     for run in runs:

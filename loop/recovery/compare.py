@@ -14,23 +14,22 @@ Never here: a clock, a file, git itself, an event that is recorded.
 
 from collections.abc import Collection, Iterable, Mapping
 
-from loop.lineage import Survey, moved
-from loop.lineage import verdict_note as note
+from loop.lineage import Survey, moved, verdict_note
 from loop.recovery.findings import (
     Clear,
     Commit,
     CommitAgain,
-    Discrepancy,
+    Finding,
     Forget,
+    Observed,
     Point,
     PutBack,
     Record,
     RunAgain,
     SetAside,
-    World,
     Write,
 )
-from loop.recovery.git_facts import Dated, Known, Lacking, Remembered, lacking
+from loop.recovery.git_facts import Dated, GitRecord, Known, Lacking, lacking
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.state import Study
@@ -45,14 +44,14 @@ def contradicted(study: Study, survey: Survey) -> list[int]:
     found = (
         (number, experiment, notes.get(experiment.commit or "")) for number, experiment in study.experiments.items()
     )
-    return [number for number, experiment, judged in found if judged and not note.says_the_same(judged, experiment)]
+    return [number for number, experiment, judged in found if judged and not verdict_note.agrees(judged, experiment)]
 
 
 def strangers(study: Study, survey: Survey, judged: Mapping[int, Collection[float]]) -> list[int]:
     """Experiments of which git has what the journal never said: all of them, or a verdict.
 
     Args:
-        judged: as in `World`, of those that are `contradicted`.
+        judged: as in `Observed`, of those that are `contradicted`.
     """
     found = set()
     for number, sha in survey.refs.items():
@@ -63,13 +62,13 @@ def strangers(study: Study, survey: Survey, judged: Mapping[int, Collection[floa
         ):
             found.add(number)
     for number, times in judged.items():
-        told = note.read(survey.notes[study.experiments[number].commit or ""])
-        if told is not None and not note.heard(told, times):
+        told = verdict_note.read(survey.notes[study.experiments[number].commit or ""])
+        if told is not None and not verdict_note.is_known(told, times):
             found.add(number)
     return sorted(found)
 
 
-def compare(study: Study, world: World) -> list[Discrepancy]:
+def compare(study: Study, world: Observed) -> list[Finding]:
     """Everything in which the study and the world disagree, in the order in which it has to be mended.
 
     Args:
@@ -86,7 +85,7 @@ def compare(study: Study, world: World) -> list[Discrepancy]:
     return found
 
 
-def _known(experiment: Experiment, remembered: Remembered) -> Known:
+def _known(experiment: Experiment, remembered: GitRecord) -> Known:
     """What a journal has of an experiment of which git has something else."""
     kinds = {"experiment_proposed", "edits_recorded"}
     if experiment.commit == remembered.commit.sha:
@@ -94,36 +93,36 @@ def _known(experiment: Experiment, remembered: Remembered) -> Known:
     return Known(kinds, set(experiment.runs))
 
 
-def _left_over(world: World) -> Iterable[Discrepancy]:
+def _left_over(world: Observed) -> Iterable[Finding]:
     if world.processes:
         said = f"processes of runs outlived their supervisor ({_few([f'{line:.60}' for line in world.processes])})"
-        yield Discrepancy("processes", said, "ended", (Clear(),), ordinary=True)
+        yield Finding("processes", said, "ended", (Clear(),), ordinary=True)
     if world.trees:
         said = f"worktrees of runs, or git's records of them, were left ({_few(world.trees)})"
-        yield Discrepancy("trees", said, "removed", (Clear(),), ordinary=True)
+        yield Finding("trees", said, "removed", (Clear(),), ordinary=True)
     if world.locks:
         said = f"a git that died left {_few(world.locks)}"
-        yield Discrepancy("locks", said, "removed", (Clear(),), ordinary=True)
+        yield Finding("locks", said, "removed", (Clear(),), ordinary=True)
     for path, age in world.foreign_locks.items():
         if age >= STALE_LOCK_S:
             said = (
                 f"{path} has been there for {_duration(age)}: if no git of yours is at work, it is a dead one's, and "
                 f"`rm {path}` frees what it locks"
             )
-            yield Discrepancy("person's locks", said)
+            yield Finding("person's locks", said)
 
 
-def _in_flight(study: Study) -> Iterable[Discrepancy]:
+def _in_flight(study: Study) -> Iterable[Finding]:
     running = study.running()
     if running:
         which = _few([f"{experiment.id}.{run.number}" for experiment, run in running])
         again = tuple(RunAgain(experiment.id, run.number) for experiment, run in running)
-        said = f"run {which} was in flight when its supervisor ended"
+        said = f"run {which} was under way when its supervisor ended"
         ids = tuple(experiment.id for experiment, _ in running)
-        yield Discrepancy("run", said, "it is lost, and runs again", again, ids, ordinary=True)
+        yield Finding("run", said, "it is lost, and runs again", again, ids, ordinary=True)
 
 
-def _commits(study: Study, world: World) -> Iterable[Discrepancy]:
+def _commits(study: Study, world: Observed) -> Iterable[Finding]:
     """Proposals that are no commit yet, commits that are gone, refs that are gone or elsewhere."""
     survey = world.survey
     gone, missing, elsewhere = [], [], []
@@ -134,7 +133,7 @@ def _commits(study: Study, world: World) -> Iterable[Discrepancy]:
         if sha is None:
             if experiment.phase == "proposed":
                 said = f"experiment {number} was proposed and is no commit yet"
-                yield Discrepancy("uncommitted", said, "it becomes one", (Commit(number),), (number,), ordinary=True)
+                yield Finding("uncommitted", said, "it becomes one", (Commit(number),), (number,), ordinary=True)
         elif sha not in survey.there:
             gone.append(number)
         elif number not in survey.refs:
@@ -143,7 +142,7 @@ def _commits(study: Study, world: World) -> Iterable[Discrepancy]:
             elsewhere.append(experiment)
     if gone:
         said = f"the commit of {_named(gone)} is gone from git"
-        yield Discrepancy("commit", said, "made again from the journal", tuple(map(CommitAgain, gone)), tuple(gone))
+        yield Finding("commit", said, "made again from the journal", tuple(map(CommitAgain, gone)), tuple(gone))
     if missing:
         yield _refs("is gone", missing)
     # A supervisor that died while it moved an experiment onto a new champion leaves the ref ahead of the journal.
@@ -154,21 +153,21 @@ def _commits(study: Study, world: World) -> Iterable[Discrepancy]:
         yield _refs("points at another commit, which is kept under superseded/", others)
 
 
-def _refs(what: str, experiments: list[Experiment], ordinary: bool = False) -> Discrepancy:
+def _refs(what: str, experiments: list[Experiment], ordinary: bool = False) -> Finding:
     numbers = tuple(experiment.id for experiment in experiments)
     mends = tuple(Point(experiment.id, experiment.commit or "") for experiment in experiments)
-    return Discrepancy("ref", f"the ref of {_named(numbers)} {what}", "put back", mends, numbers, ordinary)
+    return Finding("ref", f"the ref of {_named(numbers)} {what}", "put back", mends, numbers, ordinary)
 
 
-def _taken_in(world: World, lost: Lacking) -> Iterable[Discrepancy]:
+def _taken_in(world: Observed, lost: Lacking) -> Iterable[Finding]:
     """What git remembers and the journal never said."""
     numbers = tuple(sorted(world.remembered))
     if numbers:
         said = f"git has of {_named(numbers)} what the journal does not, as when an older journal was put back"
-        yield Discrepancy("journal", said, "taken in from git", (Record(lost.facts),), numbers)
+        yield Finding("journal", said, "taken in from git", (Record(lost.facts),), numbers)
 
 
-def _folders(study: Study, world: World) -> Iterable[Discrepancy]:
+def _folders(study: Study, world: Observed) -> Iterable[Finding]:
     """Folders with the log of a run that the journal does not know: the next run of that number would wipe it."""
     unknown = {}
     for name, (number, run) in world.folders.items():
@@ -182,11 +181,11 @@ def _folders(study: Study, world: World) -> Iterable[Discrepancy]:
         # A supervisor that dies at the start of a run has made its folder and not yet recorded it.
         ordinary = len(unknown) == 1 and all(unknown.values())
         said = f"the journal does not know the run of {_few(unknown)} under .looptop/runs"
-        yield Discrepancy("folders", said, "put aside with its log", tuple(map(SetAside, unknown)), ordinary=ordinary)
+        yield Finding("folders", said, "put aside with its log", tuple(map(SetAside, unknown)), ordinary=ordinary)
 
 
-def _notes(study: Study, world: World) -> Iterable[Discrepancy]:
-    """Verdicts that git does not have, has otherwise, or has although the journal took them back."""
+def _notes(study: Study, world: Observed) -> Iterable[Finding]:
+    """Judging that git does not have, has otherwise, or has although the journal took them back."""
     notes = world.survey.notes
     newest = max((x.judged_seq or 0 for x in study.experiments.values()), default=0)
     missing: list[int] = []
@@ -201,7 +200,7 @@ def _notes(study: Study, world: World) -> Iterable[Discrepancy]:
             missing.append(number)
     if back:
         said = f"{_named(back)} runs again, and git's note still tells the old verdict"
-        yield Discrepancy("note", said, "taken away", tuple(map(Forget, back)), tuple(back), ordinary=True)
+        yield Finding("note", said, "taken away", tuple(map(Forget, back)), tuple(back), ordinary=True)
     for numbers, what in ((missing, "has no note in git"), (otherwise, "is another in git's note")):
         if numbers:
             # The verdict is recorded first, and a champion that was measured anew has one run more than its note.
@@ -209,12 +208,12 @@ def _notes(study: Study, world: World) -> Iterable[Discrepancy]:
                 study.experiments[number].judged_seq == newest or number == study.champion for number in numbers
             )
             said = f"the verdict of {_named(numbers)} {what}"
-            yield Discrepancy(
+            yield Finding(
                 "note", said, "written again from the journal", tuple(map(Write, numbers)), tuple(numbers), ordinary
             )
 
 
-def _branch(study: Study, world: World, taken_in: str | None) -> Iterable[Discrepancy]:
+def _branch(study: Study, world: Observed, taken_in: str | None) -> Iterable[Finding]:
     """Whether the branch is at the champion, and if not, whether a supervisor or a person has moved it.
 
     Args:
@@ -224,52 +223,52 @@ def _branch(study: Study, world: World, taken_in: str | None) -> Iterable[Discre
     expected = taken_in or (study.best.commit if study.best is not None else None)
     if survey.broken:
         said = f"the file of branch {study.branch} holds no commit, as after a power cut"
-        yield Discrepancy("branch", said, "put back", (PutBack(expected, None),))
+        yield Finding("branch", said, "put back", (PutBack(expected, None),))
     elif tip == expected:
         if survey.standing:
             said = (
                 f"branch {study.branch} is checked out in {survey.standing}; switch to another branch there, or the "
                 "loop stops when the next experiment is kept"
             )
-            yield Discrepancy("branch", said)
+            yield Finding("branch", said)
     elif expected is None:
         yield from _too_early(study, survey)
     elif tip is not None and tip in _on_the_way(study):
         said = f"branch {study.branch} was moved and the move not recorded"
-        yield Discrepancy("branch", said, "put back, and it is decided again", (PutBack(expected, tip),), ordinary=True)
+        yield Finding("branch", said, "put back, and it is decided again", (PutBack(expected, tip),), ordinary=True)
     elif (kept := _never_told(study, tip)) is not None:
         said = f"experiment {kept.id} was kept and is on the branch, and the journal does not say that it was champion"
         changed = e.ChampionChanged(commit=kept.commit or "", metric=kept.metric)
         facts = (Dated(study.at, changed, kept.id, None),)
-        yield Discrepancy("champion", said, "taken in from git", (Record(facts),), (kept.id,))
+        yield Finding("champion", said, "taken in from git", (Record(facts),), (kept.id,))
     else:
-        yield Discrepancy("branch", moved(study.branch, tip, survey.standing, expected), stops=True)
+        yield Finding("branch", moved(study.branch, tip, survey.standing, expected), stops=True)
 
 
-def _too_early(study: Study, survey: Survey) -> Iterable[Discrepancy]:
+def _too_early(study: Study, survey: Survey) -> Iterable[Finding]:
     """A branch before there is a champion: the baseline's, which is decided again, or that of another study."""
     baseline, tip = study.baseline, survey.tip
     if tip is None or (baseline is not None and tip == baseline.commit):
         return
     if survey.superseded.get(tip) == 0 or survey.refs.get(0) == tip:
         said = f"branch {study.branch} was begun at a baseline that was made anew since"
-        yield Discrepancy("branch", said, "taken away until that is measured", (PutBack(None, tip),), ordinary=True)
+        yield Finding("branch", said, "taken away until that is measured", (PutBack(None, tip),), ordinary=True)
         return
     said = (
         f"branch {study.branch} is at {tip[:12]}, and the study in this journal has no champion yet, so the branch is "
         f"another study's; begin under another name (--tag), or rename that one: git branch -m {study.branch} NAME"
     )
-    yield Discrepancy("branch", said, stops=True)
+    yield Finding("branch", said, stops=True)
 
 
 def _on_the_way(study: Study) -> set[str | None]:
     """Where the branch may be because a supervisor died between moving it and recording that."""
     found = {x.commit for x in study.open_experiments() if x.parent == study.champion}
-    for wish in study.open_wishes():
-        experiment = study.experiments.get(-1 if wish.experiment is None else wish.experiment)
-        if experiment is None or not isinstance(wish.body, e.Overruled | e.Branched):
+    for request in study.open_requests():
+        experiment = study.experiments.get(-1 if request.experiment is None else request.experiment)
+        if experiment is None or not isinstance(request.body, e.Overruled | e.Branched):
             continue
-        back = isinstance(wish.body, e.Overruled) and wish.body.verdict == "discarded"
+        back = isinstance(request.body, e.Overruled) and request.body.verdict == "discarded"
         found.add(experiment.parent_commit if back else experiment.commit)
     return found
 
@@ -280,7 +279,7 @@ def _never_told(study: Study, tip: str | None) -> Experiment | None:
     return next((experiment for experiment in found if experiment.id not in study.lineage), None)
 
 
-def told(found: Iterable[Discrepancy]) -> list[str]:
+def told(found: Iterable[Finding]) -> list[str]:
     """The sentences of what is no ordinary trace of a supervisor that died."""
     return [one.sentence for one in found if not one.ordinary]
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage
-from loop.pipeline.judging import Verdicts
-from loop.pipeline.proposals import Intake
+from loop.pipeline.judging import Judging
+from loop.pipeline.proposals import Proposals
 from loop.recovery import compare
-from loop.recovery.findings import Discrepancy
-from loop.recovery.repair import Mending, look
+from loop.recovery.findings import Finding
+from loop.recovery.repair import Repair, look
 from loop.study import events as e
 from loop.study.state import FOLDED, fold
 from loop.workspace import Workspace, supervise, supervisor_alive
 
 
-def examine(root: Path) -> list[Discrepancy]:
+def examine(root: Path) -> list[Finding]:
     """What disagrees in the workspace at `root`, which has a study.
 
     Raises:
@@ -36,7 +36,7 @@ def examine(root: Path) -> list[Discrepancy]:
     return [one for one in found if not (at_work and one.ordinary)]
 
 
-def mend(root: Path) -> list[Discrepancy]:
+def mend(root: Path) -> list[Finding]:
     """Mend what can be in the workspace at `root`, which has a study; returns what was found.
 
     Raises:
@@ -50,15 +50,15 @@ def mend(root: Path) -> list[Discrepancy]:
         if not study.tag:
             return []
         lineage = Lineage(root, study.tag)
-        verdicts = Verdicts(workspace, lineage, recorder)
-        intake = Intake(lineage, recorder, journal, verdicts)
-        mending = Mending(workspace, lineage, recorder, intake, verdicts)
+        judging = Judging(workspace, lineage, recorder)
+        proposals = Proposals(lineage, recorder, journal, judging)
+        repair = Repair(workspace, lineage, recorder, proposals, judging)
 
-        async def both() -> list[Discrepancy]:
-            found = await mending.look()
+        async def both() -> list[Finding]:
+            found = await repair.look()
             if any(one.mends for one in found):
                 _close_supervision(journal, recorder)
-                await mending.mend(found)
+                await repair.mend(found)
             return found
 
         return asyncio.run(both())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from loop.lineage import Survey
-from loop.recovery.git_facts import Dated, Remembered
+from loop.recovery.git_facts import Dated, GitRecord
 
 Kind = Literal[
     "processes", "trees", "locks", "person's locks", "run", "uncommitted", "commit", "ref", "journal", "folders",
@@ -20,7 +20,7 @@ class Clear:
 
 @dataclass(frozen=True)
 class RunAgain:
-    """Record that a run in flight is lost, so that it runs again."""
+    """Record that a run under way is lost, so that it runs again."""
 
     experiment: int
     run: int
@@ -89,7 +89,7 @@ Mend = Clear | RunAgain | Commit | CommitAgain | Point | Record | Write | Forget
 
 
 @dataclass(frozen=True)
-class Discrepancy:
+class Finding:
     """Something in which journal, git, the process table and the disk disagree."""
 
     kind: Kind
@@ -112,11 +112,11 @@ class Discrepancy:
 
 
 @dataclass(frozen=True)
-class World:
+class Observed:
     """What was found beside the journal."""
 
     survey: Survey
-    remembered: Mapping[int, Remembered] = field(default_factory=dict)
+    remembered: Mapping[int, GitRecord] = field(default_factory=dict)
     """Of `strangers`."""
     judged: Mapping[int, Collection[float]] = field(default_factory=dict)
     """When the journal has judged each of `contradicted`, in Unix seconds, every time."""

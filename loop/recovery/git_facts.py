@@ -1,7 +1,7 @@
 """Facts that git remembers of an experiment and a journal lacks, as the events that tell them.
 
 For a journal that is made anew, and for one that is older than git (a backup that was put back). Pure: what git holds
-comes in as data (`Remembered`), and what comes out is appended by others. Nothing is invented: what git does not say
+comes in as data (`GitRecord`), and what comes out is appended by others. Nothing is invented: what git does not say
 (reasoning, step curves, runs without a number) is left out, and `LOST` names it.
 """
 
@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from loop.lineage import Change, RecoveredExperiment
-from loop.lineage import verdict_note as note
+from loop.lineage import Change, RecoveredExperiment, verdict_note
 from loop.policy import guards
 from loop.policy.review_flags import flags
 from loop.policy.run_checks import CLAIM
@@ -22,7 +21,7 @@ LOST = (
     "the curves of the steps and the gauges",
     "what was spent, and the hours at work",
     "the notebook",
-    "a person's words, pins and other wishes",
+    "a person's words, pins and other requests",
     "the researchers' own bookkeeping",
     "runs that gave no number",
 )
@@ -39,7 +38,7 @@ class Dated(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Remembered:
+class GitRecord:
     """All that git has of one experiment."""
 
     commit: RecoveredExperiment
@@ -48,12 +47,12 @@ class Remembered:
     """Text of the editable files in its parent, by path."""
 
     @property
-    def told(self) -> note.Told | None:
+    def told(self) -> verdict_note.RecordedVerdict | None:
         """Its verdict, where there is a note that can be read; what is on the branch was kept, note or not."""
-        told = note.read(self.commit.judged) if self.commit.judged is not None else None
+        told = verdict_note.read(self.commit.judged) if self.commit.judged is not None else None
         if told is None and self.commit.kept:
             kept = e.ExperimentJudged(verdict="kept", reason="it is on the study's branch; its note is not here")
-            told = note.Told(kept, None, ())
+            told = verdict_note.RecordedVerdict(kept, None, ())
         return told
 
     @property
@@ -85,11 +84,11 @@ class Lacking:
 @dataclass
 class _Story:
     facts: list[Dated] = field(default_factory=list)
-    kept: list[tuple[float, int, Remembered]] = field(default_factory=list)
+    kept: list[tuple[float, int, GitRecord]] = field(default_factory=list)
 
 
 def lacking(
-    contract: Contract, found: Iterable[Remembered], known: Mapping[int, Known], tip: str | None, champion: int | None
+    contract: Contract, found: Iterable[GitRecord], known: Mapping[int, Known], tip: str | None, champion: int | None
 ) -> Lacking:
     """What a journal lacks of the experiments in `found`.
 
@@ -117,7 +116,7 @@ def lacking(
     return Lacking(tuple(ordered), last.sha if last is not None else None)
 
 
-def _tell(story: _Story, contract: Contract, one: Remembered, known: Known) -> None:
+def _tell(story: _Story, contract: Contract, one: GitRecord, known: Known) -> None:
     commit, change = one.commit, one.change
     edits, told = dict(change.edits), one.told
     proposal = commit.parent_experiment is not None
@@ -157,14 +156,16 @@ def _tell(story: _Story, contract: Contract, one: Remembered, known: Known) -> N
         if run.number not in known.runs:
             story.facts += _run(contract, commit.id, run, told, at)
         at += run.seconds + (run.verify_seconds or 0.0)
-    if note.heard(told, known.judged):
+    if verdict_note.is_known(told, known.judged):
         return
     story.facts.append(Dated(one.judged_at, told.verdict, commit.id, None))
     if told.verdict.verdict == "kept":
         story.kept.append((one.judged_at, commit.id, one))
 
 
-def _run(contract: Contract, number: int, run: note.NotedRun, told: note.Told, at: float) -> list[Dated]:
+def _run(
+    contract: Contract, number: int, run: verdict_note.NotedRun, told: verdict_note.RecordedVerdict, at: float
+) -> list[Dated]:
     """The facts of one run that gave a number."""
     budget = told.budget if told.budget is not None else contract.budget
     started = e.RunStarted(
@@ -172,7 +173,7 @@ def _run(contract: Contract, number: int, run: note.NotedRun, told: note.Told, a
         slot=0,
         budget=budget,
         deadline=contract.deadline,
-        measure=told.measure or contract.measure,
+        protocol_id=told.protocol_id or contract.protocol_id,
         pid=0,
         pid_started=0.0,
     )

@@ -16,14 +16,14 @@ from itertools import islice
 from pathlib import Path
 
 from loop.config import program as programs
-from loop.config.overrides import Options
+from loop.config.overrides import Overrides
 from loop.config.program import Program
-from loop.errors import Sentence
+from loop.errors import UserError
 from loop.journal import Journal
 from loop.journal.schema import put
 from loop.lineage import Lineage, tags
 from loop.recovery.doctor import mend
-from loop.recovery.git_facts import LOST, Dated, Known, Remembered, lacking
+from loop.recovery.git_facts import LOST, Dated, GitRecord, Known, lacking
 from loop.recovery.repair import remember
 from loop.recovery.salvage import Salvage
 from loop.study import events as e
@@ -39,7 +39,7 @@ FETCH = "git fetch origin 'refs/looptop/*:refs/looptop/*' 'refs/notes/looptop:re
 """What a clone leaves behind."""
 
 
-class CannotRebuild(Sentence):
+class CannotRebuild(UserError):
     """There is nothing to rebuild, or nothing to rebuild it from; the message is a sentence for a person."""
 
 
@@ -111,7 +111,7 @@ class _Old:
             case _:
                 pass
 
-    def known(self, one: Remembered) -> Known:
+    def known(self, one: GitRecord) -> Known:
         number = one.commit.id
         kinds = set(self.kinds.get(number, ()))
         if one.commit.sha not in self.commits.get(number, ()):
@@ -232,23 +232,23 @@ def _nothing(lineage: Lineage) -> str:
     return f"git has nothing of a study {lineage.tag}; it knows {', '.join(tags(lineage.root)) or 'none'}"
 
 
-def _contract(study: Study, program: Program | None, found: Sequence[Remembered]) -> tuple[Contract, Options, str]:
+def _contract(study: Study, program: Program | None, found: Sequence[GitRecord]) -> tuple[Contract, Overrides, str]:
     """The contract in force, the flags that make it so, and the program's text.
 
     The old journal says it best. Without one it is what program.md says now, and where the notes were measured under
     another budget, with that as a flag, as `--budget` would have given it.
     """
     if program is None:
-        return study.contract, Options.model_validate(study.options), study.program
+        return study.contract, Overrides.model_validate(study.options), study.program
     told = [one.told for one in found]
-    under = Counter((one.measure, one.budget) for one in told if one is not None and one.measure)
-    for (measure, budget), _ in under.most_common():
-        if measure == program.contract.measure:
+    under = Counter((one.protocol_id, one.budget) for one in told if one is not None and one.protocol_id)
+    for (protocol_id, budget), _ in under.most_common():
+        if protocol_id == program.contract.protocol_id:
             break
-        options = Options(budget=budget)
-        if options.applied(program.contract).measure == measure:
+        options = Overrides(budget=budget)
+        if options.applied(program.contract).protocol_id == protocol_id:
             return options.applied(program.contract), options, program.text
-    return program.contract, Options(), program.text
+    return program.contract, Overrides(), program.text
 
 
 def _merged(events: Iterator[e.Event], facts: Sequence[Dated]) -> Iterator[tuple[int, Dated]]:
@@ -263,23 +263,23 @@ def _merged(events: Iterator[e.Event], facts: Sequence[Dated]) -> Iterator[tuple
 
 
 def _append(journal: Journal, facts: Iterator[tuple[int, Dated]], contract: Contract) -> None:
-    """Append all facts; a grant of a wish names the wish by its `seq`, which may be another one now."""
-    wishes: dict[int, int] = {}
+    """Append all facts; an answer to a request names the request by its `seq`, which may be another one now."""
+    requests: dict[int, int] = {}
     while some := list(islice(facts, AT_ONCE)):
-        # A grant may follow its wish in the same batch, so the new numbers have to be known before they are given.
+        # An answer may follow its request in the same batch, so the new numbers have to be known before they are given.
         first = journal.last_seq() + 1
         batch: list[Dated] = []
         for place, (seq, fact) in enumerate(some):
-            if fact.body.kind in e.WISHES:
-                wishes[seq] = first + place
-            if isinstance(fact.body, e.WishGranted):
-                moved = fact.body.model_copy(update={"wish": wishes.get(fact.body.wish, fact.body.wish)})
+            if fact.body.kind in e.REQUESTS:
+                requests[seq] = first + place
+            if isinstance(fact.body, e.RequestFulfilled):
+                moved = fact.body.model_copy(update={"request": requests.get(fact.body.request, fact.body.request)})
                 fact = fact._replace(body=moved)
             batch.append(fact)
         journal.append_all([fact[1:] for fact in batch], at=[fact.at for fact in batch])
 
 
-def _sign(journal: Journal, old: _Old, rebuilt: Rebuilt, options: Options) -> None:
+def _sign(journal: Journal, old: _Old, rebuilt: Rebuilt, options: Overrides) -> None:
     """Say in the journal itself what it is, and with what flags the study goes on."""
     supervisor = old.study.supervisor
     newest = journal.read(limit=1, newest=True)[0].at
@@ -294,7 +294,7 @@ def _sign(journal: Journal, old: _Old, rebuilt: Rebuilt, options: Options) -> No
     journal.append_all([(body, None, None) for _, body in signs], at=[at for at, _ in signs])
 
 
-def _lost(old: _Old, found: Iterable[Remembered], rebuilt: Rebuilt, contract: Contract, unknown: int) -> Iterator[str]:
+def _lost(old: _Old, found: Iterable[GitRecord], rebuilt: Rebuilt, contract: Contract, unknown: int) -> Iterator[str]:
     """What does not come back, a phrase each."""
     if rebuilt.gaps:
         count = sum(last - first + 1 for first, last in rebuilt.gaps)
@@ -306,7 +306,11 @@ def _lost(old: _Old, found: Iterable[Remembered], rebuilt: Rebuilt, contract: Co
     silent = [one.commit.id for one in found if one.commit.id not in old.judged and _has_no_numbers(one)]
     if silent:
         yield f"the numbers of {_experiments(silent)}, whose notes are not here"
-    other = [one.commit.id for one in found if one.told is not None and one.told.measure not in ("", contract.measure)]
+    other = [
+        one.commit.id
+        for one in found
+        if one.told is not None and one.told.protocol_id not in ("", contract.protocol_id)
+    ]
     if other and not old.events:
         yield (
             f"what {_experiments(other)} had for a program, since program.md says something else now: those numbers "
@@ -314,7 +318,7 @@ def _lost(old: _Old, found: Iterable[Remembered], rebuilt: Rebuilt, contract: Co
         )
 
 
-def _has_no_numbers(one: Remembered) -> bool:
+def _has_no_numbers(one: GitRecord) -> bool:
     return one.commit.judged is None and one.commit.kept
 
 

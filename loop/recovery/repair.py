@@ -13,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, LineageError
-from loop.pipeline.judging import Verdicts
-from loop.pipeline.proposals import Intake
+from loop.pipeline.judging import Judging
+from loop.pipeline.proposals import Proposals
 from loop.recovery import compare
 from loop.recovery import findings as d
-from loop.recovery.findings import Discrepancy, World
-from loop.recovery.git_facts import Remembered
+from loop.recovery.findings import Finding, Observed
+from loop.recovery.git_facts import GitRecord
 from loop.runs.local.orphans import find_leftovers, sweep_leftovers
 from loop.study import events as e
 from loop.study.state import Study
@@ -30,12 +30,12 @@ AT_ONCE = 500
 _RUN_FOLDER = re.compile(r"(\d+)\.(\d+)")
 
 
-def look(workspace: Workspace, lineage: Lineage, study: Study) -> World:
+def look(workspace: Workspace, lineage: Lineage, study: Study) -> Observed:
     """Everything beside the study that recovery looks at. Blocks for some 20 ms, and 0.1 ms an experiment."""
     survey = lineage.survey({x.commit for x in study.experiments.values() if x.commit is not None})
     judged = _judgements(workspace, compare.contradicted(study, survey))
     unknown = compare.strangers(study, survey, judged) if study.tag else []
-    return World(
+    return Observed(
         survey=survey,
         remembered=remember(lineage, study.contract.edit, unknown),
         judged=judged,
@@ -56,7 +56,7 @@ def _judgements(workspace: Workspace, numbers: Sequence[int]) -> dict[int, froze
     return {number: frozenset(event.at for event in events) for number, events in said.items()}
 
 
-def remember(lineage: Lineage, editable: Sequence[str], numbers: Iterable[int]) -> dict[int, Remembered]:
+def remember(lineage: Lineage, editable: Sequence[str], numbers: Iterable[int]) -> dict[int, GitRecord]:
     """All that git has of the experiments `numbers`."""
     wanted = set(numbers)
     if not wanted:
@@ -68,7 +68,7 @@ def remember(lineage: Lineage, editable: Sequence[str], numbers: Iterable[int]) 
         changes = lineage.changes([found.sha for found in some])
         before = lineage.files(list({found.parent_sha for found in some if found.parent_sha}), editable)
         for found in some:
-            remembered[found.id] = Remembered(found, changes[found.sha], before.get(found.parent_sha or "", {}))
+            remembered[found.id] = GitRecord(found, changes[found.sha], before.get(found.parent_sha or "", {}))
     return remembered
 
 
@@ -85,7 +85,7 @@ def _folders(workspace: Workspace) -> dict[str, tuple[int, int]]:
     return found
 
 
-class Mending:
+class Repair:
     """Carries out what recovery says, for the one process that holds the workspace."""
 
     def __init__(
@@ -93,23 +93,23 @@ class Mending:
         workspace: Workspace,
         lineage: Lineage,
         recorder: Recorder,
-        intake: Intake,
-        verdicts: Verdicts,
+        proposals: Proposals,
+        judging: Judging,
     ) -> None:
         self._workspace, self._lineage = workspace, lineage
-        self._recorder, self._intake, self._verdicts = recorder, intake, verdicts
+        self._recorder, self._proposals, self._judging = recorder, proposals, judging
 
     @property
     def _study(self) -> Study:
         return self._recorder.study
 
-    async def look(self) -> list[Discrepancy]:
+    async def look(self) -> list[Finding]:
         """What disagrees now."""
         await asyncio.to_thread(self._lineage.clear_half_made_trees)
         world = await asyncio.to_thread(look, self._workspace, self._lineage, self._study)
         return compare.compare(self._study, world)
 
-    async def mend(self, found: Sequence[Discrepancy]) -> None:
+    async def mend(self, found: Sequence[Finding]) -> None:
         """Put right what can be, in order; what a person should know of is in the journal before it is done.
 
         Raises:
@@ -121,7 +121,7 @@ class Mending:
         cleared = False
         for one in found:
             if notes := [mend.experiment for mend in one.mends if isinstance(mend, d.Write)]:
-                await self._verdicts.carry_out(*(self._study.experiments[number] for number in notes))
+                await self._judging.write_notes(*(self._study.experiments[number] for number in notes))
                 continue
             for mend in one.mends:
                 if isinstance(mend, d.Clear):
@@ -143,7 +143,7 @@ class Mending:
                 lost = e.RunFinished(outcome="lost", reason="its supervisor ended; it is run again")
                 self._recorder.record(lost, number, run)
             case d.Commit(experiment=number):
-                await self._intake.commit(experiments[number])
+                await self._proposals.commit(experiments[number])
             case d.CommitAgain(experiment=number):
                 await self._commit_again(number)
             case d.Point(experiment=number, commit=sha):
@@ -151,7 +151,7 @@ class Mending:
             case d.Record(facts=facts):
                 self._recorder.record_dated(facts)
             case d.Forget(experiment=number):
-                await self._verdicts.take_back(experiments[number])
+                await self._judging.remove_note(experiments[number])
             case d.SetAside(folder=folder):
                 await asyncio.to_thread(self._set_aside, folder)
             case d.PutBack(commit=commit, seen=seen):
@@ -171,13 +171,13 @@ class Mending:
         like = next((sha for sha in survey.refs.values() if sha in survey.there), None)
         await asyncio.to_thread(self._lineage.make_room, number)
         try:
-            await self._intake.commit_again(experiment, like)
+            await self._proposals.commit_again(experiment, like)
         except LineageError as error:
             reason = f"the commit of experiment {number} is gone from git and cannot be made again: {error}"
             if number == self._study.champion:
                 raise LineageError(f"{reason}; bring .git/objects back from a backup") from error
             if experiment.verdict is None:
-                await self._verdicts.settle(
+                await self._judging.give_verdict(
                     experiment, e.ExperimentJudged(verdict="rejected", reason=reason, by="guard")
                 )
             else:

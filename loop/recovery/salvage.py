@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from loop.study.events import KINDS, Event, decode
+from loop.study.events import READABLE, Event, decode
 
 AT_ONCE = 2000
 """Events that are asked for at once."""
@@ -65,7 +65,7 @@ class Salvage:
             event = _event(row)
             if event is not None:
                 yield event
-            elif isinstance(row[2], bytes) and row[2].decode("utf-8", "replace") not in KINDS:
+            elif isinstance(row[2], bytes) and row[2].decode("utf-8", "replace") not in READABLE:
                 self.unknown += 1
 
     def _open(self) -> sqlite3.Connection:

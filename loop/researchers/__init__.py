@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loop.config.overrides import Options
+from loop.config.overrides import Overrides
 from loop.config.settings import Settings
-from loop.errors import Sentence
+from loop.errors import UserError
 from loop.researchers.protocol import Researcher
 from loop.study.contract import Contract
 
@@ -22,11 +22,11 @@ KNOWN = ("automl", "llm")
 """Names that stand for a researcher; anything else is the command line of a coding agent."""
 
 
-class UnknownResearcher(Sentence):
+class UnknownResearcher(UserError):
     """Nobody of that name; the message is a sentence."""
 
 
-def named(options: Options, contract: Contract | None, settings: Settings) -> str:
+def named(options: Overrides, contract: Contract | None, settings: Settings) -> str:
     """Who proposes: who a flag, the program or the settings name, in this order.
 
     Where nobody is named: the language model where one is set up, else the one that needs no key.

@@ -141,7 +141,7 @@ class Sink(Protocol):
     def rewrite(self, text: str) -> None:
         """Put `text` in place of the whole notebook, which had grown too long."""
 
-    def hear(self) -> Sequence[str]:
+    def messages(self) -> Sequence[str]:
         """What the person said since the last time this was asked; from here on it counts as heard."""
         ...
 

@@ -2,7 +2,7 @@
 
 import math
 
-from loop.policy import run_checks as inspection
+from loop.policy import run_checks
 from loop.runs import verification
 from loop.runs.spec import RunResult
 from loop.study import events as e
@@ -36,7 +36,7 @@ def finished(
     contract = study.contract
     outcome: e.Outcome = result.outcome
     reason = result.reason
-    failed: inspection.Failed | None = None
+    failed: run_checks.Failed | None = None
     if lost_by:
         outcome, reason = "lost", f"{lost_by}{AGAIN}"
     elif outcome == "finished" and contract.verify is None:
@@ -47,8 +47,8 @@ def finished(
         elif not math.isfinite(value):
             outcome, reason = "crashed", f"{contract.metric} is {value}"
     if outcome == "finished" and _challenges(experiment):
-        course = inspection.Course(result.seconds, result.metrics.get(inspection.CLAIM), stepping, touched)
-        failed = inspection.inspect(course, [_course(run) for run in study.usual()], contract.budget)
+        course = run_checks.Course(result.seconds, result.metrics.get(run_checks.CLAIM), stepping, touched)
+        failed = run_checks.inspect(course, [_course(run) for run in study.usual()], contract.budget)
     return e.RunFinished(
         outcome=outcome,
         reason=reason if failed is None else failed.reason,
@@ -72,7 +72,7 @@ def verified(study: Study, experiment: Experiment, result: RunResult) -> e.Verif
     found = verification.read(result, study.contract.metric)
     if found.check is None and _challenges(experiment):
         usual = [run.verify_seconds for run in study.usual()]
-        if failed := inspection.too_long_to_verify(result.seconds, usual, study.contract.budget):
+        if failed := run_checks.too_long_to_verify(result.seconds, usual, study.contract.budget):
             found = verification.Verification(None, failed.check, failed.reason)
     return e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
 
@@ -88,5 +88,5 @@ def _challenges(experiment: Experiment) -> bool:
     return experiment.verdict is None and experiment.id != 0
 
 
-def _course(run: Run) -> inspection.Course:
-    return inspection.Course(run.seconds, run.metrics.get(inspection.CLAIM), run.stepping, run.touched)
+def _course(run: Run) -> run_checks.Course:
+    return run_checks.Course(run.seconds, run.metrics.get(run_checks.CLAIM), run.stepping, run.touched)

@@ -57,7 +57,7 @@ class RunResult:
     """Bytes: the largest sum of resident memory over the tree (shared pages count once a process), looked at twice a
     second, or the largest single process, whichever is more. Never under the 10 MB of the process that starts it."""
     peak_gpu_memory: int | None
-    """Bytes, from `LocalRun.note_gpu_memory`; None when nobody noted any."""
+    """Bytes, from `LocalProcess.note_gpu_memory`; None when nobody noted any."""
     leftovers: int
     """Processes that outlived a command that had ended by itself, and were ended."""
     metrics: dict[str, float]

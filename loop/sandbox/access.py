@@ -36,7 +36,7 @@ KERNEL = "/sys/kernel"
 """Hidden: tracing and debugging, which root could read; no program of ours looks there."""
 
 
-class Reach:
+class Access:
     """One workspace's, for one supervisor. Blocks, for a tenth of a second at its first use: call it in a thread.
 
     Args:

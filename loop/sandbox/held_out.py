@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loop.harness import cache_folder
-from loop.sandbox import stdlib_mask as veil
+from loop.sandbox import stdlib_mask
 from loop.study.contract import Contract
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class HeldOut:
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             log.warning("%s has no corpus: %s", python, error)
             return None
-        hidden = veil.hideable(folder, names)
+        hidden = stdlib_mask.hideable(folder, names)
         return Library(folder, corpus, tuple(hidden), _drawn(folder, corpus, hidden))
 
 
@@ -105,7 +105,7 @@ def _drawn(folder: Path, corpus: Path, hidden: list[Path]) -> Path | None:
     if not target.exists():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            veil.draw(folder, frozenset(hidden), target)
+            stdlib_mask.draw(folder, frozenset(hidden), target)
         except OSError as error:
             log.warning("%s cannot be copied: %s", folder, error)
             return None

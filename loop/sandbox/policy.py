@@ -2,7 +2,7 @@
 
 A run has folders of its own and reads no other run's. What it compiles it keeps to itself: a compile cache that all
 runs write to would carry anything from one experiment to the next, weights included. Each starts with a copy of what
-the baseline has compiled, which is the person's own file. It starts nothing but what `HeldOut` and `Reach` look up.
+the baseline has compiled, which is the person's own file. It starts nothing but what `HeldOut` and `Access` look up.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loop.harness import cache_folder
 from loop.harness.corpus import GIVEN
-from loop.sandbox.access import Reach
+from loop.sandbox.access import Access
 from loop.sandbox.backend import Sandbox
 from loop.sandbox.confinement import Confinement
 from loop.sandbox.environment import resolve_command
@@ -78,14 +78,14 @@ class Places:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-class Confining:
+class SandboxPolicy:
     """One study's, for one supervisor. Blocks: call it in a thread."""
 
     def __init__(self, workspace: Workspace, sandbox: Sandbox) -> None:
         self.texts = cache_folder()
         self._workspace = workspace
         self._held_out = HeldOut(workspace.root)
-        self._reach = Reach(sandbox, workspace.root, workspace.folder, self.texts, os.environ)
+        self._reach = Access(sandbox, workspace.root, workspace.folder, self.texts, os.environ)
 
     def tmp_inside(self, tmp: Path) -> Path:
         """How a run itself names its temporary folder."""

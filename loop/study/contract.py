@@ -178,7 +178,7 @@ class Contract(_Strict):
         return self
 
     @property
-    def measure(self) -> str:
+    def protocol_id(self) -> str:
         """Digest of everything that gives a metric its meaning.
 
         Two runs may be compared only when their measures are equal: a number from a budget of 20 s says nothing

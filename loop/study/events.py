@@ -8,19 +8,26 @@ a kind it does not know.
 This module knows no storage, no clock and nobody above it.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from loop.study import aliases
 from loop.study.contract import Contract
 
 Verdict = Literal["kept", "discarded", "crashed", "out_of_memory", "timed_out", "killed", "rejected"]
 Outcome = Literal["finished", "crashed", "out_of_memory", "timed_out", "killed", "lost"]
 
 FAILURES: frozenset[str] = frozenset({"crashed", "out_of_memory", "timed_out"})
-"""Verdicts of what ended by itself, or at a limit, without a number."""
+"""Judging of what ended by itself, or at a limit, without a number."""
+
+
+def _renamed(name: str) -> Any:
+    """A field that journals of before have under another name."""
+    return Field(validation_alias=AliasChoices(name, aliases.FIELDS[name]))
 
 
 class Fact(BaseModel):
@@ -151,7 +158,7 @@ class GpuProcess(BaseModel):
     command: str = ""
     """User and command are empty where they cannot be known."""
     run: str = ""
-    """The run in flight that it is of, such as "12.1"; empty for somebody else's."""
+    """The current run that it is of, such as "12.1"; empty for somebody else's."""
 
 
 class GpuUse(BaseModel):
@@ -164,7 +171,7 @@ class GpuUse(BaseModel):
 
 
 class RunGauge(BaseModel):
-    """What one run in flight holds, in bytes."""
+    """What one current run holds, in bytes."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     experiment: int
@@ -188,7 +195,7 @@ class GaugeRead(Fact):
     disk_free: int
     gpus: tuple[GpuGauge, ...] = ()
     run_memory: int | None = None
-    """Main memory of the runs in flight."""
+    """Main memory of the current runs."""
     runs: tuple[RunGauge, ...] = ()
     gpu_use: tuple[GpuUse, ...] | None = None
     """None in a reading that did not ask: process lists are asked for seldom, because they slow a training run."""
@@ -307,8 +314,8 @@ class RunStarted(Fact):
     slot: int
     budget: float
     deadline: float
-    measure: str
-    """`Contract.measure` this run is under."""
+    protocol_id: str = _renamed("protocol_id")
+    """`Contract.protocol_id` this run is under."""
     pid: int
     pid_started: float
     """Creation time of the process, so that a recycled pid is not mistaken for it."""
@@ -390,23 +397,23 @@ class ChampionChanged(Fact):
 # --- what a person asks for ------------------------------------------------------------------------------------
 
 
-class Wish(Fact):
+class Request(Fact):
     """Asked by a person through any screen or script."""
 
     who: str = ""
 
 
-class Paused(Wish):
-    """Start no run after the one in flight."""
+class Paused(Request):
+    """Start no run after the current one."""
 
     kind: Literal["paused"] = "paused"
 
 
-class Resumed(Wish):
+class Resumed(Request):
     kind: Literal["resumed"] = "resumed"
 
 
-class Steered(Wish):
+class Steered(Request):
     """Words for the researchers."""
 
     kind: Literal["steered"] = "steered"
@@ -414,20 +421,20 @@ class Steered(Wish):
     interrupt: bool = False
 
 
-class Pinned(Wish):
+class Pinned(Request):
     """Guidance that stands in every briefing until it is taken back."""
 
     kind: Literal["pinned"] = "pinned"
     text: str
 
 
-class Unpinned(Wish):
+class Unpinned(Request):
     kind: Literal["unpinned"] = "unpinned"
     pin: int | None = None
     """Number of the pin; None takes all of them back."""
 
 
-class Submitted(Wish):
+class Submitted(Request):
     """A person's own experiment: it passes the same guards, runs and judge as any other."""
 
     kind: Literal["submitted"] = "submitted"
@@ -439,49 +446,49 @@ class Submitted(Wish):
     """New full text of each changed file, by path."""
 
 
-class Approved(Wish):
+class Approved(Request):
     kind: Literal["approved"] = "approved"
 
 
-class Rejected(Wish):
+class Rejected(Request):
     kind: Literal["rejected"] = "rejected"
     why: str = ""
 
 
-class Killed(Wish):
-    """End the run in flight of the experiment in the envelope."""
+class Killed(Request):
+    """End the current run of the experiment in the envelope."""
 
     kind: Literal["killed"] = "killed"
 
 
-class Overruled(Wish):
+class Overruled(Request):
     kind: Literal["overruled"] = "overruled"
     verdict: Literal["kept", "discarded"]
     why: str = ""
 
 
-class Requeued(Wish):
+class Requeued(Request):
     kind: Literal["requeued"] = "requeued"
 
 
-class Branched(Wish):
+class Branched(Request):
     """Go on from the experiment in the envelope, which was kept: it is the champion again."""
 
     kind: Literal["branched"] = "branched"
 
 
-class Stopped(Wish):
+class Stopped(Request):
     kind: Literal["stopped"] = "stopped"
     now: bool = False
-    """False: after the run in flight."""
+    """False: after the current run."""
 
 
-class WishGranted(Fact):
-    """A person's wish took effect, or could not; so the record says when."""
+class RequestFulfilled(Fact):
+    """A person's request took effect, or could not; so the record says when."""
 
-    kind: Literal["wish_granted"] = "wish_granted"
-    wish: int
-    """`seq` of the wish."""
+    kind: Literal["request_fulfilled"] = "request_fulfilled"
+    request: int = _renamed("request")
+    """`seq` of the request."""
     outcome: str
 
 
@@ -525,7 +532,7 @@ Body = Annotated[
     | Requeued
     | Branched
     | Stopped
-    | WishGranted,
+    | RequestFulfilled,
     Field(discriminator="kind"),
 ]
 
@@ -535,10 +542,13 @@ _BODIES: Sequence[type[Fact]] = get_args(get_args(Body)[0])
 KINDS: frozenset[str] = frozenset(body.model_fields["kind"].default for body in _BODIES)
 """Every kind this version knows."""
 
+READABLE: frozenset[str] = KINDS | frozenset(aliases.KINDS)
+"""The same, and the names that some of them had before."""
+
 STREAM: frozenset[str] = frozenset({"thought", "step_sampled", "gauge_read"})
 """Kinds that come by the thousand, many a second, and never change the state of a study."""
 
-WISHES: frozenset[str] = frozenset(body.model_fields["kind"].default for body in _BODIES if issubclass(body, Wish))
+REQUESTS: frozenset[str] = frozenset(body.model_fields["kind"].default for body in _BODIES if issubclass(body, Request))
 """What a person asks for."""
 
 
@@ -578,4 +588,12 @@ def decode(text: str | bytes) -> Body:
     Raises:
         pydantic.ValidationError: not a body this version understands.
     """
-    return _ADAPTER.validate_json(text)
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError as error:
+        if error.errors()[0]["type"] != "union_tag_invalid":
+            raise
+        found = json.loads(text)
+        if (kind := aliases.KINDS.get(found["kind"])) is None:
+            raise
+        return _ADAPTER.validate_json(json.dumps(found | {"kind": kind}))

@@ -17,7 +17,7 @@ class Run:
     slot: int
     budget: float
     deadline: float
-    measure: str
+    protocol_id: str
     started_at: float
     pid: int
     pid_started: float
@@ -97,9 +97,9 @@ class Experiment:
             if run.number > self.since_run and run.outcome is not None and run.outcome != "lost"
         ]
 
-    def measured(self, measure: str) -> list[float]:
+    def measured(self, protocol_id: str) -> list[float]:
         """Metrics of its counted runs under `measure`, in order of the runs."""
-        return [run.metric for run in self.counted() if run.metric is not None and run.measure == measure]
+        return [run.metric for run in self.counted() if run.metric is not None and run.protocol_id == protocol_id]
 
     def in_flight(self) -> Run | None:
         """Its run that has not ended yet."""

@@ -54,7 +54,7 @@ class Trouble:
 
 
 @dataclass(slots=True)
-class Wish:
+class Request:
     """Something a person asked for."""
 
     seq: int
@@ -63,7 +63,7 @@ class Wish:
     kind: str
     body: e.Body
     experiment: int | None
-    granted_at: float | None = None
+    fulfilled_at: float | None = None
     outcome: str = ""
 
 
@@ -99,7 +99,7 @@ class Study:
     limit: e.LimitReached | None = None
     researchers: dict[str, str] = field(default_factory=dict)
     notebook: list[str] = field(default_factory=list)
-    wishes: dict[int, Wish] = field(default_factory=dict)
+    requests: dict[int, Request] = field(default_factory=dict)
     fingerprints: dict[str, int] = field(default_factory=dict)
     """First experiment of each fingerprint."""
     options: dict[str, object] = field(default_factory=dict)
@@ -180,7 +180,7 @@ class Study:
         return [*self.open_experiments(), *champions]
 
     def running(self) -> list[tuple[Experiment, Run]]:
-        """Runs in flight."""
+        """Runs under way."""
         pairs = ((experiment, experiment.in_flight()) for experiment in self._active())
         return [(experiment, run) for experiment, run in pairs if run is not None]
 
@@ -225,36 +225,36 @@ class Study:
         """
         place = {number: index for index, number in enumerate(reversed(self.built_on()))}
         reigns: list[list[list[float]]] = [[] for _ in place or [0]]
-        measure = self.contract.measure
+        protocol_id = self.contract.protocol_id
         # Champions first: what is built on one may have the smaller number, where it was moved there.
-        first = next((n for n in chain(place, self.experiments) if self.experiments[n].measured(measure)), None)
+        first = next((n for n in chain(place, self.experiments) if self.experiments[n].measured(protocol_id)), None)
         telling = self.repeated if first is None else {first, *self.repeated}
         for number in sorted(telling, key=lambda n: (place.get(n, len(place)), n)):
             experiment = self.experiments[number]
-            if group := experiment.measured(measure):
+            if group := experiment.measured(protocol_id):
                 on = experiment.parent if experiment.parent is not None else number
                 reigns[place.get(number, place.get(on, 0))].append(group)
         return [reign for reign in reigns if reign]
 
     def largest_gain(self) -> float | None:
         """The largest effect that the judge has kept under the present measure, in the metric's units."""
-        measure = self.contract.measure
+        protocol_id = self.contract.protocol_id
         kept = (self.experiments[number] for number in self.lineage if number)
-        return max((x.effect for x in kept if x.effect and x.effect > 0 and x.measured(measure)), default=None)
+        return max((x.effect for x in kept if x.effect and x.effect > 0 and x.measured(protocol_id)), default=None)
 
     def usual(self) -> list[Run]:
         """What other runs are compared with in time and manners: those of the first champion that has any under the
         present measure, which is the baseline where the measure never changed."""
-        measure = self.contract.measure
+        protocol_id = self.contract.protocol_id
         for number in self.lineage:
             runs = self.experiments[number].counted()
-            if found := [run for run in runs if run.measure == measure and run.outcome == "finished"]:
+            if found := [run for run in runs if run.protocol_id == protocol_id and run.outcome == "finished"]:
                 return found
         return []
 
-    def open_wishes(self) -> list[Wish]:
-        """Wishes that have not taken effect yet, oldest first."""
-        return [wish for wish in self.wishes.values() if wish.granted_at is None]
+    def open_requests(self) -> list[Request]:
+        """Requests that have not taken effect yet, oldest first."""
+        return [request for request in self.requests.values() if request.fulfilled_at is None]
 
     # --- folding -----------------------------------------------------------------------------------------------
 
@@ -325,11 +325,11 @@ class Study:
                 self.researchers[body.name] = body.about
             case "notebook_rewritten":
                 self.notebook = [body.text]
-            case "wish_granted":
-                if (wish := self.wishes.get(body.wish)) is not None:
-                    wish.granted_at, wish.outcome = event.at, body.outcome
+            case "request_fulfilled":
+                if (request := self.requests.get(body.request)) is not None:
+                    request.fulfilled_at, request.outcome = event.at, body.outcome
             case _:
-                self._wish(event, body)
+                self._request(event, body)
 
     def _shift(self, set_by: float, slept: float) -> None:
         """Have times of what is going on compare with those after a jump of the clock as if it had always gone so.
@@ -350,8 +350,8 @@ class Study:
         if self.supervisor is not None and self.supervisor.stopped_at is None:
             self.active_seconds += max(0.0, at - self.supervisor.started_at)
 
-    def _wish(self, event: e.Event, body: e.Wish) -> None:
-        self.wishes[event.seq] = Wish(event.seq, event.at, body.who, event.kind, event.body, event.experiment)
+    def _request(self, event: e.Event, body: e.Request) -> None:
+        self.requests[event.seq] = Request(event.seq, event.at, body.who, event.kind, event.body, event.experiment)
         match body:
             case e.Paused():
                 self.paused = True
@@ -430,7 +430,7 @@ class Study:
                     slot=body.slot,
                     budget=body.budget,
                     deadline=body.deadline,
-                    measure=body.measure,
+                    protocol_id=body.protocol_id,
                     started_at=event.at,
                     pid=body.pid,
                     pid_started=body.pid_started,

@@ -1,55 +1,55 @@
-"""What a person asks of one experiment: approve, reject, kill, overrule, requeue, branch. Granted or refused, in words.
+"""What a person asks of one experiment: approve, reject, kill, overrule, requeue, branch; in words.
 
-Wishes about the loop as a whole (pause, resume, steer, stop) are `granting`'s.
+Those about the loop as a whole (pause, resume, steer, stop) are `requests`'.
 """
 
 from loop.journal.recorder import Recorder
-from loop.pipeline.dispatcher import Flights
-from loop.pipeline.judging import Verdicts
+from loop.pipeline.dispatcher import Dispatcher
+from loop.pipeline.judging import Judging
 from loop.study import events as e
 from loop.study.experiment import Experiment
-from loop.study.state import Wish
+from loop.study.state import Request
 
 
-class Wishes:
-    """Grants a person's wishes about experiments."""
+class ExperimentRequests:
+    """Fulfils a person's requests about experiments."""
 
-    def __init__(self, recorder: Recorder, flights: Flights, verdicts: Verdicts) -> None:
-        self._recorder, self._flights, self._verdicts = recorder, flights, verdicts
+    def __init__(self, recorder: Recorder, dispatcher: Dispatcher, judging: Judging) -> None:
+        self._recorder, self._dispatcher, self._judging = recorder, dispatcher, judging
 
-    async def grant(self, experiment: Experiment, wish: Wish) -> str | None:
-        """Carry out a wish about `experiment`; returns what came of it, in words. None where it is granted later on.
+    async def fulfil(self, experiment: Experiment, request: Request) -> str | None:
+        """Carry out a request about `experiment`; returns what came of it, in words. None where that is to come.
 
         Raises:
             LineageError: git did not allow it; nothing was changed then but what the words say.
         """
-        who = wish.who or "a person"
-        match wish.body:
+        who = request.who or "a person"
+        match request.body:
             case e.Approved():
                 return await self._approve(experiment, who)
             case e.Rejected(why=why):
                 return await self._reject(experiment, who, why)
             case e.Killed():
-                return await self._kill(experiment, who, wish.seq)
+                return await self._kill(experiment, who, request.seq)
             case e.Overruled(verdict="kept", why=why):
-                async with self._verdicts.judging:
+                async with self._judging.judging:
                     return await self._keep(experiment, who, why)
             case e.Overruled(why=why):
-                async with self._verdicts.judging:
+                async with self._judging.judging:
                     return await self._discard(experiment, who, why)
             case e.Requeued():
                 return await self._requeue(experiment)
             case e.Branched():
-                async with self._verdicts.judging:
+                async with self._judging.judging:
                     return await self._branch(experiment)
             case _:
-                return "nothing is known about such a wish"
+                return "nothing is known about such a request"
 
     async def _approve(self, experiment: Experiment, who: str) -> str:
         if experiment.phase != "waiting":
             return f"experiment {experiment.id} does not wait for approval"
         if experiment.counted() and experiment.parent == self._recorder.study.champion:
-            await self._verdicts.confirm(experiment, who)
+            await self._judging.confirm(experiment, who)
             return f"experiment {experiment.id} is {experiment.verdict or 'judged again'}"
         self._queue_again(experiment)
         return f"experiment {experiment.id} is queued"
@@ -58,16 +58,16 @@ class Wishes:
         if experiment.phase != "waiting":
             return f"experiment {experiment.id} does not wait for approval"
         reason = why or "rejected without a reason"
-        await self._verdicts.settle(experiment, e.ExperimentJudged(verdict="rejected", reason=reason, by=who))
+        await self._judging.give_verdict(experiment, e.ExperimentJudged(verdict="rejected", reason=reason, by=who))
         return f"experiment {experiment.id} is rejected"
 
-    async def _kill(self, experiment: Experiment, who: str, wish: int) -> str | None:
-        if self._flights.kill(experiment.id, who, wish=wish):
+    async def _kill(self, experiment: Experiment, who: str, request: int) -> str | None:
+        if self._dispatcher.kill(experiment.id, who, request=request):
             return None
         if experiment.verdict is not None:
             return f"experiment {experiment.id} is not running; it was {experiment.verdict.replace('_', ' ')}"
         reason = "killed before it ran" if not experiment.counted() else "killed between two runs"
-        await self._verdicts.settle(experiment, e.ExperimentJudged(verdict="killed", reason=reason, by=who))
+        await self._judging.give_verdict(experiment, e.ExperimentJudged(verdict="killed", reason=reason, by=who))
         return f"experiment {experiment.id} is taken out of the queue"
 
     async def _keep(self, experiment: Experiment, who: str, why: str) -> str:
@@ -81,7 +81,7 @@ class Wishes:
             return f"experiment {number} has no number, and everything later would be measured against it"
         if experiment.parent != study.champion:
             return f"experiment {number} was made on another champion; requeue it first, so that it runs on today's"
-        await self._verdicts.settle(experiment, self._overruling(experiment, "kept", who, why))
+        await self._judging.give_verdict(experiment, self._overruling(experiment, "kept", who, why))
         return f"experiment {number} is the champion now"
 
     async def _discard(self, experiment: Experiment, who: str, why: str) -> str:
@@ -96,7 +96,9 @@ class Wishes:
         if number != study.champion:
             return f"later champions build on experiment {number}; discard those first, the newest first"
         before = study.experiments[experiment.parent or 0]
-        await self._verdicts.settle(experiment, self._overruling(experiment, "discarded", who, why), champion=before)
+        await self._judging.give_verdict(
+            experiment, self._overruling(experiment, "discarded", who, why), champion=before
+        )
         return f"experiment {number} is discarded, and experiment {before.id} is the champion again"
 
     def _overruling(self, experiment: Experiment, verdict: e.Verdict, who: str, why: str) -> e.ExperimentJudged:
@@ -122,7 +124,7 @@ class Wishes:
         if experiment.commit is None:
             return f"experiment {number} never became a commit, so there is nothing to run"
         self._queue_again(experiment)
-        await self._verdicts.take_back(experiment)
+        await self._judging.remove_note(experiment)
         return f"experiment {number} is queued again"
 
     async def _branch(self, experiment: Experiment) -> str:
@@ -131,7 +133,7 @@ class Wishes:
             return f"experiment {number} is the champion already"
         if experiment.verdict != "kept":
             return f"experiment {number} was not kept, so nothing can go on from it; keep it first"
-        await self._verdicts.enthrone(experiment)
+        await self._judging.make_champion(experiment)
         return f"experiment {number} is the champion again; what comes next builds on it"
 
     def _queue_again(self, experiment: Experiment) -> None:

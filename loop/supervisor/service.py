@@ -10,14 +10,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from loop.config.overrides import Options
+from loop.config.overrides import Overrides
 from loop.journal import Journal, exists
 from loop.lineage import find_root
 from loop.machine.gauges import Reading, open_gauges
 from loop.machine.systemd import lingers, outside_the_session
 from loop.runs.slot import Slot
 from loop.study.state import FOLDED, fold
-from loop.supervisor.startup import CannotStart, prepare
+from loop.supervisor.startup import CannotStart, preflight
 from loop.supervisor.supervisor import End, Supervisor
 from loop.workspace import Workspace, supervise, supervisor_alive
 
@@ -58,7 +58,7 @@ def nothing_to_resume(root: Path) -> str | None:
     return f"it has ended: {study.supervisor.reason}"
 
 
-def work(start: Path, flags: Options, beside: Callable[[Path], Coroutine[Any, Any, None]] | None = None) -> End:
+def work(start: Path, flags: Overrides, beside: Callable[[Path], Coroutine[Any, Any, None]] | None = None) -> End:
     """Be the supervisor of the workspace around `start` until the loop ends; returns why it ended.
 
     Args:
@@ -66,14 +66,14 @@ def work(start: Path, flags: Options, beside: Callable[[Path], Coroutine[Any, An
             given half a second to finish after the end.
 
     Raises:
-        Sentence: it could not begin.
+        UserError: it could not begin.
     """
     workspace = Workspace(find_root(start))
     begun = exists(workspace.journal)
-    prepared = prepare(start, flags)
+    prepared = preflight(start, flags)
     with supervise(workspace.root), ExitStack() as held:
         if not begun and exists(workspace.journal):
-            prepared = prepare(start, flags)  # another was here between our look and our lock, and has begun a study
+            prepared = preflight(start, flags)  # another was here between our look and our lock, and has begun a study
         journal = held.enter_context(Journal(workspace.journal, create=True))
         gauges = open_gauges(workspace.root)
         supervisor = Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
@@ -89,13 +89,13 @@ def work(start: Path, flags: Options, beside: Callable[[Path], Coroutine[Any, An
         return asyncio.run(both())
 
 
-def start_in_background(start: Path, flags: Options) -> int:
+def start_in_background(start: Path, flags: Overrides) -> int:
     """Start a supervisor that outlives this terminal, and return its process id once it holds the workspace.
 
     Raises:
-        Sentence: it cannot begin; nothing was started then.
+        UserError: it cannot begin; nothing was started then.
     """
-    workspace = prepare(start, flags).workspace
+    workspace = preflight(start, flags).workspace
     with workspace.supervisor_log.open("ab") as log:
         began = log.tell()
         arguments = [str(workspace.root), flags.model_dump_json(exclude_none=True)]

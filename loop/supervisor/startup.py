@@ -1,8 +1,8 @@
 """How a study is opened: what must be so before anything starts, then its beginning or its going on.
 
-`prepare` looks and changes nothing but `.looptop/`; whoever starts a loop calls it first, so that a person reads what
-is wrong at once and on their own terminal. `Opening` has journal, git, the process table and the disk compared
-(`recovery`) and mended (`mending`), whatever state the last supervisor left them in: the same code after a clean stop,
+`preflight` looks and changes nothing but `.looptop/`; whoever starts a loop calls it first, so that a person reads what
+is wrong at once and on their own terminal. `Startup` has journal, git, the process table and the disk compared
+(`recovery`) and mended (`repair`), whatever state the last supervisor left them in: the same code after a clean stop,
 after `kill -9`, and at the very first start.
 """
 
@@ -15,16 +15,16 @@ from pathlib import Path
 
 from loop.config import program as programs
 from loop.config import settings as personal
-from loop.config.overrides import Options
+from loop.config.overrides import Overrides
 from loop.config.program import Program
-from loop.errors import Sentence
+from loop.errors import UserError
 from loop.journal import Journal, exists
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, find_root, free_tag, tags
 from loop.machine.disk import lacking
-from loop.pipeline.judging import Verdicts
-from loop.pipeline.proposals import PERSON, Intake
-from loop.recovery.repair import Mending
+from loop.pipeline.judging import Judging
+from loop.pipeline.proposals import PERSON, Proposals
+from loop.recovery.repair import Repair
 from loop.researchers import engage, named
 from loop.researchers.protocol import Researcher
 from loop.runs.slot import Slot
@@ -36,7 +36,7 @@ from loop.version import VERSION
 from loop.workspace import Workspace
 
 
-class CannotStart(Sentence):
+class CannotStart(UserError):
     """The loop cannot start here; the message is a sentence for a person."""
 
 
@@ -47,12 +47,12 @@ class Prepared:
     workspace: Workspace
     lineage: Lineage
     program: Program
-    options: Options
+    options: Overrides
     researchers: tuple[Researcher, ...]
     sandbox: Sandbox
 
 
-def prepare(start: Path, flags: Options) -> Prepared:
+def preflight(start: Path, flags: Overrides) -> Prepared:
     """Check the workspace around `start`.
 
     Args:
@@ -112,15 +112,15 @@ def _check_lost(workspace: Workspace) -> None:
         )
 
 
-class Opening:
+class Startup:
     """The first seconds of a supervisor."""
 
     def __init__(
-        self, prepared: Prepared, recorder: Recorder, mending: Mending, intake: Intake, verdicts: Verdicts
+        self, prepared: Prepared, recorder: Recorder, repair: Repair, proposals: Proposals, judging: Judging
     ) -> None:
         self._prepared, self._recorder = prepared, recorder
-        self._intake, self._verdicts = intake, verdicts
-        self._lineage, self._mending = prepared.lineage, mending
+        self._proposals, self._judging = proposals, judging
+        self._lineage, self._repair = prepared.lineage, repair
 
     @property
     def _study(self) -> Study:
@@ -135,24 +135,24 @@ class Opening:
         Raises:
             LineageError: git does not allow it.
         """
-        found = await self._mending.look()
-        self._sign_in(slots)
-        await self._mending.mend(found)
+        found = await self._repair.look()
+        self._announce(slots)
+        await self._repair.mend(found)
         if stop := next((one.said for one in found if one.stops), None):
             return stop
         contract = self._prepared.options.applied(self._prepared.program.contract)
         if self._study.champion is None:
             await self._begin(contract)
         else:
-            adopt(self._recorder, contract, self._prepared.program.text)
+            apply_program(self._recorder, contract, self._prepared.program.text)
         for experiment in self._study.open_experiments():
             if experiment.phase == "proposed":
-                await self._intake.commit(experiment)
-            elif experiment.phase in ("queued", "running") and (failure := await self._verdicts.consider(experiment)):
+                await self._proposals.commit(experiment)
+            elif experiment.phase in ("queued", "running") and (failure := await self._judging.consider(experiment)):
                 return failure
         return None
 
-    def _sign_in(self, slots: tuple[Slot, ...]) -> None:
+    def _announce(self, slots: tuple[Slot, ...]) -> None:
         """Say who is at work now."""
         started = e.SupervisorStarted(
             pid=os.getpid(),
@@ -178,9 +178,9 @@ class Opening:
             if self._lineage.read(base, path) != content
         }
         baseline = self._study.baseline
-        unchanged = self._study.base == base and self._study.contract.measure == contract.measure
-        if unchanged and baseline is not None and baseline.verdict is None and self._intake.edits(baseline) == edits:
-            adopt(self._recorder, contract, self._prepared.program.text)
+        unchanged = self._study.base == base and self._study.contract.protocol_id == contract.protocol_id
+        if unchanged and baseline is not None and baseline.verdict is None and self._proposals.edits(baseline) == edits:
+            apply_program(self._recorder, contract, self._prepared.program.text)
             return  # begun under an earlier supervisor; its runs count
         started = e.StudyStarted(
             tag=self._lineage.tag,
@@ -201,7 +201,7 @@ class Opening:
             self._recorder.record(e.Fault(where="checkout", message=message))
 
 
-def adopt(recorder: Recorder, contract: Contract, text: str) -> None:
+def apply_program(recorder: Recorder, contract: Contract, text: str) -> None:
     """Put a version of the program in force, and record what differs."""
     before = recorder.study.contract
     changed = [key for key in type(contract).model_fields if getattr(contract, key) != getattr(before, key)]

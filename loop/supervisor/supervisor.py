@@ -1,7 +1,7 @@
-"""The supervisor: researchers fill a queue, slots empty it, one judge decides in order; and a person's wishes.
+"""The supervisor: researchers fill a queue, slots empty it, one judge decides in order; and a person's requests.
 
 Invariants:
-- It holds no plan in memory. What to do next is asked of `schedule`, from the study that the journal folds to; so
+- It holds no plan in memory. What to do next is asked of `scheduler`, from the study that the journal folds to; so
   there is one code path, whether it has been at work for days or was started a moment ago after `kill -9`.
 - It never waits for a screen, and nothing a screen does can hold it up.
 - One supervisor a workspace: the caller holds `workspace.supervise`.
@@ -25,28 +25,27 @@ from loop.machine.disk import DiskError, Room
 from loop.machine.gauges import Gauges
 from loop.pipeline import submission
 from loop.pipeline.archive import StudyArchive
-from loop.pipeline.dispatcher import Flights
-from loop.pipeline.judging import Verdicts
-from loop.pipeline.pool import Asking
-from loop.pipeline.proposals import Intake
-from loop.pipeline.workshop import TreeWorkshop
-from loop.policy import limits as budget
-from loop.policy import scheduler as schedule
-from loop.recovery.repair import Mending
+from loop.pipeline.dispatcher import Dispatcher
+from loop.pipeline.judging import Judging
+from loop.pipeline.pool import ResearcherPool
+from loop.pipeline.proposals import Proposals
+from loop.pipeline.workshop import AgentWorktree
+from loop.policy import limits, scheduler
+from loop.recovery.repair import Repair
 from loop.runs.local.orphans import reap_strangers
 from loop.runs.local.readiness import Readiness
 from loop.runs.slot import Slot
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.state import Study
-from loop.supervisor.experiment_requests import Wishes
-from loop.supervisor.requests import Granting
-from loop.supervisor.startup import Opening, Prepared, adopt
+from loop.supervisor.experiment_requests import ExperimentRequests
+from loop.supervisor.requests import Requests
+from loop.supervisor.startup import Prepared, Startup, apply_program
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_BUSY, HEARTBEAT_IDLE = 2.0, 5.0
-"""Seconds between two readings of the gauges with and without a run in flight: 300 bytes each, 13 MB a day at most."""
+"""Seconds between two readings of the gauges with and without a run under way: 300 bytes each, 13 MB a day at most."""
 
 DISK_INTERVAL = 30.0
 """Seconds between two walks through `.looptop/`; one takes about 1 ms per 100 files."""
@@ -55,7 +54,7 @@ MOST_TROUBLES, LONGEST_TROUBLE = 10, 60.0
 """Runs in a row that may fail by this machine's doing before the loop ends, and seconds between two of them at most."""
 
 LONGEST_GOODBYE = 10.0
-"""Seconds to wait for the runs in flight to end; a warden needs six at most."""
+"""Seconds to wait for the current runs to end; a warden needs six at most."""
 
 
 @dataclass
@@ -71,7 +70,7 @@ class Supervisor:
     """One study's background loop.
 
     Args:
-        prepared: as `opening.prepare` found it; the caller holds the workspace's lock.
+        prepared: as `startup.preflight` found it; the caller holds the workspace's lock.
         journal: the study's.
         slots: where runs happen.
         gauges: what the machine is read with.
@@ -83,28 +82,28 @@ class Supervisor:
         self._room = Room(workspace.folder, lineage.store)
         self._recorder = Recorder(journal, self._room)
         self._journal = _identity(workspace.journal)
-        self._verdicts = Verdicts(workspace, lineage, self._recorder)
-        self._intake = Intake(lineage, self._recorder, journal, self._verdicts)
-        self._mending = Mending(workspace, lineage, self._recorder, self._intake, self._verdicts)
+        self._judging = Judging(workspace, lineage, self._recorder)
+        self._proposals = Proposals(lineage, self._recorder, journal, self._judging)
+        self._repair = Repair(workspace, lineage, self._recorder, self._proposals, self._judging)
         self._readiness = Readiness(gauges, self._recorder)
-        self._flights = Flights(workspace, lineage, self._recorder, prepared.sandbox, self._readiness)
-        self._asking = Asking(
+        self._dispatcher = Dispatcher(workspace, lineage, self._recorder, prepared.sandbox, self._readiness)
+        self._pool = ResearcherPool(
             self._recorder,
-            self._intake,
-            StudyArchive(workspace, lineage, self._recorder, self._intake, journal),
-            TreeWorkshop(workspace, lineage, self._recorder),
+            self._proposals,
+            StudyArchive(workspace, lineage, self._recorder, self._proposals, journal),
+            AgentWorktree(workspace, lineage, self._recorder),
             len(self._slots),
             self._limit_reached,
         )
-        wishes = Wishes(self._recorder, self._flights, self._verdicts)
-        self._granting = Granting(self._recorder, self._asking, self._intake, self._flights, wishes)
+        requests = ExperimentRequests(self._recorder, self._dispatcher, self._judging)
+        self._requests = Requests(self._recorder, self._pool, self._proposals, self._dispatcher, requests)
         self._claimed: set[int] = set()
         self._troubles = 0
         """Runs in a row that this machine kept from starting."""
         self._disk_used: int | None = None
         self._signal: str | None = None
         self._asked = False
-        """A ctrl+c has asked to stop after the run in flight."""
+        """A ctrl+c has asked to stop after the current run."""
         self._closing = False
 
     @property
@@ -112,17 +111,17 @@ class Supervisor:
         return self._recorder.study
 
     async def run(self) -> End:
-        """Work until a limit, a person's wish, a signal or a failure ends it; returns why."""
+        """Work until a limit, a person's request, a signal or a failure ends it; returns why."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
             # Heard at once too, while the event loop stands still for lack of room on the disk.
-            signal.signal(number, self._hurry)
+            signal.signal(number, self._on_signal)
         tasks: list[asyncio.Task[None]] = []
         self._room.keep()
         try:
             loop = asyncio.get_running_loop()
-            self._prepared.lineage.patience.for_ever(lambda waits: _soon(loop, self._git, waits))
-            opening = Opening(self._prepared, self._recorder, self._mending, self._intake, self._verdicts)
+            self._prepared.lineage.patience.for_ever(lambda waits: _call_in_loop(loop, self._git, waits))
+            opening = Startup(self._prepared, self._recorder, self._repair, self._proposals, self._judging)
             if failure := await opening.open(self._slots):
                 raise End(failure, failed=True)
             tasks = [asyncio.create_task(work) for work in self._work()]
@@ -147,8 +146,8 @@ class Supervisor:
             self._beat(),
             self._follow_program(),
             submission.follow(self._prepared.lineage, self._recorder),
-            self._granting.grant_all(),
-            *(self._asking.research(researcher) for researcher in self._prepared.researchers),
+            self._requests.fulfil_all(),
+            *(self._pool.research(researcher) for researcher in self._prepared.researchers),
             *(self._serve(slot) for slot in self._slots),
         ]
 
@@ -159,7 +158,7 @@ class Supervisor:
         elif "git" in self.study.troubles:
             self._recorder.record(e.Recovered(where="git"))
 
-    def _hurry(self, number: int, _: object) -> None:
+    def _on_signal(self, number: int, _: object) -> None:
         """What can be done about a signal at any moment: nothing that cannot be written is waited for any longer."""
         self._recorder.hurry |= number == signal.SIGTERM or self._asked
         self._asked = True
@@ -182,51 +181,51 @@ class Supervisor:
             return End(f"ended by {self._signal}", signal=self._signal)
         if study.stopping == "now":
             return End("a person stopped it")
-        if self._asking.broken and study.champion is None and self._alone():
-            return End(self._asking.broken, failed=True)  # before hours of baseline for nobody
+        if self._pool.broken and study.champion is None and self._no_researcher_left():
+            return End(self._pool.broken, failed=True)  # before hours of baseline for nobody
         if study.running() or self._claimed:
             return None
         if study.stopping == "after run":
             return End("a person stopped it")
-        if study.limit is not None and not self._owed():
+        if study.limit is not None and not self._work_paid_for():
             return End(f"limit reached: {study.limit.reason}")
-        if self._alone() and not study.open:
-            broken = self._asking.broken
+        if self._no_researcher_left() and not study.open:
+            broken = self._pool.broken
             return End(broken or "no researcher has anything left to propose", failed=bool(broken))
         return None
 
-    def _alone(self) -> bool:
+    def _no_researcher_left(self) -> bool:
         """Whether no researcher will propose anything more."""
-        return self._asking.gone() == len(self._prepared.researchers)
+        return self._pool.gone() == len(self._prepared.researchers)
 
-    def _owed(self) -> bool:
+    def _work_paid_for(self) -> bool:
         """Whether something that was paid for is still to be thought to its end, run or judged."""
         study = self.study
-        if study.limit is None or study.limit.limit not in budget.PAID:
+        if study.limit is None or study.limit.limit not in limits.PAID:
             return False
-        return self._asking.busy or any(x.phase in ("proposed", "queued", "running") for x in study.open_experiments())
+        return self._pool.busy or any(x.phase in ("proposed", "queued", "running") for x in study.open_experiments())
 
     async def _close(self, tasks: Sequence[asyncio.Task[None]], end: End) -> None:
-        """End the runs in flight (they are run again), then everything else, and say why."""
+        """End the current runs (they are run again), then everything else, and say why."""
         self._closing = self._recorder.hurry = True
         self._prepared.lineage.patience.end()
-        self._flights.kill_all()
+        self._dispatcher.kill_all()
         waited = time.monotonic()
-        while self._flights.busy and time.monotonic() - waited < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be
+        while self._dispatcher.busy and time.monotonic() - waited < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be
             await asyncio.sleep(0.02)  # what has failed, so no event can be relied on here
         try:  # a verdict that is in the journal gets its note
-            await asyncio.wait_for(self._verdicts.judging.acquire(), LONGEST_GOODBYE)
+            await asyncio.wait_for(self._judging.judging.acquire(), LONGEST_GOODBYE)
         except TimeoutError:
             pass  # git hangs: it is done at the next start
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._recorder.finish(LONGEST_GOODBYE)  # what git has made is in the journal, too
-        stops = [wish for wish in self.study.open_wishes() if wish.kind == "stopped"]
-        granted = [(e.WishGranted(wish=wish.seq, outcome="stopped"), None, None) for wish in stops]
+        stops = [request for request in self.study.open_requests() if request.kind == "stopped"]
+        fulfilled = [(e.RequestFulfilled(request=request.seq, outcome="stopped"), None, None) for request in stops]
         stopped = e.SupervisorStopped(reason=end.reason, failed=end.failed, signal=end.signal)
         try:
-            self._recorder.record_all([*granted, (stopped, None, None)])
+            self._recorder.record_all([*fulfilled, (stopped, None, None)])
         except JournalError as error:
             self._room.give_all()
             reason = end.reason if str(error) in end.reason else f"{end.reason}; {error}"
@@ -255,7 +254,7 @@ class Supervisor:
                 self._recorder.wake()
 
     def _lose(self, experiment: Experiment) -> None:
-        """What is in flight by the record is so no more, and does not count."""
+        """What is under way by the record is so no more, and does not count."""
         if (run := experiment.in_flight()) is not None:
             lost = e.RunFinished(outcome="lost", reason="the disk is full; it is run again")
             self._recorder.record(lost, experiment.id, run.number)
@@ -263,16 +262,16 @@ class Supervisor:
     async def _serve_one(self, experiment: Experiment, slot: Slot) -> None:
         unverified = self._unverified(experiment)
         if unverified is None:
-            if not await self._intake.renew(experiment):
+            if not await self._proposals.rebase(experiment):
                 return
-            await self._bear(await self._flights.run(experiment, slot))
+            await self._back_off(await self._dispatcher.run(experiment, slot))
             unverified = self._unverified(experiment)
         if unverified is not None and not self._closing:
-            await self._flights.verify(experiment, unverified, slot)
-        if not self._closing and (failure := await self._verdicts.consider(experiment)):
+            await self._dispatcher.verify(experiment, unverified, slot)
+        if not self._closing and (failure := await self._judging.consider(experiment)):
             raise End(failure, failed=True)
 
-    async def _bear(self, trouble: str | None) -> None:
+    async def _back_off(self, trouble: str | None) -> None:
         """Wait a while where this machine kept a run from starting, since that may pass; not for ever.
 
         Raises:
@@ -297,7 +296,7 @@ class Supervisor:
         for experiment, _ in self.study.verifying():
             if experiment.id not in self._claimed:
                 return experiment
-        return schedule.next_experiment(self.study, self._claimed)
+        return scheduler.next_experiment(self.study, self._claimed)
 
     def _unverified(self, experiment: Experiment) -> int | None:
         """Number of the experiment's run that is still to be verified."""
@@ -306,7 +305,7 @@ class Supervisor:
     def _limit_reached(self) -> bool:
         """Say once that a limit is reached; from then on nothing new starts."""
         now = self._recorder.now()
-        found = budget.reached(self.study, now, self._disk_used) if self.study.limit is None else None
+        found = limits.reached(self.study, now, self._disk_used) if self.study.limit is None else None
         if found is not None:
             self._recorder.record(e.LimitReached(limit=found[0], reason=found[1]))
         return self.study.limit is not None
@@ -319,8 +318,8 @@ class Supervisor:
                 raise End(gone, failed=True)
             reap_strangers()
             reading = await asyncio.to_thread(self._gauges.read)
-            self._asking.saw(reading)
-            self._recorder.stream(self._flights.saw(reading))
+            self._pool.observe(reading)
+            self._recorder.stream(self._dispatcher.observe(reading))
             try:
                 if self.study.contract.limits.disk is not None and time.monotonic() - walked > DISK_INTERVAL:
                     self._disk_used = await asyncio.to_thread(self._prepared.workspace.disk_used)
@@ -357,7 +356,7 @@ class Supervisor:
                 if refused:
                     self._recorder.record(e.Recovered(where="program.md"))
                     refused = False
-                adopt(self._recorder, self._prepared.options.applied(found.contract), found.text)
+                apply_program(self._recorder, self._prepared.options.applied(found.contract), found.text)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -369,7 +368,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _soon(loop: asyncio.AbstractEventLoop, say: Callable[[str | None], None], waits: str | None) -> None:
+def _call_in_loop(loop: asyncio.AbstractEventLoop, say: Callable[[str | None], None], waits: str | None) -> None:
     """Call `say` in the event loop, from any thread; a loop that is over needs to hear nothing."""
     try:
         loop.call_soon_threadsafe(say, waits)

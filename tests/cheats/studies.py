@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from loop.config.overrides import Options
+from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
@@ -55,7 +55,7 @@ async def study(root: Path, sandbox: str, port: str, names: Sequence[str]) -> No
     workspace, lineage, gauges = Workspace(root), Lineage(root, "cheats"), FakeGauges(0)
     lineage.prepare()
     chosen = choose(sandbox)  # type: ignore[arg-type]
-    prepared = Prepared(workspace, lineage, load(root), Options(), (Cheater(names, port),), chosen)
+    prepared = Prepared(workspace, lineage, load(root), Overrides(), (Cheater(names, port),), chosen)
     with supervise(root), Journal(workspace.journal, create=True) as journal:
         await Supervisor(prepared, journal, find_slots(gauges.read(), os.environ), gauges).run()
 

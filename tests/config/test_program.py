@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.config.overrides import Options
+from loop.config.overrides import Overrides
 from loop.config.program import Program, ProgramError, load, parse, watch
 from loop.study.contract import Contract
 
@@ -164,15 +164,15 @@ async def test_a_saved_edit_is_seen_and_a_broken_one_is_told(tmp_path: Path) -> 
 
 def test_runs_compare_only_under_the_same_measure() -> None:
     contract = Contract()
-    assert contract.measure == Contract(keep={"confidence": 0.9}).measure  # type: ignore[arg-type]
-    assert contract.measure != Contract(budget=20).measure
-    assert contract.measure != Contract(verify="python check.py").measure
+    assert contract.protocol_id == Contract(keep={"confidence": 0.9}).protocol_id  # type: ignore[arg-type]
+    assert contract.protocol_id != Contract(budget=20).protocol_id
+    assert contract.protocol_id != Contract(verify="python check.py").protocol_id
 
 
 def test_flags_stay_in_force_and_only_tighten_limits() -> None:
     contract = parse("---\nlimits: {experiments: 10}\n---\n").contract
-    options = Options(experiments=30, budget=20).over({"hours": 2.0, "experiments": 5})
+    options = Overrides(experiments=30, budget=20).over({"hours": 2.0, "experiments": 5})
     applied = options.applied(contract)
     assert (applied.limits.experiments, applied.limits.hours) == (10, 2.0)
     assert (applied.budget, applied.deadline) == (20, 80)
-    assert Options().over(options.model_dump(exclude_none=True)) == options
+    assert Overrides().over(options.model_dump(exclude_none=True)) == options

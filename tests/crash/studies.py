@@ -1,4 +1,4 @@
-"""The studies that are killed: small real scripts, a researcher that is a real command, and a person with wishes.
+"""The studies that are killed: small real scripts, a researcher that is a real command, and a person with requests.
 
 Each comes to the same verdicts however often it is killed, because its numbers hang on edit and seed alone, and because
 the researcher goes on only when the person lets it (a file in `gates/`).
@@ -48,9 +48,9 @@ class Act:
     """One thing that the person does, as soon as what they wait for has come."""
 
     when: Callable[[Study], object]
-    wish: e.Body | None = None
+    request: e.Body | None = None
     about: int | None = None
-    """The experiment that the wish is about."""
+    """The experiment that the request is about."""
     titled: str = ""
     """The same, by its title."""
     gate: str = ""
@@ -132,16 +132,16 @@ def running(title: str) -> Callable[[Study], object]:
     return lambda study: any(x.title == title and x.in_flight() is not None for x in study.experiments.values())
 
 
-def granted(study: Study) -> object:
-    return not [wish for wish in study.open_wishes() if wish.kind != "steered"]
+def fulfilled(study: Study) -> object:
+    return not [request for request in study.open_requests() if request.kind != "steered"]
 
 
 def all_judged(study: Study) -> object:
-    return granted(study) and not study.open
+    return fulfilled(study) and not study.open
 
 
 def submitted(study: Study) -> object:
-    return granted(study) and any(x.submitted for x in study.experiments.values())
+    return fulfilled(study) and any(x.submitted for x in study.experiments.values())
 
 
 GOOD, BAD, MORE = "s/A=5/A=1/", "s/B=5/B=9/", "s/C=5/C=4/"
@@ -165,14 +165,14 @@ _ALL = (
         front="deadline: 20s\n",
         acts=(
             Act(judged(2), e.Paused(who="ada")),
-            Act(granted, e.Overruled(who="ada", verdict="kept", why="I know better"), 2),
-            Act(granted, e.Branched(who="ada"), 1),
-            Act(granted, e.Branched(who="ada"), 2),
-            Act(granted, e.Overruled(who="ada", verdict="discarded"), 2),
-            Act(granted, e.Requeued(who="ada"), 2),
-            Act(granted, e.Pinned(who="ada", text="think big")),
+            Act(fulfilled, e.Overruled(who="ada", verdict="kept", why="I know better"), 2),
+            Act(fulfilled, e.Branched(who="ada"), 1),
+            Act(fulfilled, e.Branched(who="ada"), 2),
+            Act(fulfilled, e.Overruled(who="ada", verdict="discarded"), 2),
+            Act(fulfilled, e.Requeued(who="ada"), 2),
+            Act(fulfilled, e.Pinned(who="ada", text="think big")),
             Act(
-                granted,
+                fulfilled,
                 e.Submitted(
                     who="ada",
                     title="my own",

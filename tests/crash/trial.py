@@ -237,12 +237,12 @@ class Trial:
         act = self._acts.pop(0)
         if act.gate:
             (self.home / "gates" / act.gate).touch()
-        if act.wish is not None:
+        if act.request is not None:
             about = act.about
             if act.titled:
                 about = next(x.id for x in study.experiments.values() if x.title == act.titled)
             with Journal(self.journal) as journal:
-                journal.append(act.wish, about)
+                journal.append(act.request, about)
 
     def _study(self) -> Study | None:
         db = sqlite3.connect(f"file:{self.journal}?mode=ro", uri=True)
@@ -317,8 +317,8 @@ class Trial:
                 self._wrong("lost", f"experiment {experiment.id} has no verdict")
         if self._acts:
             self._wrong("lost", f"the person still waits to do {self._acts[0]}")
-        for wish in study.open_wishes():
-            self._wrong("lost", f"the wish {wish.kind} was never granted")
+        for request in study.open_requests():
+            self._wrong("lost", f"the request {request.kind} was never fulfilled")
         for path in (self.home / "tmp").iterdir():
             self._wrong("inconsistent", f"{path.name} is left over in the folder for temporary files")
         touched = {name for name, _ in fingerprint(self.root).items() ^ self._before.items()}

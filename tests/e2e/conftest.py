@@ -102,7 +102,7 @@ class Bench:
     def study(self) -> Study:
         return fold(self.events(*FOLDED))
 
-    def wish(self, body: e.Body, experiment: int | None = None) -> int:
+    def request(self, body: e.Body, experiment: int | None = None) -> int:
         with Journal(Workspace(self.root).journal) as journal:
             return journal.append(body, experiment)
 

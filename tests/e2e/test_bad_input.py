@@ -118,15 +118,15 @@ def test_an_experiment_that_is_not_there(bench: Bench) -> None:
     for command in (["show", "99"], ["kill", "99"], ["approve", "99"]):
         assert "there is no experiment 99; they go from 0 to 1" in sentence(bench, *command, code=2)
     assert "there are no words" in sentence(bench, "steer", "  ", code=2)
-    assert len(bench.events()) == count, "a refused wish leaves no trace"
+    assert len(bench.events()) == count, "a refused request leaves no trace"
 
 
-def test_a_wish_while_no_loop_runs_is_kept_for_the_next(bench: Bench) -> None:
+def test_a_request_while_no_loop_runs_is_kept_for_the_next(bench: Bench) -> None:
     bench.program(limits={"experiments": 2}, keep={"baseline_runs": 2, "max_runs": 1})
     bench.looptop("run", "--headless", "--experiments", "1")
     assert "takes effect when `looptop` starts one" in bench.looptop("steer", "focus on DEPTH").stdout
     bench.looptop("run", "--headless", "--experiments", "2")
-    assert [wish.outcome for wish in bench.study().wishes.values()] == ["heard before experiment 2"]
+    assert [request.outcome for request in bench.study().requests.values()] == ["heard before experiment 2"]
 
 
 def test_a_terminal_that_shows_nothing_starts_the_loop_and_names_what_to_use(bench: Bench) -> None:

@@ -71,7 +71,7 @@ def test_while_a_loop_is_at_work_it_looks_and_leaves_the_mending_to_it(bench: Be
     bench.looptop()
     bench.until(lambda: bench.study().running())
     found = {found["what"]: found for found in bench.json_of("doctor", code=None)}
-    assert found["recovery"]["said"] == "journal, git and disk agree", "a run in flight and its worktree are no finding"
+    assert found["recovery"]["said"] == "journal, git and disk agree", "a run under way and its worktree are no finding"
     for flag in ("--mend", "--rebuild"):
         refused = bench.looptop("doctor", flag, code=1).stderr
         assert "a supervisor is already at work here" in refused and "looptop stop" in refused

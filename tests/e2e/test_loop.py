@@ -145,7 +145,7 @@ def test_pause_takes_effect_after_the_run_in_flight(bench: Bench) -> None:
     bench.looptop()
     bench.until(lambda: bench.study().running())
     bench.looptop("pause")
-    bench.until(lambda: not bench.study().running() and not bench.study().open_wishes())
+    bench.until(lambda: not bench.study().running() and not bench.study().open_requests())
     count = len(bench.events("run_started"))
     assert bench.events("run_finished")[-1].body.outcome == "finished"  # type: ignore[union-attr]
     time.sleep(1)
@@ -192,8 +192,8 @@ def test_steering_words_reach_the_researcher_before_its_next_proposal(bench: Ben
     bench.looptop("steer", "focus on DEPTH")
     bench.until_stopped()
     study = bench.consistent()
-    (wish,) = study.wishes.values()
-    assert wish.outcome.startswith("heard before experiment")
+    (request,) = study.requests.values()
+    assert request.outcome.startswith("heard before experiment")
     thoughts = "".join(event.body.text for event in bench.events("thought"))  # type: ignore[union-attr]
     assert "DEPTH" in thoughts
 
@@ -220,7 +220,7 @@ def test_a_person_overrules_the_judge_both_ways(bench: Bench) -> None:
     study = bench.consistent()
     assert study.experiments[1].verdict == "discarded"
     bench.program(limits={"experiments": 9}, keep={"baseline_runs": 2, "max_runs": 1, "confidence": 0.9999})
-    bench.wish(e.Paused())
+    bench.request(e.Paused())
     bench.looptop()
     assert "is the champion now" in bench.looptop("keep", "1", "--why", "I know better").stdout
     assert bench.git("rev-parse", study.branch) == study.experiments[1].commit
@@ -239,7 +239,7 @@ def test_a_person_s_own_edit_is_run_and_their_guidance_pinned(bench: Bench) -> N
     bench.program(limits={"experiments": 1}, keep={"baseline_runs": 2, "max_runs": 1})
     bench.looptop("run", "--headless")
     bench.program(limits={"experiments": 9}, keep={"baseline_runs": 2, "max_runs": 1})
-    bench.wish(e.Paused())
+    bench.request(e.Paused())
     bench.looptop()
     assert "is as in experiment 0; edit it first" in bench.looptop("submit", code=1).stderr
     bench.write("train.py", TRAIN.replace("DEPTH = 4", "DEPTH = 8"))
@@ -267,7 +267,7 @@ def test_a_person_goes_back_to_an_earlier_champion(bench: Bench) -> None:
     bench.program(limits={"experiments": 1}, keep={"baseline_runs": 2, "max_runs": 1})
     bench.looptop("run", "--headless")
     bench.program(limits={"experiments": 9}, keep={"baseline_runs": 2, "max_runs": 1})
-    bench.wish(e.Paused())
+    bench.request(e.Paused())
     bench.looptop()
     if bench.study().champion == 0:
         bench.looptop("keep", "1")

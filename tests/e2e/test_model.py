@@ -60,7 +60,7 @@ def test_words_and_interrupts_reach_the_model(bench: Bench) -> None:
     looks = Answer(calls=(("list_experiments", {}),))
 
     def waits(request: Request) -> Answer:
-        if not any(wish.kind == "steered" for wish in bench.study().wishes.values()):
+        if not any(request.kind == "steered" for request in bench.study().requests.values()):
             return Answer(reasoning="hm " * 3, rate=20, calls=looks.calls)
         return slow if "mind the depth" in request.text else looks
 
@@ -82,7 +82,7 @@ def test_words_and_interrupts_reach_the_model(bench: Bench) -> None:
         again = next(request for request in endpoint.requests if "enough thought" in request.text)
     assert cut.gone_at is not None and cut.gone_at <= again.at, "the stream was cut, then asked again with the words"
     assert "mind the depth" in again.text, "and it is the same conversation"
-    outcomes = [wish.outcome for wish in bench.study().wishes.values()]
+    outcomes = [request.outcome for request in bench.study().requests.values()]
     assert all("experiment 1" in outcome for outcome in outcomes), "the record says when each took effect"
     assert bench.consistent().judged() == 1
 

@@ -5,8 +5,7 @@ import math
 import pytest
 from hypothesis import strategies as st
 
-from loop.policy import guards
-from loop.policy import review_flags as flags
+from loop.policy import guards, review_flags
 from loop.researchers.agents.closing import title_of
 from loop.researchers.automl.constants import find, replace
 from loop.researchers.automl.ranges import around
@@ -112,7 +111,7 @@ def read(data: bytes) -> None:
     assert guards.fingerprint(before) == guards.fingerprint(before) and guards.syntax("train.py", text) != ""
     assert title_of(before, after)
     for before, after in ((text, text + "\nimport os\n"), ("", text), (text, "")):
-        for flag in flags.flags(Contract(), {"train.py": before}, {"train.py": after}):
+        for flag in review_flags.flags(Contract(), {"train.py": before}, {"train.py": after}):
             one_sentence(flag)
 
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from loop.config.settings import Prices, Settings
-from loop.researchers.llm import chat, faults, prices, responses
-from loop.researchers.llm import text_tools as verbs
+from loop.researchers.llm import chat, faults, prices, responses, text_tools
 from loop.researchers.llm.conversation import Conversation, Reply, Request, Said
 from loop.researchers.llm.endpoint import Endpoint
 from loop.researchers.protocol import Unusable
@@ -228,7 +227,7 @@ class Wire:
         request = Request("m", conversation)
         for dialect in (chat, responses):
             assert json.dumps(dialect.body(request), ensure_ascii=False).encode()
-        verbs.calls(reply.text, ("note",))
+        text_tools.calls(reply.text, ("note",))
 
 
 @pytest.fixture(scope="module")

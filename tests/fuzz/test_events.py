@@ -17,7 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.policy import limits
-from loop.reporting import table as results
+from loop.reporting import table
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.state import FOLDED, Study, fold
@@ -25,8 +25,7 @@ from tests.fuzz import corpus, grammar
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import TEXTS, VALUES, as_bytes
 from tests.stories import Story
-from tui.cli import event_lines as plain
-from tui.cli import status_text as reports
+from tui.cli import event_lines, status_text
 from tui.cli.open_study import json_of
 
 BODIES: tuple[type[e.Fact], ...] = tuple(get_args(get_args(e.Body)[0]))
@@ -104,15 +103,15 @@ def shown(study: Study, events: list[e.Event]) -> None:
     study.running(), study.verifying(), study.repetitions(), study.largest_gain(), study.usual(), study.built_on()
     limits.reached(study, 2000.0, 5)
     assert study.state and study.failures_in_a_row() >= 0
-    json.loads(json_of(reports.status(study, 1, 2000.0)), parse_constant=pytest.fail)
-    lines = [*reports.status_lines(study, None, 2000.0), *reports.summary(study), *reports.table(study)]
+    json.loads(json_of(status_text.status(study, 1, 2000.0)), parse_constant=pytest.fail)
+    lines = [*status_text.status_lines(study, None, 2000.0), *status_text.summary(study), *status_text.table(study)]
     for experiment in study.experiments.values():
-        json.loads(json_of(reports.experiment(study, experiment)), parse_constant=pytest.fail)
-        lines += reports.details(study, experiment)
-    lines += [line for event in events if (line := plain.line(event, study)) is not None]
+        json.loads(json_of(status_text.experiment(study, experiment)), parse_constant=pytest.fail)
+        lines += status_text.details(study, experiment)
+    lines += [line for event in events if (line := event_lines.line(event, study)) is not None]
     assert not any("\x1b" in line or "\n" in line for line in lines)
-    for form in results.FORMS:
-        results.table(study, form)
+    for form in table.FORMS:
+        table.table(study, form)
 
 
 def read(data: bytes) -> None:

@@ -14,7 +14,7 @@ from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import TEXTS, as_bytes, one_sentence
 from tests.recorded import record
-from tui.model.commands import KINDS, OrderError, completions, hint, parse
+from tui.model.commands import KINDS, CommandError, completions, hint, parse
 from tui.render.text import cells, clean, cut, wrap
 
 NUMBERS = st.sampled_from(("0", "1", "7", "99", "-1", "²", "٣", "１", "9" * 20, "9" * 5000, "1.0", "1e3", "0x1", "½"))
@@ -49,7 +49,7 @@ def read(data: bytes) -> None:
             assert "".join(typed[a:b] for a, b in rows).replace(" ", "") == typed.replace(" ", "")
         try:
             order = parse(typed, study())
-        except OrderError as refused:
+        except CommandError as refused:
             one_sentence(clean(str(refused)))
             continue
         assert order.number is None or order.number in study().experiments or order.number in study().pins

@@ -161,7 +161,7 @@ def read(data: bytes) -> None:
     assert e.decode(e.encode(changed)) == changed, "the journal gives back what was read"
     study = Study(contract=program.contract)
     limits.reached(study, 0.0, 0)
-    assert study.contract.deadline >= study.contract.budget > 0 and study.contract.measure
+    assert study.contract.deadline >= study.contract.budget > 0 and study.contract.protocol_id
 
 
 def test_any_file_is_a_program_or_one_sentence(budget: Budget) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from loop.policy import guards
 from loop.researchers.agents.closing import title_of
 from loop.researchers.briefing.excerpt import visible
-from loop.researchers.llm import text_tools as verbs
+from loop.researchers.llm import text_tools
 from loop.researchers.llm.thinking import Splitter
 from loop.researchers.llm.toolbox import RESULT, GivenUp, Toolbox
 from loop.researchers.patching import Refused, diff, replace_once
@@ -165,7 +165,7 @@ def read_text(data: bytes) -> None:
     for at in range(0, len(answer), 7):
         text += "".join(piece for kind, piece in splitter.feed(answer[at : at + 7]) if kind == "text")
     text += "".join(piece for kind, piece in splitter.finish() if kind == "text")
-    calls = verbs.calls(text, NAMES)
+    calls = text_tools.calls(text, NAMES)
     assert len(calls) <= text.count("\n") + 1 and len({call.id for call in calls}) == len(calls)
     assert sum(len(call.arguments) for call in calls) < 50 * len(text) + 1000, "nothing grows by being read"
     asyncio.run(converse([(call.name, call.arguments) for call in calls]))
@@ -259,14 +259,14 @@ LONG: tuple[tuple[str, Any], ...] = (
         "many lines like many",
         lambda size: replace_once("".join(f"x{n}\n" for n in range(size)), "\n".join(map(str, range(300))), ""),
     ),
-    ("fences that nobody closes", lambda size: verbs.calls("```x\n" * size, NAMES)),
+    ("fences that nobody closes", lambda size: text_tools.calls("```x\n" * size, NAMES)),
     (
         "edits that nobody closes",
-        lambda size: verbs.calls("```edit_file a\n" + "<<<<<<< SEARCH\n" * size + "```\n", NAMES),
+        lambda size: text_tools.calls("```edit_file a\n" + "<<<<<<< SEARCH\n" * size + "```\n", NAMES),
     ),
     (
         "rules in an edit",
-        lambda size: verbs.calls("```edit_file a\n<<<<<<< SEARCH\n" + "=======\n" * size + "```\n", NAMES),
+        lambda size: text_tools.calls("```edit_file a\n<<<<<<< SEARCH\n" + "=======\n" * size + "```\n", NAMES),
     ),
     ("tags that open nothing", lambda size: list(Splitter().feed("<think" * size))),
 )

@@ -224,7 +224,7 @@ def test_an_older_journal_is_looked_at_as_it_is_and_migrated_with_a_copy_by_a_su
     older(path)
     with Journal(path) as journal:
         events = journal.read()
-        journal.append(e.Paused(who="ada"))  # a wish to a loop that was started before the update
+        journal.append(e.Paused(who="ada"))  # a request to a loop that was started before the update
     assert layout(path) == 1 and not path.with_name("journal.layout-1.db").exists()
     with Journal(path, create=True) as journal:
         assert journal.read()[:-1] == events
@@ -407,7 +407,7 @@ def test_facts_that_nobody_has_room_for_wait_and_are_written_in_order_when_there
             assert [x.kind for x in journal.read(kinds=e.KINDS - kinds)] == ["fault"]
 
 
-def test_a_full_disk_can_be_looked_at_and_a_wish_says_why_not(tmp_path: Path, path: Path) -> None:
+def test_a_full_disk_can_be_looked_at_and_a_request_says_why_not(tmp_path: Path, path: Path) -> None:
     with small_disk(tmp_path / "small", "8m") as disk:
         shutil.copyfile(path, disk / "journal.db")
         fill(disk)

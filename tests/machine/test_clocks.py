@@ -3,7 +3,7 @@
 import pytest
 
 from loop.machine.clocks import Clocks, Moment
-from loop.policy import limits as budget
+from loop.policy import limits
 from loop.runs.local.machine_faults import Around, lost
 from loop.runs.spec import RunResult
 from loop.study import events as e
@@ -59,7 +59,7 @@ def test_the_hours_of_a_study_are_those_that_were_lived(jump: float) -> None:
     story.tell(e.ClockMoved(set_by=jump), at=4600.0 + jump)
     study = fold(story.events)
     assert study.hours() == pytest.approx(1.0, rel=1e-3) and study.hours(8200.0 + jump) == pytest.approx(2.0, rel=1e-3)
-    assert budget.reached(study, 4700.0 + jump) is None
+    assert limits.reached(study, 4700.0 + jump) is None
     story.tell(e.ClockMoved(slept=36_000.0), at=4600.0 + jump + 36_000)
     assert fold(story.events).hours() == pytest.approx(1.0, rel=1e-3), "asleep is no time at work"
     story.tell(e.SupervisorStopped(reason="x"), at=8200.0 + jump + 36_000)
@@ -68,7 +68,9 @@ def test_the_hours_of_a_study_are_those_that_were_lived(jump: float) -> None:
 
 def test_what_waits_and_what_runs_is_timed_as_if_the_clock_had_always_gone_so() -> None:
     story = begun(at=0.0)
-    story.tell(e.RunStarted(seed=1, slot=0, budget=300, deadline=600, measure="m", pid=1, pid_started=0), 0, 1, at=10.0)
+    story.tell(
+        e.RunStarted(seed=1, slot=0, budget=300, deadline=600, protocol_id="m", pid=1, pid_started=0), 0, 1, at=10.0
+    )
     story.tell(e.Fault(where="llm", message="no answer", next_at=60.0), at=20.0)
     story.tell(e.ClockMoved(set_by=DAY), at=30.0 + DAY)
     study = fold(story.events)

@@ -14,7 +14,7 @@ from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, init_repository
 from loop.lineage.message import ExperimentMessage
 from loop.machine.gauges import FakeGauges
-from loop.pipeline.dispatcher import Flights
+from loop.pipeline.dispatcher import Dispatcher
 from loop.runs.local.readiness import Readiness
 from loop.runs.slot import Slot
 from loop.sandbox.backend import Sandbox
@@ -111,7 +111,7 @@ class House:
         self.workspace, self.lineage = Workspace(folder), Lineage(folder, "test")
         self.recorder = Recorder(journal)
         readiness = Readiness(FakeGauges(0), self.recorder)
-        self.flights = Flights(self.workspace, self.lineage, self.recorder, sandbox, readiness)
+        self.flights = Dispatcher(self.workspace, self.lineage, self.recorder, sandbox, readiness)
         self.contract = Contract(run="python train.py", metric="loss", verify="python check.py")
         base = self.lineage.head()
         self.recorder.record(

@@ -30,14 +30,14 @@ def test_an_edit_is_compared_with_the_experiment_that_the_checkout_stands_on(tmp
     (root / "train.py").write_text(TRAIN.replace("WIDTH = 64", "WIDTH = 96"))
     found = look(lineage, study)
     assert isinstance(found, Edit) and (found.added, found.removed, found.words) == (1, 1, "train.py (+1 -1)")
-    assert (found.wish.parent, list(found.wish.edits), found.wish.title) == (0, ["train.py"], "WIDTH = 96")
-    assert found.wish.edits["train.py"] == TRAIN.replace("WIDTH = 64", "WIDTH = 96")
+    assert (found.request.parent, list(found.request.edits), found.request.title) == (0, ["train.py"], "WIDTH = 96")
+    assert found.request.edits["train.py"] == TRAIN.replace("WIDTH = 64", "WIDTH = 96")
     git(root, "stash", "--quiet")
     git(root, "switch", "--quiet", "--detach", study.experiments[1].commit or "")
     (root / "lib" / "data.py").write_text("ROWS = 99\n")
     found = look(lineage, study)
     assert isinstance(found, Edit)
-    assert (found.wish.parent, found.wish.edits) == (1, {"lib/data.py": "ROWS = 99\n"})
+    assert (found.request.parent, found.request.edits) == (1, {"lib/data.py": "ROWS = 99\n"})
 
 
 def test_a_commit_of_the_person_s_own_is_compared_with_the_baseline(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_commit_of_the_person_s_own_is_compared_with_the_baseline(tmp_path: Pa
     (root / "train.py").write_text(TRAIN.replace("WIDTH = 64", "WIDTH = 96"))
     git(root, "commit", "--quiet", "-am", "mine")
     found = look(lineage, study)
-    assert isinstance(found, Edit) and (found.wish.parent, list(found.wish.edits)) == (0, ["train.py"])
+    assert isinstance(found, Edit) and (found.request.parent, list(found.request.edits)) == (0, ["train.py"])
 
 
 def test_what_cannot_be_submitted_is_said_in_a_sentence(tmp_path: Path) -> None:

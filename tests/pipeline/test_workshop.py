@@ -9,7 +9,7 @@ import pytest
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, LineageError
-from loop.pipeline.workshop import TreeWorkshop
+from loop.pipeline.workshop import AgentWorktree
 from loop.runs.local.orphans import sweep_leftovers
 from loop.study import events as e
 from loop.study.contract import Contract
@@ -18,7 +18,7 @@ from tests.repositories import TRAIN, fingerprint, git, make_repository
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Iterator[TreeWorkshop]:
+def workshop(tmp_path: Path) -> Iterator[AgentWorktree]:
     root = make_repository(tmp_path / "repo")
     lineage = Lineage(root, "study")
     lineage.prepare()
@@ -27,7 +27,7 @@ def workshop(tmp_path: Path) -> Iterator[TreeWorkshop]:
         journal.append(
             e.StudyStarted(tag="study", branch=lineage.branch, base=lineage.head(), contract=contract, text="")
         )
-        yield TreeWorkshop(Workspace(root), lineage, Recorder(journal))
+        yield AgentWorktree(Workspace(root), lineage, Recorder(journal))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def until(path: Path) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_it_reads_the_text_and_what_it_changed_comes_back(workshop: TreeWorkshop, root: Path) -> None:
+async def test_it_reads_the_text_and_what_it_changed_comes_back(workshop: AgentWorktree, root: Path) -> None:
     before = fingerprint(root)
     heard: list[bytes] = []
     command = "cat; echo 'WIDTH = 1' > lib/new.py; sed -i 's/0.1/0.2/' train.py; touch stray; exit 3 # (an end"
@@ -60,7 +60,7 @@ async def test_it_reads_the_text_and_what_it_changed_comes_back(workshop: TreeWo
     assert (root / ".looptop" / "workshop" / "1" / "log.txt").read_text() == "what to do: é\n"
 
 
-async def test_two_at_once_do_not_meet(workshop: TreeWorkshop, root: Path) -> None:
+async def test_two_at_once_do_not_meet(workshop: AgentWorktree, root: Path) -> None:
     def write(word: str) -> str:
         return f"echo {word} > train.py; sleep 0.2; cat train.py"
 
@@ -69,7 +69,7 @@ async def test_two_at_once_do_not_meet(workshop: TreeWorkshop, root: Path) -> No
     assert nothing_left(root)
 
 
-async def test_cancelled_however_often_it_ends_its_processes_first(workshop: TreeWorkshop, root: Path) -> None:
+async def test_cancelled_however_often_it_ends_its_processes_first(workshop: AgentWorktree, root: Path) -> None:
     out = root / ".looptop" / "workshop" / "1" / "out"
     stubborn = "trap '' TERM; (trap '' TERM; exec sleep 600) & touch \"$LOOPTOP_RUN_DIR/ready\"; sleep 600; sleep 600"
     task = asyncio.create_task(workshop.work(stubborn, "", 600, lambda _: None))
@@ -83,7 +83,7 @@ async def test_cancelled_however_often_it_ends_its_processes_first(workshop: Tre
 
 
 @pytest.mark.parametrize("turns", range(1, 12))
-async def test_cancelled_while_it_begins_it_leaves_no_tree(workshop: TreeWorkshop, root: Path, turns: int) -> None:
+async def test_cancelled_while_it_begins_it_leaves_no_tree(workshop: AgentWorktree, root: Path, turns: int) -> None:
     task = asyncio.create_task(workshop.work("sleep 600", "", 600, lambda _: None))
     for _ in range(turns):
         await asyncio.sleep(0.004)
@@ -94,7 +94,7 @@ async def test_cancelled_while_it_begins_it_leaves_no_tree(workshop: TreeWorksho
     assert nothing_left(root)
 
 
-async def test_what_an_accident_left_is_found_at_the_next_start(workshop: TreeWorkshop, root: Path) -> None:
+async def test_what_an_accident_left_is_found_at_the_next_start(workshop: AgentWorktree, root: Path) -> None:
     out = root / ".looptop" / "workshop" / "1" / "out"
     task = asyncio.create_task(workshop.work('touch "$LOOPTOP_RUN_DIR/ready"; sleep 600', "", 600, lambda _: None))
     await until(out / "ready")
@@ -105,7 +105,7 @@ async def test_what_an_accident_left_is_found_at_the_next_start(workshop: TreeWo
     assert nothing_left(root)
 
 
-async def test_a_tree_that_cannot_be_made_is_said_and_leaves_nothing(workshop: TreeWorkshop, root: Path) -> None:
+async def test_a_tree_that_cannot_be_made_is_said_and_leaves_nothing(workshop: AgentWorktree, root: Path) -> None:
     git(root, "config", "filter.broken.smudge", "false")
     git(root, "config", "filter.broken.required", "true")
     (root / ".git" / "info" / "attributes").write_text("*.py filter=broken\n")

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from bench.judge import Change, Noisiness, Ours
-from loop.policy import scheduler as schedule
+from loop.policy import scheduler
 from loop.study import events as e
 from loop.study.contract import Contract, Keep
 from tests.stories import Story
@@ -50,7 +50,7 @@ def by_the_loop(change: Change) -> tuple[list[bool], list[float]]:
     def run(number: int) -> None:
         experiment = story.study().experiments[number]
         measured.append(rng.gauss(0, 1))
-        story.runs(number, [-(level[number] + measured[-1] * scale[number])], schedule.next_run(experiment)[0])
+        story.runs(number, [-(level[number] + measured[-1] * scale[number])], scheduler.next_run(experiment)[0])
 
     story.propose(0).queue(0, None)
     for _ in range(KEEP.baseline_runs):
@@ -64,11 +64,11 @@ def by_the_loop(change: Change) -> tuple[list[bool], list[float]]:
         scale[number] = noisy.of(effect, true)
         story.propose(number, champion).queue(number, champion)
         while True:
-            found = schedule.next_experiment(story.study())
+            found = scheduler.next_experiment(story.study())
             assert found is not None
             run(found.id)
             study = story.study()
-            decision = schedule.decision(study, study.experiments[number])
+            decision = scheduler.decision(study, study.experiments[number])
             if decision.action in ("keep", "discard"):
                 break
         verdict: e.Verdict = "kept" if decision.action == "keep" else "discarded"

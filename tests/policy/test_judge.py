@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.policy.judge import BEYOND_HISTORY, BEYOND_NOISE, FUTILE, Noise, bar, judge, needed, pooled, present_noise
+from loop.policy.judge import (
+    BEYOND_HISTORY,
+    BEYOND_NOISE,
+    FUTILE,
+    Noise,
+    judge,
+    keep_threshold,
+    needed,
+    pooled,
+    present_noise,
+)
 from loop.study.contract import Keep
 
 KEEP = Keep()
@@ -139,7 +149,7 @@ def test_a_result_inside_the_noise_is_discarded_and_called_so() -> None:
 
 
 def test_a_near_win_runs_again_until_the_runs_are_used_up() -> None:
-    near = 1.0 - 0.95 * bar(KEEP, 5, 5, NOISE)
+    near = 1.0 - 0.95 * keep_threshold(KEEP, 5, 5, NOISE)
     decisions = [judge(KEEP, "min", KNOWN, [near] * n, NOISE) for n in (3, 4, 5)]
     assert [decision.action for decision in decisions] == ["again", "again", "discard"]
     assert decisions[0].reason.startswith("run again: better by ")
@@ -147,7 +157,7 @@ def test_a_near_win_runs_again_until_the_runs_are_used_up() -> None:
 
 
 def test_more_runs_turn_the_same_mean_into_a_win() -> None:
-    good = 1.0 - 1.01 * bar(KEEP, 5, 3, NOISE)
+    good = 1.0 - 1.01 * keep_threshold(KEEP, 5, 3, NOISE)
     assert judge(KEEP, "min", KNOWN, [good], NOISE).action == "again"
     assert judge(KEEP, "min", KNOWN, [good] * 3, NOISE).action == "keep"
 
@@ -198,7 +208,7 @@ def test_the_champion_counts_by_its_mean_not_its_luckiest_run() -> None:
 
 def test_bar_is_the_smallest_effect_that_is_kept() -> None:
     for n in (1, 2, 5):
-        needs = bar(KEEP, 3, n, NOISE)
+        needs = keep_threshold(KEEP, 3, n, NOISE)
         assert judge(KEEP, "min", BASELINE, [1.0 - 1.0001 * needs] * n, NOISE).action == "keep"
         assert judge(KEEP, "min", BASELINE, [1.0 - 0.9999 * needs] * n, NOISE).action != "keep"
 

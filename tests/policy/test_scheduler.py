@@ -3,14 +3,14 @@
 import pytest
 
 from loop.policy import limits as budget
-from loop.policy import scheduler as schedule
+from loop.policy import scheduler
 from loop.study import events as e
 from loop.study.contract import Contract, Limits
 from tests.stories import Story
 
 
 def next_id(story: Story, claimed: tuple[int, ...] = ()) -> int | None:
-    found = schedule.next_experiment(story.study(), claimed)
+    found = scheduler.next_experiment(story.study(), claimed)
     return None if found is None else found.id
 
 
@@ -20,22 +20,22 @@ def test_the_baseline_runs_until_the_noise_is_known() -> None:
     story.queue(0, None)
     assert next_id(story) == 0
     story.start(0, 1)
-    assert next_id(story) is None  # in flight
+    assert next_id(story) is None  # under way
     story.finish(0, 1, 1.0).runs(0, [1.01], 2)
     assert next_id(story) == 0
-    assert not schedule.wants_proposal(story.study(), 1, 0, 0)
+    assert not scheduler.wants_proposal(story.study(), 1, 0, 0)
     story.runs(0, [0.99], 3).judge(0, "kept", 1.0)
     assert next_id(story) is None
-    assert schedule.wants_proposal(story.study(), 1, 0, 0)
+    assert scheduler.wants_proposal(story.study(), 1, 0, 0)
 
 
 def test_seeds_begin_alike_for_every_experiment_and_a_lost_run_keeps_its_seed() -> None:
     story = Story().baseline().propose(1).queue(1)
-    assert schedule.next_run(story.study().experiments[1]) == (1, schedule.FIRST_SEED)
+    assert scheduler.next_run(story.study().experiments[1]) == (1, scheduler.FIRST_SEED)
     story.start(1, 1).finish(1, 1, None, "lost")
-    assert schedule.next_run(story.study().experiments[1]) == (2, schedule.FIRST_SEED)
+    assert scheduler.next_run(story.study().experiments[1]) == (2, scheduler.FIRST_SEED)
     story.runs(1, [1.0], 2)
-    assert schedule.next_run(story.study().experiments[1]) == (3, schedule.FIRST_SEED + 1)
+    assert scheduler.next_run(story.study().experiments[1]) == (3, scheduler.FIRST_SEED + 1)
 
 
 def test_a_verdict_near_goes_before_a_start() -> None:
@@ -85,7 +85,7 @@ def test_nothing_starts_while_paused_stopping_or_at_a_limit() -> None:
         assert next_id(story) == 1
         story.tell(body)
         assert next_id(story) is None
-        assert not schedule.wants_proposal(story.study(), 1, 5, 0)
+        assert not scheduler.wants_proposal(story.study(), 1, 5, 0)
     assert next_id(Story().baseline().propose(1).queue(1).tell(e.Paused()).tell(e.Resumed())) == 1
 
 
@@ -102,29 +102,29 @@ def test_after_a_new_budget_the_champion_is_measured_anew_first() -> None:
 
 def test_a_waiting_proposal_does_not_block_the_slot_but_a_pile_does() -> None:
     story = Story().baseline()
-    for number in range(1, schedule.MOST_WAITING + 1):
-        assert schedule.wants_proposal(story.study(), 1, 0, 0)
+    for number in range(1, scheduler.MOST_WAITING + 1):
+        assert scheduler.wants_proposal(story.study(), 1, 0, 0)
         story.propose(number).queue(number).tell(e.ApprovalAsked(reason="x"), number)
         assert next_id(story) is None
-    assert not schedule.wants_proposal(story.study(), 1, 0, 0)
+    assert not scheduler.wants_proposal(story.study(), 1, 0, 0)
 
 
 def test_proposals_stop_where_the_open_ones_reach_the_limit() -> None:
     story = Story(Contract(limits=Limits(experiments=2))).baseline().propose(1).queue(1)
-    assert schedule.wants_proposal(story.study(), 4, 0, 0)
-    assert not schedule.wants_proposal(story.study(), 4, 0, thinking=1)
+    assert scheduler.wants_proposal(story.study(), 4, 0, 0)
+    assert not scheduler.wants_proposal(story.study(), 4, 0, thinking=1)
 
 
 @pytest.mark.parametrize("outcome", ["crashed", "timed_out", "killed"])
 def test_one_run_without_an_end_decides_whatever_the_others_say(outcome: e.Outcome) -> None:
     story = Story().baseline().propose(1).queue(1).runs(1, [0.5]).start(1, 2).finish(1, 2, None, outcome)
-    assert schedule.standing(story.study(), story.study().experiments[1])[0] == outcome
+    assert scheduler.standing(story.study(), story.study().experiments[1])[0] == outcome
 
 
 def test_what_stands_before_any_comparison() -> None:
     def standing(story: Story) -> tuple[str, str]:
         study = story.study()
-        return schedule.standing(study, study.experiments[1])
+        return scheduler.standing(study, study.experiments[1])
 
     contract = Contract(verify="check")
     story = Story(contract).propose(0).propose(1).queue(1)

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from loop.runs.local.process import LocalRun
+from loop.runs.local.process import LocalProcess
 from loop.runs.spec import RunSpec
 from loop.sandbox.environment import child_environment
 
@@ -15,7 +15,7 @@ async def main() -> None:
     env = child_environment(
         os.environ, budget_s=1, seed=0, run_dir=folder / "out", tmp_dir=folder / "tmp", cache_dir=folder / "cache"
     )
-    run = await LocalRun.start(RunSpec([sys.executable, program], folder, env, folder, deadline_s=60))
+    run = await LocalProcess.start(RunSpec([sys.executable, program], folder, env, folder, deadline_s=60))
     print(run.pid, flush=True)
     await run.wait()
 

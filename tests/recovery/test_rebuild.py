@@ -50,7 +50,7 @@ def tree(study: Study) -> list[tuple[object, ...]]:
     return [
         (x.id, x.parent, x.commit, x.parent_commit, x.verdict, x.reason, x.metric, x.effect, x.noise, x.confidence,
          x.champion, x.judged_by, x.judged_at, x.title, x.hypothesis, x.researcher, x.flags, x.doubts,
-         x.lines_added, x.lines_removed, x.measured(study.contract.measure))
+         x.lines_added, x.lines_removed, x.measured(study.contract.protocol_id))
         for x in study.experiments.values()
     ]  # fmt: skip
 
@@ -67,7 +67,7 @@ def test_with_the_journal_deleted_the_tree_comes_back_from_git_and_what_cannot_i
     seconds = [(run.number, run.seed, run.seconds, run.stepping) for run in after.usual()]
     assert seconds == [(run.number, run.seed, run.seconds, run.stepping) for run in before.usual()]
     assert (rebuilt.salvaged, rebuilt.from_git, rebuilt.kept) == (0, (0, 1, 2, 3, 4), "")
-    for phrase in ("the reasoning and the tool calls", "the notebook", "a person's words, pins and other wishes"):
+    for phrase in ("the reasoning and the tool calls", "the notebook", "a person's words, pins and other requests"):
         assert phrase in rebuilt.lost
     assert after.faults[-1][1].message.startswith("the journal of test was made anew: experiments 0 to 4 from git;")
 

@@ -154,7 +154,7 @@ def test_a_supervisor_that_died_on_its_way_is_followed_without_a_word(hurt: Hurt
     hurt.say(e.ExperimentProposed(researcher="scripted", title="new", parent=4), 5)
     hurt.say(e.EditsRecorded(edits={"run.sh": "echo loss: 3\n"}), 5)
     started = e.RunStarted(
-        seed=1, slot=0, budget=1.0, deadline=9.0, measure=study.contract.measure, pid=1, pid_started=0.0
+        seed=1, slot=0, budget=1.0, deadline=9.0, protocol_id=study.contract.protocol_id, pid=1, pid_started=0.0
     )
     hurt.say(started, 2, 9)
     folder = Workspace(hurt.root).run_folder(2, 10)
@@ -259,7 +259,7 @@ def test_an_older_journal_is_told_what_git_knows_and_no_number_is_used_twice(hur
         assert (now.commit, now.parent, now.lines_added, now.title, now.researcher) == (
             before.commit, before.parent, before.lines_added, before.title, before.researcher,
         )  # fmt: skip
-        assert now.measured(after.contract.measure) == before.measured(whole.contract.measure)
+        assert now.measured(after.contract.protocol_id) == before.measured(whole.contract.protocol_id)
     assert after.fingerprints == whole.fingerprints
 
 

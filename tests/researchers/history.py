@@ -212,7 +212,7 @@ def _run(number: int, contract: Contract, metric: float | None) -> Run:
         slot=0,
         budget=300,
         deadline=600,
-        measure=contract.measure,
+        protocol_id=contract.protocol_id,
         started_at=START,
         pid=1,
         pid_started=1.0,

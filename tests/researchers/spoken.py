@@ -36,7 +36,7 @@ class Spoken:
     def rewrite(self, text: str) -> None:
         self.notes = [text]
 
-    def hear(self) -> Sequence[str]:
+    def messages(self) -> Sequence[str]:
         heard, self.words = self.words, []
         return heard
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loop.runs.local.process import LocalRun
+from loop.runs.local.process import LocalProcess
 from loop.runs.output import Sample
 from loop.runs.spec import RunResult, RunSpec
 from loop.sandbox.environment import child_environment
@@ -46,8 +46,8 @@ class Place:
         *arguments: str,
         on_samples: Callable[[list[Sample]], None] = lambda _: None,
         **limits: float,
-    ) -> LocalRun:
-        return await LocalRun.start(replace(self.spec(program, *arguments), **limits), on_samples)
+    ) -> LocalProcess:
+        return await LocalProcess.start(replace(self.spec(program, *arguments), **limits), on_samples)
 
     async def run(self, program: str, *arguments: str, **limits: float) -> RunResult:
         return await (await self.start(program, *arguments, **limits)).wait()

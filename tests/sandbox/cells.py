@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from loop.runs.local import process as local
-from loop.runs.local.process import LocalRun
+from loop.runs.local.process import LocalProcess
 from loop.runs.output import Sample
 from loop.runs.spec import RunResult, RunSpec
-from loop.sandbox.access import Reach
+from loop.sandbox.access import Access
 from loop.sandbox.backend import NoSandbox, Sandbox, choose
 from loop.sandbox.confinement import Confinement
 from loop.sandbox.environment import child_environment
@@ -112,7 +112,7 @@ class Cell:
 
     async def start(
         self, program: str, *arguments: str, on_samples: Callable[[list[Sample]], None] = lambda _: None, **limits: int
-    ) -> LocalRun:
+    ) -> LocalProcess:
         """Start one of `tests/programs`."""
         shutil.copytree(PROGRAMS, self.folder / "programs", dirs_exist_ok=True)
         argv = [self.python, str(self.folder / "programs" / program), *arguments]
@@ -120,11 +120,11 @@ class Cell:
 
     async def start_command(
         self, argv: list[str], on_samples: Callable[[list[Sample]], None] = lambda _: None, **limits: int
-    ) -> LocalRun:
+    ) -> LocalProcess:
         spec = self.spec(argv, *self.confinement(argv), **limits)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(local, "_WARDEN", [*become(self.user), self.python, *local._WARDEN[1:]])
-            return await LocalRun.start(spec, on_samples)
+            return await LocalProcess.start(spec, on_samples)
 
     def spec(self, argv: list[str], confinement: Confinement | None, inside: Path, **limits: int) -> RunSpec:
         """A run of `argv`, which names its temporary folder `inside`."""
@@ -145,7 +145,7 @@ class Cell:
     def confinement(self, argv: list[str]) -> tuple[Confinement | None, Path]:
         """What the command may reach, and how it names its temporary folder."""
         environment = {**os.environ, "HOME": str(self.home)}
-        reach = Reach(self.sandbox, self.root, self.root / ".looptop", self.cache, environment)
+        reach = Access(self.sandbox, self.root, self.root / ".looptop", self.cache, environment)
         given = (self.training.parent, self.declared.parent, self.linked)
         confinement = reach.confinement(
             argv,

@@ -16,7 +16,7 @@ import pytest
 from loop.runs.local import process as local
 from loop.runs.local.exit_reason import cannot_start
 from loop.runs.local.order import Order
-from loop.runs.local.process import LocalRun
+from loop.runs.local.process import LocalProcess
 from loop.sandbox import landlock, seccomp
 from loop.sandbox.backend import NoSandbox, Sandbox, choose, missing
 from loop.sandbox.confinement import Confinement, links_on_the_way, rules
@@ -236,7 +236,7 @@ async def test_a_run_that_bubblewrap_cannot_confine_is_not_started() -> None:
         confinement, inside = cell.confinement(argv)
         assert confinement is not None
         broken = replace(confinement, shown=(("/etc", "/no/such/folder"),))
-        result = await (await LocalRun.start(cell.spec(argv, broken, inside))).wait()
+        result = await (await LocalProcess.start(cell.spec(argv, broken, inside))).wait()
         assert result.outcome == "crashed" and "/no/such/folder" in result.reason and "step 1" not in result.tail
 
 

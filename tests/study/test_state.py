@@ -65,8 +65,8 @@ def test_a_lost_run_does_not_count() -> None:
 
 def test_runs_of_before_a_move_onto_a_new_champion_do_not_count() -> None:
     story = Story().baseline().propose(1).queue(1).runs(1, [0.98])
-    assert story.study().experiments[1].measured(story.contract.measure) == [0.98]
-    assert story.queue(1, 0).study().experiments[1].measured(story.contract.measure) == []
+    assert story.study().experiments[1].measured(story.contract.protocol_id) == [0.98]
+    assert story.queue(1, 0).study().experiments[1].measured(story.contract.protocol_id) == []
 
 
 def test_a_baseline_that_never_worked_is_taken_anew_and_its_runs_keep_their_numbers() -> None:
@@ -78,14 +78,14 @@ def test_a_baseline_that_never_worked_is_taken_anew_and_its_runs_keep_their_numb
     assert again.experiments[0].verdict == "kept"  # but never one that worked
 
 
-def test_a_wish_is_open_until_it_is_granted() -> None:
+def test_a_request_is_open_until_it_is_granted() -> None:
     story = Story().baseline().tell(e.Steered(who="ada", text="try less"))
     seq = len(story.events)
-    assert [wish.seq for wish in story.study().open_wishes()] == [seq]
-    story.tell(e.WishGranted(wish=seq, outcome="heard"))
+    assert [request.seq for request in story.study().open_requests()] == [seq]
+    story.tell(e.RequestFulfilled(request=seq, outcome="heard"))
     study = story.study()
-    assert study.open_wishes() == []
-    assert study.wishes[seq].outcome == "heard" and study.wishes[seq].granted_at == 1000.0 + seq + 1
+    assert study.open_requests() == []
+    assert study.requests[seq].outcome == "heard" and study.requests[seq].fulfilled_at == 1000.0 + seq + 1
 
 
 def test_states_follow_what_a_person_asks_and_what_the_supervisor_says() -> None:
@@ -224,7 +224,7 @@ def _one_of_each() -> list[e.Event]:
         e.Requeued(),
         e.Branched(),
         e.Stopped(),
-        e.WishGranted(wish=3, outcome="x"),
+        e.RequestFulfilled(request=3, outcome="x"),
     ):
         story.tell(body, 1, 1)
     assert {event.kind for event in story.events} == FOLDED

@@ -10,13 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loop.config.overrides import Options
+from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
 from loop.machine.gauges import FakeGauges, Gauges, Reading
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Researcher, Sink
-from loop.runs.local import process as local
+from loop.runs.local import process
 from loop.sandbox.backend import Wanted, choose
 from loop.study import events as e
 from loop.study.events import GpuProcess, GpuUse
@@ -92,7 +92,7 @@ class House:
         lineage = Lineage(self.root, "test")
         lineage.prepare()
         prepared = Prepared(
-            Workspace(self.root), lineage, load(self.root), Options(), researchers, choose(self.sandbox)
+            Workspace(self.root), lineage, load(self.root), Overrides(), researchers, choose(self.sandbox)
         )
         return Supervisor(prepared, journal, find_slots(self.gauges.read()), self.gauges)
 
@@ -252,10 +252,10 @@ async def test_a_kill_is_granted_with_the_end_of_the_run_so_that_no_death_in_bet
         researcher = Scripted(change("# the end", "sleep 60"))
         await asyncio.wait_for(house.supervisor(journal, researcher).run(), 60)
         await killing
-    granted = house.events("wish_granted")[-1]
+    fulfilled = house.events("request_fulfilled")[-1]
     ended = [event for event in house.events("run_finished") if event.experiment == 1]
-    assert [event.seq for event in ended] == [granted.seq - 1]
-    assert granted.at == ended[0].at, "one transaction"
+    assert [event.seq for event in ended] == [fulfilled.seq - 1]
+    assert fulfilled.at == ended[0].at, "one transaction"
     assert house.study().experiments[1].verdict == "killed"
 
 
@@ -366,8 +366,8 @@ async def test_an_interrupt_cuts_the_thought_and_the_words_come_with_the_next(ho
         await asking
     assert slow.heard[:2] == [(), ("quicker, please",)]
     study = house.study()
-    wish = next(wish for wish in study.wishes.values() if wish.kind == "steered")
-    assert wish.outcome == "heard before experiment 1"
+    request = next(request for request in study.requests.values() if request.kind == "steered")
+    assert request.outcome == "heard before experiment 1"
     thoughts = "".join(event.body.text for event in house.events("thought"))  # type: ignore[union-attr]
     assert "(interrupted)" in thoughts
     assert study.experiments[1].verdict == "discarded"
@@ -382,7 +382,7 @@ async def test_the_search_goes_on_from_an_earlier_champion(house: House) -> None
                 with Journal(Workspace(house.root).journal) as journal:
                     journal.append(e.Branched(who="ada"), 1)
                     async for events in journal.follow():
-                        if any(event.kind == "wish_granted" for event in events):
+                        if any(event.kind == "request_fulfilled" for event in events):
                             break
             return await super().propose(briefing, sink)
 
@@ -393,8 +393,8 @@ async def test_the_search_goes_on_from_an_earlier_champion(house: House) -> None
     assert [study.experiments[n].parent for n in (2, 3, 4)] == [1, 1, 3], "3 was thought of on 2, and moved onto 1"
     tip = Lineage(house.root, "test").read(study.branch, "run.sh")
     assert tip == SCRIPT.replace("A=5", "A=1").replace("C=5", "C=1").encode()
-    (wish,) = study.wishes.values()
-    assert wish.outcome.startswith("experiment 1 is the champion again")
+    (request,) = study.requests.values()
+    assert request.outcome.startswith("experiment 1 is the champion again")
     assert study.built_on() == [3, 1, 0]
 
 
@@ -420,12 +420,12 @@ async def test_what_was_not_kept_is_nothing_to_go_on_from(house: House) -> None:
                     for number in (1, 0):
                         journal.append(e.Branched(who="ada"), number)
                     async for _ in journal.follow():
-                        if len(journal.read(kinds={"wish_granted"})) == 2:
+                        if len(journal.read(kinds={"request_fulfilled"})) == 2:
                             break
             return await super().propose(briefing, sink)
 
     study = await house.work(Asked(change("A=5", "A=9")))
-    assert [wish.outcome for wish in study.wishes.values()] == [
+    assert [request.outcome for request in study.requests.values()] == [
         "experiment 1 was not kept, so nothing can go on from it; keep it first",
         "experiment 0 is the champion already",
     ]
@@ -451,7 +451,7 @@ async def test_a_process_on_a_gpu_is_known_as_the_run_s_or_somebody_else_s(
     await house.work(Scripted())
     told = [event.body for event in house.events("gauge_read")]
     busy = [body for body in told if isinstance(body, e.GaugeRead) and body.runs and body.runs[0].gpu_memory]
-    assert busy, "a run was seen on the GPU while it was in flight"
+    assert busy, "a run was seen on the GPU while it was under way"
     for body in busy:
         processes = [one for use in body.gpu_use or () for one in use.processes or ()]
         mine = [one for one in processes if one.run]
@@ -530,7 +530,7 @@ def broken_guard(monkeypatch: pytest.MonkeyPatch, folder: Path, times: int) -> N
         f"if os.path.getsize({str(folder / 'starts')!r}) <= {times}: warden.Warden.start = lambda self: 1 / 0\n"
         "warden.main()"
     )
-    monkeypatch.setattr("loop.runs.local.process._WARDEN", ["python3", "-I", "-S", "-c", code, *local._ROOTS])
+    monkeypatch.setattr("loop.runs.local.process._WARDEN", ["python3", "-I", "-S", "-c", code, *process._ROOTS])
     monkeypatch.setattr("loop.supervisor.supervisor.LONGEST_TROUBLE", 0.01)
 
 

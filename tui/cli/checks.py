@@ -12,7 +12,7 @@ from pathlib import Path
 
 from loop import researchers
 from loop.config import settings as personal
-from loop.config.overrides import Options
+from loop.config.overrides import Overrides
 from loop.config.program import ProgramError, load
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, find_root
@@ -23,7 +23,7 @@ from loop.sandbox.backend import NoSandbox, choose
 from loop.sandbox.environment import resolve_command
 from loop.study.state import fold
 from loop.workspace import Workspace
-from tui.cli import study_checks as study
+from tui.cli import study_checks
 from tui.cli.finding import Finding
 
 _TORCH = """
@@ -111,7 +111,7 @@ def _workspace(folder: Path) -> Iterator[Finding]:
         )  # fmt: skip
     except ProgramError as error:
         yield Finding("program.md", False, str(error), needed=True)
-    yield from study.examine(root)
+    yield from study_checks.examine(root)
 
 
 def _researcher(folder: Path) -> Iterator[Finding]:
@@ -140,12 +140,12 @@ def _researcher(folder: Path) -> Iterator[Finding]:
         yield Finding(answer.question, answer.good, answer.said, answer.remedy, needed)
 
 
-def _options(root: Path | None) -> Options:
+def _options(root: Path | None) -> Overrides:
     """Flags that stay in force here."""
     if root is None or not Workspace(root).journal.exists():
-        return Options()
+        return Overrides()
     with Journal(Workspace(root).journal) as journal:
-        return Options.model_validate(fold(journal.read(kinds={"supervisor_started"})).options)
+        return Overrides.model_validate(fold(journal.read(kinds={"supervisor_started"})).options)
 
 
 def _root(folder: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""Commands by which a person steers: each appends one wish to the journal, and says what came of it."""
+"""Commands by which a person steers: each appends one request to the journal, and says what came of it."""
 
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 def pause(context: typer.Context) -> None:
-    """Start no run after the one in flight.
+    """Start no run after the current one.
 
     Until `looptop resume`. The supervisor stays at work, and costs next to nothing.
     """
     from loop.study import events as e
 
-    _wish(context, e.Paused(who=who()))
+    _request(context, e.Paused(who=who()))
 
 
 def resume(context: typer.Context) -> None:
     """Go on after `looptop pause`."""
     from loop.study import events as e
 
-    _wish(context, e.Resumed(who=who()))
+    _request(context, e.Resumed(who=who()))
 
 
 def steer(
@@ -43,7 +43,7 @@ def steer(
 
     if not text.strip():
         raise Refused("there are no words to pass on", 2)
-    _wish(context, e.Steered(who=who(), text=text.strip(), interrupt=interrupt))
+    _request(context, e.Steered(who=who(), text=text.strip(), interrupt=interrupt))
 
 
 def kill(context: typer.Context, number: Number) -> None:
@@ -53,7 +53,7 @@ def kill(context: typer.Context, number: Number) -> None:
     """
     from loop.study import events as e
 
-    _wish(context, e.Killed(who=who()), number)
+    _request(context, e.Killed(who=who()), number)
 
 
 def approve(context: typer.Context, number: Number) -> None:
@@ -63,7 +63,7 @@ def approve(context: typer.Context, number: Number) -> None:
     """
     from loop.study import events as e
 
-    _wish(context, e.Approved(who=who()), number)
+    _request(context, e.Approved(who=who()), number)
 
 
 def reject(
@@ -74,7 +74,7 @@ def reject(
     """Turn down a waiting proposal."""
     from loop.study import events as e
 
-    _wish(context, e.Rejected(who=who(), why=why), number)
+    _request(context, e.Rejected(who=who(), why=why), number)
 
 
 def keep(
@@ -85,7 +85,7 @@ def keep(
     """Overrule: make experiment N the champion."""
     from loop.study import events as e
 
-    _wish(context, e.Overruled(who=who(), verdict="kept", why=why), number)
+    _request(context, e.Overruled(who=who(), verdict="kept", why=why), number)
 
 
 def discard(
@@ -99,14 +99,14 @@ def discard(
     """
     from loop.study import events as e
 
-    _wish(context, e.Overruled(who=who(), verdict="discarded", why=why), number)
+    _request(context, e.Overruled(who=who(), verdict="discarded", why=why), number)
 
 
 def requeue(context: typer.Context, number: Number) -> None:
     """Run experiment N again, on today's champion."""
     from loop.study import events as e
 
-    _wish(context, e.Requeued(who=who()), number)
+    _request(context, e.Requeued(who=who()), number)
 
 
 def branch(context: typer.Context, number: Number) -> None:
@@ -119,7 +119,7 @@ def branch(context: typer.Context, number: Number) -> None:
     """
     from loop.study import events as e
 
-    _wish(context, e.Branched(who=who()), number)
+    _request(context, e.Branched(who=who()), number)
 
 
 def submit(
@@ -140,8 +140,8 @@ def submit(
         found = submission.look_in(root, folded(journal))
     if isinstance(found, str):
         raise Refused(found)
-    typer.echo(f"{found.words} on experiment {found.wish.parent}")
-    _wish(context, found.called(title, who()))
+    typer.echo(f"{found.words} on experiment {found.request.parent}")
+    _request(context, found.called(title, who()))
 
 
 def pin(
@@ -158,7 +158,7 @@ def pin(
     from tui.cli.status_text import pin_lines
 
     if text.strip():
-        _wish(context, e.Pinned(who=who(), text=text.strip()))
+        _request(context, e.Pinned(who=who(), text=text.strip()))
         return
     with open_journal(find_root(context.obj)) as journal:
         typer.echo("\n".join(pin_lines(folded(journal)) or ["nothing is pinned"]))
@@ -179,15 +179,15 @@ def unpin(
         raise Refused("nothing is pinned")
     if number is not None and number not in pins:
         raise Refused(f"there is no pin {number}; pinned are {', '.join(map(str, pins))}", 2)
-    _wish(context, e.Unpinned(who=who(), pin=number))
+    _request(context, e.Unpinned(who=who(), pin=number))
 
 
 def stop(
     context: typer.Context,
-    now: Annotated[bool, typer.Option("--now", help="End the run in flight; it is run again after a start.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="End the current run; it is run again after a start.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until it has stopped.")] = True,
 ) -> None:
-    """Stop the loop after the run in flight.
+    """Stop the loop after the current run.
 
     Waits for that. Everything is kept, and `looptop` goes on from there.
 
@@ -205,8 +205,8 @@ def stop(
             typer.echo(line)
 
 
-def _wish(context: typer.Context, body: "e.Body", number: int | None = None) -> None:
-    """Append a wish, wait a moment for what comes of it, and say so."""
+def _request(context: typer.Context, body: "e.Body", number: int | None = None) -> None:
+    """Append a request, wait a moment for what comes of it, and say so."""
     from loop.study import events as e
     from loop.workspace import supervisor_alive
 
@@ -220,10 +220,10 @@ def _wish(context: typer.Context, body: "e.Body", number: int | None = None) -> 
             return
         until = time.monotonic() + 3
         while time.monotonic() < until:
-            for event in journal.read(seq, kinds={"wish_granted"}):
-                if isinstance(event.body, e.WishGranted) and event.body.wish == seq:
+            for event in journal.read(seq, kinds={"request_fulfilled"}):
+                if isinstance(event.body, e.RequestFulfilled) and event.body.request == seq:
                     typer.echo(event.body.outcome)
                     return
             time.sleep(0.05)
-    later = {"paused": "after the run in flight", "steered": "before its next proposal", "killed": "when it has ended"}
+    later = {"paused": "after the current run", "steered": "before its next proposal", "killed": "when it has ended"}
     typer.echo(f"noted; it takes effect {later.get(body.kind, 'as soon as it can')}")

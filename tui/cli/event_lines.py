@@ -67,10 +67,10 @@ def _text(event: e.Event, study: Study) -> str | None:
             return f"experiment {number} {sign(verdict)} {word(verdict)}: {reason}"
         case e.ChampionChanged(metric=metric) if number:
             return f"new champion: experiment {number}" + ("" if metric is None else f", {metric:.6g}")
-        case e.WishGranted(outcome=outcome):
+        case e.RequestFulfilled(outcome=outcome):
             return f"→ {outcome}"
-        case e.Wish() as wish:
-            return _wish(wish, number)
+        case e.Request() as request:
+            return _request(request, number)
         case _:
             return None
 
@@ -86,11 +86,11 @@ def _finished(run: e.RunFinished, name: str) -> str:
     return text
 
 
-def _wish(wish: e.Wish, number: int | None) -> str:
+def _request(request: e.Request, number: int | None) -> str:
     words = ""
-    if isinstance(wish, e.Steered | e.Pinned):
-        words = f": {wish.text}"
-    elif isinstance(wish, e.Submitted):
-        words = f": {wish.title}"
+    if isinstance(request, e.Steered | e.Pinned):
+        words = f": {request.text}"
+    elif isinstance(request, e.Submitted):
+        words = f": {request.title}"
     about = "" if number is None else f" experiment {number}"
-    return f"{wish.who or 'a person'} asked: {type(wish).__name__.lower()}{about}{words}"
+    return f"{request.who or 'a person'} asked: {type(request).__name__.lower()}{about}{words}"

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from loop.journal import Journal
 from loop.study.state import FOLDED, Study, fold
-from tui.cli import event_lines as plain
-from tui.cli import status_text as reports
+from tui.cli import event_lines, status_text
 
 
 async def print_events(path: Path) -> None:
@@ -15,9 +14,9 @@ async def print_events(path: Path) -> None:
         async for events in journal.follow(study.seq):
             for event in events:
                 study.apply(event)
-                line = plain.line(event, study)
+                line = event_lines.line(event, study)
                 if line is not None:
                     print(line, flush=True)
                 if event.kind == "supervisor_stopped":
-                    print("\n".join(reports.summary(study)), flush=True)
+                    print("\n".join(status_text.summary(study)), flush=True)
                     return

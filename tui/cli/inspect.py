@@ -29,16 +29,16 @@ def status(
         watch_status(find_root(context.obj), as_json)
         return
     from loop.workspace import supervisor_alive
-    from tui.cli import status_text as reports
+    from tui.cli import status_text
 
     root = find_root(context.obj)
     with open_journal(root) as journal:
         study = folded(journal)
     pid = supervisor_alive(root)
     if as_json:
-        print_json(reports.status(study, pid, time.time()))
+        print_json(status_text.status(study, pid, time.time()))
     else:
-        typer.echo("\n".join([*reports.status_lines(study, pid, time.time()), *reports.summary(study)]))
+        typer.echo("\n".join([*status_text.status_lines(study, pid, time.time()), *status_text.summary(study)]))
 
 
 def experiments(context: typer.Context, as_json: AsJson = False) -> None:
@@ -48,14 +48,14 @@ def experiments(context: typer.Context, as_json: AsJson = False) -> None:
 
     Example: looptop experiments --json
     """
-    from tui.cli import status_text as reports
+    from tui.cli import status_text
 
     with open_journal(find_root(context.obj)) as journal:
         study = folded(journal)
     if as_json:
-        print_json([reports.experiment(study, found) for found in study.experiments.values()])
+        print_json([status_text.experiment(study, found) for found in study.experiments.values()])
     else:
-        typer.echo("\n".join(reports.table(study)))
+        typer.echo("\n".join(status_text.table(study)))
 
 
 def show(
@@ -72,7 +72,7 @@ def show(
     Example: looptop show 12 --diff
     """
     from loop.sanitize import plain
-    from tui.cli import status_text as reports
+    from tui.cli import status_text
 
     root = find_root(context.obj)
     with open_journal(root) as journal:
@@ -86,9 +86,9 @@ def show(
             raise Refused(f"experiment {number} has not run yet")
         _print_log(root, number, max(found.runs), follow=False)
     elif as_json:
-        print_json(reports.experiment(study, found))
+        print_json(status_text.experiment(study, found))
     else:
-        typer.echo("\n".join(reports.details(study, found)))
+        typer.echo("\n".join(status_text.details(study, found)))
 
 
 def log(
@@ -99,13 +99,13 @@ def log(
 
     Example: looptop log -f
     """
-    from tui.cli import status_text as reports
+    from tui.cli import status_text
 
     root = find_root(context.obj)
     shown: tuple[int, int] | None = None
     while True:
         with open_journal(root) as journal:
-            newest = reports.newest(folded(journal).experiments.values())
+            newest = status_text.newest(folded(journal).experiments.values())
         if newest is None and not follow:
             raise Refused("nothing has run here yet")
         if newest is not None and (newest.id, max(newest.runs)) != shown:
@@ -132,14 +132,14 @@ def export(
 
     Example: looptop export > results.tsv
     """
-    from loop.reporting import table as results
+    from loop.reporting import table
 
-    if form not in results.FORMS:
-        raise Refused(f"{form!r} is no form of the results; known are {', '.join(results.FORMS)}", 2)
+    if form not in table.FORMS:
+        raise Refused(f"{form!r} is no form of the results; known are {', '.join(table.FORMS)}", 2)
     if compat and form != "tsv":
         raise Refused("--compat is about tsv; csv and json have an empty metric for a crash", 2)
     with open_journal(find_root(context.obj)) as journal:
-        text = results.table(folded(journal), form, compat=compat)
+        text = table.table(folded(journal), form, compat=compat)
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -13,12 +13,8 @@ from typing import NoReturn
 
 import typer
 
-from loop.errors import Sentence
-from tui.cli import control as steer
-from tui.cli import doctor as care
-from tui.cli import inspect as look
-from tui.cli import service as unit
-from tui.cli import start as begin
+from loop.errors import UserError
+from tui.cli import control, doctor, inspect, service, start
 from tui.cli.open_study import Refused
 
 app = typer.Typer(
@@ -30,34 +26,34 @@ app = typer.Typer(
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.callback()(begin.start)
+app.callback()(start.start)
 for command in (
-    begin.attach,
-    begin.run,
-    begin.init,
-    look.status,
-    look.experiments,
-    look.show,
-    look.log,
-    look.export,
-    steer.pause,
-    steer.resume,
-    steer.steer,
-    steer.kill,
-    steer.approve,
-    steer.reject,
-    steer.keep,
-    steer.discard,
-    steer.requeue,
-    steer.branch,
-    steer.submit,
-    steer.pin,
-    steer.unpin,
-    steer.stop,
-    care.doctor,
+    start.attach,
+    start.run,
+    start.init,
+    inspect.status,
+    inspect.experiments,
+    inspect.show,
+    inspect.log,
+    inspect.export,
+    control.pause,
+    control.resume,
+    control.steer,
+    control.kill,
+    control.approve,
+    control.reject,
+    control.keep,
+    control.discard,
+    control.requeue,
+    control.branch,
+    control.submit,
+    control.pin,
+    control.unpin,
+    control.stop,
+    doctor.doctor,
 ):
     app.command()(command)
-app.add_typer(unit.app)
+app.add_typer(service.app)
 
 
 def main() -> None:
@@ -73,7 +69,7 @@ def main() -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
-    except Sentence as sentence:
+    except UserError as sentence:
         _fail(str(sentence), 1)
     except Exception as error:
         if os.environ.get("LOOPTOP_TRACEBACK"):

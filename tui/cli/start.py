@@ -23,7 +23,7 @@ from tui.cli.open_study import (
 )
 
 if TYPE_CHECKING:
-    from loop.config.overrides import Options
+    from loop.config.overrides import Overrides
 
 
 def start(
@@ -61,7 +61,7 @@ def start(
         return
     from loop.supervisor.service import start_in_background
     from loop.workspace import supervisor_alive
-    from tui.cockpit import launch as cockpit
+    from tui.cockpit import launch
 
     flags = _flags(
         researcher=researcher,
@@ -80,15 +80,15 @@ def start(
             typer.echo(f"looptop: a loop runs here already (process {pid}); its own flags stay in force", err=True)
     else:
         pid = start_in_background(root, flags)
-    if (why := cockpit.refusal()) is not None:
+    if (why := launch.refusal()) is not None:
         typer.echo(f"looptop: the loop runs in the background (process {pid}); {why}")
         raise typer.Exit
-    raise typer.Exit(cockpit.run(root, ascii=ascii, theme=theme))
+    raise typer.Exit(launch.run(root, ascii=ascii, theme=theme))
 
 
 def attach(
     context: typer.Context,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Watch only: no key changes anything.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="ViewState only: no key changes anything.")] = False,
     ascii: Ascii = False,
     theme: Theme = None,
 ) -> None:
@@ -98,11 +98,11 @@ def attach(
 
     Example: looptop attach --read-only
     """
-    from tui.cockpit import launch as cockpit
+    from tui.cockpit import launch
 
     root = find_root(context.obj)
     open_journal(root).close()
-    raise typer.Exit(cockpit.run(root, read_only=read_only, ascii=ascii, theme=theme))
+    raise typer.Exit(launch.run(root, read_only=read_only, ascii=ascii, theme=theme))
 
 
 def run(
@@ -179,18 +179,18 @@ def init(
 
 def _check_settings(theme: str | None) -> None:
     """Refuse settings that the cockpit could not use, before a loop is started for it."""
-    from tui.cockpit import launch as cockpit
+    from tui.cockpit import launch
 
     try:
-        cockpit.settings(theme)
-    except cockpit.Unusable as error:
+        launch.settings(theme)
+    except launch.Unusable as error:
         raise Refused(str(error), 2) from None
 
 
-def _flags(**given: object) -> "Options":
+def _flags(**given: object) -> "Overrides":
     from pydantic import ValidationError
 
-    from loop.config.overrides import Options
+    from loop.config.overrides import Overrides
     from loop.researchers import UnknownResearcher, check
 
     try:
@@ -198,7 +198,7 @@ def _flags(**given: object) -> "Options":
             check(str(given["researcher"]))
         if given["researcher"] is None and (given["model"] or given["base_url"]):
             given["researcher"] = "llm"
-        return Options.model_validate(given)
+        return Overrides.model_validate(given)
     except UnknownResearcher as error:
         raise Refused(str(error), 2) from None
     except ValidationError as error:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from loop.policy import false_discovery as odds
-from loop.policy import limits as budget
+from loop.policy import false_discovery, limits
 from loop.reporting.table import flagged
 from loop.study.experiment import Experiment, Run
 from loop.study.state import Study
@@ -82,13 +81,13 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
             "noise": baseline.noise if baseline is not None else None,
         },
         "experiments": study.verdicts(),
-        "expected_false": odds.of(study),
+        "expected_false": false_discovery.of(study),
         "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
         "verifying": [f"{found.id}.{run.number}" for found, run in study.verifying()],
         "waiting": [experiment.id for experiment in study.experiments.values() if experiment.phase == "waiting"],
         "limits": {
             left.name: {"used": left.used, "limit": left.limit, "left": left.left}
-            for left in budget.limits(study, now if pid is not None else None)
+            for left in limits.limits(study, now if pid is not None else None)
         },
         "troubles": {
             name: {"since": one.since, "next_at": one.next_at, "tries": one.tries, "message": one.message}
@@ -258,7 +257,7 @@ def _run_line(study: Study, run: Run) -> str:
     value = "no number" if run.metric is None else f"{study.contract.metric} {run.metric:.6g}"
     how = f" ({run.reason})" if run.reason else ""
     memory = f", {run.peak_memory / 2**20:,.0f} MiB" if run.peak_memory else ""
-    outcome = "in flight" if run.outcome is None else run.outcome.replace("_", " ")
+    outcome = "under way" if run.outcome is None else run.outcome.replace("_", " ")
     return f"  run {run.number}: seed {run.seed}, {outcome}, {value}, {run.seconds:.1f} s{memory}{how}"
 
 
@@ -280,7 +279,7 @@ def summary(study: Study) -> list[str]:
         f"to {best.metric:.6g} ({change(study, best.metric)}){claimed(study)}; "
         f"the result is on the branch {study.branch}."
     ]
-    false = odds.of(study)
+    false = false_discovery.of(study)
     if false is not None:
         told = "fewer than 0.1" if false < 0.1 else f"about {false:.1f}"
         lines.append(f"Of those, {told} are expected to be false, by their confidences and by how many were tried.")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loop.study.state import FOLDED, fold
 from loop.workspace import supervisor_alive
-from tui.cli import status_text as reports
+from tui.cli import status_text
 from tui.cli.open_study import json_of, open_journal
 
 _EVERY = 1.0
@@ -36,9 +36,9 @@ def watch_status(root: Path, as_json: bool) -> None:
                 study.at = max([study.at, *(event.at for event in newest)])
                 pid, now = supervisor_alive(root), time.time()
                 if as_json:
-                    text = json_of(reports.status(study, pid, now))
+                    text = json_of(status_text.status(study, pid, now))
                 else:
-                    text = "\n".join([*reports.status_lines(study, pid, now), *reports.summary(study)])
+                    text = "\n".join([*status_text.status_lines(study, pid, now), *status_text.summary(study)])
                 state = f"{study.seq} {pid}"  # clocks alone are no news
                 if moves:
                     sys.stdout.write(_HOME + text.replace("\n", "\x1b[K\n") + "\x1b[K\n" + _REST)

@@ -1,6 +1,6 @@
 """The cockpit's Textual app: wires the feed to the panels, and draws each as often as it is worth.
 
-It reads the journal and appends wishes; nothing else it knows outlives it. Everything it draws is a function of the
+It reads the journal and appends requests; nothing else it knows outlives it. Everything it draws is a function of the
 watch, so any number of cockpits may be attached to one loop, and all show the same.
 """
 
@@ -8,9 +8,9 @@ import asyncio
 import time
 
 from loop.journal import JournalError
-from tui.cockpit import notifications as herald
-from tui.cockpit.actions.command import Ordering
-from tui.widgets import status_line as status
+from tui.cockpit import notifications
+from tui.cockpit.actions.command import CommandActions
+from tui.widgets import status_line
 
 _STREAM, _GAUGES, _CHARTS = 0.25, 1.0, 2.0
 """Seconds between two looks at the stream, the gauges and the charts; each draws only where something changed."""
@@ -22,8 +22,8 @@ _SAID = 6.0
 """Seconds that a message stays."""
 
 
-class Cockpit(Ordering, inherit_bindings=False):
-    """One attached screen: what `Frame` holds, with all hands on it and its clocks running."""
+class Cockpit(CommandActions, inherit_bindings=False):
+    """One attached screen: what `Shell` holds, with all hands on it and its clocks running."""
 
     _redraw_charts = _redraw_progress = _redraw_machine = False
     _shown_gpus = 0
@@ -126,7 +126,7 @@ class Cockpit(Ordering, inherit_bindings=False):
     def look_for_supervisor(self) -> None:
         """Is anybody at work?"""
         self.pid = self._alive(self.root)
-        self.life = status.life(self.known, self.pid, self.now())
+        self.life = status_line.life(self.known, self.pid, self.now())
 
     def _notice_study(self) -> None:
         self.tree_view.changed()
@@ -142,16 +142,16 @@ class Cockpit(Ordering, inherit_bindings=False):
 
     def _name_terminal(self) -> None:
         """State and best in the terminal's title, where they changed."""
-        title = herald.title(self.known, self.life, self.glyphs)
+        title = notifications.title(self.known, self.life, self.glyphs)
         if title != self.titled and self._driver is not None:
             self.titled = title
-            self._driver.write(herald.title_sequence(title))
+            self._driver.write(notifications.title_sequence(title))
 
     def _announce(self) -> None:
         """Tell a person who looks elsewhere, by the means they have chosen."""
         news, self.known.news = self.known.news, []
         if news and self._driver is not None:
-            self._driver.write(herald.news_sequence(news[-1], self.notify_by))
+            self._driver.write(notifications.news_sequence(news[-1], self.notify_by))
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.shown)

@@ -63,11 +63,11 @@ def run(workspace: Path, *, read_only: bool = False, ascii: bool = False, theme:
     if why is not None:
         print(f"looptop: {why}", file=sys.stderr)
         return 2
-    from tui.render import colour_support as colours
+    from tui.render import colour_support
 
-    plain = wanted.ascii or colours.wants_ascii(os.environ)
-    looks = colours.theme_for(os.environ) if wanted.theme == "auto" else wanted.theme
-    colours.prepare(os.environ, looks)
+    plain = wanted.ascii or colour_support.wants_ascii(os.environ)
+    looks = colour_support.theme_for(os.environ) if wanted.theme == "auto" else wanted.theme
+    colour_support.prepare(os.environ, looks)
     from loop.workspace import supervisor_alive
     from tui.cockpit.app import Cockpit
     from tui.cockpit.driver import CockpitDriver

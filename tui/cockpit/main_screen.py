@@ -14,7 +14,7 @@ from tui.widgets.panel import Panel
 from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
-    from tui.cockpit.shell import Frame
+    from tui.cockpit.shell import Shell
 
 
 class Placed(Layout):
@@ -23,7 +23,7 @@ class Placed(Layout):
     name = "placed"
 
     def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> list[WidgetPlacement]:
-        cockpit = cast("Frame", parent.app)
+        cockpit = cast("Shell", parent.app)
         width, height = size
         gauge = cockpit.known.gauge
         plan = layout(width, height, cockpit.active, zoomed=cockpit.zoomed, gpus=len(gauge.gpus) if gauge else 0)
@@ -49,7 +49,7 @@ class Placed(Layout):
         return found + prompts
 
 
-class Desk(Screen[None], inherit_bindings=False):
+class MainScreen(Screen[None], inherit_bindings=False):
     """The screen with all views."""
 
     AUTO_FOCUS = None

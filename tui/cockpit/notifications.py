@@ -7,7 +7,7 @@ plan office, is what people remember of a tool.
 
 import os
 
-from tui.model.view_state import Watch
+from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
 from tui.render.text import cut, number, one_line
 from tui.widgets.status_line import Life, state_word
@@ -16,7 +16,7 @@ PUSH_TITLE, POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 """Have the terminal remember the title it has, and take it up again."""
 
 
-def title(watch: Watch, alive: Life, glyphs: Glyphs) -> str:
+def title(watch: ViewState, alive: Life, glyphs: Glyphs) -> str:
     """`● running 0.9412 (-2.8%) h100-a`: the state first, because a tab shows the first few letters."""
     sign, word, _ = state_word(watch.study, alive, glyphs)
     if (waiting := watch.waiting()) is not None:

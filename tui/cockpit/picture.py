@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from tui.render import colour_support as colours
+from tui.render import colour_support
 
 if TYPE_CHECKING:
     from rich.segment import Segment
@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--theme", default="dark")
     parser.add_argument("--ascii", action="store_true")
     choice = parser.parse_args()
-    colours.prepare(os.environ)
+    colour_support.prepare(os.environ)
     width, height = map(int, choice.size.split("x"))
     keys = [key for key in choice.keys.split(",") if key]
     text = asyncio.run(

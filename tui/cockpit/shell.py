@@ -17,15 +17,15 @@ from loop.journal import Journal, JournalError
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from tui.cockpit import keymap
-from tui.cockpit.main_screen import Desk
+from tui.cockpit.main_screen import MainScreen
 from tui.model.feed import Feed
-from tui.model.view_state import Watch
+from tui.model.view_state import ViewState
 from tui.render.glyphs import ASCII, UNICODE
 from tui.render.palette import PALETTES, Palette
 from tui.screens.confirm import Choice, Confirm
 from tui.screens.experiment import ExperimentSheet
 from tui.screens.sheet import Sheet, SheetScreen
-from tui.widgets import status_line as status
+from tui.widgets import status_line
 from tui.widgets.bars import BottomBar, TopBar
 from tui.widgets.curve import CurvePanel
 from tui.widgets.log import LogPanel
@@ -46,16 +46,16 @@ _ON_AN_EXPERIMENT = frozenset({"overrule", "requeue", "branch", "approve", "reje
 """Actions that mean something while a sheet, or that of an experiment, lies over the views."""
 
 
-class Frame(App[None], inherit_bindings=False):
+class Shell(App[None], inherit_bindings=False):
     """One attached screen, without its keys' actions.
 
     Args:
         root: the workspace.
-        read_only: refuse every wish.
+        read_only: refuse every request.
         alive: process id of the supervisor at work in `root`, or None.
         now: the time, in Unix seconds.
         keys: a person's keymap, ids to keys.
-        notify: how news is announced outside of the screen; see `herald.py`.
+        notify: how news is announced outside of the screen; see `notifications.py`.
     """
 
     ENABLE_COMMAND_PALETTE = False
@@ -88,11 +88,11 @@ class Frame(App[None], inherit_bindings=False):
         for key in self.keys:
             self.bind(key.keys, key.action, description=key.help, show=False)
         self.glyphs = ASCII if ascii_only else UNICODE
-        self.known = Watch()
+        self.known = ViewState()
         self.journal = Journal(root / ".looptop" / "journal.db")
         self.feed = Feed(self.journal, self.known)
         self.active, self.zoomed = view, False
-        self.life = status.Life("", "dim")
+        self.life = status_line.Life("", "dim")
         self.pid: int | None = None
         self.titled = ""
         """The title that the terminal was given."""
@@ -111,7 +111,7 @@ class Frame(App[None], inherit_bindings=False):
         self.panels = {panel.view: panel for panel in panels}
 
     def get_default_screen(self) -> Screen[Any]:
-        return Desk([self.top_bar, *self.panels.values(), self.bottom_bar])
+        return MainScreen([self.top_bar, *self.panels.values(), self.bottom_bar])
 
     def get_css_variables(self) -> dict[str, str]:
         palette = self.palette
@@ -181,7 +181,7 @@ class Frame(App[None], inherit_bindings=False):
         self.bars()
 
     def read_log(self) -> None:
-        """Follow the log of the run in flight, where it is on screen."""
+        """Follow the log of the current run, where it is on screen."""
         pair = self.curve_view.pair()[0]
         if pair is not None and self.log_view.is_on_screen and self.log_view.read(pair[0].id, pair[1].number):
             self.log_view.redraw()
@@ -194,7 +194,7 @@ class Frame(App[None], inherit_bindings=False):
 
     def rearrange(self) -> None:
         """Something that the layout depends on has changed."""
-        if isinstance(desk := self.screen_stack[0], Desk):
+        if isinstance(desk := self.screen_stack[0], MainScreen):
             desk.arrange_again()
 
     def say(self, text: str, role: str = "accent", forever: bool = False) -> None:
@@ -263,10 +263,10 @@ class Frame(App[None], inherit_bindings=False):
 
         self.push_screen(Confirm(title, text, choices), answered)
 
-    # --- wishes ------------------------------------------------------------------------------------------------
+    # --- requests ------------------------------------------------------------------------------------------------
 
-    def wish(self, body: e.Body, said: str, experiment: int | None = None, run: int | None = None) -> None:
-        """Put a wish in the journal, and say so."""
+    def request(self, body: e.Body, said: str, experiment: int | None = None, run: int | None = None) -> None:
+        """Put a request in the journal, and say so."""
         if not self.may():
             return
         try:

@@ -17,14 +17,14 @@ EXPORTS = ("svg", "text", "tsv", "csv", "json")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class CommandSpec:
     """One command."""
 
     name: str
     takes: str
     """What follows it, as the hint shows it; capitals are to be filled in, brackets may be left out."""
     help: str
-    wish: bool = False
+    request: bool = False
     number: bool = False
     """Its first word is the number of an experiment."""
     words: tuple[str, ...] = ()
@@ -32,53 +32,53 @@ class Kind:
 
 
 KINDS = (
-    Kind("steer", "WORDS", "say something to the researcher; ! first interrupts it", True),
-    Kind("pause", "", "start no run after the one in flight", True),
-    Kind("resume", "", "go on", True),
-    Kind("kill", "[N]", "end the run in flight, or that of experiment N", True, True),
-    Kind("approve", "[N]", "let a waiting proposal run", True, True),
-    Kind("reject", "[N] [WHY]", "turn a waiting proposal down", True, True),
-    Kind("keep", "N [WHY]", "overrule: make N the champion", True, True),
-    Kind("discard", "N [WHY]", "overrule: discard the champion", True, True),
-    Kind("requeue", "N", "run N again", True, True),
-    Kind("branch", "N", "go on from N, which was kept earlier", True, True),
-    Kind("submit", "[TITLE]", "run your own edit of the checkout as an experiment", True),
-    Kind("pin", "TEXT", "guidance that stands in every briefing", True),
-    Kind("unpin", "[PIN]", "take a pin back, or all of them", True),
-    Kind("stop", "", "stop the loop", True),
-    Kind("show", "N", "open experiment N", number=True),
-    Kind("view", "NAME", "show a view", words=VIEWS),
-    Kind("find", "TEXT", "search in this view"),
-    Kind("program", "", "the contract in force and its instructions"),
-    Kind("export", "FORM [FILE]", "write this view or the results to a file", words=EXPORTS),
-    Kind("theme", "NAME", "other colours", words=THEMES),
-    Kind("mouse", "", "mouse on or off"),
-    Kind("help", "", "every key"),
-    Kind("detach", "", "leave; the loop goes on"),
+    CommandSpec("steer", "WORDS", "say something to the researcher; ! first interrupts it", True),
+    CommandSpec("pause", "", "start no run after the current one", True),
+    CommandSpec("resume", "", "go on", True),
+    CommandSpec("kill", "[N]", "end the current run, or that of experiment N", True, True),
+    CommandSpec("approve", "[N]", "let a waiting proposal run", True, True),
+    CommandSpec("reject", "[N] [WHY]", "turn a waiting proposal down", True, True),
+    CommandSpec("keep", "N [WHY]", "overrule: make N the champion", True, True),
+    CommandSpec("discard", "N [WHY]", "overrule: discard the champion", True, True),
+    CommandSpec("requeue", "N", "run N again", True, True),
+    CommandSpec("branch", "N", "go on from N, which was kept earlier", True, True),
+    CommandSpec("submit", "[TITLE]", "run your own edit of the checkout as an experiment", True),
+    CommandSpec("pin", "TEXT", "guidance that stands in every briefing", True),
+    CommandSpec("unpin", "[PIN]", "take a pin back, or all of them", True),
+    CommandSpec("stop", "", "stop the loop", True),
+    CommandSpec("show", "N", "open experiment N", number=True),
+    CommandSpec("view", "NAME", "show a view", words=VIEWS),
+    CommandSpec("find", "TEXT", "search in this view"),
+    CommandSpec("program", "", "the contract in force and its instructions"),
+    CommandSpec("export", "FORM [FILE]", "write this view or the results to a file", words=EXPORTS),
+    CommandSpec("theme", "NAME", "other colours", words=THEMES),
+    CommandSpec("mouse", "", "mouse on or off"),
+    CommandSpec("help", "", "every key"),
+    CommandSpec("detach", "", "leave; the loop goes on"),
 )
 _BY_NAME = {kind.name: kind for kind in KINDS}
 _OTHER_NAMES = {"q": "detach", "quit": "detach", "exit": "detach", "experiment": "show", "open": "show"}
 
 
-class OrderError(Exception):
+class CommandError(Exception):
     """The line is no order; the message is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Command:
     """A line understood."""
 
-    kind: Kind
+    kind: CommandSpec
     number: int | None = None
     text: str = ""
     """What follows the name and the number."""
 
 
-def parse(line: str, study: Study) -> Order:
+def parse(line: str, study: Study) -> Command:
     """The order in `line`.
 
     Raises:
-        OrderError: no such command, no such experiment, or something missing.
+        CommandError: no such command, no such experiment, or something missing.
     """
     name, _, rest = line.strip().partition(" ")
     rest = rest.strip()
@@ -86,17 +86,17 @@ def parse(line: str, study: Study) -> Order:
     if kind.number:
         return _numbered(kind, rest, study)
     if kind.words and rest.partition(" ")[0] not in kind.words:
-        raise OrderError(f"{kind.name} takes one of {', '.join(kind.words)}")
+        raise CommandError(f"{kind.name} takes one of {', '.join(kind.words)}")
     if kind.name == "unpin":
-        return Order(kind, _pin(rest, study), "")
+        return Command(kind, _pin(rest, study), "")
     if kind.takes and not kind.takes.startswith("[") and not rest:
-        raise OrderError(f"{kind.name} takes {kind.takes}")
+        raise CommandError(f"{kind.name} takes {kind.takes}")
     if rest and not kind.takes:
-        raise OrderError(f"{kind.name} takes nothing after it")
-    return Order(kind, None, rest)
+        raise CommandError(f"{kind.name} takes nothing after it")
+    return Command(kind, None, rest)
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str) -> CommandSpec:
     name = _OTHER_NAMES.get(name, name)
     if name in _BY_NAME:
         return _BY_NAME[name]
@@ -104,20 +104,20 @@ def _kind(name: str) -> Kind:
     if len(begun) == 1:
         return begun[0]
     if begun:
-        raise OrderError(f"{name!r:.40} could be {' or '.join(kind.name for kind in begun)}")
+        raise CommandError(f"{name!r:.40} could be {' or '.join(kind.name for kind in begun)}")
     near = get_close_matches(name, _BY_NAME, 1)
-    raise OrderError(f"there is no command {name!r:.40}" + (f"; did you mean {near[0]}?" if near else ""))
+    raise CommandError(f"there is no command {name!r:.40}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def _pin(rest: str, study: Study) -> int | None:
     """The number of a pin; None for all of them."""
     if not study.pins:
-        raise OrderError("nothing is pinned")
+        raise CommandError("nothing is pinned")
     if not rest:
         return None
     number = _number(rest)
     if number not in study.pins:
-        raise OrderError(f"there is no pin {rest!r:.40}; pinned are {', '.join(map(str, study.pins))}")
+        raise CommandError(f"there is no pin {rest!r:.40}; pinned are {', '.join(map(str, study.pins))}")
     return number
 
 
@@ -126,20 +126,20 @@ def _number(word: str) -> int | None:
     return int(word) if word.isdecimal() and len(word) < 10 else None
 
 
-def _numbered(kind: Kind, rest: str, study: Study) -> Order:
+def _numbered(kind: CommandSpec, rest: str, study: Study) -> Command:
     first, _, text = rest.partition(" ")
     number = _number(first)
     if number is None:
         if "[N]" not in kind.takes:
-            raise OrderError(f"{kind.name} takes the number of an experiment")
-        return Order(kind, None, rest)
+            raise CommandError(f"{kind.name} takes the number of an experiment")
+        return Command(kind, None, rest)
     if number not in study.experiments:
         most = max(study.experiments, default=None)
         known = "there is none yet" if most is None else f"they go from 0 to {most}"
-        raise OrderError(f"there is no experiment {number}; {known}")
+        raise CommandError(f"there is no experiment {number}; {known}")
     if text and "WHY" not in kind.takes:
-        raise OrderError(f"{kind.name} takes {kind.takes} and nothing more")
-    return Order(kind, number, text.strip())
+        raise CommandError(f"{kind.name} takes {kind.takes} and nothing more")
+    return Command(kind, number, text.strip())
 
 
 # --- completion ----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from loop.journal import Journal
 from loop.study.events import Event
 from loop.study.state import FOLDED
 from tui.model.transcript import MIND, told
-from tui.model.view_state import Watch
+from tui.model.view_state import ViewState
 
 _WINDOW = 8000
 """Events of one slice; about 10 ms of reading at the usual share of folded kinds."""
@@ -36,7 +36,7 @@ _PAGE = 1000
 class Feed:
     """The reading side of one cockpit."""
 
-    def __init__(self, journal: Journal, watch: Watch) -> None:
+    def __init__(self, journal: Journal, watch: ViewState) -> None:
         self.journal, self.watch = journal, watch
 
     async def catch_up(self) -> AsyncIterator[float]:

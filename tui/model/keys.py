@@ -23,7 +23,7 @@ class Key:
     action: str
     help: str
     group: str
-    wish: bool = False
+    request: bool = False
     """It asks the loop for something, so a read-only cockpit refuses it."""
     views: tuple[str, ...] = ()
     """Views in which it means something; empty for everywhere."""
@@ -33,8 +33,8 @@ KEYS = (
     Key("help", "question_mark", "?", "help", "help", "this help, and what the signs mean", "cockpit"),
     Key("command", "colon", ":", "", "command", "a command by name (tab completes)", "cockpit"),
     Key("steer", "s", "s", "steer", "steer", "say something to the researcher (! first interrupts it)", "loop", True),
-    Key("pause", "p", "p", "pause", "pause", "pause after the run in flight, or go on", "loop", True),
-    Key("kill", "x", "x", "kill", "kill", "end the run in flight (asks first)", "loop", True),
+    Key("pause", "p", "p", "pause", "pause", "pause after the current run, or go on", "loop", True),
+    Key("kill", "x", "x", "kill", "kill", "end the current run (asks first)", "loop", True),
     Key("approve", "a", "a", "approve", "approve", "approve the proposal that waits (asks first)", "loop", True),
     Key("reject", "r", "r", "reject", "reject", "reject the proposal that waits, with a reason", "loop", True),
     Key("keep", "K", "K", "", "overrule('kept')", "overrule: keep this experiment (asks first)", "loop", True),
@@ -45,7 +45,7 @@ KEYS = (
     Key("stop", "X", "X", "stop", "stop", "stop the loop: after this run, or now (asks first)", "loop", True),
     Key("view-mind", "1", "1", "", "view('mind')", "mind: the reasoning as it streams", "views"),
     Key("view-tree", "2", "2", "", "view('tree')", "tree: what was tried, what was kept", "views"),
-    Key("view-curve", "3", "3", "", "view('curve')", "curve: the run in flight over the champion's", "views"),
+    Key("view-curve", "3", "3", "", "view('curve')", "curve: the current run over the champion's", "views"),
     Key("view-progress", "4", "4", "", "view('progress')", "progress: every experiment, and the best so far", "views"),
     Key("view-machine", "5", "5", "", "view('machine')", "machine: GPUs, processors, memory, disk", "views"),
     Key("view-log", "6", "6", "", "view('log')", "log: the run's own output", "views"),
@@ -84,7 +84,7 @@ GROUPS = {
     "loop": "The loop",
     "views": "Views",
     "moving": "Moving",
-    "taking": "Taking along",
+    "taking": "ExportActions along",
     "cockpit": "This screen",
 }
 

@@ -1,6 +1,6 @@
 """What a person's verdict would do to an experiment, in words, before they give it. Pure.
 
-The supervisor decides; this says the same beforehand, so that the question names what will happen and a wish that
+The supervisor decides; this says the same beforehand, so that the question names what will happen and a request that
 would be refused is not asked for.
 """
 

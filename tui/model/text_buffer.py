@@ -31,7 +31,7 @@ class Paragraph:
     rows: list[tuple[int, int]] = field(default_factory=list)
 
 
-class Ring:
+class TextBuffer:
     """The newest paragraphs of a stream.
 
     Args:

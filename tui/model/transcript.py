@@ -10,15 +10,15 @@ from collections.abc import Iterable
 
 from loop.study import events as e
 from loop.study.state import Study
-from tui.model.text_buffer import Paragraph, Ring
+from tui.model.text_buffer import Paragraph, TextBuffer
 from tui.render.text import brief, clean, cut, number, one_line, sigmas
 from tui.render.troubles import clock_words
 
 MIND = frozenset(
     {"thought", "tool_called", "experiment_proposed", "experiment_judged", "champion_changed", "approval_asked"}
-    | {"fault", "limit_reached", "supervisor_started", "supervisor_stopped", "program_changed", "wish_granted"}
+    | {"fault", "limit_reached", "supervisor_started", "supervisor_stopped", "program_changed", "request_fulfilled"}
     | {"recovered", "clock_moved", "checkout_changed", "researcher_joined", "note_written", "notebook_rewritten"}
-    | e.WISHES
+    | e.REQUESTS
 )
 """Kinds that leave a line in the mind view."""
 
@@ -29,16 +29,16 @@ _THINKING = ("thought", "code", "fence", "tool", "gap")
 """Kinds of paragraph that a finished thought is made of."""
 
 
-class Story:
+class Transcript:
     """Tells events into a ring.
 
     Args:
-        study: who a wish that is granted belonged to; only read.
+        study: who a request that is fulfilled belonged to; only read.
     """
 
-    def __init__(self, study: Study, ring: Ring | None = None) -> None:
+    def __init__(self, study: Study, ring: TextBuffer | None = None) -> None:
         self.study = study
-        self.ring = Ring() if ring is None else ring
+        self.ring = TextBuffer() if ring is None else ring
         self._speaker: tuple[str, int | None] = ("", None)
         self._head: Paragraph | None = None
         """The line that names the speaker of the thought that is going on."""
@@ -73,8 +73,8 @@ class Story:
                 self._line("champion", f"{event.experiment} is the champion at {number(body.metric)}", "★ ", now)
             case e.ApprovalAsked():
                 self._line("waiting", f"{event.experiment} waits for a person: {body.reason}", "? ", now)
-            case e.Wish() | e.WishGranted():
-                self._wish(event, body, now)
+            case e.Request() | e.RequestFulfilled():
+                self._request(event, body, now)
             case _:
                 self._loop(body, now)
 
@@ -125,12 +125,12 @@ class Story:
         self._troubles[fault.where] = (fault.message, tries + 1)
         return message == fault.message
 
-    def _wish(self, event: e.Event, body: e.Wish | e.WishGranted, now: str) -> None:
+    def _request(self, event: e.Event, body: e.Request | e.RequestFulfilled, now: str) -> None:
         match body:
-            case e.WishGranted():
-                wish = self.study.wishes.get(body.wish)
-                if wish is not None and body.outcome:
-                    said = body.outcome if body.outcome.startswith(wish.kind) else f"{wish.kind}: {body.outcome}"
+            case e.RequestFulfilled():
+                request = self.study.requests.get(body.request)
+                if request is not None and body.outcome:
+                    said = body.outcome if body.outcome.startswith(request.kind) else f"{request.kind}: {body.outcome}"
                     self._line("note", said, "  ", now)
             case e.Steered():
                 self._gap()
@@ -224,9 +224,9 @@ class Story:
 
 def told(events: Iterable[e.Event], study: Study, width: int, folded: bool) -> list[Paragraph]:
     """Older events as paragraphs of their own, to be put before those that are there."""
-    ring = Ring(most=1 << 60, width=width)
+    ring = TextBuffer(most=1 << 60, width=width)
     ring.folded = folded
-    story = Story(study, ring)
+    story = Transcript(study, ring)
     for event in events:
         story.tell(event)
     story.finish()

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from loop.study import events as e
 from loop.study.experiment import Experiment, Run
 from loop.study.state import Study
-from tui.model.text_buffer import Ring
-from tui.model.transcript import MIND, Story
+from tui.model.text_buffer import TextBuffer
+from tui.model.transcript import MIND, Transcript
 from tui.render.text import number, one_line
 
 SAMPLES = 4000
@@ -21,12 +21,12 @@ Sample = tuple[float, dict[str, float]]
 """Seconds of training, and what the run reported then."""
 
 
-class Watch:
+class ViewState:
     """Everything on screen, as of the last event taken in."""
 
     def __init__(self) -> None:
         self.study = Study()
-        self.story = Story(self.study)
+        self.story = Transcript(self.study)
         self.news: list[str] = []
         """What a person who looks elsewhere should hear of: a champion, a wait, a fault, the end; none of the past."""
         self.gauge: e.GaugeRead | None = None
@@ -36,7 +36,7 @@ class Watch:
         """Who was on the GPUs when that was last asked."""
         self.history: deque[e.GaugeRead] = deque(maxlen=240)
         self.samples: dict[tuple[int, int], list[Sample]] = {}
-        """Of the runs somebody asked for: those in flight, the champion's, the one on screen."""
+        """Of the runs somebody asked for: those under way, the champion's, the one on screen."""
         self.share = 0.0
         """How much of the journal's past has been read, 0 to 1."""
         self.version = 0
@@ -128,7 +128,7 @@ class Watch:
         return None if found is None else found.runs.get(run)
 
     @property
-    def mind(self) -> Ring:
+    def mind(self) -> TextBuffer:
         """The reasoning stream."""
         return self.story.ring
 
@@ -137,11 +137,11 @@ class Watch:
         return next(iter(self.study.verifying()), None)
 
     def running(self) -> list[tuple[Experiment, Run]]:
-        """Runs in flight."""
+        """Runs under way."""
         return [(x, run) for x in self.open.values() if (run := x.in_flight()) is not None]
 
     def in_flight(self) -> tuple[Experiment, Run] | None:
-        """The run in flight that started last."""
+        """The current run that started last."""
         return max(self.running(), key=lambda pair: pair[1].started_at, default=None)
 
     def waiting(self) -> Experiment | None:

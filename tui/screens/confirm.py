@@ -7,13 +7,13 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from tui.render.text import Line, cut, wrap
-from tui.widgets.panel import Drawn
+from tui.widgets.panel import LineWidget
 
 Choice = tuple[str, str, str]
 """Key as Textual names it, what a person reads, and what it does; the key is the answer."""
 
 
-class Question(Drawn, can_focus=True):
+class Question(LineWidget, can_focus=True):
     """The box."""
 
     def __init__(self, title: str, text: str, choices: Sequence[Choice]) -> None:

@@ -71,7 +71,7 @@ def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]
     for run in experiment.runs.values():
         gpu = size(run.peak_gpu_memory) if run.peak_gpu_memory else "-"
         memory = size(run.peak_memory) if run.peak_memory else "-"
-        outcome = (run.outcome or "in flight").replace("_", " ")
+        outcome = (run.outcome or "under way").replace("_", " ")
         role = "text" if run.outcome == "finished" else "running" if run.outcome is None else "crashed"
         checked = (
             " verified"

@@ -2,29 +2,29 @@
 
 from tui.model import keys
 from tui.render.text import Line, cut
-from tui.widgets import status_line as status
-from tui.widgets.panel import Drawn
+from tui.widgets import status_line
+from tui.widgets.panel import LineWidget
 
 
-class TopBar(Drawn):
+class TopBar(LineWidget):
     """Status line, gauge line, and the tabs where only one view is on screen."""
 
     def lines(self, width: int, height: int) -> list[Line]:
         cockpit = self.cockpit
         watch, glyphs, now = cockpit.known, cockpit.glyphs, cockpit.now()
         if height == 1:
-            return [status.tiny_line(watch, cockpit.life, now, width, glyphs)]
+            return [status_line.tiny_line(watch, cockpit.life, now, width, glyphs)]
         lines = [
-            status.status_line(watch, cockpit.life, now, width, glyphs, cockpit.read_only),
-            status.gauge_line(watch, cockpit.life, now, width, glyphs),
+            status_line.status_line(watch, cockpit.life, now, width, glyphs, cockpit.read_only),
+            status_line.gauge_line(watch, cockpit.life, now, width, glyphs),
         ]
         if height > 2:
             panel = cockpit.panel
-            lines.append(status.tabs_line(panel.view, width, panel.note()))
+            lines.append(status_line.tabs_line(panel.view, width, panel.note()))
         return lines
 
 
-class BottomBar(Drawn):
+class BottomBar(LineWidget):
     """What can be pressed, or what there is to say."""
 
     message: tuple[str, str] | None = None

@@ -1,10 +1,10 @@
-"""curve: the run in flight over the champion's run, at equal training time."""
+"""curve: the current run over the champion's run, at equal training time."""
 
 from collections.abc import Sequence
 from itertools import islice, pairwise
 
 from loop.study.experiment import Experiment, Run
-from tui.model.view_state import Sample, Watch
+from tui.model.view_state import Sample, ViewState
 from tui.render.chart import Axis, Point, Series, chart, span
 from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, brief, cells, cut, number, one_line, spread
@@ -83,7 +83,7 @@ def brief_axis(seconds: float) -> str:
 
 
 def comparison(
-    known: Watch,
+    known: ViewState,
     pair: RunOf,
     reference: RunOf | None,
     width: int,
@@ -132,7 +132,7 @@ def _legend(
 
 
 class CurvePanel(Panel):
-    """The run in flight, or the last one while none is."""
+    """The current run, or the last one while none is."""
 
     view = "curve"
     number = 3
@@ -144,8 +144,8 @@ class CurvePanel(Panel):
     def pair(self) -> tuple[RunOf | None, RunOf | None]:
         """The run to draw, and the one to draw it over."""
         watch = self.cockpit.known
-        flight = watch.in_flight() or self._last()
-        return flight, watch.reference()
+        current = watch.in_flight() or self._last()
+        return current, watch.reference()
 
     def _last(self) -> RunOf | None:
         study = self.cockpit.known.study

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tui.model.text_buffer import Paragraph, Ring
+from tui.model.text_buffer import Paragraph, TextBuffer
 from tui.render.text import Line, Span, clean
 from tui.widgets.stream import StreamPanel
 
@@ -14,13 +14,13 @@ _BITE = 128_000
 
 
 class LogPanel(StreamPanel):
-    """The log of the run in flight, or of the last one."""
+    """The log of the current run, or of the last one."""
 
     view = "log"
     number = 6
 
     def __init__(self, runs: Path) -> None:
-        super().__init__(Ring(400_000))
+        super().__init__(TextBuffer(400_000))
         self.runs = runs
         self.showing: tuple[int, int] | None = None
         self._offset = 0

@@ -1,4 +1,4 @@
-"""machine: each GPU and who is on it, the processors, memory and disk, and what the runs in flight hold and report."""
+"""machine: each GPU and who is on it, the processors, memory and disk, and what the current runs hold and report."""
 
 from collections.abc import Sequence
 
@@ -38,7 +38,7 @@ def machine_lines(
 
 
 def run_line(run: RunGauge, gpus: bool) -> Line:
-    """What one run in flight holds."""
+    """What one current run holds."""
     spans: list[Span] = [(pad("run", 7), "dim"), (f"{run.experiment}.{run.run}", "running")]
     spans.append((f"  RAM {size(run.memory)}", "text"))
     if gpus and run.gpu_memory is not None:
@@ -49,7 +49,7 @@ def run_line(run: RunGauge, gpus: bool) -> Line:
 
 
 def others(use: Sequence[GpuUse]) -> list[tuple[int, GpuProcess]]:
-    """Processes that are of no run in flight, with the GPU they are on; the largest first."""
+    """Processes that are of no run now, with the GPU they are on; the largest first."""
     found = [(one.index, process) for one in use for process in one.processes or () if not process.run]
     return sorted(found, key=lambda pair: -(pair[1].memory or 0))
 

@@ -17,10 +17,10 @@ from tui.render.text import Line, Span, cells, fit, line_cells, one_line, pad
 if TYPE_CHECKING:
     from textual import events
 
-    from tui.cockpit.shell import Frame
+    from tui.cockpit.shell import Shell
 
 
-class Drawn(Widget):
+class LineWidget(Widget):
     """A widget of lines. `lines` says what they are."""
 
     DEFAULT_CSS = ""
@@ -31,8 +31,8 @@ class Drawn(Widget):
         self._width = -1
 
     @property
-    def cockpit(self) -> "Frame":
-        return cast("Frame", self.app)
+    def cockpit(self) -> "Shell":
+        return cast("Shell", self.app)
 
     def lines(self, width: int, height: int) -> list[Line]:
         """At most `height` lines of at most `width` cells."""
@@ -97,7 +97,7 @@ def _reach(before: Line, after: Line, width: int) -> int:
     return max(1, width - same - max(0, width - line_cells(after)))
 
 
-class Panel(Drawn, can_focus=True):
+class Panel(LineWidget, can_focus=True):
     """One view, with a box around it where several are on screen."""
 
     view: ClassVar[str] = ""

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from tui.render.text import cells, clean, cut, wrap
 
 if TYPE_CHECKING:
-    from tui.cockpit.shell import Frame
+    from tui.cockpit.shell import Shell
 
 _CURSOR = Style(reverse=True)
 
@@ -84,8 +84,8 @@ class Prompt(Widget, can_focus=True):
         self._rows = 1
 
     @property
-    def cockpit(self) -> "Frame":
-        return cast("Frame", self.app)
+    def cockpit(self) -> "Shell":
+        return cast("Shell", self.app)
 
     # --- typing ------------------------------------------------------------------------------------------------
 

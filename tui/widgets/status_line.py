@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from loop.study.events import FAILURES, GaugeRead, GpuGauge
 from loop.study.state import Study
-from tui.model.view_state import Watch
+from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
 from tui.render.layout import VIEWS
 from tui.render.text import Line, Span, clock, cut, fit, line_cells, number, one_line, size, spread
@@ -27,7 +27,7 @@ class Life:
     why: str = ""
 
 
-def life(watch: Watch, pid: int | None, now: float) -> Life:
+def life(watch: ViewState, pid: int | None, now: float) -> Life:
     """What the lock (`pid` of its holder, or None) and the heartbeat together say."""
     supervisor = watch.study.supervisor
     age = now - watch.heartbeat
@@ -57,7 +57,7 @@ def state_word(study: Study, alive: Life, glyphs: Glyphs) -> tuple[str, str, str
     }.get(study.state, (glyphs.dot, "starting", "dim"))
 
 
-def status_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyphs, read_only: bool = False) -> Line:
+def status_line(watch: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs, read_only: bool = False) -> Line:
     """Study, state and time, experiments by verdict, best, money, liveness."""
     study = watch.study
     sign, word, role = state_word(study, alive, glyphs)
@@ -109,7 +109,7 @@ def _squeeze(parts: list[tuple[int, Sequence[Span]]], ends: list[tuple[int, Sequ
     return spread(left, [*right, (" ", "text")] if right else [], width)
 
 
-def _counts(watch: Watch, glyphs: Glyphs) -> list[Span]:
+def _counts(watch: ViewState, glyphs: Glyphs) -> list[Span]:
     verdicts = watch.verdicts()
     failed = sum(verdicts[name] for name in (*FAILURES, "killed"))
     spans = [(f"exp {watch.judged()}", "text")]
@@ -171,8 +171,8 @@ def bar(share: float | None, width: int, glyphs: Glyphs, alarm: float = 2.0) -> 
     return [*spans, ("━" * (width - full), "track")]
 
 
-def gauge_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
-    """GPUs, or the processors where there are none; memory; the run in flight and its time."""
+def gauge_line(watch: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
+    """GPUs, or the processors where there are none; memory; the current run and its time."""
     gauge = watch.gauge
     run = _run(watch, alive, now)
     if gauge is None:
@@ -227,7 +227,7 @@ def heights(values: Sequence[float | None], glyphs: Glyphs, top: float = 100.0) 
     return [(text, "bar")]
 
 
-def _run(watch: Watch, alive: Life, now: float) -> list[Span]:
+def _run(watch: ViewState, alive: Life, now: float) -> list[Span]:
     pair = watch.in_flight()
     if pair is None:
         checked = watch.verifying() if alive.word in ("live", "stale") else None
@@ -256,7 +256,7 @@ def tabs_line(active: str, width: int, note: Sequence[Span] = ()) -> Line:
     return spread(spans, [*fit(note, room), (" ", "text")] if note and room > 8 else [], width)
 
 
-def tiny_line(watch: Watch, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
+def tiny_line(watch: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
     """All that a terminal under 60x18 gets."""
     sign, word, role = state_word(watch.study, alive, glyphs)
     best = watch.study.best

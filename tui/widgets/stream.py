@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from rich.cells import cell_len
 
-from tui.model.text_buffer import Paragraph, Ring
+from tui.model.text_buffer import Paragraph, TextBuffer
 from tui.render.text import Line, Span, cells, line_cells, spread
 from tui.widgets.panel import Panel, centred, marked
 
@@ -12,7 +12,7 @@ from tui.widgets.panel import Panel, centred, marked
 class StreamPanel(Panel):
     """Scrolling, following, selecting and searching; what a row looks like is the subclass's `row`."""
 
-    def __init__(self, ring: Ring) -> None:
+    def __init__(self, ring: TextBuffer) -> None:
         super().__init__()
         self.ring = ring
         self.following = True

@@ -11,8 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
-from loop.researchers.automl import narration as speech
-from loop.researchers.automl import plan
+from loop.researchers.automl import narration, plan
 from loop.researchers.automl.constants import Constant, find, replace
 from loop.researchers.automl.estimator import Estimator
 from loop.researchers.automl.focus import Focus, hear
@@ -81,7 +80,7 @@ class AutoML:
             raise NothingLeft(
                 f"every combination of {', '.join(sorted(situation.present))} near the champion has been tried"
             )
-        for piece in speech.choice(move, situation):
+        for piece in narration.choice(move, situation):
             sink.think(piece)
         return self._proposal(briefing, sites, present, situation, move)
 
@@ -107,13 +106,13 @@ class AutoML:
             self._told.add(experiment.id)
             if (trial := by_id.get(experiment.id)) is None:
                 continue
-            sink.think(speech.outcome(experiment, trial, situation))
-            lesson = speech.lesson(experiment, trial)
+            sink.think(narration.outcome(experiment, trial, situation))
+            lesson = narration.lesson(experiment, trial)
             # Not by the whole line: its figure moves a little when the champion that it is about is measured anew.
             mark = f"(experiment {experiment.id})."
             if lesson and not any(line.endswith(mark) for line in briefing.notebook):
                 sink.note(lesson)
-        for piece in speech.overview(briefing, situation):
+        for piece in narration.overview(briefing, situation):
             sink.think(piece)
 
     def _own(self, briefing: Briefing) -> list[Experiment]:
@@ -125,7 +124,7 @@ class AutoML:
         # A proposal that was cancelled may still be computing in its thread.
         with self._lock:
             estimator, contract = self._estimator, briefing.contract
-            estimator.tell(contract.goal, contract.measure, situation.ranges, situation.trials)
+            estimator.tell(contract.goal, contract.protocol_id, situation.ranges, situation.trials)
             rng = random.Random(f"{self._seed} {briefing.next_id}")
             try:
                 return plan.next_move(situation, rng, lambda names: estimator.ask(names, rng.getrandbits(30)))
@@ -149,10 +148,10 @@ class AutoML:
         notes = Notes({**present, **move.values}, was, briefing.champion.id)
         steering = {"only": sorted(self._focus.only), "frozen": sorted(self._focus.frozen)}
         return Proposal(
-            title=speech.change(move.values, was),
-            hypothesis=speech.hypothesis(move, situation),
+            title=narration.change(move.values, was),
+            hypothesis=narration.hypothesis(move, situation),
             edits=edits,
-            expected=speech.expected(move, situation),
+            expected=narration.expected(move, situation),
             notes={**notes.text(), "sampler": move.kind, **{key: value for key, value in steering.items() if value}},
         )
 

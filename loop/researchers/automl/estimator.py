@@ -23,7 +23,7 @@ _RENEWED = 100
 """Proposals after which the process makes room for a new one."""
 
 _History = tuple[Literal["min", "max"], str, Mapping[str, Range], Sequence[Trial]]
-"""Goal, measure, ranges and trials."""
+"""Goal, protocol_id, ranges and trials."""
 
 
 class EstimatorEnded(Exception):
@@ -43,10 +43,10 @@ class Estimator:
         self._proposals = 0
 
     def tell(
-        self, goal: Literal["min", "max"], measure: str, ranges: Mapping[str, Range], trials: Sequence[Trial]
+        self, goal: Literal["min", "max"], protocol_id: str, ranges: Mapping[str, Range], trials: Sequence[Trial]
     ) -> None:
         """Take in the whole history. It goes to the process with the first question, of which there may be none."""
-        self._history, self._told = (goal, measure, dict(ranges), list(trials)), False
+        self._history, self._told = (goal, protocol_id, dict(ranges), list(trials)), False
 
     def forget(self) -> None:
         """Let go of the history here, until it is told again with the next proposal: it is a copy of hundreds of
@@ -120,9 +120,9 @@ def main() -> None:
         except EOFError:
             return
         if history is not None:
-            goal, measure, ranges, trials = history
-            if tpe is None or asked_of != (goal, measure, ranges):
-                tpe, asked_of = Tpe(goal, ranges, seed), (goal, measure, ranges)
+            goal, protocol_id, ranges, trials = history
+            if tpe is None or asked_of != (goal, protocol_id, ranges):
+                tpe, asked_of = Tpe(goal, ranges, seed), (goal, protocol_id, ranges)
             tpe.tell(trials)
         assert tpe is not None
         pickle.dump(tpe.ask(names, number), answers)

@@ -1,7 +1,7 @@
 """Optuna's tree-structured Parzen estimator, told of every trial and asked for a few constants at a time.
 
 Each constant is a number between 0 and 1 here, its place in its range. The estimator is the univariate one: its view
-of one constant needs no value of the others, so it can be asked for any few. Trials in flight count as bad ones
+of one constant needs no value of the others, so it can be asked for any few. Trials under way count as bad ones
 ("constant liar"), so that two slots are not given the same idea; failed ones rank behind the worst number.
 """
 

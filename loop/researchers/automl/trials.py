@@ -79,7 +79,7 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
     for note in notes.values():
         known.setdefault(note.parent, {**note.params, **note.was})
     trials = []
-    means = {experiment.id: _mean(experiment, contract.measure) for experiment in experiments}
+    means = {experiment.id: _mean(experiment, contract.protocol_id) for experiment in experiments}
     for experiment in experiments:
         own = notes.get(experiment.id)
         if own is not None:
@@ -140,8 +140,8 @@ def _standing(experiment: Experiment, metric: float | None) -> Standing:
     return "failed" if experiment.verdict in (*FAILURES, "rejected") else "void"
 
 
-def _mean(experiment: Experiment, measure: str) -> float | None:
-    metrics = experiment.measured(measure)
+def _mean(experiment: Experiment, protocol_id: str) -> float | None:
+    metrics = experiment.measured(protocol_id)
     return fmean(metrics) if metrics else None
 
 

@@ -121,9 +121,9 @@ def effect(experiment: Experiment) -> str:
     return f"{text} ({abs(experiment.effect) / experiment.noise:.1f} sigma)" if experiment.noise else text
 
 
-def comparable(experiment: Experiment, measure: str) -> bool:
+def comparable(experiment: Experiment, protocol_id: str) -> bool:
     """Whether its numbers were taken under the present metric, budget and verification (or it never ran)."""
-    return not experiment.runs or any(run.measure == measure for run in experiment.runs.values())
+    return not experiment.runs or any(run.protocol_id == protocol_id for run in experiment.runs.values())
 
 
 def kind_of_failure(experiment: Experiment) -> str:
@@ -148,10 +148,10 @@ def rejected_by(experiment: Experiment) -> str:
     return {"guard": "a check before it ran", "judge": "the verification"}.get(experiment.judged_by, "a person")
 
 
-def row(experiment: Experiment, measure: str) -> Row:
+def row(experiment: Experiment, protocol_id: str) -> Row:
     """A judged experiment as a row."""
     size = experiment.effect / experiment.noise if experiment.effect is not None and experiment.noise else 0.0
-    part, group = _place(experiment, size, comparable(experiment, measure))
+    part, group = _place(experiment, size, comparable(experiment, protocol_id))
     return Row(
         id=experiment.id,
         part=part,
@@ -193,8 +193,8 @@ def _numbers(experiment: Experiment, group: str) -> str:
 def table(experiments: Iterable[Experiment], contract: Contract, most: int) -> str:
     """All judged experiments in at most `most` tokens; see `LADDER` for what goes when it does not fit."""
     judged = [x for x in experiments if x.verdict is not None]
-    measure = contract.measure
-    rows = _called_out([row(x, measure) for x in judged])
+    protocol_id = contract.protocol_id
+    rows = _called_out([row(x, protocol_id) for x in judged])
     head = _head(judged, contract)
     fits = _least(len(LADDER), lambda step: tokens(_render(head, rows, LADDER[step])) <= most)
     if fits < len(LADDER):

@@ -126,7 +126,7 @@ def outcome(experiment: Experiment, briefing: Briefing) -> str:
         lines.append(f"  measured: {', '.join(parts)}")
         if told := _reported(experiment, briefing):
             lines.append(f"  reported: {told}")
-        if not comparable(experiment, briefing.contract.measure):
+        if not comparable(experiment, briefing.contract.protocol_id):
             lines[-1] += "; under an earlier program, so not to be compared with today's numbers"
     elif experiment.verdict is not None:
         lines.append("  measured: nothing, there is no number")

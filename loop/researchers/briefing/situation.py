@@ -5,7 +5,7 @@ Pure. It names what can be measured with the judge's own bars, and never what to
 
 from itertools import takewhile
 
-from loop.policy.judge import bar, hope
+from loop.policy.judge import keep_threshold, repeat_threshold
 from loop.researchers.briefing.excerpt import one_line
 from loop.researchers.briefing.experiment_table import comparable, figure
 from loop.researchers.protocol import Briefing
@@ -36,7 +36,7 @@ def _gain(briefing: Briefing) -> str:
     if champion.metric is None:
         return f"The champion is {name}."
     text = f"The champion is {name}, with {contract.metric} {figure(champion.metric)}"
-    same = comparable(champion, contract.measure) and first is not None and comparable(first, contract.measure)
+    same = comparable(champion, contract.protocol_id) and first is not None and comparable(first, contract.protocol_id)
     if first is None or first.metric is None or champion.id == 0 or not same:
         return f"{text}."
     gain = contract.better_by(champion.metric, first.metric)
@@ -53,13 +53,13 @@ def _noise(briefing: Briefing) -> str:
     if noise.sd == 0:
         return "Repeated runs agree to the last digit: there is no noise, and any difference counts."
     text = f"Noise: the metric of one run varies by {noise.sd:.2g} (1 sigma) when nothing changes but the seed"
-    champion = len(briefing.champion.measured(contract.measure))
+    champion = len(briefing.champion.measured(contract.protocol_id))
     if not champion:
         return f"{text}. Aim for several times that."
     text += f", as far as {noise.dof} {'repetition tells' if noise.dof == 1 else 'repetitions tell'}"
     if noise.before is not None:
         text += f" (of the newest champions alone; before them it was {noise.before.sd:.2g})"
-    once, again = bar(contract.keep, champion, 1, noise), hope(champion, 1, noise)
+    once, again = keep_threshold(contract.keep, champion, 1, noise), repeat_threshold(champion, 1, noise)
     rule = f"A first run is kept if it is better by {once:.2g}, run again from {again:.2g} on, else discarded at once."
     if once > UNSURE * noise.sd:
         return (

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 from loop.config.settings import Settings
 from loop.researchers.briefing.excerpt import fenced, tokens
 from loop.researchers.briefing.page import for_model, notebook_share, repair
-from loop.researchers.llm import faults, prompts
-from loop.researchers.llm import text_tools as verbs
+from loop.researchers.llm import faults, prompts, text_tools
 from loop.researchers.llm.conversation import Call, Conversation, Reply, Request
 from loop.researchers.llm.endpoint import Endpoint
-from loop.researchers.llm.stream import Speech
+from loop.researchers.llm.stream import TextStream
 from loop.researchers.llm.toolbox import GivenUp, Toolbox, Web
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink, Unusable
 from loop.study.events import Spent
@@ -260,7 +259,7 @@ class LanguageModel:
         conversation, toolbox = talk.conversation, talk.toolbox
         calls, in_text = reply.calls, False
         if not calls:
-            calls = verbs.calls(reply.text, list(toolbox.tools), len(conversation.messages))
+            calls = text_tools.calls(reply.text, list(toolbox.tools), len(conversation.messages))
             in_text = bool(calls)
             if in_text and not conversation.has_calls():
                 self._in_text = True
@@ -302,11 +301,11 @@ class LanguageModel:
         """One answer, however long the endpoint has to be waited for. What the person says meanwhile goes along."""
 
         async def attempt() -> Reply:
-            for words in sink.hear():
+            for words in sink.messages():
                 conversation.say(prompts.WORDS.format(words=words))
             while True:
                 request = self._request(conversation, tools)
-                speech = Speech(sink)
+                speech = TextStream(sink)
                 try:
                     reply = await self._endpoint.ask(request, speech.hear)
                 except faults.NotTaken as error:
@@ -336,7 +335,7 @@ class LanguageModel:
 
     def _request(self, conversation: Conversation, tools: Sequence[dict[str, object]]) -> Request:
         if self._in_text and tools:
-            spoken = Conversation(f"{conversation.system}\n\n{verbs.manual(tools)}", conversation.messages)
+            spoken = Conversation(f"{conversation.system}\n\n{text_tools.manual(tools)}", conversation.messages)
             return Request(self._model, spoken, (), self._settings.effort, frozenset(self._endpoint.without))
         return Request(self._model, conversation, tools, self._settings.effort, frozenset(self._endpoint.without))
 

@@ -3,7 +3,7 @@
 from loop.researchers.protocol import Sink
 
 
-class Speech:
+class TextStream:
     """Takes the pieces of one answer."""
 
     def __init__(self, sink: Sink) -> None:

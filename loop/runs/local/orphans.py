@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from loop.runs.local import process_tree as tree
+from loop.runs.local import process_tree
 from loop.runs.local.warden import ORPHANED_GRACE_S
 
 
@@ -45,18 +45,18 @@ def sweep_leftovers(state_dir: Path) -> list[Leftover]:
     def walk() -> list[int]:
         here = _processes_under(root)
         found.update({process.pid: process for process in here if process.pid not in found})
-        below = [pid for process in here for pid in tree.descendants(process.pid)]
-        return tree.living({*(process.pid for process in here), *below})
+        below = [pid for process in here for pid in process_tree.descendants(process.pid)]
+        return process_tree.living({*(process.pid for process in here), *below})
 
     alive = walk()
-    tree.ask_to_end(alive)
+    process_tree.ask_to_end(alive)
     while alive and time.monotonic() < until:
         time.sleep(0.02)
         alive = walk()
     for _ in range(50):  # a second in all; what survives that hangs in the kernel
         if not alive:
             break
-        tree.freeze_and_kill(walk)
+        process_tree.freeze_and_kill(walk)
         time.sleep(0.02)
         alive = walk()
     return list(found.values())
@@ -84,18 +84,20 @@ def sweep_orphans(run_dir: str, warden: int) -> int:
     ended: set[int] = set()
 
     def orphans() -> list[int]:
-        return [pid for pid in tree.children(os.getpid()) if pid == warden or pid in ended or _is_of(pid, run_dir)]
+        return [
+            pid for pid in process_tree.children(os.getpid()) if pid == warden or pid in ended or _is_of(pid, run_dir)
+        ]
 
     def walk() -> list[int]:
         first = orphans()
-        found = [*first, *(pid for orphan in first for pid in tree.descendants(orphan))]
+        found = [*first, *(pid for orphan in first for pid in process_tree.descendants(orphan))]
         ended.update(found)
-        return tree.living(found)
+        return process_tree.living(found)
 
     for _ in range(500):
         if not orphans():  # not even dead ones: as each is collected, its own children become ours
             break
-        tree.freeze_and_kill(walk)
+        process_tree.freeze_and_kill(walk)
         for pid in ended:
             try:
                 os.waitpid(pid, os.WNOHANG)
@@ -112,7 +114,7 @@ def reap_strangers() -> int:
     not be taken from them. Returns how many were collected.
     """
     collected = 0
-    for pid in tree.zombies(tree.children(os.getpid())):
+    for pid in process_tree.zombies(process_tree.children(os.getpid())):
         try:
             if os.getsid(pid) != pid:
                 collected += os.waitpid(pid, os.WNOHANG)[0] == pid

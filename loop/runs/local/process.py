@@ -20,8 +20,7 @@ from pathlib import Path
 import psutil
 
 from loop.machine.clocks import Moment
-from loop.runs.local import out_of_memory as exhaustion
-from loop.runs.local import process_tree as tree
+from loop.runs.local import out_of_memory, process_tree
 from loop.runs.local.exit_reason import MACHINE, Ending, Outcome, cannot_start, exited
 from loop.runs.local.order import Order
 from loop.runs.local.orphans import sweep_orphans
@@ -29,7 +28,7 @@ from loop.runs.local.warden import GRACE_S, STUCK_S
 from loop.runs.log import CappedLog
 from loop.runs.output import SAMPLE_EVERY_S, OutputReader, Sample
 from loop.runs.spec import RunResult, RunSpec
-from loop.sandbox import backend as sandbox
+from loop.sandbox import backend
 from loop.sandbox.bubblewrap import SIGNALLED
 
 # One turn of the event loop takes this much of a run's output, and no longer than this...
@@ -47,7 +46,7 @@ BACKSTOP_S = GRACE_S + STUCK_S + 1
 
 # Isolated, without site: nothing in the run's environment or folder changes what the warden imports.
 _ROOTS = [str(Path(__file__).parents[3])]
-if not tree.LISTS_CHILDREN:
+if not process_tree.LISTS_CHILDREN:
     _ROOTS.append(str(Path(psutil.__file__).parents[1]))
 _WARDEN = [sys.executable, "-I", "-S", "-c"]
 _WARDEN += ["import sys; sys.path += sys.argv[1:]; from loop.runs.local.warden import main; main()", *_ROOTS]
@@ -57,8 +56,8 @@ _NOT_STARTED = re.compile(r"^bwrap: execvp .*: (.+)$\s*\Z", re.MULTILINE)
 _ERRORS = {os.strerror(number): number for number in (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR)}
 
 
-class LocalRun:
-    """A run in flight. Make one with `start`; all of it happens in the event loop that called it."""
+class LocalProcess:
+    """A run under way. Make one with `start`; all of it happens in the event loop that called it."""
 
     def __init__(
         self, spec: RunSpec, on_samples: Callable[[list[Sample]], None], on_output: Callable[[bytes], None]
@@ -80,7 +79,7 @@ class LocalRun:
         self._failed = ""
         self._ending: Ending | None = None
         self._began = Moment.now()
-        self._kernel_kills = exhaustion.kernel_kills()
+        self._kernel_kills = out_of_memory.kernel_kills()
         self._guard = 0  # process id of the warden itself
         self._killed_by = ""
         self._overdue = False
@@ -98,7 +97,7 @@ class LocalRun:
         on_samples: Callable[[list[Sample]], None] = lambda _: None,
         after: Awaitable[object] | None = None,
         on_output: Callable[[bytes], None] = lambda _: None,
-    ) -> LocalRun:
+    ) -> LocalProcess:
         """Start a run. What cannot be started is a run all the same, which `wait` says has crashed, and why.
 
         It makes this process a child subreaper, so that not even a run that kills its warden leaves anything behind.
@@ -111,7 +110,7 @@ class LocalRun:
             on_output: called in the event loop with each piece of output as it is read, cut anywhere. The time it takes
                 is part of a turn, so a flood waits for it too; the last piece has been given before `wait` returns.
         """
-        tree.become_subreaper()
+        process_tree.become_subreaper()
         run = cls(spec, on_samples, on_output)
         try:
             run._launch()
@@ -175,7 +174,7 @@ class LocalRun:
     def _order(self) -> Order:
         """What the warden is to do. It looks at links and folders, so it waits until they are there."""
         spec = self.spec
-        argv, rules = sandbox.confine(spec.confinement, spec.argv, str(spec.cwd))
+        argv, rules = backend.confine(spec.confinement, spec.argv, str(spec.cwd))
         return Order(
             argv,
             str(spec.cwd),
@@ -350,7 +349,7 @@ class LocalRun:
     @property
     def _kernel_ended(self) -> bool | None:
         """Whether the kernel has ended anything for want of memory since the start; None where it does not count."""
-        now = exhaustion.kernel_kills()
+        now = out_of_memory.kernel_kills()
         return None if not now else any(late > early for late, early in zip(now, self._kernel_kills, strict=False))
 
     def _verdict(self, ending: Ending, tail: str) -> tuple[Outcome, str]:
@@ -359,7 +358,7 @@ class LocalRun:
             self._cannot = ("start", _ERRORS.get(said[1], errno.EIO))
         if self._cannot:
             return "crashed", cannot_start(spec.argv[0], spec.cwd, *self._cannot)
-        if ending.why == "exited" and ending.code and (why := exhaustion.ran_out(ending, tail, self._kernel_ended)):
+        if ending.why == "exited" and ending.code and (why := out_of_memory.ran_out(ending, tail, self._kernel_ended)):
             return "out_of_memory", why
         if ending.why in ("exited", "terminated"):
             return exited(ending, tail)

@@ -23,7 +23,7 @@ import select
 import sys
 import time
 
-from loop.runs.local import process_tree as tree
+from loop.runs.local import process_tree
 from loop.runs.local.order import Order, become_command
 
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
@@ -40,7 +40,7 @@ NEVER = float("inf")
 def _kill_group(leader: int) -> None:
     """Where orphans go to init instead of here, what stayed in the command's group is still found by its group."""
     try:
-        os.killpg(leader, tree.SIGKILL)
+        os.killpg(leader, process_tree.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass
 
@@ -133,13 +133,13 @@ class Warden:
 
     def look(self, now: float) -> str:
         """Measure the tree and what it has written. Returns the name of the limit it is over, or nothing."""
-        pids = tree.descendants(os.getpid())
-        shared = tree.private_shared_memory(pids) if self.order.inner else 0
-        memory = tree.resident_memory(pids) + shared
+        pids = process_tree.descendants(os.getpid())
+        shared = process_tree.private_shared_memory(pids) if self.order.inner else 0
+        memory = process_tree.resident_memory(pids) + shared
         self.peak = max(self.peak, memory)
         self.say(f"memory {memory}")
         over = ""
-        if 0 < self.order.memory < memory and self.order.memory < tree.proportional_memory(pids) + shared:
+        if 0 < self.order.memory < memory and self.order.memory < process_tree.proportional_memory(pids) + shared:
             over = "memory"
         elif 0 < self.order.processes < len(pids) - self.order.inner:
             over = "processes"
@@ -152,7 +152,7 @@ class Warden:
         """Whether the run has written too much: "file", "disk" or nothing. A file stops growing at its limit."""
         if not (self.order.file or self.order.disk):
             return ""
-        largest, together = tree.written(self.order.folders)
+        largest, together = process_tree.written(self.order.folders)
         if 0 < self.order.file <= largest:
             return "file"
         return "disk" if 0 < self.order.disk < together else ""
@@ -180,15 +180,15 @@ class Warden:
         """
         # The sandbox's own first process would take the rest along at once, and with it what they have not saved yet.
         sandbox = {self.main} if self.order.inner else set()
-        tree.ask_to_end([pid for pid in tree.descendants(os.getpid()) if pid not in sandbox])
+        process_tree.ask_to_end([pid for pid in process_tree.descendants(os.getpid()) if pid not in sandbox])
         self.linger(grace)
         until = time.monotonic() + STUCK_S
         while self.reap() and time.monotonic() < until:
-            tree.freeze_and_kill(lambda: tree.descendants(os.getpid()))
+            process_tree.freeze_and_kill(lambda: process_tree.descendants(os.getpid()))
             self.pause(0.01)
         if not self.inherits:
             _kill_group(self.main)
-        return len(tree.living(tree.descendants(os.getpid())))
+        return len(process_tree.living(process_tree.descendants(os.getpid())))
 
     def linger(self, seconds: float) -> None:
         """Give what runs below this long to end by itself, and no longer than it takes."""
@@ -201,7 +201,7 @@ class Warden:
         leftovers = 0
         if why == "exited":
             self.linger(PARTING_S)
-            leftovers = len(tree.living(tree.descendants(os.getpid())))
+            leftovers = len(process_tree.living(process_tree.descendants(os.getpid())))
             grace = LEFTOVER_GRACE_S
         else:
             grace = ORPHANED_GRACE_S if why in ("orphaned", "terminated") else GRACE_S
@@ -218,7 +218,7 @@ class Warden:
 
 def main() -> None:
     """Fork: the warden guards the run, and its keeper, the process that the supervisor knows, guards the warden."""
-    tree.become_subreaper()
+    process_tree.become_subreaper()
     if warden := os.fork():
         keep(warden)
     else:
@@ -239,10 +239,10 @@ def keep(warden: int) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)  # the pipes are the warden's: each must end when it does
     while os.WIFSTOPPED(status := os.waitpid(warden, os.WUNTRACED)[1]):
-        os.kill(warden, tree.SIGCONT)
+        os.kill(warden, process_tree.SIGCONT)
     until = time.monotonic() + STUCK_S
     while os.WIFSIGNALED(status) and _children_left() and time.monotonic() < until:
-        tree.freeze_and_kill(lambda: tree.descendants(os.getpid()))
+        process_tree.freeze_and_kill(lambda: process_tree.descendants(os.getpid()))
         time.sleep(0.005)
 
 
@@ -258,14 +258,14 @@ def _children_left() -> bool:
 
 def guard() -> None:
     """One run: read the order, start, watch, end, report."""
-    inherits = tree.become_subreaper()
+    inherits = process_tree.become_subreaper()
     try:
         warden = Warden(Order.read(0), inherits)
         warden.listen()
         if warden.start():
             warden.finish(warden.watch())
     except BaseException as error:  # whatever it was, no process of the run stays behind
-        tree.freeze_and_kill(lambda: tree.descendants(os.getpid()))
+        process_tree.freeze_and_kill(lambda: process_tree.descendants(os.getpid()))
         try:
             os.write(2, f"looptop: the warden of this run failed: {error!r}\n".encode())
             os.write(1, f"failed {type(error).__name__}\n".encode())

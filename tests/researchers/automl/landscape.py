@@ -121,7 +121,7 @@ class Desk:
         number = len(experiment.runs) + 1
         metric = self.landscape.run(self.files[experiment.id], self.rng)
         experiment.runs[number] = Run(
-            number, 1, 0, 20, 60, self.contract.measure, 0.0, 1, 0.0, "crashed" if metric is None else "finished"
+            number, 1, 0, 20, 60, self.contract.protocol_id, 0.0, 1, 0.0, "crashed" if metric is None else "finished"
         )
         experiment.runs[number].metric = metric
         return metric
@@ -155,7 +155,7 @@ class Desk:
             if self.run(experiment if action == "again" else champion) is None and action == "again":
                 experiment.verdict = "crashed"
                 return
-            numbers = [x.measured(self.contract.measure) for x in (champion, experiment)]
+            numbers = [x.measured(self.contract.protocol_id) for x in (champion, experiment)]
             decision = judge(self.contract.keep, self.contract.goal, *numbers, self._noise())
             action = decision.action
         experiment.verdict = "kept" if decision.action == "keep" else "discarded"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loop.policy.judge import bar, hope
+from loop.policy.judge import keep_threshold, repeat_threshold
 from loop.researchers.briefing.excerpt import one_line, within
 from loop.researchers.briefing.experiment_table import LADDER, table
 from loop.researchers.briefing.page import fenced, for_command, for_model, notebook_share, outcome, repair, tokens
@@ -326,8 +326,8 @@ def test_a_repair_shows_the_traceback_and_what_is_left() -> None:
 
 def test_the_noise_is_told_with_the_judge_s_own_bars() -> None:
     told = briefing(history(60, seed=4))
-    runs = len(told.champion.measured(told.contract.measure))
+    runs = len(told.champion.measured(told.contract.protocol_id))
     assert told.noise is not None
-    once, again = bar(told.contract.keep, runs, 1, told.noise), hope(runs, 1, told.noise)
+    once, again = keep_threshold(told.contract.keep, runs, 1, told.noise), repeat_threshold(runs, 1, told.noise)
     page = for_model(told, LIMIT, "llm").page
     assert f"kept if it is better by {once:.2g}, run again from {again:.2g} on" in page and again < once

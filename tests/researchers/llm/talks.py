@@ -29,7 +29,7 @@ def experiment(number: int, verdict: str | None = "kept", metric: float | None =
     found.proposed_at, found.judged_at = number, number + 0.5 if verdict else None
     found.proposed_seq, found.judged_seq = 2 * number, 2 * number + 1 if verdict else None
     if metric is not None:
-        found.runs[1] = Run(1, 1337, 0, 20, 60, contract.measure, 0.0, 1, 0.0, "finished", metric=metric)
+        found.runs[1] = Run(1, 1337, 0, 20, 60, contract.protocol_id, 0.0, 1, 0.0, "finished", metric=metric)
     for name, value in more.items():
         setattr(found, name, value)
     return found

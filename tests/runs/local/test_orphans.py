@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loop.runs.local import process_tree as tree
+from loop.runs.local import process_tree
 from loop.runs.local.orphans import reap_strangers, sweep_leftovers
 from tests.runs.conftest import PROGRAMS, Place
 
@@ -79,23 +79,23 @@ def test_a_sweep_of_nothing_finds_nothing(tmp_path: Path):
 
 
 async def test_after_runs_that_leave_zombies_and_daemons_no_dead_child_is_left(place: Place):
-    before = set(tree.children(os.getpid()))
+    before = set(process_tree.children(os.getpid()))
     for program in ("leaves_zombies.py", "leaves_daemons.py", "kills_its_warden.py"):
         await place.run(program, *(("kill", "both") if program.startswith("kills") else ()))
     assert place.alive() == set() and len(place.marked()) > 4
     reap_strangers()
-    assert set(tree.children(os.getpid())) <= before
+    assert set(process_tree.children(os.getpid())) <= before
 
 
 async def test_an_orphan_is_collected_and_a_process_of_ours_is_left_to_who_waits_for_it(place: Place):
-    tree.become_subreaper()
-    before = set(tree.children(os.getpid()))
+    process_tree.become_subreaper()
+    before = set(process_tree.children(os.getpid()))
     exits = [sys.executable, "-c", "import sys; sys.exit(7)"]
     ours = subprocess.Popen(exits, start_new_session=True)  # noqa: ASYNC220 - nothing waits meanwhile
     forks = "import os, time\nif os.fork() == 0:\n    time.sleep(0.2)\n"
     subprocess.run([sys.executable, "-c", forks], check=True)  # noqa: ASYNC221 - its child outlives it, and is ours now
-    (orphan,) = set(tree.children(os.getpid())) - before - {ours.pid}
-    await place.until(lambda: set(tree.zombies(tree.children(os.getpid()))) >= {orphan, ours.pid})
+    (orphan,) = set(process_tree.children(os.getpid())) - before - {ours.pid}
+    await place.until(lambda: set(process_tree.zombies(process_tree.children(os.getpid()))) >= {orphan, ours.pid})
     assert reap_strangers() >= 1
-    assert set(tree.children(os.getpid())) - before == {ours.pid}
+    assert set(process_tree.children(os.getpid())) - before == {ours.pid}
     assert ours.wait() == 7

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from loop.runs.local import process as local
-from loop.runs.local.process import LocalRun
+from loop.runs.local.process import LocalProcess
 from loop.runs.log import HEAD_BYTES, PART_BYTES, PARTS, read_log
 from loop.runs.output import Sample
 from tests.runs.conftest import Place
@@ -79,14 +79,14 @@ async def test_what_cannot_be_started_says_why_and_what_to_do(
     if mode is not None:
         script.write_text("#!/nowhere/python\n" if "headed" in program else "\x01\x02 no program\n")
         script.chmod(stat.S_IFREG | mode)
-    run = await LocalRun.start(replace(place.spec("trains.py"), argv=[program]))
+    run = await LocalProcess.start(replace(place.spec("trains.py"), argv=[program]))
     result = await run.wait()
     assert result.outcome == "crashed" and result.exit_code is None
     assert result.reason.startswith(f"cannot start {program!r}: {sentence}")
 
 
 async def test_a_missing_worktree_is_said_so(place: Place):
-    run = await LocalRun.start(replace(place.spec("trains.py"), cwd=place.folder / "gone"))
+    run = await LocalProcess.start(replace(place.spec("trains.py"), cwd=place.folder / "gone"))
     assert (await run.wait()).reason == f"cannot start the run in {place.folder / 'gone'}: No such file or directory"
 
 
@@ -234,7 +234,7 @@ async def test_the_warden_starts_with_next_to_nothing_imported():
 
 async def test_output_is_handed_on_as_it_is_read_to_the_last_byte_also_of_a_flood(place: Place):
     heard: list[bytes] = []
-    run = await LocalRun.start(place.spec("floods.py", "20000"), on_output=heard.append)
+    run = await LocalProcess.start(place.spec("floods.py", "20000"), on_output=heard.append)
     await run.wait()
     whole = b"".join(heard)
     assert whole == b"".join(b"%098d.\n" % number for number in range(20_000)) + b"val_bpb: 0.5\n"
@@ -243,7 +243,7 @@ async def test_output_is_handed_on_as_it_is_read_to_the_last_byte_also_of_a_floo
 
 async def test_output_comes_while_the_run_goes_on(place: Place):
     heard: list[bytes] = []
-    run = await LocalRun.start(place.spec("stubborn.py"), on_output=heard.append)
+    run = await LocalProcess.start(place.spec("stubborn.py"), on_output=heard.append)
     await place.until(lambda: b"ready" in b"".join(heard[:1]))
     assert place.alive()
     run.kill()

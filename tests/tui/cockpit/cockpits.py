@@ -9,9 +9,9 @@ from textual.pilot import Pilot
 
 from loop.journal import Journal
 from loop.study import events as e
-from tui.render import colour_support as colours
+from tui.render import colour_support
 
-colours.prepare(os.environ)
+colour_support.prepare(os.environ)
 from tui.cockpit.app import Cockpit  # noqa: E402 - Textual reads the environment at its import
 
 
@@ -48,6 +48,6 @@ def screen(app: Cockpit) -> list[str]:
     return [strip.text for strip in app.screen._compositor.render_strips()]
 
 
-def wishes(workspace: Path) -> list[e.Event]:
+def requests(workspace: Path) -> list[e.Event]:
     with journal_of(workspace) as journal:
-        return journal.read(kinds=e.WISHES)
+        return journal.read(kinds=e.REQUESTS)

@@ -1,4 +1,4 @@
-"""What a person's keys and commands come to: wishes, copies, files, the pager, selections, folds, the program."""
+"""What a person's keys and commands come to: requests, copies, files, the pager, selections, folds, the program."""
 
 import base64
 from pathlib import Path
@@ -11,9 +11,8 @@ from loop.study.contract import Contract
 from loop.study.state import Study
 from tests.recorded import record
 from tests.repositories import git
-from tests.tui.cockpit.cockpits import journal_of, opened, screen, settle, wishes
-from tui.cockpit import clipboard
-from tui.cockpit import notifications as herald
+from tests.tui.cockpit.cockpits import journal_of, opened, requests, screen, settle
+from tui.cockpit import clipboard, notifications
 from tui.render.glyphs import UNICODE
 from tui.screens.experiment import second_study
 from tui.widgets.progress import optimiser_steps
@@ -54,14 +53,14 @@ async def test_a_command_is_completed_carried_out_and_remembered(workspace: Path
         await pilot.press("colon", *"frobnicate", "enter")
         await pilot.pause(0.03)
         assert "no command 'frobnicate'" in screen(app)[-1]
-    assert isinstance(wishes(workspace)[-1].body, e.Steered)
+    assert isinstance(requests(workspace)[-1].body, e.Steered)
 
 
 async def test_commands_ask_where_their_keys_ask(workspace: Path) -> None:
     with journal_of(workspace) as journal:
         journal.append(e.ExperimentProposed(researcher="llm", title="bold", parent=0), 22)
         journal.append(e.ApprovalAsked(reason="review: all"), 22)
-    before = len(wishes(workspace))
+    before = len(requests(workspace))
     async with opened(workspace) as (app, pilot):
         for line, title in (("kill", "Kill run 21.1?"), ("kill 22", "Kill 22?"), ("stop", "Stop the loop?")):
             await pilot.press("colon", *line, "enter")
@@ -69,15 +68,15 @@ async def test_commands_ask_where_their_keys_ask(workspace: Path) -> None:
             assert title in text_of(app)
             await pilot.press("escape")
             await pilot.pause(0.03)
-        assert len(wishes(workspace)) == before
+        assert len(requests(workspace)) == before
         await pilot.press("colon", *"reject 22 too bold", "enter")
         await settle(app, pilot)
-    last = wishes(workspace)[-1].body
+    last = requests(workspace)[-1].body
     assert isinstance(last, e.Rejected) and last.why == "too bold"
 
 
 async def test_a_read_only_cockpit_takes_no_command_that_asks_for_something(workspace: Path) -> None:
-    before = len(wishes(workspace))
+    before = len(requests(workspace))
     async with opened(workspace, read_only=True) as (app, pilot):
         for line in (
             "steer hello",
@@ -94,7 +93,7 @@ async def test_a_read_only_cockpit_takes_no_command_that_asks_for_something(work
             await pilot.press("colon", *line, "enter")
             await pilot.pause(0.02)
             assert "only watches" in screen(app)[-1], line
-    assert len(wishes(workspace)) == before
+    assert len(requests(workspace)) == before
 
 
 async def test_steering_in_several_lines(workspace: Path) -> None:
@@ -105,7 +104,7 @@ async def test_steering_in_several_lines(workspace: Path) -> None:
         await pilot.press("enter")
         await settle(app, pilot)
         assert any(line.strip() == "second" for line in screen(app))
-    steered = wishes(workspace)[-1].body
+    steered = requests(workspace)[-1].body
     assert isinstance(steered, e.Steered) and steered.text == "first\nsecond"
 
 
@@ -127,7 +126,7 @@ async def test_overruling_names_what_will_happen_and_takes_a_reason(workspace: P
         await pilot.pause(0.03)
         await pilot.press("D", "y")
         await settle(app, pilot)
-    keep, discard = wishes(workspace)[-2:]
+    keep, discard = requests(workspace)[-2:]
     assert keep.body == e.Overruled(who=keep.body.who, verdict="kept", why="I see more in it")  # type: ignore[union-attr]
     assert keep.experiment == number
     assert isinstance(discard.body, e.Overruled) and discard.body.verdict == "discarded"
@@ -150,7 +149,7 @@ async def test_going_back_to_an_earlier_champion_names_who_leaves_the_branch(wor
         await pilot.press("escape", "colon", *f"branch {nearly(app.known.study)}", "enter")
         await pilot.pause(0.03)
         assert "was not kept" in screen(app)[-1]
-    assert (wishes(workspace)[-1].kind, wishes(workspace)[-1].experiment) == ("branched", 0)
+    assert (requests(workspace)[-1].kind, requests(workspace)[-1].experiment) == ("branched", 0)
 
 
 # --- a person's own edit, and what is pinned -----------------------------------------------------------------------
@@ -194,7 +193,7 @@ async def test_a_person_runs_their_own_edit_from_the_screen(checkout: Path) -> N
         assert any("submitted “a wider head”" in line for line in screen(app))
         await pilot.press("colon", *"submit", "enter", "enter")
         await settle(app, pilot)
-    first, second = (event.body for event in wishes(checkout))
+    first, second = (event.body for event in requests(checkout))
     assert isinstance(first, e.Submitted) and isinstance(second, e.Submitted)
     assert (first.title, first.parent) == ("a wider head", 0) and first.who
     assert first.edits == {"train.py": "WIDTH = 9\nDEPTH = 8\nHEADS = 2\n"}
@@ -240,7 +239,7 @@ async def test_a_researcher_that_waits_is_counted_down_and_heard_of_when_it_is_o
 
 
 async def test_what_cannot_be_overruled_says_why_and_asks_for_nothing(workspace: Path) -> None:
-    before = len(wishes(workspace))
+    before = len(requests(workspace))
     async with opened(workspace) as (app, pilot):
         await pilot.press("K")
         assert "choose an experiment first" in screen(app)[-1]
@@ -251,7 +250,7 @@ async def test_what_cannot_be_overruled_says_why_and_asks_for_nothing(workspace:
             await pilot.pause(0.03)
             assert words in screen(app)[-1]
             await pilot.press("escape")
-    assert len(wishes(workspace)) == before
+    assert len(requests(workspace)) == before
 
 
 async def test_a_waiting_diff_is_read_and_decided_on_its_own_screen(workspace: Path) -> None:
@@ -265,7 +264,7 @@ async def test_a_waiting_diff_is_read_and_decided_on_its_own_screen(workspace: P
         assert text_of(app).index("diff") < text_of(app).index("runs"), "what is asked about comes first"
         await pilot.press("r", *"too bold", "enter")
         await settle(app, pilot)
-    last = wishes(workspace)[-1]
+    last = requests(workspace)[-1]
     assert isinstance(last.body, e.Rejected) and (last.experiment, last.body.why) == (22, "too bold")
 
 
@@ -434,7 +433,7 @@ async def test_the_title_says_state_and_best_and_news_comes_as_it_was_asked_for(
         sent: list[str] = []
         async with opened(workspace, notify=by) as (app, pilot):
             if by == "off":
-                assert herald.title(app.known, app.life, UNICODE).startswith("● running 0.9")
+                assert notifications.title(app.known, app.life, UNICODE).startswith("● running 0.9")
             monkeypatch.setattr(app._driver, "write", sent.append)
             with journal_of(workspace) as journal:
                 journal.append(e.ExperimentProposed(researcher="llm", title="bold", parent=0), 22)
@@ -446,5 +445,5 @@ async def test_the_title_says_state_and_best_and_news_comes_as_it_was_asked_for(
 
 def test_a_notification_in_tmux_is_wrapped_and_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMUX", "/tmp/tmux-0/default,1,0")
-    text = herald.news_sequence("a\x1b]0;evil\x07b\nc", "desktop")
+    text = notifications.news_sequence("a\x1b]0;evil\x07b\nc", "desktop")
     assert text == "\x1bPtmux;\x1b\x1b]9;looptop: ab c\x07\x1b\\"

@@ -10,7 +10,7 @@ from loop.journal import Journal
 from loop.study import events as e
 from loop.study.contract import Contract
 from tests.recorded import record
-from tests.tui.cockpit.cockpits import journal_of, opened, screen, settle, wishes
+from tests.tui.cockpit.cockpits import journal_of, opened, requests, screen, settle
 from tests.tui.render.test_text import NASTY
 from tui.cockpit.launch import farewell, refusal
 from tui.cockpit.picture import picture
@@ -282,32 +282,32 @@ async def test_an_empty_study_says_what_will_be_where(tmp_path: Path) -> None:
 
 
 async def test_steering_puts_a_person_s_words_into_the_journal(workspace: Path) -> None:
-    before = len(wishes(workspace))
+    before = len(requests(workspace))
     async with opened(workspace) as (app, pilot):
         await pilot.press("s", *"try wider", "left", "left", "X", "enter")
         await pilot.pause(0.05)
         await pilot.press("s", "!", *"stop that", "enter")
         await settle(app, pilot)
         assert any("try widXer" in line for line in screen(app))
-    steered = [event.body for event in wishes(workspace)[before:]]
+    steered = [event.body for event in requests(workspace)[before:]]
     assert [(body.text, body.interrupt) for body in steered if isinstance(body, e.Steered)] == [
         ("try widXer", False),
         ("stop that", True),
     ]
-    assert all(body.who for body in steered if isinstance(body, e.Wish))
+    assert all(body.who for body in steered if isinstance(body, e.Request))
 
 
 async def test_the_prompt_remembers_and_can_be_left(workspace: Path) -> None:
-    before = len(wishes(workspace))
+    before = len(requests(workspace))
     async with opened(workspace) as (app, pilot):
         await pilot.press("s", *"xq1", "escape")
         await pilot.pause(0.05)
         assert app.prompt is None and app.active == "mind", "letters typed into the prompt are no keys"
         await pilot.press("s", "up")
-        newest = [event.body.text for event in wishes(workspace) if isinstance(event.body, e.Steered)][-1]
+        newest = [event.body.text for event in requests(workspace) if isinstance(event.body, e.Steered)][-1]
         assert app.prompt is not None and app.prompt.text == newest
         await pilot.press("escape")
-    assert len(wishes(workspace)) == before
+    assert len(requests(workspace)) == before
 
 
 async def test_p_pauses_and_goes_on(workspace: Path) -> None:
@@ -321,7 +321,7 @@ async def test_p_pauses_and_goes_on(workspace: Path) -> None:
         await pilot.press("p")
         await settle(app, pilot)
         assert "running" in screen(app)[0]
-    assert [event.kind for event in wishes(workspace)[-2:]] == ["paused", "resumed"]
+    assert [event.kind for event in requests(workspace)[-2:]] == ["paused", "resumed"]
 
 
 async def test_x_names_the_run_and_kills_only_when_told(workspace: Path) -> None:
@@ -332,10 +332,10 @@ async def test_x_names_the_run_and_kills_only_when_told(workspace: Path) -> None
             assert "Kill run 21.1?" in "\n".join(screen(app))
             await pilot.press(way_out)
             await pilot.pause(0.03)
-        assert wishes(workspace)[-1].kind != "killed"
+        assert requests(workspace)[-1].kind != "killed"
         await pilot.press("x", "p", "y")
         await settle(app, pilot)
-    last = wishes(workspace)[-1]
+    last = requests(workspace)[-1]
     assert (last.kind, last.experiment, last.run) == ("killed", 21, 1)
 
 
@@ -349,7 +349,7 @@ async def test_stopping_asks_whether_now_or_after_the_run(workspace: Path, key: 
         await pilot.press(key)
         await settle(app, pilot)
         assert "stopping" in screen(app)[0]
-    last = wishes(workspace)[-1].body
+    last = requests(workspace)[-1].body
     assert isinstance(last, e.Stopped) and last.now is now
 
 
@@ -367,23 +367,23 @@ async def test_a_waiting_proposal_is_approved_or_rejected_with_a_reason(workspac
         await pilot.pause(0.03)
         await pilot.press("r", *"too bold", "enter")
         await settle(app, pilot)
-    approved, rejected = wishes(workspace)[-2:]
+    approved, rejected = requests(workspace)[-2:]
     assert (approved.kind, approved.experiment) == ("approved", 22)
     assert isinstance(rejected.body, e.Rejected) and rejected.body.why == "too bold"
 
 
-async def test_read_only_refuses_every_wish_in_a_sentence(workspace: Path) -> None:
-    before = len(wishes(workspace))
+async def test_read_only_refuses_every_request_in_a_sentence(workspace: Path) -> None:
+    before = len(requests(workspace))
     async with opened(workspace, (120, 30), read_only=True) as (app, pilot):
         assert "read-only" in screen(app)[0] and "steer" not in screen(app)[-1]
         for key in keys.KEYS:
-            if key.wish:
+            if key.request:
                 app.hush()
                 await pilot.press(key.keys.split(",")[0])
                 await pilot.pause(0.02)
                 assert READ_ONLY[:40] in screen(app)[-1], key.id
                 assert app.prompt is None and len(app.screen_stack) == 1
-    assert len(wishes(workspace)) == before
+    assert len(requests(workspace)) == before
 
 
 async def test_enter_opens_the_experiment_and_esc_comes_back(workspace: Path) -> None:
@@ -467,12 +467,12 @@ async def test_zoom_tab_theme_and_mouse(workspace: Path) -> None:
 
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])
 async def test_detaching_ends_the_screen_and_asks_the_loop_for_nothing(workspace: Path, key: str) -> None:
-    before = len(wishes(workspace))
+    before = len(requests(workspace))
     async with opened(workspace) as (app, pilot):
         await pilot.press(key)
         await pilot.pause(0.05)
         assert not app.is_running or app._exit
-    assert len(wishes(workspace)) == before
+    assert len(requests(workspace)) == before
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -97,7 +97,7 @@ WALKS = {
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A study with a run in flight, a proposal that waits, and a discarded experiment 20 on today's champion."""
+    """A study with a run under way, a proposal that waits, and a discarded experiment 20 on today's champion."""
     monkeypatch.delenv("TMUX", raising=False)
     record(tmp_path / ".looptop" / "journal.db", experiments=20)
     with journal_of(tmp_path) as journal:

@@ -45,7 +45,7 @@ def test_a_night_of_thoughts_and_700_experiments_grow_by_less_than_5_mb(tmp_path
 
 def experiment(number: int) -> list[tuple[e.Body, int | None, int | None]]:
     """One experiment from its proposal to its verdict."""
-    run = e.RunStarted(seed=1, slot=0, budget=300, deadline=600, measure="m", pid=1, pid_started=1.0)
+    run = e.RunStarted(seed=1, slot=0, budget=300, deadline=600, protocol_id="m", pid=1, pid_started=1.0)
     done = e.RunFinished(outcome="finished", seconds=300, metrics={"val_bpb": 0.97}, peak_memory=2**30)
     judged = e.ExperimentJudged(verdict="discarded", reason="within the noise", metric=0.97, effect=-0.001, noise=0.001)
     sample = e.StepSampled(step=1, progress=0.5, values={"loss": 2.5, "mfu": 39.8})

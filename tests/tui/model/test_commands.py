@@ -5,7 +5,7 @@ import pytest
 from loop.journal import Journal
 from loop.study.state import FOLDED, Study, fold
 from tests.recorded import record
-from tui.model.commands import KINDS, OrderError, completions, hint, parse
+from tui.model.commands import KINDS, CommandError, completions, hint, parse
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_lines_that_are_understood(study: Study, line: str, name: str, number: i
     ],
 )
 def test_lines_that_are_not(study: Study, line: str, words: tuple[str, ...]) -> None:
-    with pytest.raises(OrderError) as refused:
+    with pytest.raises(CommandError) as refused:
         parse(line, study)
     assert all(word in str(refused.value) for word in words), refused.value
 

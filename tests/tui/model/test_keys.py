@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from loop.study.events import WISHES
+from loop.study.events import REQUESTS
 from tui.cockpit.app import Cockpit
 from tui.model import keys
 from tui.render.text import line_cells
@@ -40,11 +40,11 @@ def test_the_key_line_fits_and_always_says_how_to_leave(width: int) -> None:
             assert ("approve" in text) == (waiting and not read_only)
 
 
-def test_a_read_only_cockpit_offers_no_wish() -> None:
+def test_a_read_only_cockpit_offers_no_request() -> None:
     line = keys.key_line(300, view="mind", read_only=True, waiting=True, paused=False, opens=True)
     offered = {text.strip() for text, _ in line}
-    assert not offered & {key.label for key in keys.KEYS if key.wish}
-    assert {"paused", "steered", "killed", "stopped"} <= WISHES
+    assert not offered & {key.label for key in keys.KEYS if key.request}
+    assert {"paused", "steered", "killed", "stopped"} <= REQUESTS
 
 
 def test_the_page_for_users_has_every_key_with_its_id() -> None:

@@ -1,15 +1,15 @@
 """The ring behind mind and log."""
 
-from tui.model.text_buffer import Paragraph, Ring
+from tui.model.text_buffer import Paragraph, TextBuffer
 
 
-def shown(ring: Ring, start: int, count: int) -> list[str]:
+def shown(ring: TextBuffer, start: int, count: int) -> list[str]:
     return [p.text[slice(*p.rows[row])] for p, row in ring.window(start, count)]
 
 
 def test_streamed_pieces_wrap_as_if_they_had_come_at_once() -> None:
     text = "the champion's curve is still falling at the end of the budget " * 5
-    streamed, whole = Ring(width=30), Ring(width=30)
+    streamed, whole = TextBuffer(width=30), TextBuffer(width=30)
     streamed.add(Paragraph("thought", ""))
     for i in range(0, len(text), 7):
         streamed.extend(text[i : i + 7])
@@ -19,7 +19,7 @@ def test_streamed_pieces_wrap_as_if_they_had_come_at_once() -> None:
 
 
 def test_a_new_width_wraps_everything_again() -> None:
-    ring = Ring(width=20)
+    ring = TextBuffer(width=20)
     for i in range(50):
         ring.add(Paragraph("thought", f"paragraph {i} " + "word " * 10))
     narrow = len(ring)
@@ -31,7 +31,7 @@ def test_a_new_width_wraps_everything_again() -> None:
 
 
 def test_the_oldest_go_first_and_rows_keep_their_numbers() -> None:
-    ring = Ring(most=4000, width=40)
+    ring = TextBuffer(most=4000, width=40)
     for i in range(30):
         ring.add(Paragraph("thought", f"row {i}"))
     here = shown(ring, 20, 1)
@@ -43,7 +43,7 @@ def test_the_oldest_go_first_and_rows_keep_their_numbers() -> None:
 
 
 def test_it_never_holds_more_than_it_may() -> None:
-    ring = Ring(most=100_000, width=80)
+    ring = TextBuffer(most=100_000, width=80)
     ring.add(Paragraph("thought", "start"))
     for i in range(20_000):
         if i % 20 == 0:
@@ -54,7 +54,7 @@ def test_it_never_holds_more_than_it_may() -> None:
 
 
 def test_a_window_may_start_in_the_middle_of_a_paragraph() -> None:
-    ring = Ring(width=10)
+    ring = TextBuffer(width=10)
     ring.add(Paragraph("a", "one two three four five six"))
     ring.add(Paragraph("b", "end"))
     assert shown(ring, 1, 2) == shown(ring, 0, 9)[1:3]
@@ -62,6 +62,6 @@ def test_a_window_may_start_in_the_middle_of_a_paragraph() -> None:
 
 
 def test_a_lead_indents_every_row() -> None:
-    ring = Ring(width=20)
+    ring = TextBuffer(width=20)
     ring.add(Paragraph("you", "words that go over more than one row", "ada ▸ "))
     assert all(len(row) <= 14 for row in shown(ring, 0, 9))

@@ -12,14 +12,14 @@ from loop.study.events import Event
 from loop.study.state import Study
 from tests.recorded import record
 from tui.model.feed import Feed
-from tui.model.text_buffer import Ring
-from tui.model.transcript import MIND, Story, told
-from tui.model.view_state import Watch
+from tui.model.text_buffer import TextBuffer
+from tui.model.transcript import MIND, Transcript, told
+from tui.model.view_state import ViewState
 from tui.widgets.mind import code_role, thought_line
 
 
-def tell(*bodies: e.Body, ring: Ring | None = None) -> Ring:
-    story = Story(Study(), ring)
+def tell(*bodies: e.Body, ring: TextBuffer | None = None) -> TextBuffer:
+    story = Transcript(Study(), ring)
     for seq, body in enumerate(bodies, 1):
         story.tell(Event(seq, 1_000_000.0 + seq, 7, None, body))
     return story.ring
@@ -96,7 +96,7 @@ def test_a_trouble_is_told_once_and_its_end_says_how_often_it_was_tried() -> Non
     ring = tell(*[fault("no answer")] * 3, fault("no money"), fault("no money"), e.Recovered(where="llm"), fault("x"))
     said = [paragraph.text.partition(" (")[0] for paragraph in ring.paragraphs if paragraph.kind != "gap"]
     assert said == ["llm: no answer", "llm: no money", "llm works again after 5 failed tries", "llm: x"]
-    watch = Watch()
+    watch = ViewState()
     for seq in range(1, 5):
         watch.apply([Event(seq, 1_000_000.0 + seq, None, None, fault("no answer"))])
     assert watch.news == ["llm: no answer"], "nobody is woken every minute of a night"
@@ -121,14 +121,14 @@ def test_finished_thoughts_fold_to_the_line_of_their_speaker() -> None:
 
 
 def test_a_folded_ring_folds_what_is_finished_later() -> None:
-    ring = Ring()
+    ring = TextBuffer()
     ring.fold(True)
     tell(think("one\ntwo\nthree"), PROPOSAL, ring=ring)
     assert not any(paragraph.text == "two" for paragraph, _ in ring.window(ring.first, 100))
 
 
 def test_prepending_keeps_the_place_and_trimming_gives_the_room_back() -> None:
-    ring = Ring(most=4000)
+    ring = TextBuffer(most=4000)
     tell(*[think(f"line {i}\n") for i in range(60)], ring=ring)
     first, row = ring.first, [p.text for p, _ in ring.window(ring.first, 3)]
     older = told([Event(1, 0.0, 7, None, think("x\n" * 50))], Study(), ring.width, False)
@@ -143,7 +143,7 @@ def test_prepending_keeps_the_place_and_trimming_gives_the_room_back() -> None:
 def test_paging_back_to_the_beginning_gives_the_whole_journal_once(tmp_path: Path) -> None:
     record(tmp_path / "journal.db", experiments=300)
     with Journal(tmp_path / "journal.db") as journal:
-        watch = Watch()
+        watch = ViewState()
         feed = Feed(journal, watch)
 
         async def past() -> None:
@@ -155,7 +155,7 @@ def test_paging_back_to_the_beginning_gives_the_whole_journal_once(tmp_path: Pat
         while feed.older():
             pages += 1
         paged = [p.text for p in watch.mind.paragraphs if p.kind in ("thought", "tool", "proposal", "you", "champion")]
-        whole = Story(watch.study, Ring(most=1 << 60))
+        whole = Transcript(watch.study, TextBuffer(most=1 << 60))
         for event in journal.read(kinds=MIND):
             whole.tell(event)
         expected = [

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from loop.study import events as e
 from loop.study.experiment import Experiment
-from tui.cockpit.actions.export import Taking
-from tui.cockpit.actions.navigate import Looking
-from tui.cockpit.actions.request import Wishing
+from tui.cockpit.actions.export import ExportActions
+from tui.cockpit.actions.navigate import NavigateActions
+from tui.cockpit.actions.request import RequestActions
 from tui.cockpit.shell import who
-from tui.model.commands import Order, OrderError, completions, hint, parse
+from tui.model.commands import Command, CommandError, completions, hint, parse
 from tui.render.palette import PALETTES
 from tui.screens.sheet import Sheet, SheetScreen
 from tui.widgets.prompt import Completion
@@ -16,7 +16,7 @@ from tui.widgets.stream import StreamPanel
 from tui.widgets.tree import TreePanel
 
 
-class Ordering(Looking, Wishing, Taking, inherit_bindings=False):
+class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bindings=False):
     """The action of `:`, and what each command does."""
 
     _ordered: tuple[str, ...] = ()
@@ -34,17 +34,17 @@ class Ordering(Looking, Wishing, Taking, inherit_bindings=False):
         self._ordered = (*self._ordered, line)
         try:
             order = parse(line, self.known.study)
-        except OrderError as error:
+        except CommandError as error:
             self.say(str(error), "warn")
             return
-        if not order.kind.wish or self.may():
+        if not order.kind.request or self.may():
             self._hands()[order.kind.name](order)
 
-    def _hands(self) -> dict[str, Callable[[Order], None]]:
+    def _hands(self) -> dict[str, Callable[[Command], None]]:
         return {
             "steer": lambda order: self.steer_with(order.text),
-            "pause": lambda order: self.wish(e.Paused(who=who()), "asked to pause; :resume goes on"),
-            "resume": lambda order: self.wish(e.Resumed(who=who()), "asked to go on"),
+            "pause": lambda order: self.request(e.Paused(who=who()), "asked to pause; :resume goes on"),
+            "resume": lambda order: self.request(e.Resumed(who=who()), "asked to go on"),
             "kill": self._kill,
             "approve": self._approve,
             "reject": self._reject,
@@ -67,12 +67,12 @@ class Ordering(Looking, Wishing, Taking, inherit_bindings=False):
             "detach": lambda order: self.exit(),
         }
 
-    def _named(self, order: Order) -> Experiment:
+    def _named(self, order: Command) -> Experiment:
         return self.known.study.experiments[order.number or 0]
 
-    def _kill(self, order: Order) -> None:
-        flight = self.known.in_flight()
-        if order.number is None or (flight is not None and flight[0].id == order.number):
+    def _kill(self, order: Command) -> None:
+        current = self.known.in_flight()
+        if order.number is None or (current is not None and current[0].id == order.number):
             self.action_kill()
             return
         found = self._named(order)
@@ -85,10 +85,10 @@ class Ordering(Looking, Wishing, Taking, inherit_bindings=False):
             f"Kill {found.id}?",
             text,
             [("y", "y", f"kill experiment {found.id}")],
-            lambda _: self.wish(wished, f"asked to kill {found.id}", found.id),
+            lambda _: self.request(wished, f"asked to kill {found.id}", found.id),
         )
 
-    def _waiter(self, order: Order) -> Experiment | None:
+    def _waiter(self, order: Command) -> Experiment | None:
         found = self.known.waiting() if order.number is None else self._named(order)
         if found is None:
             self.say("no proposal waits for a person")
@@ -97,11 +97,11 @@ class Ordering(Looking, Wishing, Taking, inherit_bindings=False):
             return None
         return found
 
-    def _approve(self, order: Order) -> None:
+    def _approve(self, order: Command) -> None:
         if (found := self._waiter(order)) is not None:
             self.approve(found)
 
-    def _reject(self, order: Order) -> None:
+    def _reject(self, order: Command) -> None:
         if (found := self._waiter(order)) is not None:
             self.reject(found.id, order.text)
 
@@ -114,13 +114,13 @@ class Ordering(Looking, Wishing, Taking, inherit_bindings=False):
             self.pop_screen()
         then()
 
-    def _find(self, order: Order) -> None:
+    def _find(self, order: Command) -> None:
         target = self.sheet or self.panel
         if not isinstance(target, (StreamPanel, TreePanel, Sheet)):
             self.say("nothing to search in this view; mind, tree and log can be searched")
         elif not target.search(order.text):
             self.say(f"nothing has “{order.text}”", "warn")
 
-    def _export(self, order: Order) -> None:
+    def _export(self, order: Command) -> None:
         form, _, path = order.text.partition(" ")
         self.call_after_refresh(lambda: self.export(form, path.strip()))  # once the prompt is off the screen

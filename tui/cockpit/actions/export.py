@@ -10,9 +10,9 @@ from pathlib import Path
 
 from textual.app import SuspendNotSupported
 
-from loop.reporting import table as results
+from loop.reporting import table
 from tui.cockpit import clipboard
-from tui.cockpit.shell import Frame
+from tui.cockpit.shell import Shell
 from tui.render.text import clean, one_line
 from tui.screens.confirm import Choice
 from tui.screens.experiment import ExperimentSheet
@@ -21,7 +21,7 @@ from tui.widgets.mind import MindPanel
 from tui.widgets.stream import StreamPanel
 
 
-class Taking(Frame, inherit_bindings=False):
+class ExportActions(Shell, inherit_bindings=False):
     """Actions of the keys that copy, open elsewhere and write files."""
 
     @property
@@ -162,7 +162,7 @@ class Taking(Frame, inherit_bindings=False):
             text = "\n".join(strip.text.rstrip() for strip in self.screen._compositor.render_strips()) + "\n"
             stem = self.active
         else:
-            text, stem = results.table(self.known.study, form), "results"  # type: ignore[arg-type]
+            text, stem = table.table(self.known.study, form), "results"  # type: ignore[arg-type]
         name = f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.{'txt' if form == 'text' else form}"
         target = self.root / path if path else self.exports / name
         try:

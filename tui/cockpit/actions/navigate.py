@@ -2,7 +2,7 @@
 
 from textual.color import Color
 
-from tui.cockpit.shell import Frame
+from tui.cockpit.shell import Shell
 from tui.render.layout import VIEWS
 from tui.render.palette import PALETTES
 from tui.render.text import cut
@@ -15,7 +15,7 @@ from tui.widgets.stream import StreamPanel
 from tui.widgets.tree import TreePanel
 
 
-class Looking(Frame, inherit_bindings=False):
+class NavigateActions(Shell, inherit_bindings=False):
     """Actions of the keys that look."""
 
     _mouse = False
@@ -123,8 +123,8 @@ class Looking(Frame, inherit_bindings=False):
     def action_open(self) -> None:
         if self.active == "tree" and self.tree_view.open_fold():
             return
-        flight = self.known.in_flight()
-        chosen = self.tree_view.selected() if self.active == "tree" or flight is None else flight[0].id
+        current = self.known.in_flight()
+        chosen = self.tree_view.selected() if self.active == "tree" or current is None else current[0].id
         if chosen is None:
             self.say("no experiment yet")
         else:

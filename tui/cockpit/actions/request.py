@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from loop.study import events as e
 from loop.study.experiment import Experiment
-from tui.cockpit.shell import Frame, who
+from tui.cockpit.shell import Shell, who
 from tui.model import overruling
 from tui.render.text import clock, cut, one_line
 from tui.screens.confirm import Choice
@@ -13,21 +13,23 @@ if TYPE_CHECKING:
     from loop.pipeline.submission import Edit
 
 
-class Wishing(Frame, inherit_bindings=False):
-    """Actions of the keys that put a wish into the journal."""
+class RequestActions(Shell, inherit_bindings=False):
+    """Actions of the keys that put a request into the journal."""
 
     def action_pause(self) -> None:
-        flight = self.known.in_flight()
+        current = self.known.in_flight()
         if self.known.study.paused:
-            self.wish(e.Resumed(who=who()), "asked to go on")
+            self.request(e.Resumed(who=who()), "asked to go on")
         else:
-            after = f" after run {flight[0].id}.{flight[1].number}" if flight else ""
-            self.wish(e.Paused(who=who()), f"asked to pause{after}; p goes on")
+            after = f" after run {current[0].id}.{current[1].number}" if current else ""
+            self.request(e.Paused(who=who()), f"asked to pause{after}; p goes on")
 
     def action_steer(self) -> None:
         if not self.may():
             return
-        said = [wish.body.text for wish in self.known.study.wishes.values() if isinstance(wish.body, e.Steered)]
+        said = [
+            request.body.text for request in self.known.study.requests.values() if isinstance(request.body, e.Steered)
+        ]
         hint = "say it in your own words; enter sends, \\ enter a new line, ! first interrupts, esc leaves"
         self.ask("steer", hint, self.steer_with, history=said[-50:], lines=True)
 
@@ -37,23 +39,23 @@ class Wishing(Frame, inherit_bindings=False):
         text = text.removeprefix("!").strip()
         if text:
             said = "sent; it interrupts the thought" if interrupt else "sent; it is read with the next thought"
-            self.wish(e.Steered(who=who(), text=text, interrupt=interrupt), said)
+            self.request(e.Steered(who=who(), text=text, interrupt=interrupt), said)
 
     def pin(self, text: str) -> None:
         """Have guidance stand in every briefing."""
         said = "pinned: it stands in every briefing; P shows it, :unpin takes it back"
-        self.wish(e.Pinned(who=who(), text=text), said)
+        self.request(e.Pinned(who=who(), text=text), said)
 
     def unpin(self, pin: int | None) -> None:
         """Take one pin back, or all of them."""
-        self.wish(e.Unpinned(who=who(), pin=pin), "took all pins back" if pin is None else f"took pin {pin} back")
+        self.request(e.Unpinned(who=who(), pin=pin), "took all pins back" if pin is None else f"took pin {pin} back")
 
     def action_submit(self) -> None:
         if not self.may():
             return
         if (found := self._edit()) is None:
             return
-        hint = f"{found.words} on experiment {found.wish.parent}; a title, then enter, or esc"
+        hint = f"{found.words} on experiment {found.request.parent}; a title, then enter, or esc"
         self.ask("submit", hint, lambda title: self._submit(found, title))
 
     def submit(self, title: str) -> None:
@@ -77,18 +79,18 @@ class Wishing(Frame, inherit_bindings=False):
         return found
 
     def _submit(self, edit: "Edit", title: str) -> None:
-        self.wish(edit.called(title, who()), f"submitted {edit.words}: guarded, run and judged like any other")
+        self.request(edit.called(title, who()), f"submitted {edit.words}: guarded, run and judged like any other")
 
     # --- runs --------------------------------------------------------------------------------------------------
 
     def action_kill(self) -> None:
-        flight = self.known.in_flight()
+        current = self.known.in_flight()
         if not self.may():
             return
-        if flight is None:
-            self.say("no run is in flight")
+        if current is None:
+            self.say("no run is under way")
             return
-        experiment, run = flight
+        experiment, run = current
         name = f"{experiment.id}.{run.number}"
         done = clock(min(max(0.0, self.now() - run.started_at), run.deadline))
         text = (
@@ -97,7 +99,7 @@ class Wishing(Frame, inherit_bindings=False):
         )
 
         def answer(_: str) -> None:
-            self.wish(e.Killed(who=who()), f"asked to end run {name}", experiment.id, run.number)
+            self.request(e.Killed(who=who()), f"asked to end run {name}", experiment.id, run.number)
 
         self.confirm(f"Kill run {name}?", text, [("y", "y", f"end run {name}")], answer)
 
@@ -107,10 +109,10 @@ class Wishing(Frame, inherit_bindings=False):
         if self.pid is None:
             self.say(f"the loop is not running ({self.life.why or self.life.word}); `looptop` starts it again")
             return
-        flight = self.known.in_flight()
-        name = f"{flight[0].id}.{flight[1].number}" if flight else ""
-        choices: list[Choice] = [("y", "y", f"stop after run {name}" if flight else "stop the loop")]
-        if flight:
+        current = self.known.in_flight()
+        name = f"{current[0].id}.{current[1].number}" if current else ""
+        choices: list[Choice] = [("y", "y", f"stop after run {name}" if current else "stop the loop")]
+        if current:
             choices.append(("exclamation_mark", "!", f"stop now: run {name} is ended and run again next time"))
         text = (
             f"The loop of {one_line(self.known.study.tag)} ends. Nothing is lost: `looptop` goes on from there. "
@@ -119,7 +121,7 @@ class Wishing(Frame, inherit_bindings=False):
 
         def answer(key: str) -> None:
             now = key != "y"
-            self.wish(e.Stopped(who=who(), now=now), "asked to stop now" if now else "asked to stop after this run")
+            self.request(e.Stopped(who=who(), now=now), "asked to stop now" if now else "asked to stop after this run")
 
         self.confirm("Stop the loop?", text, choices, answer)
 
@@ -156,7 +158,7 @@ class Wishing(Frame, inherit_bindings=False):
             if key == "enter":
                 self.open_experiment(number)
             else:
-                self.wish(e.Approved(who=who()), f"approved {number}", number)
+                self.request(e.Approved(who=who()), f"approved {number}", number)
 
         self.confirm(f"Approve {number}?", text, choices, answer)
 
@@ -168,7 +170,7 @@ class Wishing(Frame, inherit_bindings=False):
 
     def reject(self, number: int, why: str) -> None:
         """Turn a waiting proposal down."""
-        self.wish(e.Rejected(who=who(), why=why), f"rejected {number}", number)
+        self.request(e.Rejected(who=who(), why=why), f"rejected {number}", number)
 
     # --- overruling --------------------------------------------------------------------------------------------
 
@@ -194,7 +196,7 @@ class Wishing(Frame, inherit_bindings=False):
         verb = "keep" if verdict == "kept" else "discard"
 
         def send(reason: str) -> None:
-            self.wish(e.Overruled(who=who(), verdict=verdict, why=reason), f"asked to {verb} {number}", number)
+            self.request(e.Overruled(who=who(), verdict=verdict, why=reason), f"asked to {verb} {number}", number)
 
         def answer(key: str) -> None:
             if key == "w":
@@ -222,7 +224,7 @@ class Wishing(Frame, inherit_bindings=False):
             return
 
         def answer(_: str) -> None:
-            self.wish(e.Requeued(who=who()), f"asked to run {number} again", number)
+            self.request(e.Requeued(who=who()), f"asked to run {number} again", number)
 
         self.confirm(f"Run {number} again?", words, [("y", "y", f"queue experiment {number}")], answer)
 
@@ -239,6 +241,6 @@ class Wishing(Frame, inherit_bindings=False):
             return
 
         def answer(_: str) -> None:
-            self.wish(e.Branched(who=who()), f"asked to go on from {number}", number)
+            self.request(e.Branched(who=who()), f"asked to go on from {number}", number)
 
         self.confirm(f"Branch from {number}?", words, [("y", "y", f"go on from experiment {number}")], answer)

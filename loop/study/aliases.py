@@ -1,0 +1,19 @@
+"""Old names in journals: what was recorded under another name is read as if it were written today.
+
+For reading only: nothing is written under an old name. A name that changes gets a line here, and `tests/study` folds a
+journal that was recorded before it changed.
+"""
+
+from collections.abc import Iterable
+
+KINDS = {"wish_granted": "request_fulfilled"}
+"""Kinds of events: the old name, and today's."""
+
+FIELDS = {"request": "wish", "protocol_id": "measure"}
+"""Fields of events: today's name, and the old one."""
+
+
+def with_old(kinds: Iterable[str]) -> set[str]:
+    """Kinds of events with the names that journals of before have for them."""
+    wanted = set(kinds)
+    return wanted | {old for old, new in KINDS.items() if new in wanted}
