@@ -31,7 +31,8 @@ from loop.runs.spec import RunResult, RunSpec
 from loop.sandbox.backend import Sandbox
 from loop.sandbox.confinement import Confinement
 from loop.sandbox.environment import child_environment, resolve_command
-from loop.sandbox.policy import Places, SandboxPolicy
+from loop.sandbox.folders import RunFolders
+from loop.sandbox.policy import SandboxPolicy
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.workspace import Workspace
@@ -88,7 +89,7 @@ class Dispatcher:
         name = f"{experiment.id}.{number}"
         argv = resolve_command(contract.run, self._workspace.root)
         tree = self._lineage.tree_path(name)
-        confined = await asyncio.to_thread(self._policy.of_run, contract, argv, tree, places)
+        confined = await asyncio.to_thread(self._policy.confinement, contract, argv, tree, places)
         spec = self._spec(argv, tree, seed, slot, contract.deadline, places, confined)
         making = partial(self._lineage.add_tree, name, experiment.commit)
 
@@ -135,7 +136,13 @@ class Dispatcher:
         return result.reason if result.machine else None
 
     async def _lost(
-        self, running: RunInFlight, result: RunResult, experiment: Experiment, before: Look, places: Places, tree: Path
+        self,
+        running: RunInFlight,
+        result: RunResult,
+        experiment: Experiment,
+        before: Look,
+        places: RunFolders,
+        tree: Path,
     ) -> Lost | None:
         """Why a run says nothing of its experiment, where that is so, and what its slot waits for then."""
         study, slot = self._recorder.study, running.slot
@@ -176,9 +183,9 @@ class Dispatcher:
         await asyncio.to_thread(places.prepare)
         argv = resolve_command(contract.verify, self._workspace.root)
         tree = self._lineage.tree_path(name)
-        confined = await asyncio.to_thread(self._policy.of_verification, contract, argv, tree, places)
+        confined = await asyncio.to_thread(self._policy.confinement, contract, argv, tree, places)
         left = max(SHORTEST_VERIFICATION, contract.deadline - run.seconds)
-        text = await asyncio.to_thread(self._policy.text_for, contract, argv)
+        text = await asyncio.to_thread(self._policy.given, contract, argv)
         spec = replace(self._spec(argv, tree, run.seed, slot, left, places, confined), given=text)
         checking = await self._start(spec, partial(self._examined_tree, name, experiment.commit))
         with self._in_flight(experiment, checking, number, slot) as running:
@@ -313,11 +320,11 @@ class Dispatcher:
         finally:
             del self._running[experiment.id]
 
-    def _places(self, experiment: Experiment, number: int) -> Places:
+    def _places(self, experiment: Experiment, number: int) -> RunFolders:
         """The baseline is the person's own file: what it compiles may serve all later runs."""
         shared = self._workspace.folder / "cache"
         folder = self._workspace.run_folder(experiment.id, number)
-        return Places(folder, shared, None if experiment.id == 0 else folder / "cache")
+        return RunFolders(folder, shared, None if experiment.id == 0 else folder / "cache")
 
     def _spec(
         self,
@@ -326,7 +333,7 @@ class Dispatcher:
         seed: int,
         slot: Slot,
         deadline: float,
-        places: Places,
+        places: RunFolders,
         confined: Confinement | None,
     ) -> RunSpec:
         contract = self._recorder.study.contract

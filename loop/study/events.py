@@ -319,6 +319,8 @@ class RunStarted(Fact):
     pid: int
     pid_started: float
     """Creation time of the process, so that a recycled pid is not mistaken for it."""
+    ref: str = ""
+    """What its executor knows it by, such as "local:4711@1767225600.25"; empty from before there was any."""
 
 
 class StepSampled(Fact):

@@ -255,7 +255,7 @@ class Supervisor:
 
     def _lose(self, experiment: Experiment) -> None:
         """What is under way by the record is so no more, and does not count."""
-        if (run := experiment.in_flight()) is not None:
+        for run in experiment.running():
             lost = e.RunFinished(outcome="lost", reason="the disk is full; it is run again")
             self._recorder.record(lost, experiment.id, run.number)
 

@@ -18,7 +18,7 @@ from loop.pipeline.dispatcher import Dispatcher
 from loop.runs.local.readiness import Readiness
 from loop.runs.slot import Slot
 from loop.sandbox.backend import Sandbox
-from loop.sandbox.policy import Places
+from loop.sandbox.folders import RunFolders
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
@@ -234,7 +234,7 @@ async def test_who_declares_the_whole_checkout_does_not_declare_what_looptop_kee
 
 
 def test_the_folders_of_a_run_are_made_anew(tmp_path: Path) -> None:
-    places = Places(tmp_path / "1.1", tmp_path / "cache", tmp_path / "1.1" / "cache")
+    places = RunFolders(tmp_path / "1.1", tmp_path / "cache", tmp_path / "1.1" / "cache")
     (tmp_path / "1.1" / "out").mkdir(parents=True)
     (tmp_path / "1.1" / "out" / "stale").write_text("of a supervisor that died")
     (tmp_path / "cache").mkdir()
