@@ -596,6 +596,6 @@ def decode(text: str | bytes) -> Body:
         if error.errors()[0]["type"] != "union_tag_invalid":
             raise
         found = json.loads(text)
-        if (kind := aliases.KINDS.get(found["kind"])) is None:
+        if (kind := aliases.KINDS.get(str(found["kind"]))) is None:
             raise
         return _ADAPTER.validate_json(json.dumps(found | {"kind": kind}))
