@@ -32,7 +32,7 @@ from loop.lineage import init_repository
 from loop.machine.gauges import open_gauges
 from loop.study import events as e
 from loop.study.state import FOLDED, Study, fold
-from loop.supervisor.service import find_slots
+from loop.supervisor.build import build
 from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
 
@@ -117,7 +117,7 @@ def work(root: Path, count: int) -> None:
     prepared = prepare(root, count)
     with supervise(root), Journal(prepared.workspace.journal, create=True) as journal:
         gauges = open_gauges(root)
-        asyncio.run(Supervisor(prepared, journal, find_slots(gauges.read()), gauges).run())
+        asyncio.run(Supervisor(build(prepared, journal, gauges)).run())
 
 
 def costs(root: Path) -> tuple[dict[int, float], dict[int, float]]:

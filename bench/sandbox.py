@@ -23,7 +23,8 @@ from loop.runs.local.process import LocalProcess
 from loop.runs.spec import RunSpec
 from loop.sandbox.backend import NoSandbox, Sandbox, choose
 from loop.sandbox.environment import child_environment
-from loop.sandbox.policy import Places, SandboxPolicy
+from loop.sandbox.folders import RunFolders
+from loop.sandbox.policy import SandboxPolicy
 from loop.study.contract import Contract
 from loop.workspace import Workspace
 
@@ -53,11 +54,11 @@ class Bench:
 
     def __init__(self, root: Path, sandbox: Sandbox) -> None:
         self.root, self.kind = root, sandbox.kind
-        self.confining = SandboxPolicy(Workspace(root), sandbox)
+        self.policy = SandboxPolicy(Workspace(root), sandbox)
         state = root / ".looptop"
         self.tree = state / "trees" / "0.1"
         self.tree.mkdir(parents=True, exist_ok=True)
-        self.places = Places(state / "runs" / f"{self.kind}.1", state / "cache", None)
+        self.folders = RunFolders(state / "runs" / f"{self.kind}.1", state / "cache", None)
 
     async def run(self, code: str) -> tuple[float, dict[str, float]]:
         """When the worktree was ready (monotonic seconds), and what the run has measured."""
@@ -69,15 +70,15 @@ class Bench:
             await asyncio.sleep(0.05)  # a worktree takes about as long as the warden, which is up then
             ready = time.monotonic()
 
-        await asyncio.to_thread(self.places.prepare)
-        confined = await asyncio.to_thread(self.confining.of_run, Contract(), argv, self.tree, self.places)
-        tmp = self.confining.tmp_inside(self.places.tmp)
+        await asyncio.to_thread(self.folders.prepare)
+        confined = await asyncio.to_thread(self.policy.confinement, Contract(), argv, self.tree, self.folders)
+        tmp = self.policy.tmp_inside(self.folders.tmp)
         environment = child_environment(
-            os.environ, budget_s=1, seed=0, run_dir=self.places.out, tmp_dir=tmp, cache_dir=self.places.cache,
-            home=tmp / "home" if confined else None, texts=self.confining.texts,
+            os.environ, budget_s=1, seed=0, run_dir=self.folders.out, tmp_dir=tmp, cache_dir=self.folders.cache,
+            home=tmp / "home" if confined else None, texts=self.policy.texts,
         )  # fmt: skip
         environment["OMP_NUM_THREADS"] = environment["OPENBLAS_NUM_THREADS"] = "1"
-        spec = RunSpec(argv, self.tree, environment, self.places.log, 60, confinement=confined)
+        spec = RunSpec(argv, self.tree, environment, self.folders.log, 60, confinement=confined)
         result = await (await LocalProcess.start(spec, after=made())).wait()
         if result.outcome != "finished":
             raise SystemExit(f"{self.kind}: {result.reason}")

@@ -23,7 +23,7 @@ from loop.machine.gauges import FakeGauges
 from loop.researchers.llm.researcher import LanguageModel
 from loop.sandbox.backend import choose
 from loop.study import events as e
-from loop.supervisor.service import find_slots
+from loop.supervisor.build import build
 from loop.supervisor.startup import Prepared
 from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
@@ -64,7 +64,7 @@ async def measure(root: Path, times: int) -> list[tuple[float, float]]:
     with Endpoint(ENDLESS) as endpoint, supervise(root), Journal(Workspace(root).journal, create=True) as journal:
         researcher = LanguageModel(Settings(model="test-model", base_url=endpoint.url))
         prepared = Prepared(Workspace(root), lineage, load(root), Overrides(), (researcher,), choose("off"))
-        supervisor = Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
+        supervisor = Supervisor(build(prepared, journal, gauges))
         steering = asyncio.create_task(steer(Workspace(root).journal, endpoint, times))
         await supervisor.run()
         return await steering

@@ -25,7 +25,7 @@ from loop.researchers.protocol import Briefing, Proposal, Sink
 from loop.sandbox.backend import choose
 from loop.study import events as e
 from loop.study.state import FOLDED, fold
-from loop.supervisor.service import find_slots
+from loop.supervisor.build import build
 from loop.supervisor.startup import Prepared
 from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
@@ -75,7 +75,7 @@ def overhead(count: int) -> None:
         with supervise(root), Journal(prepared.workspace.journal, create=True) as journal:
             gauges = FakeGauges(0)
             bare = [bare_ms(root)]
-            asyncio.run(Supervisor(prepared, journal, find_slots(gauges.read()), gauges).run())
+            asyncio.run(Supervisor(build(prepared, journal, gauges)).run())
             bare.append(bare_ms(root))
             events = journal.read(kinds={"experiment_proposed", "experiment_judged", "run_started"})
         alone = statistics.median(bare)

@@ -10,6 +10,7 @@ from typing import cast
 
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, verdict_note
+from loop.pipeline.proposals import Rejected
 from loop.policy import scheduler
 from loop.policy.judge import pooled
 from loop.runs.log import compress_log
@@ -58,6 +59,16 @@ class Judging:
         """Give an experiment that waited for a person after its runs its verdict, as the judge had it."""
         async with self.judging:
             await self._compare(experiment, approved_by=who)
+
+    async def settle(self, experiment: Experiment, rejected: Rejected | None) -> None:
+        """Settle what came of `Proposals`: nothing to do where it is not rejected."""
+        if rejected is None:
+            return
+        if experiment.verdict is None:
+            judged = e.ExperimentJudged(verdict="rejected", reason=rejected.reason, by="guard")
+            await self.give_verdict(experiment, judged)
+        else:  # it is on record with the commit
+            await self.write_notes(experiment)
 
     async def _consider_reference(self, experiment: Experiment, standing: scheduler.Standing, why: str) -> str | None:
         contract = self._study.contract

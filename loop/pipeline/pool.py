@@ -7,7 +7,6 @@ Nothing here runs or judges anything.
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 
 from loop.journal import JournalError
@@ -16,9 +15,19 @@ from loop.lineage import LineageError
 from loop.machine.disk import DiskError
 from loop.machine.gauges import Reading
 from loop.pipeline.archive import StudyArchive
+from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
+from loop.pipeline.sink import ResearcherSink
 from loop.policy import limits, scheduler
-from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Researcher, Unusable, Workshop
+from loop.researchers.protocol import (
+    Briefing,
+    NothingLeft,
+    Proposal,
+    ProposalFailed,
+    Researcher,
+    Unusable,
+    Workshop,
+)
 from loop.study import events as e
 from loop.study.state import Request, Study
 
@@ -40,12 +49,13 @@ class ResearcherPool:
         self,
         recorder: Recorder,
         proposals: Proposals,
+        judging: Judging,
         archive: StudyArchive,
         workshop: Workshop,
         slots: int,
         limited: Callable[[], bool],
     ) -> None:
-        self._recorder, self._proposals = recorder, proposals
+        self._recorder, self._proposals, self._judging = recorder, proposals, judging
         self._archive, self._workshop = archive, workshop
         self._slots, self._limited = slots, limited
         self._thinking: dict[int, asyncio.Task[Proposal]] = {}
@@ -107,10 +117,11 @@ class ResearcherPool:
                 self._recorder.excuse(error)
                 await self._recorder.room()
             except Exception as error:
-                log.exception("the researcher %s failed", researcher.name)
-                ResearcherSink(self._recorder, researcher, None, self._limited).trouble(
-                    f"{type(error).__name__}: {error}", wait
-                )
+                expected = isinstance(error, ProposalFailed)
+                if not expected:
+                    log.exception("the researcher %s failed", researcher.name)
+                said = str(error) if expected else f"{type(error).__name__}: {error}"
+                ResearcherSink(self._recorder, researcher, None, self._limited).trouble(said, wait)
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, PATIENCE[1])
 
@@ -133,7 +144,8 @@ class ResearcherPool:
         proposal = task.result()
         line.recovered()
         self._proposals.record(number, briefing.champion.id, proposal, researcher.name)
-        await self._proposals.commit(self._study.experiments[number])
+        experiment = self._study.experiments[number]
+        await self._judging.settle(experiment, await self._proposals.commit(experiment))
 
     def _wants_proposal(self, researcher: Researcher) -> bool:
         return scheduler.wants_proposal(self._study, self._slots, researcher.ahead, len(self._thinking))
@@ -180,58 +192,3 @@ class ResearcherPool:
         self._interrupting.add(request.seq)
         for task in self._thinking.values():
             task.cancel()
-
-
-class ResearcherSink:
-    """The live line between a researcher and the loop: its `Sink`. All that it says goes into the journal.
-
-    Args:
-        number: the experiment it thinks about; None while it prepares.
-    """
-
-    def __init__(
-        self, recorder: Recorder, researcher: Researcher, number: int | None, limited: Callable[[], bool]
-    ) -> None:
-        self._recorder, self._name, self._number, self._limited = recorder, researcher.name, number, limited
-
-    def think(self, text: str) -> None:
-        self._recorder.stream(e.Thought(researcher=self._name, text=text), self._number)
-
-    def tool(self, intent: str, result: str, seconds: float) -> None:
-        body = e.ToolCalled(researcher=self._name, intent=intent, result=result, seconds=seconds)
-        self._recorder.record(body, self._number)
-
-    def note(self, text: str) -> None:
-        self._recorder.record(e.NoteWritten(researcher=self._name, text=text), self._number)
-
-    def rewrite(self, text: str) -> None:
-        self._recorder.record(e.NotebookRewritten(researcher=self._name, text=text), self._number)
-
-    def messages(self) -> Sequence[str]:
-        return self.deliver_messages("while it thought about")
-
-    def deliver_messages(self, when: str) -> tuple[str, ...]:
-        """What the person said and nobody has heard yet; it is recorded as heard `when` experiment N."""
-        self._recorder.catch_up()
-        said = [request for request in self._recorder.study.open_requests() if isinstance(request.body, e.Steered)]
-        if said:
-            heard = f"heard {when} experiment {self._number}"
-            self._recorder.record_all(
-                [(e.RequestFulfilled(request=request.seq, outcome=heard), None, None) for request in said]
-            )
-        return tuple(request.body.text for request in said if isinstance(request.body, e.Steered))
-
-    def spend(self, spent: e.Spent) -> None:
-        self._recorder.record(spent.model_copy(update={"researcher": self._name}), self._number)
-
-    def last_call(self) -> str | None:
-        limit = self._recorder.study.limit
-        return limit.reason if self._limited() and limit is not None else None
-
-    def trouble(self, message: str, wait: float | None = None) -> None:
-        next_at = None if wait is None else time.time() + wait
-        self._recorder.record(e.Fault(where=self._name, message=message, next_at=next_at), self._number)
-
-    def recovered(self) -> None:
-        if self._name in self._recorder.study.troubles:
-            self._recorder.record(e.Recovered(where=self._name), self._number)

@@ -4,12 +4,12 @@ Also moves a queued experiment onto a champion that came after it was proposed. 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Committed, ExperimentMessage, Lineage, LineageError, MergeConflict
-from loop.pipeline.judging import Judging
 from loop.policy import guards, scheduler
 from loop.policy.review_flags import flags
 from loop.researchers.protocol import Proposal
@@ -21,11 +21,18 @@ PERSON = "you"
 """Name under which the person's own file, the baseline, stands among the researchers."""
 
 
+@dataclass(frozen=True)
+class Rejected:
+    """A proposal that will not run; whoever asked has it settled (`Judging.settle`)."""
+
+    reason: str
+
+
 class Proposals:
     """Takes in one study's proposals."""
 
-    def __init__(self, lineage: Lineage, recorder: Recorder, journal: Journal, judging: Judging) -> None:
-        self._lineage, self._recorder, self._journal, self._judging = lineage, recorder, journal, judging
+    def __init__(self, lineage: Lineage, recorder: Recorder, journal: Journal) -> None:
+        self._lineage, self._recorder, self._journal = lineage, recorder, journal
         self._read: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
 
     @property
@@ -72,40 +79,47 @@ class Proposals:
         ]
         self._recorder.record_all(facts if fulfilled is None else [*facts, (fulfilled, None, None)])
 
-    async def commit(self, experiment: Experiment) -> None:
-        """Make a proposal a commit on top of its parent, and queue it; or reject it.
+    async def commit(self, experiment: Experiment) -> Rejected | None:
+        """Make a proposal a commit on top of its parent, and queue it.
 
-        A proposal that a guard refuses becomes a commit all the same, where git can hold it: nothing is lost.
+        A proposal that a guard refuses becomes a commit all the same, where git can hold it: nothing is lost. Its
+        rejection is on record with the commit, so that it never runs, whoever dies meanwhile.
+
+        Returns:
+            Why it is rejected, where it is.
 
         Raises:
             LineageError: git cannot hold the baseline itself.
         """
         edits = self.edits(experiment)
-        then: e.ExperimentJudged | e.ApprovalAsked | None = None
-        found: tuple[str, ...] = ()
-        if experiment.id == 0:
-            parent_commit = self._study.base
-        else:
-            parent_commit = self._commit_of(experiment.parent)
-            found = flags(self._study.contract, self._files(parent_commit), edits)
-            if reason := self._refusal(parent_commit, edits, experiment.id):
-                then = _rejected(reason)
-            elif self._study.contract.review == "all" and not experiment.submitted:
-                then = e.ApprovalAsked(reason="the program says `review: all`")
-            elif self._study.contract.review == "flagged" and found and not experiment.submitted:
-                more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-                then = e.ApprovalAsked(reason=f"{found[0]}{more}")
+        parent_commit = self._study.base if experiment.id == 0 else self._commit_of(experiment.parent)
+        found, then = ((), None) if experiment.id == 0 else self._guarded(experiment, parent_commit, edits)
+        guarded = Rejected(then.reason) if isinstance(then, e.ExperimentJudged) else None
         try:
             await self._queue(experiment, experiment.parent, parent_commit, edits, found, then)
         except LineageError as error:
             if experiment.id == 0:
                 raise
-            await self._judging.give_verdict(
-                experiment, then if isinstance(then, e.ExperimentJudged) else _rejected(str(error))
-            )
-            return
-        if isinstance(then, e.ExperimentJudged):
-            await self._judging.write_notes(experiment)
+            return guarded or Rejected(str(error))
+        return guarded
+
+    def _guarded(
+        self, experiment: Experiment, parent_commit: str, edits: Mapping[str, str]
+    ) -> tuple[tuple[str, ...], e.ExperimentJudged | e.ApprovalAsked | None]:
+        """What a person should look at in a proposal; and its rejection, or the question to a person, where it has to
+        come before it runs."""
+        contract = self._study.contract
+        found = flags(contract, self._files(parent_commit), edits)
+        if reason := self._refusal(parent_commit, edits, experiment.id):
+            return found, e.ExperimentJudged(verdict="rejected", reason=reason, by="guard")
+        if experiment.submitted:
+            return found, None
+        if contract.review == "all":
+            return found, e.ApprovalAsked(reason="the program says `review: all`")
+        if contract.review == "flagged" and found:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            return found, e.ApprovalAsked(reason=f"{found[0]}{more}")
+        return found, None
 
     def refusal_on_champion(self, edits: Mapping[str, str]) -> str | None:
         """Why a proposal of these edits on the champion would be turned down, or None."""
@@ -203,15 +217,15 @@ class Proposals:
         if made != experiment.commit:
             raise LineageError(f"made again it is {made[:12]}, which is kept, and not {(experiment.commit or '')[:12]}")
 
-    async def rebase(self, experiment: Experiment) -> bool:
+    async def rebase(self, experiment: Experiment) -> Rejected | None:
         """Move an experiment that was proposed on an older champion onto today's.
 
         Returns:
-            False where the two changes do not go together; then it has been rejected.
+            Why that cannot be, where the two changes do not go together.
         """
         champion = self._study.best
         if experiment.id == 0 or champion is None or experiment.parent == champion.id or experiment.verdict is not None:
-            return True
+            return None
         assert experiment.commit and experiment.parent_commit and champion.commit
         merge = partial(
             self._lineage.merge,
@@ -223,16 +237,12 @@ class Proposals:
         try:
             merged = await self._recorder.with_room(merge)
         except MergeConflict:
-            reason = f"it changes the same lines as the new champion, experiment {champion.id}, does"
-            await self._judging.give_verdict(experiment, _rejected(reason))
-            return False
+            return Rejected(f"it changes the same lines as the new champion, experiment {champion.id}, does")
         texts = {path: content.decode("utf-8", "replace") for path, content in merged.items() if content is not None}
         if all(self._files(champion.commit).get(path) == text for path, text in texts.items()):
-            reason = f"the new champion, experiment {champion.id}, has this change already"
-            await self._judging.give_verdict(experiment, _rejected(reason))
-            return False
+            return Rejected(f"the new champion, experiment {champion.id}, has this change already")
         await self._queue(experiment, champion.id, champion.commit, texts, experiment.flags)
-        return True
+        return None
 
 
 def _result(experiment: Experiment) -> str:
@@ -241,7 +251,3 @@ def _result(experiment: Experiment) -> str:
     number = "" if experiment.metric is None else f" at {experiment.metric:.6g}"
     why = "" if experiment.verdict in (None, "kept", "discarded") else f": {experiment.reason:.200}"
     return f"“{experiment.title}” ({said}{number}{why})"
-
-
-def _rejected(reason: str) -> e.ExperimentJudged:
-    return e.ExperimentJudged(verdict="rejected", reason=reason, by="guard")

@@ -4,7 +4,9 @@ The supervisor has no plan of its own that a crash could lose: after every event
 """
 
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from itertools import count
+from types import MappingProxyType
 from typing import Literal, cast
 
 from loop.policy.judge import Decision, Noise, judge, pooled, present_noise
@@ -53,17 +55,17 @@ def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | 
         return None
     if lacks_reference(study):
         first = study.experiments.get(reference(study))
-        if first is None or first.commit is None or first.in_flight() is not None or first.id in claimed:
+        if first is None or first.commit is None or first.running() or first.id in claimed:
             return None
         return first
     queued = [
         x
         for x in study.open_experiments()
-        if x.phase in ("queued", "running") and x.in_flight() is None and x.id not in claimed
+        if x.phase in ("queued", "running") and not x.running() and x.id not in claimed
     ]
     waiting = {x.id for x in queued if x.counted() and awaits_champion(study, x)}
     champion = study.best
-    if waiting and champion is not None and champion.in_flight() is None and champion.id not in claimed:
+    if waiting and champion is not None and not champion.running() and champion.id not in claimed:
         return champion
     queued = [x for x in queued if x.id not in waiting]
     return min(queued, key=lambda x: (not x.counted(), x.id), default=None)
@@ -101,9 +103,18 @@ def awaits_champion(study: Study, experiment: Experiment) -> bool:
     )
 
 
-def next_run(experiment: Experiment) -> tuple[int, int]:
-    """Number and seed of the experiment's next run. A run that was lost is run again with its own seed."""
-    return max(experiment.runs, default=0) + 1, FIRST_SEED + len(experiment.counted())
+def next_run(experiment: Experiment, starting: Mapping[int, int] = MappingProxyType({})) -> tuple[int, int]:
+    """Number and seed of the experiment's next run: the first seed that none of its runs has which count or may yet.
+
+    So a run that was lost is run again with its own seed.
+
+    Args:
+        starting: seeds, by number, of its runs that are being started and are not on record yet.
+    """
+    alive = (run for run in experiment.runs.values() if run.number > experiment.since_run and run.outcome != "lost")
+    taken = {*(run.seed for run in alive), *starting.values()}
+    seed = next(seed for seed in count(FIRST_SEED) if seed not in taken)
+    return max([*experiment.runs, *starting], default=0) + 1, seed
 
 
 def wants_proposal(study: Study, slots: int, ahead: int, thinking: int) -> bool:
@@ -150,7 +161,7 @@ def standing(study: Study, experiment: Experiment) -> tuple[Standing, str]:
     """
     protocol_id = study.contract.protocol_id
     runs = [run for run in experiment.counted() if run.protocol_id == protocol_id]
-    if experiment.in_flight() is not None or not runs:
+    if experiment.running() or not runs:
         return "unfinished", ""
     for run in runs:
         if run.outcome != "finished":

@@ -5,6 +5,7 @@ work; then what any supervisor leaves on its way from one step to the next is no
 """
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from loop.journal import Journal
@@ -15,6 +16,7 @@ from loop.pipeline.proposals import Proposals
 from loop.recovery import compare
 from loop.recovery.findings import Finding
 from loop.recovery.repair import Repair, look
+from loop.runs.local.orphans import sweep_leftovers
 from loop.study import events as e
 from loop.study.state import FOLDED, fold
 from loop.workspace import Workspace, supervise, supervisor_alive
@@ -50,9 +52,9 @@ def mend(root: Path) -> list[Finding]:
         if not study.tag:
             return []
         lineage = Lineage(root, study.tag)
-        judging = Judging(workspace, lineage, recorder)
-        proposals = Proposals(lineage, recorder, journal, judging)
-        repair = Repair(workspace, lineage, recorder, proposals, judging)
+        proposals, judging = Proposals(lineage, recorder, journal), Judging(workspace, lineage, recorder)
+        sweep = partial(asyncio.to_thread, sweep_leftovers, workspace.folder)
+        repair = Repair(workspace, lineage, recorder, proposals, judging, sweep)
 
         async def both() -> list[Finding]:
             found = await repair.look()

@@ -8,7 +8,7 @@ import asyncio
 import re
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
@@ -19,7 +19,7 @@ from loop.recovery import compare
 from loop.recovery import findings as d
 from loop.recovery.findings import Finding, Observed
 from loop.recovery.git_facts import GitRecord
-from loop.runs.local.orphans import find_leftovers, sweep_leftovers
+from loop.runs.local.orphans import find_leftovers
 from loop.study import events as e
 from loop.study.state import Study
 from loop.workspace import Workspace
@@ -86,7 +86,11 @@ def _folders(workspace: Workspace) -> dict[str, tuple[int, int]]:
 
 
 class Repair:
-    """Carries out what recovery says, for the one process that holds the workspace."""
+    """Carries out what recovery says, for the one process that holds the workspace.
+
+    Args:
+        sweep: ends the processes of runs that earlier supervisors left.
+    """
 
     def __init__(
         self,
@@ -95,9 +99,10 @@ class Repair:
         recorder: Recorder,
         proposals: Proposals,
         judging: Judging,
+        sweep: Callable[[], Awaitable[object]],
     ) -> None:
         self._workspace, self._lineage = workspace, lineage
-        self._recorder, self._proposals, self._judging = recorder, proposals, judging
+        self._recorder, self._proposals, self._judging, self._sweep = recorder, proposals, judging, sweep
 
     @property
     def _study(self) -> Study:
@@ -132,7 +137,7 @@ class Repair:
                     await self._mend(mend)
 
     async def _clear(self) -> None:
-        await asyncio.to_thread(sweep_leftovers, self._workspace.folder)
+        await self._sweep()
         await asyncio.to_thread(self._lineage.clear_stale_trees)
 
     async def _mend(self, mend: d.Mend) -> None:
@@ -143,7 +148,7 @@ class Repair:
                 lost = e.RunFinished(outcome="lost", reason="its supervisor ended; it is run again")
                 self._recorder.record(lost, number, run)
             case d.Commit(experiment=number):
-                await self._proposals.commit(experiments[number])
+                await self._judging.settle(experiments[number], await self._proposals.commit(experiments[number]))
             case d.CommitAgain(experiment=number):
                 await self._commit_again(number)
             case d.Point(experiment=number, commit=sha):

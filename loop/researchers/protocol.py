@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from loop.errors import UserError
 from loop.policy.judge import Noise
 from loop.policy.limits import Left
 from loop.study.contract import Contract
@@ -159,6 +160,10 @@ class Sink(Protocol):
         """Say that the trouble told last is over."""
 
 
+class ProposalFailed(UserError):
+    """The researcher has no proposal this time, and is asked again later; the message says why, in a sentence."""
+
+
 class NothingLeft(Exception):
     """The researcher has nothing to propose; the message says why, in a sentence."""
 
@@ -188,9 +193,11 @@ class Researcher(Protocol):
         """Think, then hand over a proposal.
 
         Cancelled when the person interrupts or the loop stops. Asked again for the same `next_id`, it may go on from
-        where it was. Any other exception is a fault of the researcher: the supervisor tells it and asks again later.
+        where it was. Any other exception is a defect of the researcher's: it is told with its traceback, and the
+        researcher is asked again later, too.
 
         Raises:
+            ProposalFailed: it has come to no proposal this time.
             NothingLeft: it has nothing to propose.
             Unusable: a person has to mend something first.
         """

@@ -1,9 +1,13 @@
-"""The end of a run and of a verification as a fact of the record. What a number is worth, the judge says."""
+"""The end of a run and of a verification as a fact of the record. Pure. What a number is worth, the judge says.
+
+A verification is any command. It passes by printing the metric as a run would and exiting with 0; it rejects by a line
+`rejected: CHECK: SENTENCE` and exit code 3. Anything else means that it could not be done.
+"""
 
 import math
+import re
 
 from loop.policy import run_checks
-from loop.runs import verification
 from loop.runs.spec import RunResult
 from loop.study import events as e
 from loop.study.experiment import Experiment, Run
@@ -15,22 +19,17 @@ LONGEST_TAIL = 4000
 AGAIN = "; it is run again"
 """What is said behind the reason of a lost run."""
 
+REJECTED = 3
+"""Exit code of a verification that has found a reason to reject."""
 
-def finished(
-    study: Study,
-    experiment: Experiment,
-    result: RunResult,
-    gpu_others: int | None,
-    stepping: float,
-    touched: tuple[str, ...],
-    lost_by: str,
-) -> e.RunFinished:
+_REJECTION = re.compile(r"^rejected: *([\w-]+): *(.+)$", re.MULTILINE)
+
+
+def finished(study: Study, experiment: Experiment, result: RunResult, stepping: float, lost_by: str) -> e.RunFinished:
     """The end of a run; without the metric that it owes it is a crash, whatever its exit code says.
 
     Args:
-        gpu_others: bytes that others held on its GPUs, at most; None where nobody can tell.
         stepping: seconds from its first step to its last.
-        touched: files of its worktree that it changed and no proposal may change.
         lost_by: why it does not count, in a sentence; "" where it does.
     """
     contract = study.contract
@@ -47,7 +46,7 @@ def finished(
         elif not math.isfinite(value):
             outcome, reason = "crashed", f"{contract.metric} is {value}"
     if outcome == "finished" and _challenges(experiment):
-        course = run_checks.Course(result.seconds, result.metrics.get(run_checks.CLAIM), stepping, touched)
+        course = run_checks.Course(result.seconds, result.metrics.get(run_checks.CLAIM), stepping, result.touched)
         failed = run_checks.inspect(course, [_course(run) for run in study.usual()], contract.budget)
     return e.RunFinished(
         outcome=outcome,
@@ -57,24 +56,45 @@ def finished(
         cpu_seconds=result.cpu_seconds,
         peak_memory=result.peak_memory,
         peak_gpu_memory=result.peak_gpu_memory,
-        gpu_others=gpu_others,
+        gpu_others=result.gpu_others,
         leftovers=result.leftovers,
         metrics=result.metrics,
         tail="" if outcome == "finished" else result.tail[-LONGEST_TAIL:],
         stepping=stepping,
-        touched=touched,
+        touched=result.touched,
         check=None if failed is None else failed.check,
     )
 
 
 def verified(study: Study, experiment: Experiment, result: RunResult) -> e.Verified:
-    """What a verification has found; a number that was too long in coming is none."""
-    found = verification.read(result, study.contract.metric)
-    if found.check is None and _challenges(experiment):
+    """What a verification has found: the metric, or the check that failed. A number that came too late is none.
+
+    The check is "verification" where it could not be done, "memory" where memory ran out, and "killed" where a person
+    ended it.
+    """
+    metric, check, reason = _measured(result, study.contract.metric)
+    if check is None and _challenges(experiment):
         usual = [run.verify_seconds for run in study.usual()]
         if failed := run_checks.too_long_to_verify(result.seconds, usual, study.contract.budget):
-            found = verification.Verification(None, failed.check, failed.reason)
-    return e.Verified(metric=found.metric, check=found.check, reason=found.reason, seconds=result.seconds)
+            metric, check, reason = None, failed.check, failed.reason
+    return e.Verified(metric=metric, check=check, reason=reason, seconds=result.seconds)
+
+
+def _measured(result: RunResult, metric: str) -> tuple[float | None, str | None, str]:
+    """The metric that a verification has measured, or None with the check that failed and why."""
+    if result.exit_code == REJECTED and (found := _REJECTION.search(result.tail)):
+        return None, found[1], found[2].strip()
+    if result.outcome == "killed":
+        return None, "killed", result.reason
+    if result.outcome == "out_of_memory":
+        return None, "memory", f"the run came to its end, and its verification {result.reason}"
+    if result.outcome != "finished":
+        return None, "verification", f"the verification failed: {result.reason}"
+    value = result.metrics.get(metric)
+    if value is None or not math.isfinite(value):
+        said = "printed no" if value is None else f"printed {value} as"
+        return None, "verification", f"the verification {said} {metric}"
+    return value, None, ""
 
 
 def told_before(experiment: Experiment, reason: str) -> int:

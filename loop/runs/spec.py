@@ -39,6 +39,17 @@ class RunSpec:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """Why a run says nothing of its experiment, by the machine's doing or by somebody else's."""
+
+    reason: str
+    believed: bool = True
+    """It was seen from outside. False: it may also be the experiment's own doing."""
+    passes: bool = True
+    """It is over already, or its slot waits until it is. False: the next run may be lost by it too."""
+
+
+@dataclass(frozen=True)
 class RunResult:
     """How a run ended and what it said and took."""
 
@@ -64,11 +75,15 @@ class RunResult:
     """The summary that it printed; NaN and infinity as such."""
     tail: str
     """The end of its output: at most 60 lines and 8,000 characters, safe to show."""
-    log_fault: str | None = None
-    """Why the log is not whole, where it is not."""
     slept: float = 0.0
     """Seconds that the machine was suspended while it ran."""
     clock_set: float = 0.0
     """Seconds by which somebody set the wall clock ahead while it ran; negative: back."""
     machine: bool = False
     """It crashed by this machine's or our own doing, before or around the command; it says nothing of the command."""
+    lost: Lost | None = None
+    """Why it may say nothing of its experiment; here and below as its executor has found."""
+    gpu_others: int | None = None
+    """Bytes that others held on its GPUs, at most; None where nobody can tell."""
+    touched: tuple[str, ...] = ()
+    """Files of its worktree that it changed and no proposal may change."""

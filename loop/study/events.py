@@ -319,6 +319,8 @@ class RunStarted(Fact):
     pid: int
     pid_started: float
     """Creation time of the process, so that a recycled pid is not mistaken for it."""
+    ref: str = ""
+    """What its executor knows it by, such as "local:4711@1767225600.25"; empty from before there was any."""
 
 
 class StepSampled(Fact):
@@ -594,6 +596,6 @@ def decode(text: str | bytes) -> Body:
         if error.errors()[0]["type"] != "union_tag_invalid":
             raise
         found = json.loads(text)
-        if (kind := aliases.KINDS.get(found["kind"])) is None:
+        if (kind := aliases.KINDS.get(str(found["kind"]))) is None:
             raise
         return _ADAPTER.validate_json(json.dumps(found | {"kind": kind}))

@@ -101,11 +101,6 @@ class Experiment:
         """Metrics of its counted runs under `measure`, in order of the runs."""
         return [run.metric for run in self.counted() if run.metric is not None and run.protocol_id == protocol_id]
 
-    def in_flight(self) -> Run | None:
-        """Its run that has not ended yet."""
-        return next((run for run in self.runs.values() if run.outcome is None), None)
-
-    def leave_run(self) -> None:
-        """A run is over, verification included: back into the queue, for a verdict or another run."""
-        if self.phase == "running":
-            self.phase = "queued"
+    def running(self) -> list[Run]:
+        """Its runs that have not ended yet."""
+        return [run for run in self.runs.values() if run.outcome is None]

@@ -181,8 +181,7 @@ class Study:
 
     def running(self) -> list[tuple[Experiment, Run]]:
         """Runs under way."""
-        pairs = ((experiment, experiment.in_flight()) for experiment in self._active())
-        return [(experiment, run) for experiment, run in pairs if run is not None]
+        return [(experiment, run) for experiment in self._active() for run in experiment.running()]
 
     def awaits_verification(self, run: Run) -> bool:
         """Whether a run has ended well and its number is still to be measured anew."""
@@ -461,7 +460,7 @@ class Study:
             run.verify_seconds = body.seconds
             if body.check is not None:
                 run.reason = body.reason
-            experiment.leave_run()
+            self._leave_run(experiment)
             return
         run.outcome, run.reason = body.outcome, body.reason
         run.seconds, run.cpu_seconds = body.seconds, body.cpu_seconds
@@ -472,8 +471,13 @@ class Study:
         if body.outcome == "finished" and body.check is None and self.contract.verify is None:
             value = body.metrics.get(self.contract.metric)
             run.metric = value if value is not None and isfinite(value) else None
-        if not self.awaits_verification(run):
-            experiment.leave_run()
+        self._leave_run(experiment)
+
+    def _leave_run(self, experiment: Experiment) -> None:
+        """Back into the queue, for a verdict or another run, once none of its runs goes on, verification included."""
+        busy = experiment.running() or any(self.awaits_verification(run) for run in experiment.counted())
+        if experiment.phase == "running" and not busy:
+            experiment.phase = "queued"
 
 
 def fold(events: Iterable[e.Event], study: Study | None = None) -> Study:

@@ -7,6 +7,7 @@ Those about the loop as a whole (pause, resume, steer, stop) are fulfilled here,
 from loop.journal.recorder import Recorder
 from loop.lineage import LineageError
 from loop.pipeline.dispatcher import Dispatcher
+from loop.pipeline.judging import Judging
 from loop.pipeline.pool import ResearcherPool
 from loop.pipeline.proposals import PERSON, Proposals
 from loop.policy import scheduler
@@ -25,10 +26,11 @@ class Requests:
         pool: ResearcherPool,
         proposals: Proposals,
         dispatcher: Dispatcher,
+        judging: Judging,
         requests: ExperimentRequests,
     ) -> None:
         self._recorder, self._pool, self._proposals = recorder, pool, proposals
-        self._dispatcher, self._requests = dispatcher, requests
+        self._dispatcher, self._judging, self._requests = dispatcher, judging, requests
 
     @property
     def _study(self) -> Study:
@@ -91,4 +93,5 @@ class Requests:
         proposal = Proposal(body.title, body.hypothesis, body.edits, submitted=True)
         fulfilled = e.RequestFulfilled(request=request.seq, outcome=f"it is experiment {number}")
         self._proposals.record(number, parent, proposal, request.who or PERSON, fulfilled)
-        await self._proposals.commit(self._study.experiments[number])
+        experiment = self._study.experiments[number]
+        await self._judging.settle(experiment, await self._proposals.commit(experiment))

@@ -1,11 +1,10 @@
 """How a supervisor comes to run: in this process, or in the background, detached from the terminal."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,29 +12,16 @@ from typing import Any
 from loop.config.overrides import Overrides
 from loop.journal import Journal, exists
 from loop.lineage import find_root
-from loop.machine.gauges import Reading, open_gauges
+from loop.machine.gauges import open_gauges
 from loop.machine.systemd import lingers, outside_the_session
-from loop.runs.slot import Slot
 from loop.study.state import FOLDED, fold
+from loop.supervisor.build import build
 from loop.supervisor.startup import CannotStart, preflight
 from loop.supervisor.supervisor import End, Supervisor
 from loop.workspace import Workspace, supervise, supervisor_alive
 
 LONGEST_START = 15.0
 """Seconds to wait for a background supervisor to take the workspace; it takes about one."""
-
-
-def find_slots(reading: Reading, environ: Mapping[str, str] = os.environ) -> list[Slot]:
-    """Where runs can happen: on the first GPU, or on the processors of a machine without one.
-
-    A `CUDA_VISIBLE_DEVICES` of the person's is obeyed: its first device is the slot's.
-    """
-    visible = environ.get("CUDA_VISIBLE_DEVICES")
-    if not reading.gpus or visible == "":
-        return [Slot(0, "CPU")]
-    device = (visible or "0").split(",")[0].strip()
-    index = int(device) if device.isdigit() else reading.gpus[0].index
-    return [Slot(0, f"GPU {device}", devices=device, gpus=(index,))]
 
 
 def nothing_to_resume(root: Path) -> str | None:
@@ -76,7 +62,7 @@ def work(start: Path, flags: Overrides, beside: Callable[[Path], Coroutine[Any, 
             prepared = preflight(start, flags)  # another was here between our look and our lock, and has begun a study
         journal = held.enter_context(Journal(workspace.journal, create=True))
         gauges = open_gauges(workspace.root)
-        supervisor = Supervisor(prepared, journal, find_slots(gauges.read()), gauges)
+        supervisor = Supervisor(build(prepared, journal, gauges))
 
         async def both() -> End:
             other = asyncio.create_task(beside(workspace.journal)) if beside is not None else None

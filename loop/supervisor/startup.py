@@ -10,13 +10,14 @@ import asyncio
 import datetime
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from loop.config import program as programs
 from loop.config import settings as personal
 from loop.config.overrides import Overrides
-from loop.config.program import Program
+from loop.config.program import Program, ProgramError
 from loop.errors import UserError
 from loop.journal import Journal, exists
 from loop.journal.recorder import Recorder
@@ -126,7 +127,7 @@ class Startup:
     def _study(self) -> Study:
         return self._recorder.study
 
-    async def open(self, slots: tuple[Slot, ...]) -> str | None:
+    async def open(self, slots: Sequence[Slot]) -> str | None:
         """Begin the study, or go on with it from exactly where it stopped.
 
         Returns:
@@ -147,12 +148,12 @@ class Startup:
             apply_program(self._recorder, contract, self._prepared.program.text)
         for experiment in self._study.open_experiments():
             if experiment.phase == "proposed":
-                await self._proposals.commit(experiment)
+                await self._judging.settle(experiment, await self._proposals.commit(experiment))
             elif experiment.phase in ("queued", "running") and (failure := await self._judging.consider(experiment)):
                 return failure
         return None
 
-    def _announce(self, slots: tuple[Slot, ...]) -> None:
+    def _announce(self, slots: Sequence[Slot]) -> None:
         """Say who is at work now."""
         started = e.SupervisorStarted(
             pid=os.getpid(),
@@ -209,3 +210,18 @@ def apply_program(recorder: Recorder, contract: Contract, text: str) -> None:
         changed.append("instructions")
     if changed:
         recorder.record(e.ProgramChanged(contract=contract, text=text, changed=tuple(changed)))
+
+
+async def follow_program(prepared: Prepared, recorder: Recorder) -> None:
+    """Take over each saved version of the program, or say why not. For ever."""
+    refused = False
+    async for found in programs.watch(prepared.workspace.root):
+        if isinstance(found, ProgramError):
+            message = f"{found}; the version before it stays in force"
+            recorder.record(e.Fault(where=programs.NAME, message=message))
+            refused = True
+            continue
+        if refused:
+            recorder.record(e.Recovered(where=programs.NAME))
+            refused = False
+        apply_program(recorder, prepared.options.applied(found.contract), found.text)

@@ -7,7 +7,6 @@ sandboxes go on side by side. Nothing here judges: the study does, and the tests
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from loop.lineage import Lineage, init_repository
 from loop.machine.gauges import FakeGauges
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink
 from loop.sandbox.backend import choose
-from loop.supervisor.service import find_slots
+from loop.supervisor.build import build
 from loop.supervisor.startup import Prepared
 from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
@@ -57,7 +56,7 @@ async def study(root: Path, sandbox: str, port: str, names: Sequence[str]) -> No
     chosen = choose(sandbox)  # type: ignore[arg-type]
     prepared = Prepared(workspace, lineage, load(root), Overrides(), (Cheater(names, port),), chosen)
     with supervise(root), Journal(workspace.journal, create=True) as journal:
-        await Supervisor(prepared, journal, find_slots(gauges.read(), os.environ), gauges).run()
+        await Supervisor(build(prepared, journal, gauges)).run()
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def waiting(title: str) -> Callable[[Study], object]:
 
 
 def running(title: str) -> Callable[[Study], object]:
-    return lambda study: any(x.title == title and x.in_flight() is not None for x in study.experiments.values())
+    return lambda study: any(x.title == title and x.running() for x in study.experiments.values())
 
 
 def fulfilled(study: Study) -> object:

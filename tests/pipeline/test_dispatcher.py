@@ -15,10 +15,10 @@ from loop.lineage import Lineage, init_repository
 from loop.lineage.message import ExperimentMessage
 from loop.machine.gauges import FakeGauges
 from loop.pipeline.dispatcher import Dispatcher
-from loop.runs.local.readiness import Readiness
+from loop.runs.local.executor import LocalExecutor
 from loop.runs.slot import Slot
 from loop.sandbox.backend import Sandbox
-from loop.sandbox.policy import Places
+from loop.sandbox.folders import RunFolders
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
@@ -104,14 +104,14 @@ except OSError:
 
 
 class House:
-    """A workspace with a study begun, and one experiment after the other flown in it by hand."""
+    """A workspace with a study begun, and one experiment after the other run in it by hand."""
 
     def __init__(self, folder: Path, sandbox: Sandbox, journal: Journal) -> None:
         self.sandbox = sandbox
         self.workspace, self.lineage = Workspace(folder), Lineage(folder, "test")
         self.recorder = Recorder(journal)
-        readiness = Readiness(FakeGauges(0), self.recorder)
-        self.flights = Dispatcher(self.workspace, self.lineage, self.recorder, sandbox, readiness)
+        executor = LocalExecutor(self.workspace, self.lineage, FakeGauges(0), sandbox)
+        self.dispatcher = Dispatcher(self.workspace, self.recorder, executor)
         self.contract = Contract(run="python train.py", metric="loss", verify="python check.py")
         base = self.lineage.head()
         self.recorder.record(
@@ -131,7 +131,7 @@ class House:
 
     async def told(self, experiment: Experiment) -> dict[str, object]:
         """What the experiment's next run has told."""
-        await self.flights.run(experiment, Slot(0, "CPU"))
+        await self.dispatcher.run(experiment, Slot(0, "CPU"))
         run = list(experiment.runs.values())[-1]
         assert run.outcome == "finished", run.reason
         told = self.workspace.run_folder(experiment.id, run.number) / "out" / "told.json"
@@ -185,7 +185,7 @@ async def test_nothing_but_what_the_baseline_has_compiled_passes_from_run_to_run
 async def test_a_verification_reads_the_text_and_writes_nothing(house: House) -> None:
     experiment = house.experiment(train_py=TRAIN)
     await house.told(experiment)
-    await house.flights.verify(experiment, 1, Slot(0, "CPU"))
+    await house.dispatcher.verify(experiment, 1, Slot(0, "CPU"))
     log = (house.workspace.run_folder(experiment.id, 1) / "verify" / "log.txt").read_text()
     assert experiment.runs[1].metric == 2.0, log
     assert "checkpoint: 1" in log and "texts found: 0" in log
@@ -202,7 +202,7 @@ async def test_what_measures_is_the_first_commits_and_not_the_experiments(house:
     forged = "print('METRIC loss=0.000001')"
     experiment = house.experiment(train_py=TRAIN + "# another\n", check_py=forged)
     await house.told(experiment)
-    await house.flights.verify(experiment, 1, Slot(0, "CPU"))
+    await house.dispatcher.verify(experiment, 1, Slot(0, "CPU"))
     assert experiment.runs[1].metric == 2.0
 
 
@@ -213,7 +213,7 @@ async def test_a_file_of_the_checkout_is_read_where_the_program_says_so(house: H
     reads += f"print('loss:', Path({str(house.workspace.root)!r}, 'data/set.txt').read_text())\n"
     reads += "Path(os.environ['LOOPTOP_RUN_DIR'], 'told.json').write_text('{}')\n"
     refused = house.experiment(train_py=reads)
-    await house.flights.run(refused, Slot(0, "CPU"))
+    await house.dispatcher.run(refused, Slot(0, "CPU"))
     assert refused.runs[1].outcome == "crashed" and "Error" in refused.runs[1].reason
     declared = house.contract.model_copy(update={"read": ("data",)})
     house.recorder.record(e.ProgramChanged(contract=declared, text="", changed=("read",)))
@@ -228,13 +228,13 @@ async def test_who_declares_the_whole_checkout_does_not_declare_what_looptop_kee
     declared = house.contract.model_copy(update={"read": (".",)})
     house.recorder.record(e.ProgramChanged(contract=declared, text="", changed=("read",)))
     experiment = house.experiment(train_py=reads)
-    await house.flights.run(experiment, Slot(0, "CPU"))
+    await house.dispatcher.run(experiment, Slot(0, "CPU"))
     assert experiment.runs[1].metrics == {"loss": len(CHECK)}
     assert experiment.runs[1].outcome == "crashed" and "journal.db" in experiment.runs[1].reason
 
 
 def test_the_folders_of_a_run_are_made_anew(tmp_path: Path) -> None:
-    places = Places(tmp_path / "1.1", tmp_path / "cache", tmp_path / "1.1" / "cache")
+    places = RunFolders(tmp_path / "1.1", tmp_path / "cache", tmp_path / "1.1" / "cache")
     (tmp_path / "1.1" / "out").mkdir(parents=True)
     (tmp_path / "1.1" / "out" / "stale").write_text("of a supervisor that died")
     (tmp_path / "cache").mkdir()

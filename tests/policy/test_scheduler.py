@@ -38,6 +38,32 @@ def test_seeds_begin_alike_for_every_experiment_and_a_lost_run_keeps_its_seed() 
     assert scheduler.next_run(story.study().experiments[1]) == (3, scheduler.FIRST_SEED + 1)
 
 
+def test_runs_of_one_experiment_at_once_have_each_a_number_and_a_seed_of_its_own() -> None:
+    first = scheduler.FIRST_SEED
+    story = Story().propose(0).queue(0, None).start(0, 1, first).start(0, 2, first + 1)
+    baseline = story.study().experiments[0]
+    assert [run.number for run in baseline.running()] == [1, 2]
+    assert [(x.id, run.number) for x, run in story.study().running()] == [(0, 1), (0, 2)]
+    assert scheduler.next_run(baseline) == (3, first + 2)
+    assert scheduler.next_run(baseline, starting={3: first + 2}) == (4, first + 3)
+    story.finish(0, 1, None, "lost")
+    baseline = story.study().experiments[0]
+    assert (baseline.phase, scheduler.standing(story.study(), baseline)[0]) == ("running", "unfinished")
+    assert scheduler.next_run(baseline) == (3, first), "the lost one is run again, while the second goes on"
+    story.start(0, 3, first).finish(0, 2, 1.0)
+    assert story.study().experiments[0].phase == "running"
+    assert story.finish(0, 3, 1.0).study().experiments[0].phase == "queued"
+
+
+def test_an_experiment_runs_until_the_last_of_its_runs_is_verified() -> None:
+    story = Story(Contract(verify="python check.py")).propose(0).queue(0, None).start(0, 1).start(0, 2)
+    story.finish(0, 1, 1.0).finish(0, 2, 1.0)
+    for run in (1, 2):
+        assert story.study().experiments[0].phase == "running"
+        story.tell(e.Verified(metric=1.0), 0, run)
+    assert story.study().experiments[0].phase == "queued"
+
+
 def test_a_verdict_near_goes_before_a_start() -> None:
     story = Story().baseline().propose(1).queue(1).propose(2).queue(2).runs(2, [0.99])
     assert next_id(story) == 2

@@ -17,9 +17,9 @@ SLOW = "# one\nA=5\nB=5\nsleep 0.3\n# the end\necho loss: $((A + B)).$((LOOPTOP_
 
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setattr("loop.supervisor.supervisor.HEARTBEAT_BUSY", 0.1)
-    monkeypatch.setattr("loop.supervisor.supervisor.HEARTBEAT_IDLE", 0.1)
-    monkeypatch.setattr("loop.supervisor.supervisor.LONGEST_TROUBLE", 0.05)
+    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.1)
+    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.1)
+    monkeypatch.setattr("loop.pipeline.life.LONGEST_TROUBLE", 0.05)
     (tmp_path / "study").mkdir()
     return House(tmp_path / "study", script=SLOW)
 

@@ -21,7 +21,7 @@ from loop.sandbox.backend import Wanted, choose
 from loop.study import events as e
 from loop.study.events import GpuProcess, GpuUse
 from loop.study.state import FOLDED, Study, fold
-from loop.supervisor.service import find_slots
+from loop.supervisor.build import build
 from loop.supervisor.startup import Prepared
 from loop.supervisor.supervisor import End, Supervisor
 from loop.workspace import Workspace, supervise
@@ -94,7 +94,7 @@ class House:
         prepared = Prepared(
             Workspace(self.root), lineage, load(self.root), Overrides(), researchers, choose(self.sandbox)
         )
-        return Supervisor(prepared, journal, find_slots(self.gauges.read()), self.gauges)
+        return Supervisor(build(prepared, journal, self.gauges))
 
     async def work(self, *researchers: Researcher) -> Study:
         """Run the loop until it ends by itself."""
@@ -444,8 +444,8 @@ async def test_a_process_on_a_gpu_is_known_as_the_run_s_or_somebody_else_s(
             use = GpuUse(index=0, processes=tuple(GpuProcess(pid=pid, memory=1 << 30) for pid in pids))
             return replace(super().read(), gpu_use=(use,))
 
-    monkeypatch.setattr("loop.supervisor.supervisor.HEARTBEAT_BUSY", 0.05)
-    monkeypatch.setattr("loop.supervisor.supervisor.HEARTBEAT_IDLE", 0.05)
+    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
+    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
     (house.root / "run.sh").write_text(SCRIPT + "sleep 0.3\n")
     house.gauges = Crowded(1)
     await house.work(Scripted())
@@ -531,7 +531,7 @@ def broken_guard(monkeypatch: pytest.MonkeyPatch, folder: Path, times: int) -> N
         "warden.main()"
     )
     monkeypatch.setattr("loop.runs.local.process._WARDEN", ["python3", "-I", "-S", "-c", code, *process._ROOTS])
-    monkeypatch.setattr("loop.supervisor.supervisor.LONGEST_TROUBLE", 0.01)
+    monkeypatch.setattr("loop.pipeline.life.LONGEST_TROUBLE", 0.01)
 
 
 async def test_a_run_that_our_own_machinery_lost_is_no_fault_of_the_experiment(

@@ -138,7 +138,7 @@ class ViewState:
 
     def running(self) -> list[tuple[Experiment, Run]]:
         """Runs under way."""
-        return [(x, run) for x in self.open.values() if (run := x.in_flight()) is not None]
+        return [(x, run) for x in self.open.values() for run in x.running()]
 
     def in_flight(self) -> tuple[Experiment, Run] | None:
         """The current run that started last."""

@@ -67,7 +67,7 @@ class Glyphs:
 
 def state_of(experiment: Experiment) -> str:
     """The verdict where there is one, else the phase; a run that has ended and is not judged is being verified."""
-    if experiment.verdict is None and experiment.phase == "running" and experiment.in_flight() is None:
+    if experiment.verdict is None and experiment.phase == "running" and not experiment.running():
         return "verifying"
     return experiment.verdict or ("queued" if experiment.phase == "judged" else experiment.phase)
 

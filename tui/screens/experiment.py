@@ -174,7 +174,7 @@ class ExperimentSheet(Sheet):
         study, found = self.cockpit.known.study, self.found
         if found.phase == "waiting":
             return [("approve", "approve"), ("reject", "reject")]
-        possible = [] if found.in_flight() is None else [("kill", "kill")]
+        possible = [("kill", "kill")] if found.running() else []
         if overruling.consequence(study, found, "kept")[0]:
             possible.append(("keep", "keep"))
         if overruling.consequence(study, found, "discarded")[0]:

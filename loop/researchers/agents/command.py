@@ -15,7 +15,7 @@ from loop.researchers.agents.closing import closing, title_of
 from loop.researchers.agents.dialects import Tool, Usage
 from loop.researchers.agents.listener import Listener, Said, Words
 from loop.researchers.briefing.page import for_command
-from loop.researchers.protocol import Briefing, Proposal, Sink, Unusable, Work
+from loop.researchers.protocol import Briefing, Proposal, ProposalFailed, Sink, Unusable, Work
 from loop.study.events import Spent
 
 MOST_FAILURES = 5
@@ -28,7 +28,7 @@ LAST_WORDS = 300
 _NEVER_STARTED = ("exit code 126", "exit code 127")  # by POSIX, what a shell cannot execute or cannot find
 
 
-class NoProposal(Exception):
+class NoProposal(ProposalFailed):
     """It ended without a change that could be a proposal; the message is a sentence.
 
     Args:

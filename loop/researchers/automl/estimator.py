@@ -18,6 +18,7 @@ from typing import Literal
 from loop.researchers.automl.ranges import Range
 from loop.researchers.automl.tpe import Tpe
 from loop.researchers.automl.trials import Trial
+from loop.researchers.protocol import ProposalFailed
 
 _RENEWED = 100
 """Proposals after which the process makes room for a new one."""
@@ -26,7 +27,7 @@ _History = tuple[Literal["min", "max"], str, Mapping[str, Range], Sequence[Trial
 """Goal, protocol_id, ranges and trials."""
 
 
-class EstimatorEnded(Exception):
+class EstimatorEnded(ProposalFailed):
     """The process ended before it answered; the message says how, in a sentence."""
 
 

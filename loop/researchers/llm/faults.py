@@ -13,7 +13,7 @@ import openai
 from pydantic import ValidationError
 
 from loop.researchers.llm.conversation import Cut
-from loop.researchers.protocol import Unusable
+from loop.researchers.protocol import ProposalFailed, Unusable
 
 NO_QUOTA_S = 300.0
 """Seconds between two tries while the account has no money: a person has to act, and may do so at any time."""
@@ -64,7 +64,7 @@ class NotTaken(Exception):
         self.parameter = parameter
 
 
-class Declined(Exception):
+class Declined(ProposalFailed):
     """The endpoint would not answer this very conversation; another one may go."""
 
 

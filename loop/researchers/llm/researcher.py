@@ -18,7 +18,7 @@ from loop.researchers.llm.conversation import Call, Conversation, Reply, Request
 from loop.researchers.llm.endpoint import Endpoint
 from loop.researchers.llm.stream import TextStream
 from loop.researchers.llm.toolbox import GivenUp, Toolbox, Web
-from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink, Unusable
+from loop.researchers.protocol import Briefing, NothingLeft, Proposal, ProposalFailed, Sink, Unusable
 from loop.study.events import Spent
 from loop.study.experiment import Experiment
 
@@ -41,7 +41,7 @@ GROWN = 2
 """Briefings that a conversation may be long before the results of older calls are left out of it."""
 
 
-class Fruitless(Exception):
+class Fruitless(ProposalFailed):
     """A conversation ended without a proposal; the message says how."""
 
 

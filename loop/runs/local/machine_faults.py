@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from loop.runs.local.gpus import NOTHING, NOTHING_SEEN, Look, gib
 from loop.runs.local.out_of_memory import Shortage, said
 from loop.runs.output import crash_line
-from loop.runs.spec import RunResult
+from loop.runs.spec import Lost, RunResult
 
 BELIEVED = 2
 
@@ -51,17 +51,6 @@ class Around:
     folder_there: bool = True
 
 
-@dataclass(frozen=True)
-class Lost:
-    """Why a run is lost."""
-
-    reason: str
-    believed: bool = True
-    """It was seen from outside. False: it may also be the experiment's own doing."""
-    passes: bool = True
-    """It is over already, or its slot waits until it is. False: the next run may be lost by it too."""
-
-
 def lost(result: RunResult, around: Around) -> Lost | None:
     """Why a run says nothing of its experiment, where that is so.
 
@@ -87,7 +76,7 @@ def lost(result: RunResult, around: Around) -> Lost | None:
         return Lost("its worktree in .looptop/trees was deleted while it ran", believed=False, passes=False)
     if found := _GPU_TROUBLE.search(said_last):
         return Lost(f"{around.slot} failed ({found[0]})", believed=False, passes=False)
-    return None
+    return Lost(result.reason, passes=False) if result.machine else None
 
 
 def others_held(result: RunResult, around: Around) -> int:

@@ -65,7 +65,6 @@ class LocalProcess:
         self.spec = spec
         self.memory = 0
         """Bytes that the tree held when the warden last looked (twice a second)."""
-        self.last_sample: Sample | None = None
         self.pid = 0
         """Process id of the warden's keeper, which ends when all of the run has; 0 when it could not be started."""
         self.created = 0.0
@@ -272,7 +271,6 @@ class LocalProcess:
 
     def _hand_on(self, samples: list[Sample]) -> None:
         if samples:
-            self.last_sample = samples[-1]
             self._on_samples(samples)
         if self._reader.waiting and self._flush is None:
             self._flush = self._loop.call_later(SAMPLE_EVERY_S, self._flush_samples)
@@ -340,7 +338,6 @@ class LocalProcess:
             leftovers=ending.leftovers,
             metrics=self._reader.summary(),
             tail=tail,
-            log_fault=self._log.fault,
             slept=now.slept(self._began),
             clock_set=now.set_by(self._began),
             machine=bool(self._failed) or (self._cannot is not None and self._cannot[0] in MACHINE),

@@ -5,13 +5,12 @@ is waited for as long as it takes. It starts nothing and decides nothing about a
 """
 
 import asyncio
-import time
+from collections.abc import Callable
 
-from loop.journal.recorder import Recorder
 from loop.machine.gauges import Gauges
-from loop.runs.local.gpus import NOTHING_SEEN, Look, in_the_way, needed, seen
+from loop.runs.executor import Report
+from loop.runs.local.gpus import NOTHING_SEEN, Look, in_the_way, seen
 from loop.runs.slot import Slot
-from loop.study import events as e
 
 WAITS = (0.5, 20.0)
 """Seconds until the second look and between two looks at most; they double from one to the other."""
@@ -21,32 +20,30 @@ TOLD_FROM = 2
 
 
 class Readiness:
-    """Of the slots of one supervisor."""
+    """Of the slots of this machine."""
 
-    def __init__(self, gauges: Gauges, recorder: Recorder) -> None:
-        self._gauges, self._recorder = gauges, recorder
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
         self._most: dict[int, int] = {}
         """Bytes that others may hold on a slot, after a run has failed there for what they held."""
 
-    async def wait(self, slot: Slot) -> Look:
-        """Wait until a run can start in `slot`; returns what its GPUs look like then."""
+    async def wait(self, slot: Slot, need: Callable[[], int | None], report: Report) -> None:
+        """See `Executor.ready`."""
         pause, tries, told = WAITS[0], 0, ""
         while True:
-            need, most = needed(self._recorder.study), self._most.get(slot.index)
             look = await asyncio.to_thread(self.look, slot)
-            why = in_the_way(slot.name, look, need, most)
+            why = in_the_way(slot.name, look, need(), self._most.get(slot.index))
             if not why:
                 break
             tries += 1
             if tries >= TOLD_FROM and (why != told or pause < WAITS[1]):
                 told = why
-                self._recorder.record(e.Fault(where=slot.name, message=why, next_at=time.time() + pause))
+                report(why, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, WAITS[1])
         if told:
-            self._recorder.record(e.Recovered(where=slot.name))
+            report("", 0.0)
         self._most.pop(slot.index, None)
-        return look
 
     def keep_off(self, slot: Slot, most: int) -> None:
         """Start no run in `slot` before others hold no more than `most` bytes of its GPUs' memory."""

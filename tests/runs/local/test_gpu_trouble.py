@@ -74,10 +74,10 @@ def binding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def driver(tmp_path: Path, binding: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
     monkeypatch.setenv("FAKE_NVML", str(tmp_path / "gpus"))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("loop.supervisor.supervisor.HEARTBEAT_BUSY", 0.05)
-    monkeypatch.setattr("loop.supervisor.supervisor.HEARTBEAT_IDLE", 0.05)
+    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
+    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
     monkeypatch.setattr("loop.machine.gauges.QUICK_S", 0.05)
-    monkeypatch.setattr("loop.supervisor.supervisor.LONGEST_TROUBLE", 0.05)
+    monkeypatch.setattr("loop.pipeline.life.LONGEST_TROUBLE", 0.05)
     monkeypatch.setattr("loop.runs.local.readiness.WAITS", (0.05, 0.1))
     made = Driver(tmp_path, binding)
     yield made

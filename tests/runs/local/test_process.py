@@ -29,8 +29,8 @@ async def test_a_training_run_finishes_with_its_samples_and_its_summary(place: P
     assert result.metrics["val_bpb"] == pytest.approx(4 * 0.9**10 + 0.007)
     assert seen[0].step == 0 and seen[0].progress == pytest.approx(0.1)
     assert seen[0].values == {"loss": 3.6, "tok/sec": 1204331, "mfu": 39.8}
-    assert run.last_sample == seen[-1] and seen[-1].step == 9  # the last step is never held back for ever
-    assert result.leftovers == 0 and result.log_fault is None
+    assert seen[-1].step == 9  # the last step is never held back for ever
+    assert result.leftovers == 0
     assert result.seconds >= 0.2
     assert "num_steps:        10" in read_log(place.folder / "log").text
 
@@ -103,8 +103,9 @@ async def test_at_its_deadline_a_run_that_resists_in_every_way_is_gone_whole_wit
 
 
 async def test_a_killed_run_says_who_and_why(place: Place):
-    run = await place.start("trains.py", deadline_s=60)
-    await place.until(lambda: run.last_sample)
+    seen: list[Sample] = []
+    run = await place.start("trains.py", on_samples=seen.extend, deadline_s=60)
+    await place.until(lambda: seen)
     run.kill("it goes nowhere", by="ada")
     result = await run.wait()
     assert (result.outcome, result.reason) == ("killed", "killed by ada: it goes nowhere")
@@ -203,7 +204,7 @@ async def test_a_folder_that_takes_no_log_costs_the_log_and_not_the_run(place: P
     (place.folder / "log").write_text("in the way")
     result = await place.run("trains.py")
     assert result.outcome == "finished" and result.metrics["num_steps"] == 10
-    assert result.log_fault is not None and str(place.folder / "log") in result.log_fault
+    assert (place.folder / "log").read_text() == "in the way"
 
 
 async def test_a_run_is_given_its_own_surroundings_and_no_secret(place: Place, monkeypatch: pytest.MonkeyPatch):

@@ -1,0 +1,159 @@
+"""What the loop asks of a kind of place where runs happen: this machine, or others.
+
+A `Job` names commits and the program, and no path of any machine: the worktree, the folders, the environment and the
+sandbox are made on the machine that runs it. An executor never reads the journal, the study or git by itself, judges
+nothing, and raises nothing but `MachineFault`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from loop.errors import UserError
+from loop.machine.gauges import Reading
+from loop.runs.output import Sample
+from loop.runs.slot import Slot
+from loop.runs.spec import RunResult
+from loop.study.contract import Contract
+
+Report = Callable[[str, float], None]
+"""Says what a slot waits for, and in how many seconds it looks again; an empty text when it waits no longer."""
+
+
+class MachineFault(UserError):
+    """A machine did not do its part: a worktree or a folder could not be made, looked at or removed."""
+
+    def __init__(self, cause: UserError | OSError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of an experiment, or the verification of one, which needs what the run has left."""
+
+    experiment: int
+    run: int
+    kind: Literal["run", "verify"]
+    commit: str
+    """The experiment's commit."""
+    base: str
+    """The study's first commit: a verification takes from it all but the experiment's editable files."""
+    contract: Contract
+    """The program in force: the command, the editable files, the budget, the limits, and what a run reads."""
+    seed: int
+    deadline: float
+    """Seconds from the start until everything is ended."""
+    usual_others: int = 0
+    """Bytes that others held on the GPUs beside the champion's runs, and that say nothing against a run of today."""
+
+    @property
+    def run_name(self) -> str:
+        """The run as a person knows it, such as "12.1"."""
+        return f"{self.experiment}.{self.run}"
+
+    @property
+    def name(self) -> str:
+        """The same, told apart from its verification."""
+        return self.run_name if self.kind == "run" else f"{self.run_name}.verify"
+
+
+@dataclass(frozen=True)
+class StopReason:
+    """Why a run is ended before its time."""
+
+    by: str
+    """Who asks, such as "ada"."""
+
+
+SUPERVISOR_ENDS = StopReason("the supervisor")
+
+
+@dataclass(frozen=True)
+class RunUsage:
+    """What a run holds now, in bytes."""
+
+    memory: int
+    """Main memory of its whole process tree."""
+    gpu_memory: int | None = None
+    """On all GPUs; None where the driver does not tell whose it is."""
+
+
+class RunListener(Protocol):
+    """Whoever follows a run while it goes on. Called in the event loop."""
+
+    def sampled(self, samples: Sequence[Sample]) -> None:
+        """Take what the run printed of its progress, twice a second at most."""
+
+
+class RunHandle(Protocol):
+    """One run that was started."""
+
+    ref: str
+    """Its name with its executor for ever, such as "local:4711@1767225600.25"; it is on record."""
+    pid: int
+    pid_started: float
+    """The process that keeps it and when that was created; 0 where it is another machine's."""
+
+    async def wait(self) -> RunResult:
+        """How it ended, once no process of it is left and what nobody needs again is removed.
+
+        Raises:
+            MachineFault: what it left cannot be looked at.
+        """
+        ...
+
+    def stop(self, reason: StopReason) -> None:
+        """End all of it; one that is ending already goes on ending as it was."""
+
+    def usage(self) -> RunUsage:
+        """What it holds now, as last looked at."""
+        ...
+
+    async def close(self) -> None:
+        """Remove its worktree, once its end is on record.
+
+        Raises:
+            MachineFault: something in it cannot be removed.
+        """
+
+
+class Executor(Protocol):
+    """A kind of place where runs happen."""
+
+    name: str
+
+    def slots(self) -> Sequence[Slot]:
+        """Where runs can happen now."""
+        ...
+
+    async def ready(self, slot: Slot, need: Callable[[], int | None], report: Report) -> None:
+        """Wait until a run can start in `slot`, as long as it takes.
+
+        Args:
+            need: bytes of GPU memory that a run takes, by those of the champion; None where that is not known.
+            report: hears what is waited for, and when that is over.
+        """
+
+    async def start(self, job: Job, slot: Slot, listener: RunListener) -> RunHandle:
+        """Start a run. A command that cannot be started is a run that has crashed.
+
+        Raises:
+            MachineFault: there is no worktree or no folder for it; nothing is left then.
+        """
+        ...
+
+    async def adopt(self, ref: str, listener: RunListener) -> RunHandle | None:
+        """The run that an earlier supervisor started, if it still goes on; None: it is lost."""
+        ...
+
+    async def sweep(self) -> Sequence[str]:
+        """End what earlier supervisors left behind; returns the command lines of what was found."""
+        ...
+
+    def observe(self, reading: Reading) -> Reading:
+        """Take note of this machine's gauges, for the runs on it; returns them with its runs named on the GPUs."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything but the runs, which are stopped before that."""

@@ -1,0 +1,65 @@
+"""The folders of one run: what it writes to, what is kept of it, and what it compiles.
+
+A run has folders of its own and reads no other run's. What it compiles stays with it: a compile cache that all runs
+write to would carry anything from one experiment to the next, weights included. Each run starts with a copy of what the
+baseline has compiled, which is the person's own file.
+"""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFolders:
+    """The folders of one run or one verification."""
+
+    folder: Path
+    """All that is kept of the run."""
+    shared: Path
+    """What the baseline has compiled."""
+    own: Path | None
+    """What this run compiles; None for the baseline and for a verification."""
+    verifies: bool = False
+
+    def of_verification(self) -> "RunFolders":
+        return replace(self, own=None, verifies=True)
+
+    @property
+    def out(self) -> Path:
+        """The run's LOOPTOP_RUN_DIR."""
+        return self.folder / "out"
+
+    @property
+    def tmp(self) -> Path:
+        return self.folder / ("verify.tmp" if self.verifies else "tmp")
+
+    @property
+    def log(self) -> Path:
+        return self.folder / ("verify" if self.verifies else "")
+
+    @property
+    def cache(self) -> Path:
+        """Where it compiles to; a verification's is thrown away."""
+        return self.tmp / "cache" if self.verifies else self.own or self.shared
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """The folders that it alone writes to."""
+        if self.verifies:
+            return (self.tmp,)
+        return (self.out, self.tmp, *([self.own] if self.own else []))
+
+    def prepare(self) -> None:
+        """Make them anew; what is there was left by a supervisor that died."""
+        shutil.rmtree(self.tmp if self.verifies else self.folder, ignore_errors=True)
+        for path in (*self.written, self.tmp / "home", self.shared):
+            path.mkdir(parents=True, exist_ok=True)
+        if self.own is not None:
+            shutil.copytree(self.shared, self.own, dirs_exist_ok=True)
+
+    def clear(self) -> None:
+        """Remove what nobody needs again."""
+        for path in (self.own, self.tmp if self.verifies else None):
+            if path is not None:
+                shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""The parts of a supervisor, and who gets whom: nobody else knows."""
+
+from dataclasses import dataclass
+
+from loop.journal import Journal
+from loop.journal.recorder import Recorder
+from loop.machine.disk import Room
+from loop.machine.gauges import Gauges
+from loop.pipeline.archive import StudyArchive
+from loop.pipeline.dispatcher import Dispatcher
+from loop.pipeline.judging import Judging
+from loop.pipeline.life import Life
+from loop.pipeline.pool import ResearcherPool
+from loop.pipeline.proposals import Proposals
+from loop.pipeline.workshop import AgentWorktree
+from loop.recovery.repair import Repair
+from loop.runs.executor import Executor
+from loop.runs.local.executor import LocalExecutor
+from loop.supervisor.experiment_requests import ExperimentRequests
+from loop.supervisor.heartbeat import Heartbeat, LimitWatch
+from loop.supervisor.requests import Requests
+from loop.supervisor.startup import Prepared, Startup
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a supervisor is made of, but for what only its parts know."""
+
+    prepared: Prepared
+    room: Room
+    recorder: Recorder
+    executor: Executor
+    dispatcher: Dispatcher
+    judging: Judging
+    life: Life
+    pool: ResearcherPool
+    requests: Requests
+    heartbeat: Heartbeat
+    startup: Startup
+
+
+def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Executor | None = None) -> Parts:
+    """Make the parts of a supervisor.
+
+    Args:
+        prepared: as `startup.preflight` found it; the caller holds the workspace's lock.
+        journal: the study's.
+        gauges: what the machine is read with.
+        executor: where runs happen; this machine, where none is given.
+    """
+    workspace, lineage = prepared.workspace, prepared.lineage
+    room = Room(workspace.folder, lineage.store)
+    recorder = Recorder(journal, room)
+    limit = LimitWatch(recorder)
+    executor = executor or LocalExecutor(workspace, lineage, gauges, prepared.sandbox)
+    judging = Judging(workspace, lineage, recorder)
+    proposals = Proposals(lineage, recorder, journal)
+    dispatcher = Dispatcher(workspace, recorder, executor)
+    archive = StudyArchive(workspace, lineage, recorder, proposals, journal)
+    workshop = AgentWorktree(workspace, lineage, recorder)
+    pool = ResearcherPool(recorder, proposals, judging, archive, workshop, len(executor.slots()), limit.reached)
+    repair = Repair(workspace, lineage, recorder, proposals, judging, executor.sweep)
+    return Parts(
+        prepared=prepared,
+        room=room,
+        recorder=recorder,
+        executor=executor,
+        dispatcher=dispatcher,
+        judging=judging,
+        life=Life(recorder, proposals, executor, dispatcher, judging, limit.reached),
+        pool=pool,
+        requests=Requests(
+            recorder, pool, proposals, dispatcher, judging, ExperimentRequests(recorder, dispatcher, judging)
+        ),
+        heartbeat=Heartbeat(workspace, recorder, gauges, dispatcher, pool, limit),
+        startup=Startup(prepared, recorder, repair, proposals, judging),
+    )
