@@ -149,8 +149,8 @@ class CurvePanel(Panel):
 
     def _last(self) -> RunOf | None:
         study = self.cockpit.known.study
-        newest = islice(reversed(study.experiments.values()), 8)
-        runs = ((x, run) for x in newest for run in x.runs.values())
+        recent = {*study.open, *islice(reversed(study.closed), 8), *study.lineage[-1:]}
+        runs = ((x, run) for x in map(study.experiments.__getitem__, recent) for run in x.runs.values())
         return max(runs, key=lambda pair: pair[1].started_at, default=None)
 
     def wanted(self) -> set[tuple[int, int]]:

@@ -61,14 +61,11 @@ def status_line(watch: ViewState, alive: Life, now: float, width: int, glyphs: G
     """Study, state and time, experiments by verdict, best, money, liveness."""
     study = watch.study
     sign, word, role = state_word(study, alive, glyphs)
-    hours = study.active_seconds
-    if (supervisor := study.supervisor) is not None and supervisor.stopped_at is None:
-        until = now if alive.word in ("live", "stale") else watch.heartbeat
-        hours += max(0.0, until - supervisor.started_at)
+    seconds = 3600 * study.hours(now if alive.word in ("live", "stale") else watch.heartbeat)
     parts: list[tuple[int, Sequence[Span]]] = [
         (2, [(cut(one_line(study.tag) or "looptop", 24), "strong")]),
-        (0, [(f"{sign} {word}", role), (f" {clock(hours)}", "dim")]),
-        (1, _counts(watch, glyphs)),
+        (0, [(f"{sign} {word}", role), (f" {clock(seconds)}", "dim")]),
+        (1, _counts(study, glyphs)),
         (1, _best(study)),
         (3, _claimed(study)),
         (5, _money(study)),
@@ -109,10 +106,10 @@ def _squeeze(parts: list[tuple[int, Sequence[Span]]], ends: list[tuple[int, Sequ
     return spread(left, [*right, (" ", "text")] if right else [], width)
 
 
-def _counts(watch: ViewState, glyphs: Glyphs) -> list[Span]:
-    verdicts = watch.verdicts()
+def _counts(study: Study, glyphs: Glyphs) -> list[Span]:
+    verdicts = study.verdicts()
     failed = sum(verdicts[name] for name in (*FAILURES, "killed"))
-    spans = [(f"exp {watch.judged()}", "text")]
+    spans = [(f"exp {study.judged()}", "text")]
     for name, count in (("kept", verdicts["kept"]), ("discarded", verdicts["discarded"]), ("crashed", failed)):
         if count or name != "crashed":
             spans.append((f" {glyphs.state[name]}{count}", name))
@@ -230,15 +227,15 @@ def heights(values: Sequence[float | None], glyphs: Glyphs, top: float = 100.0) 
 def _run(watch: ViewState, alive: Life, now: float) -> list[Span]:
     pair = watch.in_flight()
     if pair is None:
-        checked = watch.verifying() if alive.word in ("live", "stale") else None
-        if checked is not None:
-            return [("verifying ", "dim"), (f"{checked[0].id}.{checked[1].number}", "verifying")]
+        if alive.word in ("live", "stale") and (verifying := watch.study.verifying()):
+            checked, run = verifying[0]
+            return [("verifying ", "dim"), (f"{checked.id}.{run.number}", "verifying")]
         waiting = watch.waiting()
         return [] if waiting is None else [(f"{waiting.id} waits for you", "waiting")]
     experiment, run = pair
     if alive.word not in ("live", "stale"):
         return [(f"run {experiment.id}.{run.number} was cut off", "dim")]
-    more = len(watch.running()) - 1
+    more = len(watch.study.running()) - 1
     done = min(max(0.0, now - run.started_at), run.deadline)
     spans = [("run ", "dim"), (f"{experiment.id}.{run.number}", "running")]
     if more:
@@ -260,7 +257,7 @@ def tiny_line(watch: ViewState, alive: Life, now: float, width: int, glyphs: Gly
     """All that a terminal under 60x18 gets."""
     sign, word, role = state_word(watch.study, alive, glyphs)
     best = watch.study.best
-    parts: list[Span] = [(f"{sign} {word}", role), (f" exp {watch.judged()}", "text")]
+    parts: list[Span] = [(f"{sign} {word}", role), (f" exp {watch.study.judged()}", "text")]
     if unconfined(watch.study, alive):
         parts.append((" no sandbox", "bad"))
     if best is not None and best.metric is not None:
