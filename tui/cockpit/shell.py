@@ -22,6 +22,7 @@ from tui.model.feed import Feed
 from tui.model.view_state import ViewState
 from tui.render.glyphs import ASCII, UNICODE
 from tui.render.palette import PALETTES, Palette
+from tui.render.text import Span
 from tui.screens.confirm import Choice, Confirm
 from tui.screens.experiment import ExperimentSheet
 from tui.screens.sheet import Sheet, SheetScreen
@@ -96,6 +97,7 @@ class Shell(App[None], inherit_bindings=False):
         self.pid: int | None = None
         self.titled = ""
         """The title that the terminal was given."""
+        self.message: tuple[str, str] | None = None
         self._said_at = 0.0
         self.top_bar, self.bottom_bar = TopBar(), BottomBar()
         self.mind_view, self.tree_view, self.curve_view = MindPanel(self.known.mind), TreePanel(), CurvePanel()
@@ -111,7 +113,7 @@ class Shell(App[None], inherit_bindings=False):
         self.panels = {panel.view: panel for panel in panels}
 
     def get_default_screen(self) -> Screen[Any]:
-        return MainScreen([self.top_bar, *self.panels.values(), self.bottom_bar])
+        return MainScreen(self, [self.top_bar, *self.panels.values(), self.bottom_bar])
 
     def get_css_variables(self) -> dict[str, str]:
         palette = self.palette
@@ -168,11 +170,11 @@ class Shell(App[None], inherit_bindings=False):
         self.top_bar.redraw()
         self.bottom_bar.redraw()
 
-    def redraw_panel(self, panel: Panel) -> None:
-        """A panel has changed by itself."""
-        panel.redraw()
-        if not panel.boxed:
-            self.top_bar.redraw()
+    def redraw_top_bar(self) -> None:
+        self.top_bar.redraw()
+
+    def note(self) -> list[Span]:
+        return self.panel.note()
 
     def shown(self) -> None:
         """A view has come onto the screen."""
@@ -199,7 +201,7 @@ class Shell(App[None], inherit_bindings=False):
 
     def say(self, text: str, role: str = "accent", forever: bool = False) -> None:
         """One line at the bottom, for a few seconds."""
-        self.bottom_bar.message = (text, role)
+        self.message = (text, role)
         self._said_at = 0.0 if forever else time.monotonic()
         self.bottom_bar.redraw()
         if self.sheet is not None:
@@ -207,7 +209,7 @@ class Shell(App[None], inherit_bindings=False):
 
     def hush(self) -> None:
         """Take the message away."""
-        self.bottom_bar.message = None
+        self.message = None
         self._said_at = 0.0
         self.bottom_bar.redraw()
         if self.sheet is not None:
@@ -216,7 +218,7 @@ class Shell(App[None], inherit_bindings=False):
     def open_experiment(self, number: int) -> None:
         """The screen of one experiment."""
         self.hush()
-        self.push_screen(SheetScreen(ExperimentSheet(number, self.root)))
+        self.push_screen(SheetScreen(ExperimentSheet(number)))
         self.load_samples()
 
     # --- asking ------------------------------------------------------------------------------------------------

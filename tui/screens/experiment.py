@@ -137,9 +137,9 @@ class ExperimentSheet(Sheet):
 
     view = "experiment"
 
-    def __init__(self, experiment: int, root: Path) -> None:
+    def __init__(self, experiment: int) -> None:
         super().__init__()
-        self.experiment, self.root = experiment, root
+        self.experiment = experiment
         self._diff: str | None = None
 
     @property
@@ -213,7 +213,7 @@ class ExperimentSheet(Sheet):
 
     def second_study(self) -> str:
         """One line for a shell: a second study that begins at this experiment, in a worktree beside this one."""
-        return second_study(self.cockpit.known.study, self.found, self.root)
+        return second_study(self.cockpit.known.study, self.found, self.cockpit.root)
 
     def transcript(self, journal: Journal) -> str:
         """All that was thought for it, with the calls of tools and what was proposed."""
@@ -264,7 +264,7 @@ class ExperimentSheet(Sheet):
             from loop.lineage import Lineage
 
             try:
-                lineage = Lineage(self.root, self.cockpit.known.study.tag)
+                lineage = Lineage(self.cockpit.root, self.cockpit.known.study.tag)
                 self._diff = lineage.diff(experiment.parent_commit, experiment.commit)
             except Exception as error:  # any failure of git here is a sentence on this screen, not the end of it
                 self._diff = (
@@ -275,7 +275,7 @@ class ExperimentSheet(Sheet):
     def _log(self, run: int, width: int) -> list[Line]:
         from loop.runs.log import read_log_tail
 
-        piece = read_log_tail(self.root / ".looptop" / "runs" / f"{self.experiment}.{run}", 8000)
+        piece = read_log_tail(self.cockpit.root / ".looptop" / "runs" / f"{self.experiment}.{run}", 8000)
         lines = clean(piece.text).rstrip("\n").split("\n")[-60:]
         if lines == [""]:
             return [(("no output was kept", "faint"),)]

@@ -5,7 +5,6 @@ edits `program.md` in any editor, and the supervisor takes it over or says why n
 """
 
 import time
-from pathlib import Path
 
 from loop.study import events as e
 from loop.study.contract import Contract
@@ -103,10 +102,6 @@ class ProgramSheet(Sheet):
 
     view = "program"
 
-    def __init__(self, root: Path) -> None:
-        super().__init__()
-        self.root = root
-
     def state(self) -> tuple[object, ...]:
         return (self.cockpit.known.version,)
 
@@ -150,5 +145,5 @@ class ProgramSheet(Sheet):
         ]
 
     def hints(self) -> list[Span]:
-        edit = f" edit {cut(str(self.root / 'program.md'), 60)}: it takes effect at the next proposal"
+        edit = f" edit {cut(str(self.cockpit.root / 'program.md'), 60)}: it takes effect at the next proposal"
         return [(" j k", "key"), (" move ", "dim"), (" esc", "key"), (" back ", "dim"), (edit, "faint")]

@@ -50,7 +50,7 @@ class Sheet(Panel):
         place = (
             [] if len(everything) <= room else [(f"{min(100, 100 * (self.top + room) // len(everything))}% ", "faint")]
         )
-        said = self.cockpit.bottom_bar.message
+        said = self.cockpit.message
         last: Line = ((" " + cut(said[0], width - 2), said[1]),) if said else spread(self.hints(), place, width)
         return [spread(self.heading(), [], width), (rule,), *shown, last]
 

@@ -136,7 +136,7 @@ class MachinePanel(Panel):
 
     def move(self, rows: int) -> None:
         self.top = max(0, self.top + rows)
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def edge(self, direction: int) -> None:
         self.move(direction * 1000)

@@ -69,7 +69,7 @@ class MindPanel(StreamPanel):
         """Fold finished thoughts to the line that names the speaker, or open them; says whether they are folded."""
         self._keep_place(lambda: self.ring.fold(not self.ring.folded))
         self.began = None
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
         return self.ring.folded
 
     def older(self) -> bool:

@@ -5,7 +5,7 @@ differs. That is where the cockpit's few bytes a second come from: Textual repai
 as little as possible.
 """
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from textual.geometry import Region
@@ -13,11 +13,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.render.text import Line, Span, cells, fit, line_cells, one_line, pad
+from tui.widgets.context import Context, context_of
 
 if TYPE_CHECKING:
     from textual import events
-
-    from tui.cockpit.shell import Shell
 
 
 class LineWidget(Widget):
@@ -31,8 +30,8 @@ class LineWidget(Widget):
         self._width = -1
 
     @property
-    def cockpit(self) -> "Shell":
-        return cast("Shell", self.app)
+    def cockpit(self) -> Context:
+        return context_of(self)
 
     def lines(self, width: int, height: int) -> list[Line]:
         """At most `height` lines of at most `width` cells."""
@@ -126,6 +125,12 @@ class Panel(LineWidget, can_focus=True):
         rows = self._lines[1:-1] if self.boxed else self._lines
         texts = ["".join(text for text, _ in line) for line in rows]
         return "\n".join((text[2:-2] if self.boxed else text[1:]).rstrip() for text in texts).strip("\n")
+
+    def redraw_with_note(self) -> None:
+        """Draw the view, and the line of tabs where that is what carries its note."""
+        self.redraw()
+        if not self.boxed:
+            self.cockpit.redraw_top_bar()
 
     def room(self) -> tuple[int, int]:
         """Size of the content."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -12,9 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.render.text import cells, clean, cut, wrap
-
-if TYPE_CHECKING:
-    from tui.cockpit.shell import Shell
+from tui.widgets.context import Context, context_of
 
 _CURSOR = Style(reverse=True)
 
@@ -84,8 +81,8 @@ class Prompt(Widget, can_focus=True):
         self._rows = 1
 
     @property
-    def cockpit(self) -> "Shell":
-        return cast("Shell", self.app)
+    def cockpit(self) -> Context:
+        return context_of(self)
 
     # --- typing ------------------------------------------------------------------------------------------------
 

@@ -103,7 +103,7 @@ class StreamPanel(Panel):
         self.top = max(self.ring.first, min(self.top + rows, max(self.ring.first, self.ring.end - height)))
         if rows > 0 and self.top + height >= self.ring.end:
             self.following = True
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def edge(self, direction: int) -> None:
         if direction > 0 and self.began is None:
@@ -114,13 +114,13 @@ class StreamPanel(Panel):
     def follow(self) -> None:
         """Back to the newest."""
         self.following, self.began = True, None
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def search(self, needle: str, direction: int = -1) -> bool:
         """Go to the next paragraph that has `needle`, from the top row on; says whether there is one."""
         self.needle = needle.lower()
         if not needle:
-            self.cockpit.redraw_panel(self)
+            self.redraw_with_note()
             return True
         found = [
             self.ring.row_of(index)
@@ -129,7 +129,7 @@ class StreamPanel(Panel):
         ]
         ahead = [row for row in found if (row > self.top if direction > 0 else row < self.top)]
         if not (ahead or found):
-            self.cockpit.redraw_panel(self)
+            self.redraw_with_note()
             return False
         target = (ahead or found)[0 if direction > 0 else -1]
         self.move(target - self.top)
@@ -145,20 +145,20 @@ class StreamPanel(Panel):
         self.following = False
         self._seen = self.ring.end
         self.began = self.cursor = min(self.ring.end, self.top + self.room()[1]) - 1
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
         return True
 
     def let_go(self) -> None:
         """Nothing is selected any more."""
         self.began = None
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def _stretch(self, rows: int) -> None:
         """Move the end of the selection, and the view with it."""
         height = self.room()[1]
         self.cursor = max(self.ring.first, min(self.cursor + rows, self.ring.end - 1))
         self.top = min(self.cursor, max(self.top, self.cursor - height + 1))
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def copied(self) -> str:
         if self.began is not None:

@@ -217,13 +217,13 @@ class TreePanel(Panel):
 
     def _again(self) -> None:
         self._stale = True
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def move(self, rows: int) -> None:
         if self.keys:
             index = max(0, min(len(self.keys) - 1, self._index() + rows))
             self.at = None if index == 0 else self.keys[index]
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def edge(self, direction: int) -> None:
         self.move(direction * len(self.keys))
@@ -231,7 +231,7 @@ class TreePanel(Panel):
     def search(self, needle: str, direction: int = 1) -> bool:
         """Show only experiments that have `needle` in number, title, state or researcher."""
         self.needle = needle.lower()
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
         return bool(self.keys) or not needle
 
     def copied(self) -> str:

@@ -91,7 +91,7 @@ class ExportActions(Shell, inherit_bindings=False):
             self.page(shown.copied(), f"{shown.view}.txt")
             return
         number, last = chosen.id, max(chosen.runs, default=None)
-        about = sheet if isinstance(sheet, ExperimentSheet) else ExperimentSheet(number, self.root)
+        about = sheet if isinstance(sheet, ExperimentSheet) else ExperimentSheet(number)
         choices: list[Choice] = [("t", "t", "the transcript: all that was thought for it")]
         if chosen.commit and number:
             choices.insert(0, ("d", "d", "its diff"))

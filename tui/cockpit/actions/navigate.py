@@ -77,7 +77,7 @@ class NavigateActions(Shell, inherit_bindings=False):
             self.say("the scale is the curve's (3)")
             return
         self.curve_view.logarithmic = not self.curve_view.logarithmic
-        self.redraw_panel(self.curve_view)
+        self.curve_view.redraw_with_note()
         self.say("logarithmic scale" if self.curve_view.logarithmic else "linear scale")
 
     def action_search(self) -> None:
@@ -118,7 +118,7 @@ class NavigateActions(Shell, inherit_bindings=False):
 
     def action_program(self) -> None:
         self.hush()
-        self.push_screen(SheetScreen(ProgramSheet(self.root)))
+        self.push_screen(SheetScreen(ProgramSheet()))
 
     def action_open(self) -> None:
         if self.active == "tree" and self.tree_view.open_fold():
