@@ -374,7 +374,7 @@ async def test_exporting_writes_a_file_and_says_where(workspace: Path, key: str,
         await settle(app, pilot)
         (path,) = (workspace / ".looptop" / "exports").iterdir()
         assert path.suffix == f".{suffix}" and has in path.read_text()
-        assert "Export what?" not in path.read_text(), "the question is no part of the picture"
+        assert "Export" not in path.read_text(), "the question is no part of the picture"
         assert path.name in screen(app)[-1]
         await pilot.press("colon", *"export csv a/b.csv", "enter")
         await settle(app, pilot)

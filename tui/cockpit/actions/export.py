@@ -13,6 +13,7 @@ from textual.app import SuspendNotSupported
 from loop.reporting import table
 from tui.cockpit import clipboard
 from tui.cockpit.shell import Shell
+from tui.render import screenshot
 from tui.render.text import clean, one_line
 from tui.screens.confirm import Choice
 from tui.screens.experiment import ExperimentSheet
@@ -154,13 +155,11 @@ class ExportActions(Shell, inherit_bindings=False):
 
     def export(self, form: str, path: str = "") -> None:
         """Write the screen (svg, text) or the results (tsv, csv, json) to a file, and say where it is."""
+        rows, stem = self.screen._compositor.render_strips(), self.active
         if form == "svg":
-            from tui.cockpit.picture import screen_svg
-
-            text, stem = screen_svg(self), self.active  # type: ignore[arg-type]
+            text = screenshot.svg(rows, self.size.width, self.palette, one_line(self.known.study.tag))
         elif form == "text":
-            text = "\n".join(strip.text.rstrip() for strip in self.screen._compositor.render_strips()) + "\n"
-            stem = self.active
+            text = "\n".join(row.text.rstrip() for row in rows) + "\n"
         else:
             text, stem = table.table(self.known.study, form), "results"  # type: ignore[arg-type]
         name = f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.{'txt' if form == 'text' else form}"
