@@ -233,10 +233,9 @@ class Shell(App[None], inherit_bindings=False):
         live: Callable[[str], None] | None = None,
         complete: Completion | None = None,
         lines: bool = False,
-        text: str = "",
     ) -> None:
         """Open the line to type into; see `Prompt`."""
-        prompt = Prompt(label, hint, then, history, live=live, complete=complete, lines=lines, text=text)
+        prompt = Prompt(label, hint, then, history, live=live, complete=complete, lines=lines)
         self.screen.mount(prompt)
         prompt.focus()
         self.rearrange()

@@ -41,12 +41,6 @@ class Row:
         return self.before + self.sign + self.after
 
 
-def graph(nodes: Iterable[Node], glyphs: Glyphs, trunk: int | None = None, most: int = 6) -> list[Row]:
-    """All rows of `walk`."""
-    nodes = list(nodes)
-    return list(walk(nodes, {node.id for node in nodes}, glyphs, trunk, most))
-
-
 def walk(
     nodes: Iterable[Node], known: Collection[int], glyphs: Glyphs, trunk: int | None = None, most: int = 6
 ) -> Iterator[Row]:

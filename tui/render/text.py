@@ -81,21 +81,19 @@ def cells(text: str) -> int:
     return len(text) if text.isascii() else sum(map(_char_cells, text))
 
 
-def cut(text: str, width: int, sign: str = ELLIPSIS) -> str:
+def cut(text: str, width: int) -> str:
     """`text` in at most `width` cells; what is cut off leaves an ellipsis."""
     if cells(text) <= width:
         return text
     if width <= 0:
         return ""
-    used, end = cells(sign), 0
-    if used > width:
-        return sign[:width]
+    used, end = 1, 0
     for char in text:
         used += _char_cells(char)
         if used > width:
             break
         end += 1
-    return text[:end].rstrip() + sign
+    return text[:end].rstrip() + ELLIPSIS
 
 
 def pad(text: str, width: int, right: bool = False) -> str:

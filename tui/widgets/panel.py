@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 class LineWidget(Widget):
     """A widget of lines. `lines` says what they are."""
 
-    DEFAULT_CSS = ""
-
     def __init__(self) -> None:
         super().__init__()
         self._lines: list[Line] = []
@@ -188,7 +186,7 @@ def marked(line: Line, width: int, role: str) -> Line:
     return (*((text, f"{was}+{role}") for text, was in line), (" " * max(0, space), f"text+{role}"))
 
 
-def centred(text: str, width: int, height: int, role: str = "faint") -> list[Line]:
+def centred(text: str, width: int, height: int) -> list[Line]:
     """A sentence in the middle of an empty view."""
     left = max(0, (width - cells(text)) // 2)
-    return [()] * max(0, height // 3) + [((" " * left + pad(text, min(width, cells(text))), role),)]
+    return [()] * max(0, height // 3) + [((" " * left + pad(text, min(width, cells(text))), "faint"),)]

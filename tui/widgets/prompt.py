@@ -40,7 +40,6 @@ class Prompt(Widget, can_focus=True):
         live: called with the text at every change.
         complete: what tab completes to.
         lines: several lines are allowed: a backslash before enter, or a paste, makes a new one.
-        text: what is there already.
     """
 
     class Closed(Message):
@@ -66,15 +65,13 @@ class Prompt(Widget, can_focus=True):
         live: Callable[[str], None] | None = None,
         complete: Completion | None = None,
         lines: bool = False,
-        text: str = "",
     ) -> None:
         super().__init__()
         self.label, self.hint, self.then, self.live = label, hint, then, live
         self.complete, self.several = complete, lines
-        self.history = [*history, text]
+        self.history = [*history, ""]
         self.past = len(self.history) - 1
-        self.text = text
-        self.at = len(text)
+        self.text, self.at = "", 0
         """Place of the cursor, in characters."""
         self._offers: list[str] = []
         """Completions that tab goes round in, while it is being pressed."""

@@ -214,11 +214,11 @@ def _processors(gauge: GaugeRead, width: int, glyphs: Glyphs) -> list[Span]:
     return [("CPU ", "dim"), *bar(gauge.cpu / 100, 17 if width > 90 else 8, glyphs), (f" {gauge.cpu:3.0f}%", "text")]
 
 
-def heights(values: Sequence[float | None], glyphs: Glyphs, top: float = 100.0) -> list[Span]:
-    """One sign a value, by height; what is not known is a dot."""
+def heights(values: Sequence[float | None], glyphs: Glyphs) -> list[Span]:
+    """One sign for each percentage, by height; an unknown one is a dot."""
     signs = glyphs.spark
     text = "".join(
-        glyphs.dot if value is None else signs[min(len(signs) - 1, max(0, int(value / top * len(signs))))]
+        glyphs.dot if value is None else signs[min(len(signs) - 1, max(0, int(value / 100 * len(signs))))]
         for value in values
     )
     return [(text, "bar")]
