@@ -1,4 +1,4 @@
-"""The main screen: places its widgets where `layout.py` says, and nothing else decides."""
+"""The main screen. Where its widgets stand is decided by `tui.render.layout` alone."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ from tui.widgets.prompt import Prompt
 
 
 class Placed(Layout):
-    """Textual's side of `layout.layout`."""
+    """Puts the widgets where `layout` says."""
 
     name = "placed"
 
@@ -29,8 +29,7 @@ class Placed(Layout):
         plan = layout(width, height, cockpit.active, zoomed=cockpit.zoomed, gpus=len(gauge.gpus) if gauge else 0)
         places = {place.view: place for place in plan.places}
         found: list[WidgetPlacement] = []
-        prompts: list[WidgetPlacement] = []
-        # over everything: it covers the key line, and more where its text has several lines
+        prompts: list[WidgetPlacement] = []  # over everything: they cover the key line, and more as they grow
 
         def put(child: Widget, x: int, y: int, wide: int, high: int) -> None:
             found.append(WidgetPlacement(Region(x, y, wide, high), NULL_OFFSET, Spacing(), child))
@@ -66,6 +65,6 @@ class MainScreen(Screen[None], inherit_bindings=False):
         yield from self._widgets
 
     def arrange_again(self) -> None:
-        """Something that the layout depends on has changed."""
+        """Lay the widgets out again."""
         self._arrangement_cache.clear()
         self.refresh(layout=True)

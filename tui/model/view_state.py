@@ -27,7 +27,7 @@ class ViewState:
 
     def __init__(self) -> None:
         self.study = Study()
-        self.story = Transcript(self.study)
+        self.transcript = Transcript(self.study)
         self.news: list[str] = []
         """What to tell a person who is looking elsewhere: a champion, a wait, a fault, the end; nothing of the past."""
         self.gauge: e.GaugeRead | None = None
@@ -65,7 +65,7 @@ class ViewState:
                     self.version += 1
                     changed.add("study")
             if event.kind in MIND:
-                self.story.tell(event)
+                self.transcript.tell(event)
                 changed.add("mind")
             if (news := news_of(event)) is not None and not self._waited_for(event.body):
                 self.news.append(news)
@@ -113,7 +113,7 @@ class ViewState:
     @property
     def mind(self) -> TextBuffer:
         """The reasoning stream."""
-        return self.story.ring
+        return self.transcript.buffer
 
     def in_flight(self) -> tuple[Experiment, Run] | None:
         """The current run; of several the one that started last."""

@@ -74,7 +74,7 @@ def walk(
 
 
 def _free(lanes: list[int | None]) -> int:
-    """The first lane nobody uses; a new one where all are taken."""
+    """The first free lane; a new one where all are taken."""
     if None in lanes:
         return lanes.index(None)
     lanes.append(None)

@@ -1,4 +1,4 @@
-"""Where everything stands, as a pure function of the size of the terminal and of what the person looks at.
+"""Where everything stands, as a pure function of the terminal's size and the view that a person looks at.
 
 - under 60x18: one status line and nothing else;
 - up to 109 columns, or under 22 lines: one view at a time under the two status lines and the tabs;
@@ -19,7 +19,7 @@ LEAST = (60, 18)
 TWO_COLUMNS, THREE_COLUMNS = 110, 160
 
 STACKED = 22
-"""Lines from which views stand one above the other; in fewer, none of them would have room to say anything."""
+"""Lines from which views are stacked; in fewer, none of them would have room for anything."""
 
 
 @dataclass(frozen=True, slots=True)

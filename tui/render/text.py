@@ -82,7 +82,7 @@ def cells(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """`text` in at most `width` cells; what is cut off leaves an ellipsis."""
+    """`text` in at most `width` cells, with an ellipsis for what was cut off."""
     if cells(text) <= width:
         return text
     if width <= 0:

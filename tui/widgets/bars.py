@@ -11,12 +11,12 @@ class TopBar(LineWidget):
 
     def lines(self, width: int, height: int) -> list[Line]:
         cockpit = self.cockpit
-        watch, glyphs, now = cockpit.known, cockpit.glyphs, cockpit.now()
+        state, glyphs, now = cockpit.known, cockpit.glyphs, cockpit.now()
         if height == 1:
-            return [status_line.tiny_line(watch, cockpit.life, now, width, glyphs)]
+            return [status_line.tiny_line(state, cockpit.life, now, width, glyphs)]
         lines = [
-            status_line.status_line(watch, cockpit.life, now, width, glyphs, cockpit.read_only),
-            status_line.gauge_line(watch, cockpit.life, now, width, glyphs),
+            status_line.status_line(state, cockpit.life, now, width, glyphs, cockpit.read_only),
+            status_line.gauge_line(state, cockpit.life, now, width, glyphs),
         ]
         if height > 2:
             lines.append(status_line.tabs_line(cockpit.active, width, cockpit.note()))
@@ -24,7 +24,7 @@ class TopBar(LineWidget):
 
 
 class BottomBar(LineWidget):
-    """What can be pressed, or what there is to say."""
+    """The keys that can be pressed, or a message in their place."""
 
     def lines(self, width: int, height: int) -> list[Line]:
         cockpit = self.cockpit

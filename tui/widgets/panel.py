@@ -1,8 +1,8 @@
-"""What all panels share: a frame, lines of text, and drawing only the lines that changed.
+"""What all panels share: a frame, lines of text, and redrawing only the lines that changed.
 
 A panel gives the lines of its content for a size; this compares them with those on screen and refreshes what
-differs. That is where the cockpit's few bytes a second come from: Textual repaints what it is told to, and is told
-as little as possible.
+differs. That keeps the cockpit at a few bytes a second: Textual repaints what it is told to, and is told as little as
+possible.
 """
 
 from typing import TYPE_CHECKING, ClassVar
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LineWidget(Widget):
-    """A widget of lines. `lines` says what they are."""
+    """A widget made of the lines that `lines` gives."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class LineWidget(Widget):
             self.refresh(*changed)
 
     def _safe(self, line: Line) -> Line:
-        """The last guard before the terminal: whatever came this far, no control character leaves here."""
+        """The last guard before the terminal: no control character leaves here, whatever came this far."""
         glyphs = self.cockpit.glyphs
         if glyphs.ascii:
             return tuple(
@@ -74,7 +74,7 @@ class LineWidget(Widget):
         return Strip(segments).adjust_cell_length(self.size.width)
 
     def repaint(self) -> None:
-        """Draw everything again, as after a change of colours."""
+        """Draw everything again, as after a change of theme."""
         self._width = -1
         self.redraw()
 
@@ -83,7 +83,7 @@ class LineWidget(Widget):
 
 
 def _reach(before: Line, after: Line, width: int) -> int:
-    """Columns that a change of a line touches: up to where both end the same way."""
+    """Columns to repaint where a line has changed: all but the end that both lines share."""
     same = 0
     for (old, was), (new, role) in zip(reversed(before), reversed(after), strict=False):
         if old != new or was != role:
@@ -102,7 +102,7 @@ class Panel(LineWidget, can_focus=True):
     boxed = False
 
     def content(self, width: int, height: int) -> list[Line]:
-        """The view itself, in `width` x `height` cells inside of any frame."""
+        """The view itself, in `width` x `height` cells within any frame."""
         raise NotImplementedError
 
     def note(self) -> list[Span]:
@@ -110,7 +110,7 @@ class Panel(LineWidget, can_focus=True):
         return []
 
     def move(self, rows: int) -> None:
-        """Go down (or up) by so many rows; what has nothing to move ignores it."""
+        """Go down (or up) by so many rows; a view that does not scroll ignores it."""
 
     def page(self, pages: int) -> None:
         self.move(pages * max(1, self.room()[1] - 1))
@@ -139,8 +139,8 @@ class Panel(LineWidget, can_focus=True):
         inner, rows = self.room()
         if inner < 4 or rows < 1:
             return []
-        watch = self.cockpit.known
-        content = self.content(inner, rows)[:rows] if watch.share == 1 else centred("reading the journal", inner, rows)
+        state = self.cockpit.known
+        content = self.content(inner, rows)[:rows] if state.share == 1 else centred("reading the journal", inner, rows)
         content = [line if line_cells(line) <= inner else fit(line, inner) for line in content]
         if not self.boxed:
             return [((" ", "text"), *line) if line else () for line in content]

@@ -6,13 +6,13 @@ from tui.model.view_state import ViewState
 
 
 def watched(story: Story) -> ViewState:
-    watch = ViewState()
-    watch.apply(story.events)
-    return watch
+    state = ViewState()
+    state.apply(story.events)
+    return state
 
 
-def current(watch: ViewState) -> tuple[int, int] | None:
-    pair = watch.in_flight()
+def current(state: ViewState) -> tuple[int, int] | None:
+    pair = state.in_flight()
     return None if pair is None else (pair[0].id, pair[1].number)
 
 

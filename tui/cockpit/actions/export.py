@@ -1,4 +1,4 @@
-"""Keys that take something along: copying, the pager, and files with a view or the results in them."""
+"""The keys that take something out of the cockpit: to the clipboard, into the pager, into a file."""
 
 import os
 import shlex
@@ -27,7 +27,7 @@ class ExportActions(Shell, inherit_bindings=False):
 
     @property
     def exports(self) -> Path:
-        """Where files go: in looptop's own folder, which git ignores."""
+        """Where files go: a folder of looptop's own, which git ignores."""
         return self.root / ".looptop" / "exports"
 
     # --- copying -----------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class ExportActions(Shell, inherit_bindings=False):
                     said = _run(command)
             except SuspendNotSupported:
                 said = "this terminal cannot be lent to a pager"
-        self.titled = ""  # the terminal took back the title that it had
+        self.titled = ""  # the terminal has restored its own
         self.refresh(repaint=True, layout=True)
         if said:
             self.say(said, "bad")

@@ -1,4 +1,4 @@
-"""Keys that look: views, moving, searching, folding, opening, colours. None of them asks the loop for anything."""
+"""The keys that only look: views, moving, searching, folding, opening, colours. None asks the loop for anything."""
 
 from textual.color import Color
 
@@ -16,7 +16,7 @@ from tui.widgets.tree import TreePanel
 
 
 class NavigateActions(Shell, inherit_bindings=False):
-    """Actions of the keys that look."""
+    """Actions of the keys that only look."""
 
     _mouse = False
 
@@ -164,14 +164,14 @@ class NavigateActions(Shell, inherit_bindings=False):
         self.become(names[(names.index(self.palette.name) + 1) % len(names)])
 
     def become(self, theme: str) -> None:
-        """Take other colours."""
+        """Change the theme."""
         self.palette = PALETTES[theme]
         self.ansi_color = self.palette.native
         self.refresh_css()
         for screen in self.screen_stack:
             screen.styles.background = Color.parse(self.palette.background or "ansi_default")
-        for drawn in (*self.panels.values(), self.top_bar, self.bottom_bar):
-            drawn.repaint()
+        for widget in (*self.panels.values(), self.top_bar, self.bottom_bar):
+            widget.repaint()
         if self.sheet is not None:
             self.sheet.repaint()
         self.say(f"colours: {'none' if theme == 'mono' else theme}")
