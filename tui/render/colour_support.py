@@ -46,7 +46,7 @@ def theme_for(environ: Mapping[str, str]) -> str:
 
 
 def wants_ascii(environ: Mapping[str, str]) -> bool:
-    """Whether the locale says that anything but ASCII would come out as rubbish."""
+    """Whether the locale says that anything but ASCII would come out garbled."""
     locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
     named = "." in locale and "utf" not in locale.lower()
     return named or environ.get("TERM") == "linux"

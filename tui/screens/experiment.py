@@ -17,7 +17,7 @@ from tui.screens.sheet import Sheet
 from tui.widgets.curve import RunOf, comparison
 
 _DIFF_LINES = 2000
-"""Lines of a diff that are shown; a change larger than that is read elsewhere."""
+"""Lines of a diff that are shown; a larger change is read in the pager."""
 
 
 _THOUGHTS, _THOUGHT_LINES = 3000, 600
@@ -217,7 +217,7 @@ class ExperimentSheet(Sheet):
 
     def transcript(self, journal: Journal) -> str:
         """All the thoughts on it, with the tool calls and the proposal."""
-        return "\n".join(paragraph.lead.replace("\0", "") + paragraph.text for paragraph in self._paragraphs(journal, 0))
+        return "\n".join(one.lead.replace("\0", "") + one.text for one in self._paragraphs(journal, 0))
 
     def _paragraphs(self, journal: Journal, most: int) -> list[Paragraph]:
         """The mind's paragraphs on this experiment, from the newest `most` events; 0 for all of them."""
