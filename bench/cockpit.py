@@ -244,7 +244,7 @@ def growth(folder: Path, words: int) -> None:
     before = terminal.rss()
     pour(words)
     say(
-        f"growth over {words:,} words of stream, once the ring is full",
+        f"growth over {words:,} words of stream, once the buffer is full",
         "5 MB a week",
         f"{(terminal.rss() - before) / 2**20:.1f} MB",
     )

@@ -165,9 +165,9 @@ class Study:
         Args:
             now: Unix seconds, for a supervisor at work; None: up to the newest event.
         """
-        live = self.supervisor is not None and self.supervisor.stopped_at is None
-        moment = self.at if now is None else now
-        seconds = self.active_seconds + (moment - self.supervisor.started_at if live and self.supervisor else 0.0)
+        seconds = self.active_seconds
+        if self.supervisor is not None and self.supervisor.stopped_at is None:
+            seconds += max(0.0, (self.at if now is None else now) - self.supervisor.started_at)
         return seconds / 3600
 
     def open_experiments(self) -> list[Experiment]:

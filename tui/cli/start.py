@@ -88,7 +88,7 @@ def start(
 
 def attach(
     context: typer.Context,
-    read_only: Annotated[bool, typer.Option("--read-only", help="ViewState only: no key changes anything.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Watch only: no key changes anything.")] = False,
     ascii: Ascii = False,
     theme: Theme = None,
 ) -> None:

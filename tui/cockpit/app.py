@@ -1,7 +1,7 @@
-"""The cockpit's Textual app: wires the feed to the panels, and draws each as often as it is worth.
+"""The cockpit's Textual app: passes the journal on to the panels, and redraws each at a rate of its own.
 
-It reads the journal and appends requests; nothing else it knows outlives it. Everything it draws is a function of the
-watch, so any number of cockpits may be attached to one loop, and all show the same.
+It reads the journal and appends requests, and keeps nothing else. All it draws is a function of `ViewState`, so any
+number of cockpits may be attached to one loop, and all show the same.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ _STREAM, _GAUGES, _CHARTS = 0.25, 1.0, 2.0
 """Seconds between two looks at the stream, the gauges and the charts; each draws only where something changed."""
 
 _SHORT = 4000
-"""Events that are read before the first paint; a longer journal is read on a screen that is already there."""
+"""Events that are read before the first paint; a longer journal is read with the screen already up."""
 
 _SAID = 6.0
 """Seconds that a message stays."""
 
 
 class Cockpit(CommandActions, inherit_bindings=False):
-    """One attached screen: what `Shell` holds, with all hands on it and its clocks running."""
+    """One attached screen: the `Shell` with all its actions, and the timers that keep it up to date."""
 
     _redraw_charts = _redraw_progress = _redraw_machine = False
     _shown_gpus = 0
@@ -46,10 +46,10 @@ class Cockpit(CommandActions, inherit_bindings=False):
         self._feeding = asyncio.create_task(self._feed())
 
     async def _feed(self) -> None:
-        """Take in the journal, for as long as this screen is open."""
+        """Read the journal, for as long as this screen is open."""
         try:
             async for _ in self.feed.catch_up():
-                pass  # how far it is, `flush` shows: drawn after each of a hundred slices it was a fifth of the time
+                pass  # `flush` shows how far it is; to draw after each of a hundred slices took a fifth of the time
             self.caught_up()
             async for changed in self.feed.live():
                 self._changed |= changed
@@ -57,7 +57,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
             self.say(str(error), "bad", forever=True)
 
     def caught_up(self) -> None:
-        """The past is in: draw everything."""
+        """The past has been read: draw everything."""
         self._notice_study()
         self.look_for_supervisor()
         for panel in self.panels.values():
@@ -66,7 +66,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
         self.call_after_refresh(self._second_look)
 
     def _second_look(self) -> None:
-        """What can wait until something is on screen: curves, the log and the terminal's title."""
+        """Draw what can wait until something is on screen: curves, the log and the terminal's title."""
         self.load_samples()
         self.read_log()
         self.panels["curve"].redraw()
@@ -76,7 +76,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
     # --- time --------------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Draw what came in since the last time, or how much of the past is in. Nothing came: nothing is done."""
+        """Draw what has changed since the last time, or how much of the past has been read."""
         changed, self._changed = self._changed, set()
         if self.known.share < 1:
             self.top_bar.redraw()
@@ -124,7 +124,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
             self.panels["progress"].redraw()
 
     def look_for_supervisor(self) -> None:
-        """Is anybody at work?"""
+        """See whether a supervisor is at work."""
         self.pid = self._alive(self.root)
         self.life = status_line.life(self.known, self.pid, self.now())
 
@@ -141,14 +141,14 @@ class Cockpit(CommandActions, inherit_bindings=False):
     # --- outside of the screen ---------------------------------------------------------------------------------
 
     def _name_terminal(self) -> None:
-        """State and best in the terminal's title, where they changed."""
+        """Put state and best number into the terminal's title, where they have changed."""
         title = notifications.title(self.known, self.life, self.glyphs)
         if title != self.titled and self._driver is not None:
             self.titled = title
             self._driver.write(notifications.title_sequence(title))
 
     def _announce(self) -> None:
-        """Tell a person who looks elsewhere, by the means they have chosen."""
+        """Tell the news to a person who is looking elsewhere, by the means they have chosen."""
         news, self.known.news = self.known.news, []
         if news and self._driver is not None:
             self._driver.write(notifications.news_sequence(news[-1], self.notify_by))

@@ -1,7 +1,7 @@
-"""Copying text to where the person can paste it, and saying by which way it went.
+"""Copies text to where a person can paste it, and says which way it went.
 
-In tmux its own buffer and the clipboard of the terminal outside of it; else OSC 52, which terminals take up to about
-75 kB of; else a file. Never a clipboard program: on a server that fills the server's clipboard.
+In tmux that is tmux's own buffer and the clipboard of the terminal around it; else OSC 52, of which terminals take up
+to about 75 kB; else a file. Never a clipboard program: on a server that would fill the server's clipboard.
 """
 
 import base64
@@ -15,7 +15,7 @@ LARGEST = 75_000
 
 
 def osc52(text: str) -> str | None:
-    """The sequence that puts `text` into the terminal's clipboard; None where it is too much for one."""
+    """The sequence that puts `text` into the terminal's clipboard; None where it is too long for that."""
     data = text.encode("utf-8", "replace")
     return None if len(data) > LARGEST else f"\x1b]52;c;{base64.b64encode(data).decode()}\x07"
 

@@ -1,7 +1,7 @@
-"""How the cockpit leaves: the terminal whole after a signal, the process gone when the terminal is.
+"""How the cockpit ends: a signal leaves a restored terminal, and the process ends when its terminal is closed.
 
-Textual alone leaves the alternate screen on after SIGTERM, and spins at 100% for ever when its terminal was closed
-while SIGHUP is ignored (`nohup`, some SSH servers). Mouse motion is never asked for: reporting every move costs
+Textual by itself leaves the alternate screen on after SIGTERM, and spins at 100% for ever once its terminal is closed
+while SIGHUP is ignored (`nohup`, some SSH servers). Mouse motion is never asked for: to report every move costs
 20-30% of a core while the mouse moves.
 """
 
@@ -17,14 +17,14 @@ from textual.drivers.linux_driver import LinuxDriver
 from tui.cockpit.notifications import POP_TITLE, PUSH_TITLE
 
 _PATIENCE = 2.0
-"""Seconds that an orderly end may take: writing to a stalled terminal never comes back."""
+"""Seconds that an orderly end may take: a write to a stalled terminal never returns."""
 
 _RESTORE = b"\x1b[23;2t\x1b[?1000l\x1b[?1002l\x1b[?1006l\x1b[?2004l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
 """Title as it was, mouse and bracketed paste off, line wrap on, keyboard as it was, main screen, cursor, no reports."""
 
 
 class CockpitDriver(LinuxDriver):
-    """The Linux driver, made to end well."""
+    """Textual's Linux driver, which restores the terminal and ends on every signal and hangup."""
 
     _watched = False
 
@@ -43,7 +43,7 @@ class CockpitDriver(LinuxDriver):
         super().stop_application_mode()
 
     def _told_to_end(self, number: int, frame: FrameType | None) -> None:
-        """A signal; it comes through even while the event loop waits for a stalled terminal."""
+        """Handle a signal; it arrives even while the event loop waits for a stalled terminal."""
         self._end(128 + number)
 
     def _watch_terminal(self) -> None:
@@ -54,7 +54,7 @@ class CockpitDriver(LinuxDriver):
             self._end(128 + signal.SIGHUP)
 
     def _end(self, code: int) -> None:
-        """End in order, or after a while in any case."""
+        """End in order, or after `_PATIENCE` in any case."""
         hurry = threading.Timer(_PATIENCE, self._end_now, (code,))
         hurry.daemon = True
         hurry.start()
@@ -63,7 +63,7 @@ class CockpitDriver(LinuxDriver):
             loop.call_soon_threadsafe(lambda: self._app.exit(return_code=code))
 
     def _end_now(self, code: int) -> None:
-        """Without another word to the event loop: set the terminal right as far as it takes it, and go."""
+        """Exit without the event loop, after restoring what the terminal will take."""
         try:
             if self.attrs_before is not None:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
@@ -71,7 +71,7 @@ class CockpitDriver(LinuxDriver):
             os.set_blocking(out, False)
             os.write(out, _RESTORE)
         except (OSError, termios.error, ValueError):
-            pass  # gone or still stalled: there is nobody to see it
+            pass  # gone, or still stalled: nobody sees it
         os._exit(code)
 
     # --- the mouse ---------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class CockpitDriver(LinuxDriver):
         """Never: cells are all we need, and in pixels every small move is an event."""
 
     def switch_mouse(self, on: bool) -> None:
-        """Take the mouse, or leave it to the terminal's own selecting."""
+        """Take the mouse, or leave it to the terminal, which selects text with it."""
         self._disable_mouse_support()
         self._mouse = on
         self._enable_mouse_support()

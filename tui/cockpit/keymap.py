@@ -1,7 +1,10 @@
-"""A person's keymap over the table of keys: `[keymap]` of the config file, ids to keys.
+"""A person's keymap over the table of keys: `[keymap]` of the config file, from ids to keys.
 
-Pure. A key can be moved, never lost: two meanings on one key, an id or a key that does not exist are refused in a
+Pure. A key can be moved, never lost: one key with two meanings, an unknown id and an unknown key are refused in one
 sentence before anything starts. ctrl+c always detaches.
+
+Textual's `App.set_keymap` promises none of this: it takes any id and any key in silence, so that a typo leaves an
+action without a key; it drops one of two meanings; and help and key line, drawn from the table, would not know of it.
 """
 
 import re
@@ -28,6 +31,18 @@ _TEXTUAL = {
 _SWALLOWED = {"ctrl+i": "tab", "ctrl+m": "enter", "ctrl+h": "backspace", "ctrl+j": "a new line"}
 
 
+def character_name(character: str) -> str:
+    """Textual's name of the key that types `character`."""
+    if character.isalnum():
+        return character
+    name = unicodedata.name(character, character).lower().replace("-", "_").replace(" ", "_")
+    return _TEXTUAL.get(name, name)
+
+
+_CHARACTERS = {character_name(chr(code)): chr(code) for code in range(33, 127)}
+"""Textual's names of the characters that a keyboard types."""
+
+
 class KeymapError(Exception):
     """The keymap cannot be used; the message is a sentence."""
 
@@ -36,7 +51,7 @@ def table(keymap: Mapping[str, str]) -> tuple[Key, ...]:
     """The keys in force.
 
     Raises:
-        KeymapError: an unknown id, a key that is none, or a key with two meanings.
+        KeymapError: an unknown id, an unknown key, or a key with two meanings.
     """
     known = {key.id for key in KEYS}
     for name in keymap:
@@ -58,18 +73,14 @@ def table(keymap: Mapping[str, str]) -> tuple[Key, ...]:
 
 
 def _moved(key: Key, wanted: str) -> Key:
-    names = [_name(part.strip(), key.id) for part in _parts(wanted)]
+    parts = [","] if wanted.strip() == "," else [part for part in wanted.split(",") if part.strip()]
+    names = [_name(part.strip(), key.id) for part in parts]
     if not names:
         raise KeymapError(f"keymap: {key.id} has no key; leave the line out to keep {key.show}")
     if key.id == "detach" and "ctrl+c" not in names:
         names.append("ctrl+c")
     show = [shown(name) for name in names if name != "ctrl+c" or len(names) == 1]
     return replace(key, keys=",".join(dict.fromkeys(names)), show=" ".join(dict.fromkeys(show)))
-
-
-def _parts(wanted: str) -> list[str]:
-    """Keys with commas between; a comma alone is a key itself."""
-    return [","] if wanted.strip() == "," else [part for part in wanted.split(",") if part.strip()]
 
 
 def _name(text: str, owner: str) -> str:
@@ -84,22 +95,11 @@ def _name(text: str, owner: str) -> str:
     plain = lowered.removeprefix("shift+").removeprefix("ctrl+")
     if lowered in _NAMED or (plain != lowered and (plain in _NAMED or re.fullmatch("[a-z]", plain))):
         return lowered
-    by_name = {character_name(chr(code)): code for code in range(33, 127)}
-    if lowered in by_name:
+    if lowered in _CHARACTERS:
         return lowered
     raise KeymapError(f"keymap: {owner} = {text!r} is no key; write one as K, ?, ctrl+k, f5 or pageup")
 
 
-def character_name(character: str) -> str:
-    """Textual's name of the key that types `character`."""
-    if character.isalnum():
-        return character
-    name = unicodedata.name(character, character).lower().replace("-", "_").replace(" ", "_")
-    return _TEXTUAL.get(name, name)
-
-
 def shown(name: str) -> str:
     """A key as a person reads it."""
-    if name in _SHORT:
-        return _SHORT[name]
-    return {character_name(chr(code)): chr(code) for code in range(33, 127)}.get(name, name)
+    return _SHORT.get(name) or _CHARACTERS.get(name, name)

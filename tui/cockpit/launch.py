@@ -1,6 +1,6 @@
-"""Opens the cockpit on a workspace, and puts the terminal back whatever happens.
+"""Opens the cockpit on a workspace, and restores the terminal whatever happens.
 
-Importing this costs nothing: Textual comes in with `run`, after the environment that it reads at import is set.
+Importing this costs nothing: `run` imports Textual, once the environment that Textual reads at import is set.
 """
 
 import os
@@ -24,7 +24,7 @@ def refusal() -> str | None:
 
 
 def settings(theme: str | None = None, ascii: bool = False) -> "Settings":
-    """The person's settings with the flags over them, checked whole: what is wrong is said before anything starts.
+    """The person's settings with the flags over them, all checked before anything starts.
 
     Raises:
         Unusable: the settings or the keymap cannot be used; the message is a sentence.

@@ -1,7 +1,6 @@
-"""The main screen: places its widgets where `layout.py` says, and nothing else decides."""
+"""The main screen. Where its widgets stand is decided by `tui.render.layout` alone."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
 
 from textual.geometry import NULL_OFFSET, Region, Size, Spacing
 from textual.layout import Layout, WidgetPlacement
@@ -10,27 +9,27 @@ from textual.widget import Widget
 
 from tui.render.layout import layout
 from tui.widgets.bars import BottomBar, TopBar
+from tui.widgets.context import Context
 from tui.widgets.panel import Panel
 from tui.widgets.prompt import Prompt
 
-if TYPE_CHECKING:
-    from tui.cockpit.shell import Shell
-
 
 class Placed(Layout):
-    """Textual's side of `layout.layout`."""
+    """Puts the widgets where `layout` says."""
 
     name = "placed"
 
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
     def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> list[WidgetPlacement]:
-        cockpit = cast("Shell", parent.app)
+        cockpit = self._context
         width, height = size
         gauge = cockpit.known.gauge
         plan = layout(width, height, cockpit.active, zoomed=cockpit.zoomed, gpus=len(gauge.gpus) if gauge else 0)
         places = {place.view: place for place in plan.places}
         found: list[WidgetPlacement] = []
-        prompts: list[WidgetPlacement] = []
-        # over everything: it covers the key line, and more where its text has several lines
+        prompts: list[WidgetPlacement] = []  # over everything: they cover the key line, and more as they grow
 
         def put(child: Widget, x: int, y: int, wide: int, high: int) -> None:
             found.append(WidgetPlacement(Region(x, y, wide, high), NULL_OFFSET, Spacing(), child))
@@ -53,11 +52,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
     """The screen with all views."""
 
     AUTO_FOCUS = None
-    _placed = Placed()
 
-    def __init__(self, widgets: Iterable[Widget]) -> None:
+    def __init__(self, context: Context, widgets: Iterable[Widget]) -> None:
         super().__init__()
-        self._widgets = list(widgets)
+        self._placed, self._widgets = Placed(context), list(widgets)
 
     @property
     def layout(self) -> Layout:
@@ -67,6 +65,6 @@ class MainScreen(Screen[None], inherit_bindings=False):
         yield from self._widgets
 
     def arrange_again(self) -> None:
-        """Something that the layout depends on has changed."""
+        """Lay the widgets out again."""
         self._arrangement_cache.clear()
         self.refresh(layout=True)

@@ -13,30 +13,30 @@ from tui.render.text import cut, number, one_line
 from tui.widgets.status_line import Life, state_word
 
 PUSH_TITLE, POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
-"""Have the terminal remember the title it has, and take it up again."""
+"""Have the terminal save its title, and restore it."""
 
 
-def title(watch: ViewState, alive: Life, glyphs: Glyphs) -> str:
+def title(state: ViewState, alive: Life, glyphs: Glyphs) -> str:
     """`● running 0.9412 (-2.8%) h100-a`: the state first, because a tab shows the first few letters."""
-    sign, word, _ = state_word(watch.study, alive, glyphs)
-    if (waiting := watch.waiting()) is not None:
+    sign, word, _ = state_word(state.study, alive, glyphs)
+    if (waiting := state.waiting()) is not None:
         sign, word = glyphs.state["waiting"], f"{waiting.id} waits"
     parts = [sign, alive.word if alive.word == "stale" else word]
-    best, baseline = watch.study.best, watch.study.baseline
+    best, baseline = state.study.best, state.study.baseline
     if best is not None and best.metric is not None:
         parts.append(number(best.metric))
         if baseline is not None and baseline.metric and best.id != 0:
             parts.append(f"({(best.metric - baseline.metric) / abs(baseline.metric):+.1%})")
-    return " ".join([*parts, cut(one_line(watch.study.tag) or "looptop", 24)])
+    return " ".join([*parts, cut(one_line(state.study.tag) or "looptop", 24)])
 
 
 def title_sequence(text: str) -> str:
-    """Sets the title of the terminal's window or tab; nothing where the terminal has none."""
+    """The sequence that sets the title of a window or tab; empty where the terminal has none."""
     return "" if os.environ.get("TERM") == "linux" else f"\x1b]2;{one_line(text)}\x07"
 
 
 def news_sequence(text: str, by: str) -> str:
-    """Bell, notification or both. tmux hands a notification on where `allow-passthrough` is on."""
+    """The sequence for a bell, a notification or both; tmux passes the latter on where `allow-passthrough` is on."""
     bell = "\x07" if by in ("bell", "both") else ""
     if by not in ("desktop", "both"):
         return bell

@@ -1,6 +1,6 @@
-"""What every part of the cockpit's app stands on: its widgets, its one line of messages, its questions and its prompt.
+"""The base of the cockpit's app: its widgets, its line of messages, its questions and its prompt.
 
-The actions of the keys are in `hands/`, by what they are for; `app.py` joins them and keeps the clocks.
+The actions of the keys are in `actions/`, by what they are for; `app.py` joins them and runs the timers.
 """
 
 import getpass
@@ -22,6 +22,7 @@ from tui.model.feed import Feed
 from tui.model.view_state import ViewState
 from tui.render.glyphs import ASCII, UNICODE
 from tui.render.palette import PALETTES, Palette
+from tui.render.text import Span
 from tui.screens.confirm import Choice, Confirm
 from tui.screens.experiment import ExperimentSheet
 from tui.screens.sheet import Sheet, SheetScreen
@@ -43,11 +44,11 @@ _ON_A_SHEET = frozenset(
     | {"command"}
 )
 _ON_AN_EXPERIMENT = frozenset({"overrule", "requeue", "branch", "approve", "reject", "kill"})
-"""Actions that mean something while a sheet, or that of an experiment, lies over the views."""
+"""Actions that still mean something while a sheet covers the views; the second set only on that of an experiment."""
 
 
 class Shell(App[None], inherit_bindings=False):
-    """One attached screen, without its keys' actions.
+    """One attached screen, without the actions of its keys.
 
     Args:
         root: the workspace.
@@ -55,7 +56,7 @@ class Shell(App[None], inherit_bindings=False):
         alive: process id of the supervisor at work in `root`, or None.
         now: the time, in Unix seconds.
         keys: a person's keymap, ids to keys.
-        notify: how news is announced outside of the screen; see `notifications.py`.
+        notify: how news is announced outside the screen; see `notifications.py`.
     """
 
     ENABLE_COMMAND_PALETTE = False
@@ -95,7 +96,8 @@ class Shell(App[None], inherit_bindings=False):
         self.life = status_line.Life("", "dim")
         self.pid: int | None = None
         self.titled = ""
-        """The title that the terminal was given."""
+        """The title that the terminal has been given."""
+        self.message: tuple[str, str] | None = None
         self._said_at = 0.0
         self.top_bar, self.bottom_bar = TopBar(), BottomBar()
         self.mind_view, self.tree_view, self.curve_view = MindPanel(self.known.mind), TreePanel(), CurvePanel()
@@ -111,7 +113,7 @@ class Shell(App[None], inherit_bindings=False):
         self.panels = {panel.view: panel for panel in panels}
 
     def get_default_screen(self) -> Screen[Any]:
-        return MainScreen([self.top_bar, *self.panels.values(), self.bottom_bar])
+        return MainScreen(self, [self.top_bar, *self.panels.values(), self.bottom_bar])
 
     def get_css_variables(self) -> dict[str, str]:
         palette = self.palette
@@ -130,7 +132,7 @@ class Shell(App[None], inherit_bindings=False):
 
     @property
     def sheet(self) -> Sheet | None:
-        """The sheet that lies over the views, if one does; a question may lie over it."""
+        """The sheet that covers the views, if there is one; a question may cover it in turn."""
         return next((screen.sheet for screen in reversed(self.screen_stack) if isinstance(screen, SheetScreen)), None)
 
     @property
@@ -143,7 +145,7 @@ class Shell(App[None], inherit_bindings=False):
         return not self.panel.boxed
 
     def chosen(self) -> Experiment | None:
-        """The experiment that the person is at: on its own screen, or under the cursor of the tree."""
+        """The experiment that a person is looking at: on its own sheet, or under the cursor of the tree."""
         sheet = self.sheet
         if isinstance(sheet, ExperimentSheet):
             return sheet.found
@@ -151,7 +153,7 @@ class Shell(App[None], inherit_bindings=False):
         return None if number is None else self.known.study.experiments[number]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While somebody types or is asked, no key means anything else."""
+        """No other key means anything while a person is typing or answering a question."""
         if isinstance(self.screen, Confirm):
             return False
         if self.prompt is not None:
@@ -168,11 +170,11 @@ class Shell(App[None], inherit_bindings=False):
         self.top_bar.redraw()
         self.bottom_bar.redraw()
 
-    def redraw_panel(self, panel: Panel) -> None:
-        """A panel has changed by itself."""
-        panel.redraw()
-        if not panel.boxed:
-            self.top_bar.redraw()
+    def redraw_top_bar(self) -> None:
+        self.top_bar.redraw()
+
+    def note(self) -> list[Span]:
+        return self.panel.note()
 
     def shown(self) -> None:
         """A view has come onto the screen."""
@@ -187,19 +189,19 @@ class Shell(App[None], inherit_bindings=False):
             self.log_view.redraw()
 
     def load_samples(self) -> None:
-        """Have the samples of the runs that are drawn."""
+        """Fetch the samples of the runs whose curves are drawn."""
         sheet = self.sheet
         wanted = sheet.wanted() if isinstance(sheet, ExperimentSheet) else set()
         self.feed.samples(self.curve_view.wanted() | wanted)
 
     def rearrange(self) -> None:
-        """Something that the layout depends on has changed."""
-        if isinstance(desk := self.screen_stack[0], MainScreen):
-            desk.arrange_again()
+        """Lay the views out again: something that the layout depends on has changed."""
+        if isinstance(screen := self.screen_stack[0], MainScreen):
+            screen.arrange_again()
 
     def say(self, text: str, role: str = "accent", forever: bool = False) -> None:
-        """One line at the bottom, for a few seconds."""
-        self.bottom_bar.message = (text, role)
+        """Show a message in the last line, for a few seconds."""
+        self.message = (text, role)
         self._said_at = 0.0 if forever else time.monotonic()
         self.bottom_bar.redraw()
         if self.sheet is not None:
@@ -207,16 +209,16 @@ class Shell(App[None], inherit_bindings=False):
 
     def hush(self) -> None:
         """Take the message away."""
-        self.bottom_bar.message = None
+        self.message = None
         self._said_at = 0.0
         self.bottom_bar.redraw()
         if self.sheet is not None:
             self.sheet.redraw()
 
     def open_experiment(self, number: int) -> None:
-        """The screen of one experiment."""
+        """Open the sheet of one experiment."""
         self.hush()
-        self.push_screen(SheetScreen(ExperimentSheet(number, self.root)))
+        self.push_screen(SheetScreen(ExperimentSheet(number)))
         self.load_samples()
 
     # --- asking ------------------------------------------------------------------------------------------------
@@ -231,10 +233,9 @@ class Shell(App[None], inherit_bindings=False):
         live: Callable[[str], None] | None = None,
         complete: Completion | None = None,
         lines: bool = False,
-        text: str = "",
     ) -> None:
         """Open the line to type into; see `Prompt`."""
-        prompt = Prompt(label, hint, then, history, live=live, complete=complete, lines=lines, text=text)
+        prompt = Prompt(label, hint, then, history, live=live, complete=complete, lines=lines)
         self.screen.mount(prompt)
         prompt.focus()
         self.rearrange()
@@ -248,14 +249,14 @@ class Shell(App[None], inherit_bindings=False):
         self.rearrange()
 
     async def close_prompt(self) -> None:
-        """Take the prompt away, whatever is in it."""
+        """Close the prompt, whatever has been typed."""
         if (prompt := self.prompt) is not None:
             await prompt.remove()
         (self.sheet or self.panel).focus()
         self.rearrange()
 
     def confirm(self, title: str, text: str, choices: list[Choice], then: Callable[[str], None]) -> None:
-        """Ask; `then` gets the key of the choice, and is not called where things stay as they are."""
+        """Ask a question; `then` gets the key of the choice, and is not called where things are left as they are."""
 
         def answered(key: str | None) -> None:
             if key:
@@ -266,7 +267,7 @@ class Shell(App[None], inherit_bindings=False):
     # --- requests ------------------------------------------------------------------------------------------------
 
     def request(self, body: e.Body, said: str, experiment: int | None = None, run: int | None = None) -> None:
-        """Put a request in the journal, and say so."""
+        """Append a request to the journal, and say so."""
         if not self.may():
             return
         try:
@@ -274,10 +275,12 @@ class Shell(App[None], inherit_bindings=False):
         except JournalError as error:
             self.say(str(error), "bad")
             return
-        self.say(said if self.pid is not None else f"{said} (nobody is at work now: when the loop runs again)")
+        self.say(
+            said if self.pid is not None else f"{said} (the loop is not running: it takes effect when it runs again)"
+        )
 
     def may(self) -> bool:
-        """Whether this cockpit may ask for anything; says so where not."""
+        """Whether this cockpit may ask for anything; says so where it may not."""
         if self.read_only:
             self.say(READ_ONLY, "warn")
         return not self.read_only

@@ -84,7 +84,7 @@ GROUPS = {
     "loop": "The loop",
     "views": "Views",
     "moving": "Moving",
-    "taking": "ExportActions along",
+    "taking": "Taking along",
     "cockpit": "This screen",
 }
 

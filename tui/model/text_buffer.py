@@ -1,9 +1,9 @@
-"""A bounded stream of paragraphs, wrapped to a width: the memory behind the mind and the log.
+"""A bounded stream of paragraphs, wrapped to a width: what the mind and the log show.
 
-Pure data, no screen. Rows are numbered for ever: row 0 is the first that was there at the start, older text that is
-paged in goes below zero, and dropping old paragraphs renames nothing, so a person who has scrolled up keeps their
-place while new text arrives. Appending to the last paragraph re-wraps its last row only; a new width, or folding,
-wraps everything again, at about a microsecond a row.
+Plain data, no screen. A row keeps its number: row 0 is the first at the start, older text that is paged in goes below
+zero, and dropping old paragraphs renumbers nothing, so a person who has scrolled up keeps their place while new text
+arrives. Appending to the last paragraph re-wraps its last row only; a new width, or folding, wraps everything again,
+at about a microsecond a row.
 """
 
 from bisect import bisect_right
@@ -23,11 +23,11 @@ class Paragraph:
     text: str
     lead: str = ""
     right: str = ""
-    """Something for the right end of the first row, such as the time."""
+    """What stands at the right end of the first row, such as the time."""
     seq: int = 0
-    """The event it began with; 0 where it comes from none."""
+    """The event it began with; 0 where there is none."""
     folds: bool = False
-    """Belongs to a thought that is finished, so it is not shown while the ring is folded."""
+    """Part of a finished thought, and so not shown while the buffer is folded."""
     rows: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -54,7 +54,7 @@ class TextBuffer:
         """Number behind the newest row."""
 
     def __len__(self) -> int:
-        """Rows there are."""
+        """Rows in the buffer."""
         return self.end - self.first
 
     def clear(self) -> None:
@@ -86,7 +86,7 @@ class TextBuffer:
         self._index = None
 
     def trim(self) -> None:
-        """Nobody looks at what was paged in any more: back to the usual size."""
+        """Drop what was paged in, once nobody looks at it any more."""
         self.spare = 0
         self._drop()
 
@@ -151,7 +151,7 @@ class TextBuffer:
         return wrap(paragraph.text, max(8, self.width - len(paragraph.lead)))
 
     def _drop(self) -> None:
-        """Let the oldest go; what came with one event goes together, so that paging can begin before it."""
+        """Drop the oldest; what came with one event goes together, so that paging can resume before it."""
         seq = -1
         while len(self.paragraphs) > 1 and (self.chars > self.most + self.spare or self.paragraphs[0].seq == seq):
             oldest = self.paragraphs.popleft()

@@ -1,8 +1,8 @@
-"""The mind's stream: events told as paragraphs of a ring, each with a kind that says how it looks.
+"""The mind's stream: events as paragraphs of a text buffer, each with a kind that says how it looks.
 
-Plain data, no screen and no clock. Thoughts join without a separator, as researchers stream them; a line of three
-backticks opens and closes code, in which lines of a diff are told apart. When a proposal ends a thought, its
-paragraphs can be folded into the line that names the speaker.
+Plain data, no screen and no clock. Thoughts are joined without a separator, as researchers stream them; a line of
+three backticks opens and closes code, in which the lines of a diff stand out. Once a proposal ends a thought, its
+paragraphs can be folded into the line that names the researcher.
 """
 
 import time
@@ -23,34 +23,34 @@ MIND = frozenset(
 """Kinds that leave a line in the mind view."""
 
 _PIECE = 4000
-"""Characters of one paragraph; a longer one goes on in another, so that no single line is laid out for ever."""
+"""Characters of one paragraph; a longer line goes on in another, so that none takes for ever to lay out."""
 
 _THINKING = ("thought", "code", "fence", "tool", "gap")
 """Kinds of paragraph that a finished thought is made of."""
 
 
 class Transcript:
-    """Tells events into a ring.
+    """Turns events into paragraphs of a text buffer.
 
     Args:
-        study: who a request that is fulfilled belonged to; only read.
+        study: knows the requests that fulfilments refer to; only read.
     """
 
-    def __init__(self, study: Study, ring: TextBuffer | None = None) -> None:
+    def __init__(self, study: Study, buffer: TextBuffer | None = None) -> None:
         self.study = study
-        self.ring = TextBuffer() if ring is None else ring
+        self.buffer = TextBuffer() if buffer is None else buffer
         self._speaker: tuple[str, int | None] = ("", None)
         self._head: Paragraph | None = None
-        """The line that names the speaker of the thought that is going on."""
+        """The line that names the researcher of the thought in progress."""
         self._open = False
-        """The last paragraph is a thought whose line has not ended."""
+        """Whether the last paragraph is a thought whose line has not ended."""
         self._code = False
         self._troubles: dict[str, tuple[str, int]] = {}
-        """Who waits for something now: the message, and how often it was tried."""
+        """What is being waited for, by who waits: the message, and how often it was tried."""
         self._seq = 0
 
     def tell(self, event: e.Event) -> None:
-        """Put what an event says into the stream."""
+        """Add what an event says to the stream."""
         body, now = event.body, time.strftime("%H:%M", time.localtime(event.at))
         self._seq = event.seq
         match body:
@@ -79,7 +79,7 @@ class Transcript:
                 self._loop(body, now)
 
     def _loop(self, body: e.Body, now: str) -> None:
-        """What the loop says of itself."""
+        """Events of the loop as a whole."""
         match body:
             case e.Fault() if self._told_before(body):
                 pass
@@ -118,7 +118,7 @@ class Transcript:
                 pass
 
     def _told_before(self, fault: e.Fault) -> bool:
-        """Whether it only says once more what is being waited for; the status line counts the tries down."""
+        """Whether it only repeats what is being waited for; the status line counts down to the next try."""
         if fault.next_at is None:
             return False
         message, tries = self._troubles.get(fault.where, ("", 0))
@@ -153,7 +153,7 @@ class Transcript:
     # --- thoughts ----------------------------------------------------------------------------------------------
 
     def _speak(self, researcher: str, experiment: int | None, now: str) -> None:
-        """Name who thinks about what, where that changes."""
+        """Name who thinks about what, where that has changed."""
         if (researcher, experiment) == self._speaker:
             return
         self.finish()
@@ -161,7 +161,7 @@ class Transcript:
         self._speaker = (researcher, experiment)
         about = "" if experiment is None else f"  on {experiment}"
         self._line("speaker", f"{cut(one_line(researcher), 40)}{about}", "", now)
-        self._head = self.ring.paragraphs[-1]
+        self._head = self.buffer.paragraphs[-1]
 
     def _think(self, body: e.Thought, experiment: int | None, now: str) -> None:
         self._speak(body.researcher, experiment, now)
@@ -170,35 +170,35 @@ class Transcript:
                 self._end_line()
             if not piece:
                 continue
-            if self._open and len(self.ring.paragraphs[-1].text) < _PIECE:
-                self.ring.extend(piece)
+            if self._open and len(self.buffer.paragraphs[-1].text) < _PIECE:
+                self.buffer.extend(piece)
                 continue
             for start in range(0, len(piece), _PIECE):
                 self._add(Paragraph("code" if self._code else "thought", piece[start : start + _PIECE]))
             self._open = True
 
     def _end_line(self) -> None:
-        """A line of thought is complete, so it can be seen whether it opens or closes code."""
-        if self._open and self.ring.paragraphs[-1].text.lstrip().startswith("```"):
-            self.ring.paragraphs[-1].kind = "fence"
+        """A line of a thought is complete: see whether it opens or closes code."""
+        if self._open and self.buffer.paragraphs[-1].text.lstrip().startswith("```"):
+            self.buffer.paragraphs[-1].kind = "fence"
             self._code = not self._code
         self._open = False
 
     def finish(self) -> None:
-        """The thought is over: it can be folded, and its first line says how long it was."""
+        """A thought has ended: it can be folded, and its first line says how long it was."""
         self._end_line()
         head, self._head = self._head, None
         if head is not None:
             words = 0
-            for paragraph in reversed(self.ring.paragraphs):
+            for paragraph in reversed(self.buffer.paragraphs):
                 if paragraph is head:
                     break
                 if paragraph.kind in _THINKING:
                     paragraph.folds = True
                     words += paragraph.text.count(" ") + 1 if paragraph.text else 0
             head.right = f"{words:,} words  {head.right}"
-            if self.ring.folded:
-                self.ring.fold(True)
+            if self.buffer.folded:
+                self.buffer.fold(True)
         self._speaker, self._code = ("", None), False
 
     # --- paragraphs --------------------------------------------------------------------------------------------
@@ -214,20 +214,20 @@ class Transcript:
 
     def _gap(self) -> None:
         self._end_line()
-        if self.ring.paragraphs and self.ring.paragraphs[-1].kind != "gap":
+        if self.buffer.paragraphs and self.buffer.paragraphs[-1].kind != "gap":
             self._add(Paragraph("gap", ""))
 
     def _add(self, paragraph: Paragraph) -> None:
         paragraph.seq = self._seq
-        self.ring.add(paragraph)
+        self.buffer.add(paragraph)
 
 
-def told(events: Iterable[e.Event], study: Study, width: int, folded: bool) -> list[Paragraph]:
-    """Older events as paragraphs of their own, to be put before those that are there."""
-    ring = TextBuffer(most=1 << 60, width=width)
-    ring.folded = folded
-    story = Transcript(study, ring)
+def paragraphs_of(events: Iterable[e.Event], study: Study, width: int, folded: bool) -> list[Paragraph]:
+    """Events of the past as paragraphs of their own, to be put before those that are there."""
+    buffer = TextBuffer(most=1 << 60, width=width)
+    buffer.folded = folded
+    transcript = Transcript(study, buffer)
     for event in events:
-        story.tell(event)
-    story.finish()
-    return list(ring.paragraphs)
+        transcript.tell(event)
+    transcript.finish()
+    return list(buffer.paragraphs)

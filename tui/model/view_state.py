@@ -1,7 +1,8 @@
-"""What the screens show: the folded study, and beside it the streams that the fold leaves out.
+"""What the screens show: the folded study, and the streams that the fold leaves out.
 
-Plain data, no screen and no clock. `apply` takes events in order and says which parts changed, so that a panel is
-drawn again only when it has to be. Nothing here is kept anywhere: a new cockpit reads it from the journal again.
+Plain data: no screen, no clock, and no second copy of anything the study knows. `apply` takes events in order and
+says which parts changed, so that a panel is drawn again only when it has to be. Nothing here is saved: a new cockpit
+reads it from the journal again.
 """
 
 from collections import deque
@@ -15,20 +16,20 @@ from tui.model.transcript import MIND, Transcript
 from tui.render.text import number, one_line
 
 SAMPLES = 4000
-"""Samples kept of one run; at two a second a run of half an hour is whole, and a longer one is thinned."""
+"""Samples kept of one run: all of half an hour at two a second; of a longer run the older half is thinned."""
 
 Sample = tuple[float, dict[str, float]]
 """Seconds of training, and what the run reported then."""
 
 
 class ViewState:
-    """Everything on screen, as of the last event taken in."""
+    """Everything on screen, as of the last event taken in. What a study can be asked, the screens ask `study`."""
 
     def __init__(self) -> None:
         self.study = Study()
-        self.story = Transcript(self.study)
+        self.transcript = Transcript(self.study)
         self.news: list[str] = []
-        """What a person who looks elsewhere should hear of: a champion, a wait, a fault, the end; none of the past."""
+        """What to tell a person who is looking elsewhere: a champion, a wait, a fault, the end; nothing of the past."""
         self.gauge: e.GaugeRead | None = None
         self.heartbeat = 0.0
         """Time of the newest gauge."""
@@ -36,19 +37,16 @@ class ViewState:
         """Who was on the GPUs when that was last asked."""
         self.history: deque[e.GaugeRead] = deque(maxlen=240)
         self.samples: dict[tuple[int, int], list[Sample]] = {}
-        """Of the runs somebody asked for: those under way, the champion's, the one on screen."""
+        """By experiment and run, of the runs on screen: the current one, the champion's, that of an open sheet."""
         self.share = 0.0
         """How much of the journal's past has been read, 0 to 1."""
         self.version = 0
-        """Goes up whenever the study changed, so that what is counted over all of it is counted once."""
-        self.open: dict[int, Experiment] = {}
-        """Experiments without a verdict, by number."""
-        self._verdicts: tuple[int, dict[str, int]] = (-1, {})
+        """Goes up whenever the study changes, so that a page is written anew only then."""
 
     # --- taking in events --------------------------------------------------------------------------------------
 
     def apply(self, events: Iterable[e.Event]) -> set[str]:
-        """Take in what is new; returns which of "study", "mind", "gauge" and "samples" changed."""
+        """Take in new events; returns which of "study", "mind", "gauge" and "samples" changed."""
         changed: set[str] = set()
         for event in events:
             if event.seq <= self.study.seq:
@@ -64,35 +62,24 @@ class ViewState:
                 case e.Thought() | e.ToolCalled():
                     pass
                 case _:
-                    self._changed(event.experiment)
+                    self.version += 1
                     changed.add("study")
             if event.kind in MIND:
-                self.story.tell(event)
+                self.transcript.tell(event)
                 changed.add("mind")
             if (news := news_of(event)) is not None and not self._waited_for(event.body):
                 self.news.append(news)
         return changed
 
     def _waited_for(self, body: e.Body) -> bool:
-        """Whether a fault is only the next try of a trouble that was heard of: no bell every minute of a night."""
+        """Whether a fault is only another try at a trouble already told of: no bell every minute of a night."""
         trouble = self.study.troubles.get(body.where) if isinstance(body, e.Fault) else None
         return trouble is not None and trouble.tries > 1
 
     def caught_up(self) -> None:
-        """The study was folded without us: look at all of it once."""
+        """The past is in `study`, which the feed folds by itself."""
         self.version += 1
         self.share = 1.0
-        self.open = {x.id: x for x in self.study.experiments.values() if x.phase != "judged"}
-
-    def _changed(self, experiment: int | None) -> None:
-        self.version += 1
-        found = None if experiment is None else self.study.experiments.get(experiment)
-        if found is None:
-            return
-        if found.phase == "judged":
-            self.open.pop(found.id, None)
-        else:
-            self.open[found.id] = found
 
     def take_gauge(self, event: e.Event) -> None:
         """The machine's newest readings."""
@@ -102,13 +89,13 @@ class ViewState:
         self.history.append(event.body)
 
     def take_sample(self, event: e.Event) -> None:
-        """A point of a run's curves, at its time of training."""
+        """A point of a run's curves, at its training time."""
         body = event.body
         if not isinstance(body, e.StepSampled) or event.experiment is None or event.run is None:
             return
         key = (event.experiment, event.run)
-        run = self.run(*key)
-        if run is None:
+        experiment = self.study.experiments.get(event.experiment)
+        if experiment is None or (run := experiment.runs.get(event.run)) is None:
             return
         seconds = event.at - run.started_at if body.progress is None else body.progress * run.budget
         kept = self.samples.setdefault(key, [])
@@ -121,48 +108,26 @@ class ViewState:
         for key in self.samples.keys() - wanted:
             del self.samples[key]
 
-    # --- what panels ask ---------------------------------------------------------------------------------------
-
-    def run(self, experiment: int, run: int) -> Run | None:
-        found = self.study.experiments.get(experiment)
-        return None if found is None else found.runs.get(run)
+    # --- what the screens ask ----------------------------------------------------------------------------------
 
     @property
     def mind(self) -> TextBuffer:
         """The reasoning stream."""
-        return self.story.ring
-
-    def verifying(self) -> tuple[Experiment, Run] | None:
-        """A run that has ended and whose number is being measured anew."""
-        return next(iter(self.study.verifying()), None)
-
-    def running(self) -> list[tuple[Experiment, Run]]:
-        """Runs under way."""
-        return [(x, run) for x in self.open.values() for run in x.running()]
+        return self.transcript.buffer
 
     def in_flight(self) -> tuple[Experiment, Run] | None:
-        """The current run that started last."""
-        return max(self.running(), key=lambda pair: pair[1].started_at, default=None)
+        """The current run; of several the one that started last."""
+        return max(self.study.running(), key=lambda pair: pair[1].started_at, default=None)
 
     def waiting(self) -> Experiment | None:
         """The oldest proposal that waits for a person."""
-        return min((x for x in self.open.values() if x.phase == "waiting"), key=lambda x: x.id, default=None)
-
-    def verdicts(self) -> dict[str, int]:
-        """How many experiments ended how."""
-        if self._verdicts[0] != self.version:
-            self._verdicts = self.version, self.study.verdicts()
-        return self._verdicts[1]
-
-    def judged(self) -> int:
-        """Experiments with a verdict, the baseline not counted."""
-        return sum(count for name, count in self.verdicts().items() if name != "open")
+        return next((x for x in self.study.open_experiments() if x.phase == "waiting"), None)
 
     def reference(self, experiment: int | None = None) -> tuple[Experiment, Run] | None:
         """The champion's run to compare with: the one nearest to its mean, never its luckiest.
 
         Args:
-            experiment: another one to take the run of, such as the champion of that time.
+            experiment: whose run to take instead, such as the champion of an earlier time.
         """
         best = self.study.best if experiment is None else self.study.experiments.get(experiment)
         if best is None:
@@ -175,7 +140,7 @@ class ViewState:
 
 
 def news_of(event: e.Event) -> str | None:
-    """What there is to say of an event to a person who is not looking; None where it can wait."""
+    """What an event has to say to a person who is not looking; None where it can wait."""
     match event.body:
         case e.ChampionChanged(metric=metric) if event.experiment:
             return f"experiment {event.experiment} is the champion at {number(metric)}"

@@ -46,16 +46,16 @@ def theme_for(environ: Mapping[str, str]) -> str:
 
 
 def wants_ascii(environ: Mapping[str, str]) -> bool:
-    """Whether the locale says that anything but ASCII would come out as rubbish."""
+    """Whether the locale says that anything but ASCII would come out garbled."""
     locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
     named = "." in locale and "utf" not in locale.lower()
     return named or environ.get("TERM") == "linux"
 
 
 def prepare(environ: MutableMapping[str, str], theme: str = "mono") -> None:
-    """Tell Textual, which reads these at its import: no animation, no smooth scrolling, and how soon it may draw.
+    """Set what Textual reads at its import: no animation, no smooth scrolling, and how soon it may draw.
 
-    A theme that a person has named goes over NO_COLOR, which Textual would obey in spite of it.
+    A theme that a person has named overrides NO_COLOR, which Textual would still obey.
 
     We draw at rates of our own (the stream at 4 Hz), so frames a second only say how long a key waits for its effect:
     at 15 a key took 100 to 150 ms to the screen, at 60 it takes 35, and nothing else costs more.

@@ -41,12 +41,6 @@ class Row:
         return self.before + self.sign + self.after
 
 
-def graph(nodes: Iterable[Node], glyphs: Glyphs, trunk: int | None = None, most: int = 6) -> list[Row]:
-    """All rows of `walk`."""
-    nodes = list(nodes)
-    return list(walk(nodes, {node.id for node in nodes}, glyphs, trunk, most))
-
-
 def walk(
     nodes: Iterable[Node], known: Collection[int], glyphs: Glyphs, trunk: int | None = None, most: int = 6
 ) -> Iterator[Row]:
@@ -80,7 +74,7 @@ def walk(
 
 
 def _free(lanes: list[int | None]) -> int:
-    """The first lane nobody uses; a new one where all are taken."""
+    """The first free lane; a new one where all are taken."""
     if None in lanes:
         return lanes.index(None)
     lanes.append(None)

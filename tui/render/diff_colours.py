@@ -43,7 +43,7 @@ def code_spans(text: str, over: str = "") -> list[Span]:
 
 
 def diff_line(text: str, width: int) -> Line:
-    """One line of a unified diff, filled to `width` where it came or went, so that its ground is one bar."""
+    """One line of a unified diff; an added or removed one fills `width`, so that its background is one bar."""
     text = cut(text, width)
     if text.startswith("@@"):
         return ((text, "hunk"),)

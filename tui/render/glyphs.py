@@ -43,13 +43,10 @@ class Glyphs:
     rule: str
     box: str
     """Corners and sides: top left, top right, bottom left, bottom right, horizontal, vertical."""
-    blocks: str
-    """Eighths of a cell from empty to full, for bars."""
     spark: str
     """Heights from low to high, for history."""
     arrow: str
     sigma: str
-    ellipsis: str
     minus: str
     plusminus: str
 
@@ -102,11 +99,9 @@ UNICODE = Glyphs(
     meet="┴",
     rule="─",
     box="╭╮╰╯─│",
-    blocks=" ▏▎▍▌▋▊▉█",
     spark="▁▂▃▄▅▆▇█",
     arrow="▸",
     sigma="σ",
-    ellipsis="…",
     minus="−",
     plusminus="±",
 )
@@ -141,11 +136,9 @@ ASCII = Glyphs(
     meet="'",
     rule="-",
     box="++++-|",
-    blocks=" .......#",
     spark="_.:-=+*#",
     arrow=">",
     sigma="s",
-    ellipsis="~",
     minus="-",
     plusminus="+-",
 )

@@ -1,4 +1,4 @@
-"""Where everything stands, as a pure function of the size of the terminal and of what the person looks at.
+"""Where everything stands, as a pure function of the terminal's size and the view that a person looks at.
 
 - under 60x18: one status line and nothing else;
 - up to 109 columns, or under 22 lines: one view at a time under the two status lines and the tabs;
@@ -19,7 +19,7 @@ LEAST = (60, 18)
 TWO_COLUMNS, THREE_COLUMNS = 110, 160
 
 STACKED = 22
-"""Lines from which views stand one above the other; in fewer, none of them would have room to say anything."""
+"""Lines from which views are stacked; in fewer, none of them would have room for anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,8 @@ class Layout:
 
     tiny: bool
     status: int
-    """Lines at the top."""
-    tabs: bool
-    """The last status line names the views, because only one is shown."""
+    """Lines at the top; the third names the views, where only one of them is shown."""
     places: tuple[Place, ...]
-
-    def shows(self, view: str) -> bool:
-        return any(place.view == view for place in self.places)
 
 
 def layout(width: int, height: int, active: str = "mind", *, zoomed: bool = False, gpus: int = 0) -> Layout:
@@ -57,9 +52,9 @@ def layout(width: int, height: int, active: str = "mind", *, zoomed: bool = Fals
         gpus: how many lines the machine view would like for them.
     """
     if width < LEAST[0] or height < LEAST[1]:
-        return Layout(True, 1, False, ())
+        return Layout(True, 1, ())
     if zoomed or width < TWO_COLUMNS or height < STACKED:
-        return Layout(False, 3, True, (Place(active, 0, 3, width, height - 4, False),))
+        return Layout(False, 3, (Place(active, 0, 3, width, height - 4, False),))
     top, room = 2, height - 3
     if width < THREE_COLUMNS:
         left = max(58, width * 54 // 100)
@@ -84,7 +79,7 @@ def layout(width: int, height: int, active: str = "mind", *, zoomed: bool = Fals
         for view, high in stack:
             places.append(Place(view, x, y, wide, high, True))
             y += high
-    return Layout(False, 2, False, tuple(places))
+    return Layout(False, 2, tuple(places))
 
 
 def _stack(room: int, shares: tuple[tuple[str, int], ...]) -> list[tuple[str, int]]:

@@ -168,7 +168,7 @@ _ANSI = {
     "minus": "red",
     "automl": "magenta",
 }
-# For bad eyes, bad screens and the sun: text is nowhere dimmer than 7:1 on black.
+# For weak eyes, poor screens and sunlight: text is nowhere dimmer than 7:1 on black.
 _CONTRAST = dict.fromkeys(_DARK, "#ffffff") | {
     "dim": "#d8d8d8",
     "faint": "#b4b4b4",

@@ -12,18 +12,13 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
+from loop.sanitize import plain
+
 Span = tuple[str, str]
 Line = tuple[Span, ...]
 
 ELLIPSIS = "…"
 
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC, DCS and their like, up to their end
-    r"|\x1b[ -/]*[0-~]",
-    re.DOTALL,
-)
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Joiners, direction overrides, variation selectors, tags, regional indicators and skin tones: terminals disagree on
 # the cells they take, and a direction override can make a diff read backwards.
 _TRICKY = re.compile(
@@ -39,9 +34,9 @@ def clean(text: str) -> str:
     Newlines stay. A carriage return becomes a newline, as a progress bar means it.
     """
     text = text[:_LIMIT].replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.replace("\n", "").isprintable():
         return text
-    text = _CONTROLS.sub("", _ESCAPES.sub("", text))
+    text = plain(text)
     if text.isascii():
         return text
     return _few_marks(_TRICKY.sub("", unicodedata.normalize("NFC", text)))
@@ -81,21 +76,19 @@ def cells(text: str) -> int:
     return len(text) if text.isascii() else sum(map(_char_cells, text))
 
 
-def cut(text: str, width: int, sign: str = ELLIPSIS) -> str:
-    """`text` in at most `width` cells; what is cut off leaves an ellipsis."""
+def cut(text: str, width: int) -> str:
+    """`text` in at most `width` cells, with an ellipsis for what was cut off."""
     if cells(text) <= width:
         return text
     if width <= 0:
         return ""
-    used, end = cells(sign), 0
-    if used > width:
-        return sign[:width]
+    used, end = 1, 0
     for char in text:
         used += _char_cells(char)
         if used > width:
             break
         end += 1
-    return text[:end].rstrip() + sign
+    return text[:end].rstrip() + ELLIPSIS
 
 
 def pad(text: str, width: int, right: bool = False) -> str:
@@ -188,7 +181,7 @@ def clock(seconds: float) -> str:
 
 
 def brief(seconds: float) -> str:
-    """`0.3s`, `42s`, `5m`, `3h`, `2d`: one unit, for the corner of an eye."""
+    """`0.3s`, `42s`, `5m`, `3h`, `2d`: one unit, to be read at a glance."""
     if seconds < 9.95:
         return f"{seconds:.1f}s"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):

@@ -1,7 +1,7 @@
-"""Which experiments the tree shows by themselves, and which runs of fruitless ones fold to a count. Pure.
+"""Which experiments the tree shows each in a row, and which it folds into one row with a count. Pure.
 
 A person looks for what was kept and for what happened just now; of four hundred ideas that came to nothing they want
-the number. So consecutive experiments on the same champion that nothing builds on fold to one row, but for the newest.
+the number. So consecutive experiments on the same champion that nothing builds on fold into one row, except the newest.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from loop.study.experiment import Experiment
 _FRUITLESS = frozenset({"discarded", *FAILURES, "killed", "rejected"})
 
 LEAST = 4
-"""Experiments from which a run folds; fewer are not worth a key."""
+"""Consecutive experiments from which they fold; fewer are not worth pressing a key for."""
 
 RECENT = 8
 """The newest experiments never fold: they are what happened just now."""
@@ -22,13 +22,13 @@ RECENT = 8
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A run of experiments, newest first, shown as one row."""
+    """Consecutive experiments, newest first, shown as one row."""
 
     ids: tuple[int, ...]
 
     @property
     def key(self) -> int:
-        """A name of its own among the ids: below zero, where no experiment is."""
+        """A key among those of experiments: below zero, where no experiment is."""
         return -self.ids[0]
 
     def words(self, found: Mapping[int, Experiment]) -> str:
@@ -44,7 +44,7 @@ class Fold:
 def folded(
     ids: Sequence[int], found: Mapping[int, Experiment], opened: Collection[int] = (), *, recent: int = RECENT
 ) -> list[int | Fold]:
-    """`ids` (newest first) with runs of fruitless experiments folded.
+    """`ids` (newest first), with consecutive experiments that came to nothing folded.
 
     Args:
         opened: keys of folds that a person has opened.

@@ -1,4 +1,4 @@
-"""Who waits for something, since when and for how much longer, and what befell the clock, in words. Pure."""
+"""Who waits for something, since when and for how long, and what happened to the clock, in words. Pure."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A question that names what will happen, before something that cannot be taken back."""
+"""A question before something that cannot be undone; it names what will happen."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,18 +10,18 @@ from tui.render.text import Line, cut, wrap
 from tui.widgets.panel import LineWidget
 
 Choice = tuple[str, str, str]
-"""Key as Textual names it, what a person reads, and what it does; the key is the answer."""
+"""A key as Textual names it, as a person reads it, and what it does. The first is the answer."""
 
 
 class Question(LineWidget, can_focus=True):
-    """The box."""
+    """The box with the question and its choices."""
 
     def __init__(self, title: str, text: str, choices: Sequence[Choice]) -> None:
         super().__init__()
         self.title, self.text, self.choices = title, text, choices
 
     def rows(self, width: int) -> int:
-        """Lines that the box takes in this width."""
+        """Lines that the box takes at this width."""
         return len(wrap(self.text, width - 6)) + len(self.choices) + 5
 
     def lines(self, width: int, height: int) -> list[Line]:
@@ -45,7 +45,7 @@ class Question(LineWidget, can_focus=True):
 
 
 class Confirm(ModalScreen[str], inherit_bindings=False):
-    """Asks; the answer is the key of a choice, or "" for leaving things as they are."""
+    """Asks. The answer is the key of a choice, or "" where things are left as they are."""
 
     CSS = "Confirm { align: center middle; background: $background 60%; }"
 
@@ -68,7 +68,7 @@ class Confirm(ModalScreen[str], inherit_bindings=False):
         self.question.focus()
 
     def on_key(self, event: Key) -> None:
-        """Only the keys named on the box do anything; no key that a person hits by habit does."""
+        """Only the keys named in the box do anything, so none that is pressed by habit."""
         event.stop()
         event.prevent_default()
         if event.key in [choice[0] for choice in self.choices]:

@@ -9,7 +9,7 @@ from loop.study.experiment import Experiment
 from loop.study.state import Study
 from tui.model import overruling
 from tui.model.text_buffer import Paragraph
-from tui.model.transcript import told
+from tui.model.transcript import paragraphs_of
 from tui.render.diff_colours import diff_line
 from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, clean, clock, cut, number, one_line, pad, sigmas, size, wrap
@@ -17,7 +17,7 @@ from tui.screens.sheet import Sheet
 from tui.widgets.curve import RunOf, comparison
 
 _DIFF_LINES = 2000
-"""Lines of a diff that are shown; a change larger than that is read elsewhere."""
+"""Lines of a diff that are shown; a larger change is read in the pager."""
 
 
 _THOUGHTS, _THOUGHT_LINES = 3000, 600
@@ -63,7 +63,7 @@ def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs)
 
 
 def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]:
-    """A line for each run: seed, metric, time, memory, how it ended."""
+    """A line for each run: seed, metric, time, memory, outcome."""
     if not experiment.runs:
         return [(("no run yet", "faint"),)]
     head = f"{'run':<8}{'seed':>6}  {metric[:12]:>12}  {'time':>8}  {'memory':>8}  {'GPU':>8}  ended"
@@ -94,7 +94,7 @@ def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]
 
 
 def diff_lines(diff: str, width: int) -> list[Line]:
-    """A unified diff with what came, what went and where, in the light colours of `syntax.py`."""
+    """A unified diff, coloured by what was added and removed, without git's headers."""
     lines: list[Line] = []
     for text in clean(diff).split("\n")[:_DIFF_LINES]:
         if text.startswith(("diff ", "index ", "+++", "---", "new file", "deleted file", "similarity")):
@@ -106,7 +106,7 @@ def diff_lines(diff: str, width: int) -> list[Line]:
 
 
 def rule(title: str, width: int, glyphs: Glyphs, more: str = "") -> Line:
-    """A heading inside of the sheet."""
+    """A heading within the sheet."""
     text = f"{title} "
     right = f" {more}" if more else ""
     return ((text, "title"), (glyphs.rule * max(0, width - len(text) - len(right)), "border"), (right, "faint"))
@@ -115,7 +115,7 @@ def rule(title: str, width: int, glyphs: Glyphs, more: str = "") -> Line:
 def second_study(study: Study, experiment: Experiment, root: Path) -> str:
     """The command that begins a study of its own at an experiment's commit, under the same program and flags.
 
-    A worktree has what is committed and no more, so the program as it stands and the environment go along.
+    A worktree has only what is committed, so the program as it stands and the environment are taken along.
     """
     tag = f"{study.tag}-from-{experiment.id}"
     here, there = shlex.quote(str(root)), shlex.quote(str(root.parent / f"{root.name}-{tag}"))
@@ -133,13 +133,13 @@ def second_study(study: Study, experiment: Experiment, root: Path) -> str:
 
 
 class ExperimentSheet(Sheet):
-    """All that is known of one experiment. Reads the diff from git and the log from the run's folder, once each."""
+    """All that is known of one experiment. The diff is read from git once, the log from the run's folder."""
 
     view = "experiment"
 
-    def __init__(self, experiment: int, root: Path) -> None:
+    def __init__(self, experiment: int) -> None:
         super().__init__()
-        self.experiment, self.root = experiment, root
+        self.experiment = experiment
         self._diff: str | None = None
 
     @property
@@ -170,7 +170,7 @@ class ExperimentSheet(Sheet):
         return [span for key, what in pairs for span in ((f" {key}", "key"), (f" {what} ", "dim"))]
 
     def _possible(self) -> list[tuple[str, str]]:
-        """Ids of the keys by which a person can do something with it now, and the words for them."""
+        """What a person can do with the experiment now: ids of keys, and the words for them."""
         study, found = self.cockpit.known.study, self.found
         if found.phase == "waiting":
             return [("approve", "approve"), ("reject", "reject")]
@@ -189,7 +189,7 @@ class ExperimentSheet(Sheet):
         study, glyphs = self.cockpit.known.study, self.cockpit.glyphs
         experiment = self.found
         lines = [*fact_lines(experiment, study, width, glyphs), ()]
-        if experiment.phase == "waiting":  # what a person is asked about comes first
+        if experiment.phase == "waiting":  # what a person has to decide on comes first
             lines += self._change(width)
         lines += [rule("runs", width, glyphs), *run_lines(experiment, study.contract.metric, glyphs), ()]
         if experiment.phase != "waiting":
@@ -213,21 +213,21 @@ class ExperimentSheet(Sheet):
 
     def second_study(self) -> str:
         """One line for a shell: a second study that begins at this experiment, in a worktree beside this one."""
-        return second_study(self.cockpit.known.study, self.found, self.root)
+        return second_study(self.cockpit.known.study, self.found, self.cockpit.root)
 
     def transcript(self, journal: Journal) -> str:
-        """All that was thought for it, with the calls of tools and what was proposed."""
-        return "\n".join(paragraph.lead.replace("\0", "") + paragraph.text for paragraph in self._told(journal, 0))
+        """All the thoughts on it, with the tool calls and the proposal."""
+        return "\n".join(one.lead.replace("\0", "") + one.text for one in self._paragraphs(journal, 0))
 
-    def _told(self, journal: Journal, most: int) -> list[Paragraph]:
-        """The mind's paragraphs of this experiment; of more than `most` events the newest, 0 for all."""
+    def _paragraphs(self, journal: Journal, most: int) -> list[Paragraph]:
+        """The mind's paragraphs on this experiment, from the newest `most` events; 0 for all of them."""
         kinds = {"thought", "tool_called", "experiment_proposed"}
         events = journal.read(kinds=kinds, experiment=self.experiment, limit=most or -1, newest=bool(most))
-        return told(events, self.cockpit.known.study, 80, False)
+        return paragraphs_of(events, self.cockpit.known.study, 80, False)
 
     def _thoughts(self, width: int) -> list[Line]:
         lines: list[Line] = []
-        for paragraph in self._told(self.cockpit.journal, _THOUGHTS):
+        for paragraph in self._paragraphs(self.cockpit.journal, _THOUGHTS):
             role = "tool" if paragraph.kind == "tool" else "accent" if paragraph.kind == "speaker" else "text"
             lead = paragraph.lead.replace("\0", "")
             rows = wrap(paragraph.text, max(8, width - len(lead)))
@@ -238,7 +238,7 @@ class ExperimentSheet(Sheet):
         return lines[-_THOUGHT_LINES:]
 
     def compared(self) -> tuple[RunOf | None, RunOf | None]:
-        """Its last run, and the champion's of its time."""
+        """Its last run, and that of the champion it was measured against."""
         experiment = self.found
         last = max(experiment.runs, default=None)
         if last is None:
@@ -256,7 +256,7 @@ class ExperimentSheet(Sheet):
         return comparison(self.cockpit.known, pair, over, min(width, 110), 13, self.cockpit.glyphs)
 
     def diff(self) -> str:
-        """The change, from git; a sentence where it cannot be had."""
+        """The change, from git; a sentence where git does not have it."""
         if self._diff is None:
             experiment = self.found
             if experiment.commit is None or experiment.parent_commit is None:
@@ -264,9 +264,9 @@ class ExperimentSheet(Sheet):
             from loop.lineage import Lineage
 
             try:
-                lineage = Lineage(self.root, self.cockpit.known.study.tag)
+                lineage = Lineage(self.cockpit.root, self.cockpit.known.study.tag)
                 self._diff = lineage.diff(experiment.parent_commit, experiment.commit)
-            except Exception as error:  # any failure of git here is a sentence on this screen, not the end of it
+            except Exception as error:  # whatever git says is a sentence on this sheet, and not the end of the cockpit
                 self._diff = (
                     f"the diff cannot be shown: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
                 )
@@ -275,7 +275,7 @@ class ExperimentSheet(Sheet):
     def _log(self, run: int, width: int) -> list[Line]:
         from loop.runs.log import read_log_tail
 
-        piece = read_log_tail(self.root / ".looptop" / "runs" / f"{self.experiment}.{run}", 8000)
+        piece = read_log_tail(self.cockpit.root / ".looptop" / "runs" / f"{self.experiment}.{run}", 8000)
         lines = clean(piece.text).rstrip("\n").split("\n")[-60:]
         if lines == [""]:
             return [(("no output was kept", "faint"),)]

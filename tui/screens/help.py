@@ -1,4 +1,4 @@
-"""help: every key, from the one table, and what the signs mean."""
+"""help: every key and command, from their tables, and what the signs mean."""
 
 from itertools import zip_longest
 

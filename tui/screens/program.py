@@ -1,11 +1,10 @@
-"""program: the contract in force, its instructions, what is pinned and noted, and each change to `program.md`.
+"""program: the contract in force, its instructions, pins and notes, and each change to `program.md`.
 
-Shows the version that the loop goes by, which is not the file where the file is broken. Changes nothing: a person
-edits `program.md` in any editor, and the supervisor takes it over or says why not.
+Shows the version that the loop goes by: where the file is broken, that is an earlier one. Changes nothing: a person
+edits `program.md` in any editor, and the supervisor takes the change over or says why not.
 """
 
 import time
-from pathlib import Path
 
 from loop.study import events as e
 from loop.study.contract import Contract
@@ -14,14 +13,14 @@ from tui.render.text import Line, Span, brief, clean, cut, one_line, pad, wrap
 from tui.screens.sheet import Sheet
 
 _CHANGES = 12
-"""Notices of changes that are shown, the newest first."""
+"""Changes that are shown, the newest first."""
 
 _NOTES = 12
-"""Notes of the notebook that are shown, the newest ones."""
+"""Notes of the notebook that are shown: the newest."""
 
 
 def contract_lines(contract: Contract, width: int) -> list[Line]:
-    """The front matter in force, defaults included, a line a key."""
+    """The front matter in force, defaults included, one key to a line."""
     limits = contract.limits
     bounds = {
         "experiments": limits.experiments,
@@ -53,7 +52,7 @@ def contract_lines(contract: Contract, width: int) -> list[Line]:
 
 
 def _decimal(count: float) -> str:
-    """Bytes as a person writes them in the program, where a GB has a thousand MB."""
+    """Bytes as they are written in the program, where a GB has a thousand MB."""
     for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if count >= scale:
             return f"{count / scale:g} {unit}"
@@ -61,7 +60,7 @@ def _decimal(count: float) -> str:
 
 
 def instruction_lines(text: str, width: int) -> list[Line]:
-    """The instructions as the researchers read them: headings and code stand out, nothing else is done to them."""
+    """The instructions as the researchers read them; only headings and code stand out."""
     lines: list[Line] = []
     code = False
     for raw in clean(text).strip("\n").split("\n"):
@@ -78,7 +77,7 @@ def instruction_lines(text: str, width: int) -> list[Line]:
 
 
 def words_lines(number: int | None, text: str, width: int) -> list[Line]:
-    """Words of their own, after their number or a dash."""
+    """A pin or a note, after its number or a dash."""
     lead = f"{'-' if number is None else number:>3}  "
     lines: list[Line] = []
     for index, piece in enumerate(clean(text).strip("\n").split("\n")):
@@ -88,7 +87,7 @@ def words_lines(number: int | None, text: str, width: int) -> list[Line]:
 
 
 def notices(study: Study, changes: list[e.Event]) -> list[tuple[float, str, str]]:
-    """When, what and in which role: versions taken over and versions refused, the newest first."""
+    """Versions taken over and refused, the newest first: when, what, and the role it is drawn in."""
     found: list[tuple[float, str, str]] = []
     for event in changes:
         if isinstance(event.body, e.ProgramChanged):
@@ -102,10 +101,6 @@ class ProgramSheet(Sheet):
     """The program in force."""
 
     view = "program"
-
-    def __init__(self, root: Path) -> None:
-        super().__init__()
-        self.root = root
 
     def state(self) -> tuple[object, ...]:
         return (self.cockpit.known.version,)
@@ -150,5 +145,5 @@ class ProgramSheet(Sheet):
         ]
 
     def hints(self) -> list[Span]:
-        edit = f" edit {cut(str(self.root / 'program.md'), 60)}: it takes effect at the next proposal"
+        edit = f" edit {cut(str(self.cockpit.root / 'program.md'), 60)}: it takes effect at the next proposal"
         return [(" j k", "key"), (" move ", "dim"), (" esc", "key"), (" back ", "dim"), (edit, "faint")]

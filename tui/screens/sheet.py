@@ -1,4 +1,4 @@
-"""A screen of lines over the whole terminal, scrolled with the usual keys: help and the experiment are made of it."""
+"""A page over the whole terminal, scrolled with the usual keys: help, program and experiment are such pages."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from tui.widgets.panel import Panel
 
 
 class Sheet(Panel):
-    """Lines to scroll through. `write` says what they are for a width."""
+    """Lines to scroll through; `write` gives them for a width."""
 
     view = "sheet"
 
@@ -22,7 +22,7 @@ class Sheet(Panel):
         self._written: tuple[tuple[object, ...], list[Line]] = ((), [])
 
     def state(self) -> tuple[object, ...]:
-        """What the lines depend on besides the width; they are written anew only when it changes."""
+        """What the lines depend on besides the width: they are written anew only when that changes."""
         return ()
 
     def write(self, width: int) -> list[Line]:
@@ -50,7 +50,7 @@ class Sheet(Panel):
         place = (
             [] if len(everything) <= room else [(f"{min(100, 100 * (self.top + room) // len(everything))}% ", "faint")]
         )
-        said = self.cockpit.bottom_bar.message
+        said = self.cockpit.message
         last: Line = ((" " + cut(said[0], width - 2), said[1]),) if said else spread(self.hints(), place, width)
         return [spread(self.heading(), [], width), (rule,), *shown, last]
 

@@ -11,34 +11,31 @@ class TopBar(LineWidget):
 
     def lines(self, width: int, height: int) -> list[Line]:
         cockpit = self.cockpit
-        watch, glyphs, now = cockpit.known, cockpit.glyphs, cockpit.now()
+        state, glyphs, now = cockpit.known, cockpit.glyphs, cockpit.now()
         if height == 1:
-            return [status_line.tiny_line(watch, cockpit.life, now, width, glyphs)]
+            return [status_line.tiny_line(state, cockpit.life, now, width, glyphs)]
         lines = [
-            status_line.status_line(watch, cockpit.life, now, width, glyphs, cockpit.read_only),
-            status_line.gauge_line(watch, cockpit.life, now, width, glyphs),
+            status_line.status_line(state, cockpit.life, now, width, glyphs, cockpit.read_only),
+            status_line.gauge_line(state, cockpit.life, now, width, glyphs),
         ]
         if height > 2:
-            panel = cockpit.panel
-            lines.append(status_line.tabs_line(panel.view, width, panel.note()))
+            lines.append(status_line.tabs_line(cockpit.active, width, cockpit.note()))
         return lines
 
 
 class BottomBar(LineWidget):
-    """What can be pressed, or what there is to say."""
-
-    message: tuple[str, str] | None = None
+    """The keys that can be pressed, or a message in their place."""
 
     def lines(self, width: int, height: int) -> list[Line]:
-        if self.message is not None:
-            text, role = self.message
-            return [((" " + cut(text, width - 2), role),)]
         cockpit = self.cockpit
+        if cockpit.message is not None:
+            text, role = cockpit.message
+            return [((" " + cut(text, width - 2), role),)]
         study = cockpit.known.study
         edit = study.checkout
         line = keys.key_line(
             width,
-            view=cockpit.panel.view,
+            view=cockpit.active,
             read_only=cockpit.read_only,
             waiting=cockpit.known.waiting() is not None,
             paused=study.paused,

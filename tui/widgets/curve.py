@@ -51,8 +51,11 @@ def curve_lines(
     glyphs: Glyphs,
     logarithmic: bool = False,
 ) -> list[Line]:
-    """The chart of both. How high a loss starts does not set a linear scale: only what comes after a quarter of the
-    budget does, and of a run that is not there yet its newer half. A logarithmic one has room for all of it."""
+    """The chart of both.
+
+    How high a loss starts does not set a linear scale: only what comes after a quarter of the budget does, or of a run
+    that has not come so far its newer half. A logarithmic scale has room for all of it.
+    """
     values = [y for _, y in (*run, *reference)]
     if logarithmic and values and min(values) > 0 and max(values) < float("inf"):
         y = Axis(min(values) * 0.97, max(values) * 1.03, lambda value: number(value, 3), log=True)
@@ -112,7 +115,7 @@ def _legend(
     width: int,
     glyphs: Glyphs,
 ) -> Line:
-    """Which line is which, and how far apart they are at the same time of training."""
+    """Which line is which, and how far apart they are at equal training time."""
     sign = "*" if glyphs.ascii else "━"
     spans: list[Span] = [(f"{sign} ", "curve"), (f"{pair[0].id}.{pair[1].number}", "running"), (f" {name}", "dim")]
     if points:
@@ -143,14 +146,14 @@ class CurvePanel(Panel):
 
     def pair(self) -> tuple[RunOf | None, RunOf | None]:
         """The run to draw, and the one to draw it over."""
-        watch = self.cockpit.known
-        current = watch.in_flight() or self._last()
-        return current, watch.reference()
+        state = self.cockpit.known
+        current = state.in_flight() or self._last()
+        return current, state.reference()
 
     def _last(self) -> RunOf | None:
         study = self.cockpit.known.study
-        newest = islice(reversed(study.experiments.values()), 8)
-        runs = ((x, run) for x in newest for run in x.runs.values())
+        recent = {*study.open, *islice(reversed(study.closed), 8), *study.lineage[-1:]}
+        runs = ((x, run) for x in map(study.experiments.__getitem__, recent) for run in x.runs.values())
         return max(runs, key=lambda pair: pair[1].started_at, default=None)
 
     def wanted(self) -> set[tuple[int, int]]:

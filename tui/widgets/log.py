@@ -1,4 +1,4 @@
-"""log: the run's own output, followed."""
+"""log: the output of the current run, as it comes."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _LONGEST = 2000
 """Characters of one line of output that are laid out; a longer one ends with a count of what is missing."""
 
 _BITE = 128_000
-"""Bytes read at once: a run that floods is followed at half a megabyte a second, and no faster."""
+"""Bytes read at once: a run that floods its log is followed at half a megabyte a second."""
 
 
 class LogPanel(StreamPanel):
@@ -27,13 +27,13 @@ class LogPanel(StreamPanel):
         self._open = False
 
     def read(self, experiment: int, run: int) -> bool:
-        """Take in what is new in the log of this run; says whether there was anything."""
+        """Read what is new in the log of this run; says whether there was anything."""
         from loop.runs.log import read_log, read_log_tail  # not needed for the first paint
 
         folder = self.runs / f"{experiment}.{run}"
         if (experiment, run) != self.showing:
             self.showing = (experiment, run)
-            self.ring.clear()
+            self.buffer.clear()
             self.following, self._open = True, False
             piece = read_log_tail(folder)
         else:
@@ -45,15 +45,15 @@ class LogPanel(StreamPanel):
             return False
         lines = clean(piece.text).split("\n")
         for index, line in enumerate(lines):
-            if index == 0 and self._open and self.ring.paragraphs:
-                self.ring.extend(_shortened(line))
+            if index == 0 and self._open and self.buffer.paragraphs:
+                self.buffer.extend(_shortened(line))
             elif line or index < len(lines) - 1:
                 self._line(line)
             self._open = index == len(lines) - 1 and bool(line)
         return True
 
     def _line(self, text: str) -> None:
-        self.ring.add(Paragraph("log", _shortened(text)))
+        self.buffer.add(Paragraph("log", _shortened(text)))
 
     def row(self, paragraph: Paragraph, row: int, width: int) -> Line:
         start, end = paragraph.rows[row]

@@ -1,4 +1,4 @@
-"""machine: each GPU and who is on it, the processors, memory and disk, and what the current runs hold and report."""
+"""machine: each GPU and who uses it, processors, memory, disk, and what the current runs hold and report."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def machine_lines(
     width: int,
     glyphs: Glyphs,
 ) -> list[Line]:
-    """All readings, a line each. Where there is no GPU there is no line for one, and nobody is on it."""
+    """All readings, one to a line. Without a GPU there are no lines about any."""
     wide = max(6, min(24, width - 46))
     past = max(0, min(30, width - 44 - wide))
     lines = [gpu_line(gpu, history, wide, past, glyphs) for gpu in gauge.gpus]
@@ -49,13 +49,13 @@ def run_line(run: RunGauge, gpus: bool) -> Line:
 
 
 def others(use: Sequence[GpuUse]) -> list[tuple[int, GpuProcess]]:
-    """Processes that are of no run now, with the GPU they are on; the largest first."""
+    """Processes that belong to no current run, with their GPU; the largest first."""
     found = [(one.index, process) for one in use for process in one.processes or () if not process.run]
     return sorted(found, key=lambda pair: -(pair[1].memory or 0))
 
 
 def use_lines(use: Sequence[GpuUse], foreign: bool, width: int) -> list[Line]:
-    """Who else is on the GPUs, or why that cannot be said."""
+    """Who else uses the GPUs, or why that cannot be told."""
     head = pad("others", 7)
     silent = [f"GPU {one.index}" for one in use if one.processes is None]
     lines: list[Line] = []
@@ -78,7 +78,7 @@ def use_lines(use: Sequence[GpuUse], foreign: bool, width: int) -> list[Line]:
 
 
 def gpu_line(gpu: GpuGauge, history: Sequence[GaugeRead], wide: int, past: int, glyphs: Glyphs) -> Line:
-    """One GPU: utilisation, memory, temperature, power; "n/a" where it does not tell."""
+    """One GPU: utilisation, memory, temperature, power; "n/a" for what it does not report."""
     use = gpu.utilisation
     spans: list[Span] = [(pad(f"GPU {gpu.index}", 7), "dim"), *bar(None if use is None else use / 100, wide, glyphs)]
     spans.append((f" {use:4.0f}%" if use is not None else "   n/a", "text" if use is not None else "faint"))
@@ -98,7 +98,7 @@ def gpu_line(gpu: GpuGauge, history: Sequence[GaugeRead], wide: int, past: int, 
 
 
 def reported(samples: Sequence[Sample], width: int) -> list[Line]:
-    """What the run says of itself, newest values, as many to a line as fit."""
+    """The newest values that the run reports, as many to a line as fit."""
     lines: list[Line] = []
     line: list[Span] = [(pad("says", 7), "dim")]
     used = 7
@@ -115,7 +115,7 @@ def reported(samples: Sequence[Sample], width: int) -> list[Line]:
 
 
 class MachinePanel(Panel):
-    """The readings, newest first in time but in a fixed order on screen."""
+    """The newest readings, in a fixed order."""
 
     view = "machine"
     number = 5
@@ -125,18 +125,18 @@ class MachinePanel(Panel):
         self.top = 0
 
     def content(self, width: int, height: int) -> list[Line]:
-        watch = self.cockpit.known
-        if watch.gauge is None:
+        state = self.cockpit.known
+        if state.gauge is None:
             return centred("no reading of the machine yet: the supervisor takes one every few seconds", width, height)
-        pair = watch.in_flight()
-        samples = watch.samples.get((pair[0].id, pair[1].number), []) if pair else []
-        lines = machine_lines(watch.gauge, list(watch.history), watch.gpu_use, samples, width, self.cockpit.glyphs)
+        pair = state.in_flight()
+        samples = state.samples.get((pair[0].id, pair[1].number), []) if pair else []
+        lines = machine_lines(state.gauge, list(state.history), state.gpu_use, samples, width, self.cockpit.glyphs)
         self.top = max(0, min(self.top, len(lines) - height))
         return lines[self.top : self.top + height]
 
     def move(self, rows: int) -> None:
         self.top = max(0, self.top + rows)
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def edge(self, direction: int) -> None:
         self.move(direction * 1000)

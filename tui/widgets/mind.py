@@ -20,14 +20,14 @@ _ROLES = {
     "fault": "bad",
     "speaker": "accent",
 }
-"""Role of a paragraph by its kind; a verdict's kind is a role itself."""
+"""Role of a paragraph by its kind; that of a verdict is its own role."""
 
 _MARKED = re.compile(r"`[^`\s][^`]*`|\*\*[^*\s][^*]*\*\*")
-"""Code and weight inside of a thought, where both ends are in the same row."""
+"""Code and bold text within a thought, where both ends are in the same row."""
 
 
 class MindPanel(StreamPanel):
-    """The stream of the researchers."""
+    """The researchers' reasoning."""
 
     view = "mind"
     number = 1
@@ -66,18 +66,18 @@ class MindPanel(StreamPanel):
         return stretched([(lead, role), (text, role)] if lead else [(text, role)], right, width, "faint")
 
     def fold(self) -> bool:
-        """Fold finished thoughts to the line that names the speaker, or open them; says whether they are folded."""
-        self._keep_place(lambda: self.ring.fold(not self.ring.folded))
+        """Fold finished thoughts to the line that names the researcher, or open them; says whether they are folded."""
+        self._keep_place(lambda: self.buffer.fold(not self.buffer.folded))
         self.began = None
-        self.cockpit.redraw_panel(self)
-        return self.ring.folded
+        self.redraw_with_note()
+        return self.buffer.folded
 
     def older(self) -> bool:
-        """Page in older text from the journal, and stay where we are."""
+        """Page in older text from the journal; the view stays where it is."""
         return self.cockpit.feed.older() > 0
 
     def note(self) -> list[Span]:
-        folded: list[Span] = [("thoughts folded, c opens", "faint")] if self.ring.folded else []
+        folded: list[Span] = [("thoughts folded, c opens", "faint")] if self.buffer.folded else []
         more = super().note()
         return [*folded, ("  ", "text"), *more] if folded and more else folded or more
 
@@ -86,7 +86,7 @@ class MindPanel(StreamPanel):
 
 
 def thought_line(text: str) -> Line:
-    """A row of thought: headings, `code` and **weight** stand out, and nothing is taken away or moved."""
+    """A row of a thought: headings, `code` and **bold** stand out; no character is removed or moved."""
     if text.startswith("#"):
         return ((text, "strong"),)
     if "`" not in text and "**" not in text:
@@ -101,7 +101,7 @@ def thought_line(text: str) -> Line:
 
 
 def code_role(line: str) -> str:
-    """How a line of code is drawn: as a diff's where it looks like one."""
+    """Role of a line of code; that of a diff where it looks like one."""
     if line.startswith("@@"):
         return "hunk"
     if line[:1] == "+":

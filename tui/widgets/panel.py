@@ -1,11 +1,11 @@
-"""What all panels share: a frame, lines of text, and drawing only the lines that changed.
+"""What all panels share: a frame, lines of text, and redrawing only the lines that changed.
 
 A panel gives the lines of its content for a size; this compares them with those on screen and refreshes what
-differs. That is where the cockpit's few bytes a second come from: Textual repaints what it is told to, and is told
-as little as possible.
+differs. That keeps the cockpit at a few bytes a second: Textual repaints what it is told to, and is told as little as
+possible.
 """
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from textual.geometry import Region
@@ -13,17 +13,14 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.render.text import Line, Span, cells, fit, line_cells, one_line, pad
+from tui.widgets.context import Context, context_of
 
 if TYPE_CHECKING:
     from textual import events
 
-    from tui.cockpit.shell import Shell
-
 
 class LineWidget(Widget):
-    """A widget of lines. `lines` says what they are."""
-
-    DEFAULT_CSS = ""
+    """A widget made of the lines that `lines` gives."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,8 +28,8 @@ class LineWidget(Widget):
         self._width = -1
 
     @property
-    def cockpit(self) -> "Shell":
-        return cast("Shell", self.app)
+    def cockpit(self) -> Context:
+        return context_of(self)
 
     def lines(self, width: int, height: int) -> list[Line]:
         """At most `height` lines of at most `width` cells."""
@@ -60,7 +57,7 @@ class LineWidget(Widget):
             self.refresh(*changed)
 
     def _safe(self, line: Line) -> Line:
-        """The last guard before the terminal: whatever came this far, no control character leaves here."""
+        """The last guard before the terminal: no control character leaves here, whatever came this far."""
         glyphs = self.cockpit.glyphs
         if glyphs.ascii:
             return tuple(
@@ -77,7 +74,7 @@ class LineWidget(Widget):
         return Strip(segments).adjust_cell_length(self.size.width)
 
     def repaint(self) -> None:
-        """Draw everything again, as after a change of colours."""
+        """Draw everything again, as after a change of theme."""
         self._width = -1
         self.redraw()
 
@@ -86,7 +83,7 @@ class LineWidget(Widget):
 
 
 def _reach(before: Line, after: Line, width: int) -> int:
-    """Columns that a change of a line touches: up to where both end the same way."""
+    """Columns to repaint where a line has changed: all but the end that both lines share."""
     same = 0
     for (old, was), (new, role) in zip(reversed(before), reversed(after), strict=False):
         if old != new or was != role:
@@ -105,7 +102,7 @@ class Panel(LineWidget, can_focus=True):
     boxed = False
 
     def content(self, width: int, height: int) -> list[Line]:
-        """The view itself, in `width` x `height` cells inside of any frame."""
+        """The view itself, in `width` x `height` cells within any frame."""
         raise NotImplementedError
 
     def note(self) -> list[Span]:
@@ -113,7 +110,7 @@ class Panel(LineWidget, can_focus=True):
         return []
 
     def move(self, rows: int) -> None:
-        """Go down (or up) by so many rows; what has nothing to move ignores it."""
+        """Go down (or up) by so many rows; a view that does not scroll ignores it."""
 
     def page(self, pages: int) -> None:
         self.move(pages * max(1, self.room()[1] - 1))
@@ -127,6 +124,12 @@ class Panel(LineWidget, can_focus=True):
         texts = ["".join(text for text, _ in line) for line in rows]
         return "\n".join((text[2:-2] if self.boxed else text[1:]).rstrip() for text in texts).strip("\n")
 
+    def redraw_with_note(self) -> None:
+        """Draw the view, and the line of tabs where that is what carries its note."""
+        self.redraw()
+        if not self.boxed:
+            self.cockpit.redraw_top_bar()
+
     def room(self) -> tuple[int, int]:
         """Size of the content."""
         width, height = self.size
@@ -136,8 +139,8 @@ class Panel(LineWidget, can_focus=True):
         inner, rows = self.room()
         if inner < 4 or rows < 1:
             return []
-        watch = self.cockpit.known
-        content = self.content(inner, rows)[:rows] if watch.share == 1 else centred("reading the journal", inner, rows)
+        state = self.cockpit.known
+        content = self.content(inner, rows)[:rows] if state.share == 1 else centred("reading the journal", inner, rows)
         content = [line if line_cells(line) <= inner else fit(line, inner) for line in content]
         if not self.boxed:
             return [((" ", "text"), *line) if line else () for line in content]
@@ -183,7 +186,7 @@ def marked(line: Line, width: int, role: str) -> Line:
     return (*((text, f"{was}+{role}") for text, was in line), (" " * max(0, space), f"text+{role}"))
 
 
-def centred(text: str, width: int, height: int, role: str = "faint") -> list[Line]:
+def centred(text: str, width: int, height: int) -> list[Line]:
     """A sentence in the middle of an empty view."""
     left = max(0, (width - cells(text)) // 2)
-    return [()] * max(0, height // 3) + [((" " * left + pad(text, min(width, cells(text))), role),)]
+    return [()] * max(0, height // 3) + [((" " * left + pad(text, min(width, cells(text))), "faint"),)]

@@ -19,7 +19,7 @@ _MARKED = 400
 def y_limits(values: Sequence[float], best: Sequence[float], goal: str) -> tuple[float, float]:
     """The range to show: all of the best so far, and of the rest as much as is not a wild outlier.
 
-    A change that ruined the model must not flatten the 1% that all this is about; it is drawn at the edge.
+    A change that ruined the model must not flatten the 1% that matters; it is drawn at the edge.
     """
     low, high = min(best), max(best)
     ordered = sorted(values)
@@ -78,7 +78,7 @@ def progress_lines(study: Study, width: int, height: int, glyphs: Glyphs) -> lis
 def best_so_far(study: Study, measured: Sequence[Experiment]) -> list[Point]:
     """The champion's metric over the experiments: each champion from its own number on.
 
-    One that a person went back to stands right after those it took over from again.
+    One that a person went back to stands right after those it replaced.
     """
     points: list[Point] = []
     for experiment in (study.experiments[key] for key in study.lineage):
@@ -89,10 +89,11 @@ def best_so_far(study: Study, measured: Sequence[Experiment]) -> list[Point]:
 
 
 def optimiser_steps(study: Study) -> list[Point]:
-    """The best that AutoML alone has found, from experiment to experiment: what a language model has to beat.
+    """The best that AutoML alone has found so far, which a language model has to beat.
 
-    It steps where a number is past twice the noise: the luckiest of a hundred runs is nothing to beat. Empty where
-    no other researcher proposes, because it would be the best so far itself; a person's own edits do not count as one.
+    It steps only where a number is better by more than twice the noise, so the luckiest of a hundred runs does not
+    count. Empty where no other researcher proposes, since it would be the best so far itself; a person's own edits do
+    not make them one.
     """
     tried = [x for x in study.experiments.values() if x.id and x.metric is not None]
     if all(x.researcher == AUTOML or x.submitted for x in tried) or (
@@ -113,7 +114,7 @@ def optimiser_steps(study: Study) -> list[Point]:
 
 
 class ProgressPanel(Panel):
-    """All experiments in one picture."""
+    """All experiments in one chart."""
 
     view = "progress"
     number = 4

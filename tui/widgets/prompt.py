@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -12,28 +11,26 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.render.text import cells, clean, cut, wrap
-
-if TYPE_CHECKING:
-    from tui.cockpit.shell import Shell
+from tui.widgets.context import Context, context_of
 
 _CURSOR = Style(reverse=True)
 
 _MOST_ROWS = 6
-"""Rows that a text of several lines grows to; what is above scrolls away."""
+"""Rows that a text of several lines may take; what is above them scrolls away."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """Helps with what is being typed."""
+    """What helps with typing."""
 
     candidates: Callable[[str], list[str]]
-    """Texts that the present one could become."""
+    """Texts that what is typed could become."""
     hint: Callable[[str], str]
     """What to show behind the text."""
 
 
 class Prompt(Widget, can_focus=True):
-    """Input with a label, a history and the cursor drawn as a block (it does not blink: 3.4 kB/s).
+    """Input with a label, a history and a cursor drawn as a block (to blink would cost 3.4 kB/s).
 
     Args:
         label: what is asked for, shown before the text.
@@ -42,14 +39,13 @@ class Prompt(Widget, can_focus=True):
         history: earlier texts, oldest first, reached with the up arrow.
         live: called with the text at every change.
         complete: what tab completes to.
-        lines: several lines are allowed: a backslash before enter, or a paste, makes a new one.
-        text: what is there already.
+        lines: several lines are allowed; a backslash before enter, or a paste, begins a new one.
     """
 
     class Closed(Message):
-        """The prompt is done with; `send` passes its text on, where it was sent.
+        """The prompt is to be closed; `send` passes its text on, where there was an enter.
 
-        Passed on by the app and not by the prompt, which is gone by then and could not get the answer to a question.
+        The app passes it on and not the prompt, which is gone by then and could not take the answer to a question.
         """
 
         def __init__(self, send: Callable[[], None] | None = None) -> None:
@@ -57,7 +53,7 @@ class Prompt(Widget, can_focus=True):
             self.send = send
 
     class Grown(Message):
-        """The prompt takes another number of rows."""
+        """The prompt needs another number of rows."""
 
     def __init__(
         self,
@@ -69,28 +65,27 @@ class Prompt(Widget, can_focus=True):
         live: Callable[[str], None] | None = None,
         complete: Completion | None = None,
         lines: bool = False,
-        text: str = "",
     ) -> None:
         super().__init__()
         self.label, self.hint, self.then, self.live = label, hint, then, live
         self.complete, self.several = complete, lines
-        self.history = [*history, text]
+        self.history = [*history, ""]
         self.past = len(self.history) - 1
-        self.text = text
-        self.at = len(text)
+        self.text = ""
+        self.at = 0
         """Place of the cursor, in characters."""
         self._offers: list[str] = []
-        """Completions that tab goes round in, while it is being pressed."""
+        """Completions that tab goes round in, while it is pressed again and again."""
         self._rows = 1
 
     @property
-    def cockpit(self) -> "Shell":
-        return cast("Shell", self.app)
+    def cockpit(self) -> Context:
+        return context_of(self)
 
     # --- typing ------------------------------------------------------------------------------------------------
 
     def insert(self, text: str) -> None:
-        """Put text in at the cursor."""
+        """Insert text at the cursor."""
         text = clean(text)
         if not self.several:
             text = text.replace("\n", " ")
@@ -126,7 +121,7 @@ class Prompt(Widget, can_focus=True):
         self.insert(event.text)
 
     def on_key(self, event: Key) -> None:
-        """Editing keys as every shell has them; what is none of ours goes on to the bindings."""
+        """Editing keys as shells have them; any other key goes on to the bindings."""
         key = event.key
         if key == "enter" and self.several and self.text[: self.at].endswith("\\"):
             self._become(self.text[: self.at - 1] + "\n" + self.text[self.at :], self.at)
@@ -148,7 +143,7 @@ class Prompt(Widget, can_focus=True):
         event.prevent_default()
 
     def _edited(self, key: str) -> bool:
-        """Move the cursor or take text away; says whether `key` is one for that."""
+        """Move the cursor or delete text; says whether `key` does that."""
         text, at = self.text, self.at
         if key == "backspace":
             self._become(text[: max(0, at - 1)] + text[at:], at - 1)
@@ -171,7 +166,7 @@ class Prompt(Widget, can_focus=True):
     # --- drawing -----------------------------------------------------------------------------------------------
 
     def rows(self, width: int) -> int:
-        """Rows that it takes in a terminal of this width."""
+        """Rows that it takes at this width."""
         return min(_MOST_ROWS, len(self._wrapped(width))) if self.several else 1
 
     def _label(self) -> str:

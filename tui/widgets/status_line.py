@@ -1,6 +1,6 @@
-"""The lines at the top: is it alive, is it any good, what is it doing; and how the machine is.
+"""The lines at the top: is the loop alive, is it any good, what is it doing; and how is the machine.
 
-Pure: text from a watch and a time. In a narrow terminal the least important words go first, never half of one.
+Pure: text from a `ViewState` and a time. In a narrow terminal the least important words go first, whole ones.
 """
 
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ class Life:
     why: str = ""
 
 
-def life(watch: ViewState, pid: int | None, now: float) -> Life:
-    """What the lock (`pid` of its holder, or None) and the heartbeat together say."""
-    supervisor = watch.study.supervisor
-    age = now - watch.heartbeat
+def life(state: ViewState, pid: int | None, now: float) -> Life:
+    """What the lock (`pid` of its holder, or None) and the heartbeat say together."""
+    supervisor = state.study.supervisor
+    age = now - state.heartbeat
     if pid is not None:
-        if supervisor is not None and supervisor.stopped_at is None and age > STALE and watch.heartbeat:
+        if supervisor is not None and supervisor.stopped_at is None and age > STALE and state.heartbeat:
             return Life("stale", "warn", f"no heartbeat for {clock(age)}")
         return Life("live", "good")
     if supervisor is None:
@@ -57,18 +57,15 @@ def state_word(study: Study, alive: Life, glyphs: Glyphs) -> tuple[str, str, str
     }.get(study.state, (glyphs.dot, "starting", "dim"))
 
 
-def status_line(watch: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs, read_only: bool = False) -> Line:
+def status_line(state: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs, read_only: bool = False) -> Line:
     """Study, state and time, experiments by verdict, best, money, liveness."""
-    study = watch.study
+    study = state.study
     sign, word, role = state_word(study, alive, glyphs)
-    hours = study.active_seconds
-    if (supervisor := study.supervisor) is not None and supervisor.stopped_at is None:
-        until = now if alive.word in ("live", "stale") else watch.heartbeat
-        hours += max(0.0, until - supervisor.started_at)
+    seconds = 3600 * study.hours(now if alive.word in ("live", "stale") else state.heartbeat)
     parts: list[tuple[int, Sequence[Span]]] = [
         (2, [(cut(one_line(study.tag) or "looptop", 24), "strong")]),
-        (0, [(f"{sign} {word}", role), (f" {clock(hours)}", "dim")]),
-        (1, _counts(watch, glyphs)),
+        (0, [(f"{sign} {word}", role), (f" {clock(seconds)}", "dim")]),
+        (1, _counts(study, glyphs)),
         (1, _best(study)),
         (3, _claimed(study)),
         (5, _money(study)),
@@ -79,8 +76,8 @@ def status_line(watch: ViewState, alive: Life, now: float, width: int, glyphs: G
         ends.append((4, [("read-only", "warn")]))
     if unconfined(study, alive):
         ends.append((0, [("no sandbox", "bad")]))
-    if watch.share < 1:
-        ends.append((0, [(f"reading the journal {watch.share:.0%}", "warn")]))
+    if state.share < 1:
+        ends.append((0, [(f"reading the journal {state.share:.0%}", "warn")]))
     if alive.why and alive.word != "live":
         ends.append((3, [(cut(one_line(alive.why), max(16, width // 2)), alive.role)]))
     if alive.word in ("live", "stale"):
@@ -89,7 +86,7 @@ def status_line(watch: ViewState, alive: Life, now: float, width: int, glyphs: G
 
 
 def unconfined(study: Study, alive: Life) -> bool:
-    """Whether a loop is at work whose runs can do what the person can: that stays on screen as long as it is so."""
+    """Whether the loop at work has no sandbox, so that a run can do whatever the person can."""
     supervisor = study.supervisor
     return alive.word in ("live", "stale") and supervisor is not None and supervisor.sandbox == "off"
 
@@ -109,10 +106,10 @@ def _squeeze(parts: list[tuple[int, Sequence[Span]]], ends: list[tuple[int, Sequ
     return spread(left, [*right, (" ", "text")] if right else [], width)
 
 
-def _counts(watch: ViewState, glyphs: Glyphs) -> list[Span]:
-    verdicts = watch.verdicts()
+def _counts(study: Study, glyphs: Glyphs) -> list[Span]:
+    verdicts = study.verdicts()
     failed = sum(verdicts[name] for name in (*FAILURES, "killed"))
-    spans = [(f"exp {watch.judged()}", "text")]
+    spans = [(f"exp {study.judged()}", "text")]
     for name, count in (("kept", verdicts["kept"]), ("discarded", verdicts["discarded"]), ("crashed", failed)):
         if count or name != "crashed":
             spans.append((f" {glyphs.state[name]}{count}", name))
@@ -131,14 +128,14 @@ def _best(study: Study) -> list[Span]:
 
 
 def _claimed(study: Study) -> list[Span]:
-    """What stands behind a best number that only the edited program itself has measured."""
+    """What is said of a best number that only the edited program itself has measured."""
     return [("self-reported", "warn")] if study.best is not None and study.contract.verify is None else []
 
 
 def _money(study: Study) -> list[Span]:
     limits = study.contract.limits
     if not study.usd and not study.tokens and not study.usd_unknown:
-        return []  # an optimiser costs nothing, and `$0.00/25` of it only takes room
+        return []  # an optimiser costs nothing, and `$0.00/25` would only take room
     if limits.tokens is not None or (not study.usd and study.usd_unknown):
         most = "" if limits.tokens is None else f"/{limits.tokens / 1000:,.0f}k"
         text, near = f"{study.tokens / 1000:,.0f}k{most} tokens", study.tokens > 0.9 * (limits.tokens or float("inf"))
@@ -157,7 +154,7 @@ def _left(study: Study) -> list[Span]:
 
 
 def bar(share: float | None, width: int, glyphs: Glyphs, alarm: float = 2.0) -> list[Span]:
-    """A bar in exactly `width` cells; None draws an empty one. From `alarm` on it has the colour of one."""
+    """A bar in exactly `width` cells, empty for None; from a share of `alarm` on in the colour of an alarm."""
     share = 0.0 if share is None else min(1.0, max(0.0, share))
     role = "full" if share >= alarm else "bar"
     if glyphs.ascii:
@@ -171,16 +168,16 @@ def bar(share: float | None, width: int, glyphs: Glyphs, alarm: float = 2.0) -> 
     return [*spans, ("━" * (width - full), "track")]
 
 
-def gauge_line(watch: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
+def gauge_line(state: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
     """GPUs, or the processors where there are none; memory; the current run and its time."""
-    gauge = watch.gauge
-    run = _run(watch, alive, now)
+    gauge = state.gauge
+    run = _run(state, alive, now)
     if gauge is None:
         return spread([(" no reading of the machine yet", "faint")], [*run, (" ", "text")] if run else [], width)
     machine = _gpus(gauge.gpus, width, glyphs) if gauge.gpus else _processors(gauge, width, glyphs)
     ram = [("RAM ", "dim"), (f"{_pair(gauge.ram_used, gauge.ram_total)}", "text")]
     ends: list[tuple[int, Sequence[Span]]] = [(1, run)] if run else []
-    if (trouble := next(iter(watch.study.troubles.items()), None)) and alive.word in ("live", "stale"):
+    if (trouble := next(iter(state.study.troubles.items()), None)) and alive.word in ("live", "stale"):
         room = width - line_cells(machine) - line_cells(run) - 9
         ends.insert(0, (0, [(trouble_words(*trouble, now, room), "warn")]))
     return _squeeze([(0, machine), (2, ram)], ends, width)
@@ -217,28 +214,28 @@ def _processors(gauge: GaugeRead, width: int, glyphs: Glyphs) -> list[Span]:
     return [("CPU ", "dim"), *bar(gauge.cpu / 100, 17 if width > 90 else 8, glyphs), (f" {gauge.cpu:3.0f}%", "text")]
 
 
-def heights(values: Sequence[float | None], glyphs: Glyphs, top: float = 100.0) -> list[Span]:
-    """One sign a value, by height; what is not known is a dot."""
+def heights(values: Sequence[float | None], glyphs: Glyphs) -> list[Span]:
+    """One sign for each percentage, by height; an unknown one is a dot."""
     signs = glyphs.spark
     text = "".join(
-        glyphs.dot if value is None else signs[min(len(signs) - 1, max(0, int(value / top * len(signs))))]
+        glyphs.dot if value is None else signs[min(len(signs) - 1, max(0, int(value / 100 * len(signs))))]
         for value in values
     )
     return [(text, "bar")]
 
 
-def _run(watch: ViewState, alive: Life, now: float) -> list[Span]:
-    pair = watch.in_flight()
+def _run(state: ViewState, alive: Life, now: float) -> list[Span]:
+    pair = state.in_flight()
     if pair is None:
-        checked = watch.verifying() if alive.word in ("live", "stale") else None
-        if checked is not None:
-            return [("verifying ", "dim"), (f"{checked[0].id}.{checked[1].number}", "verifying")]
-        waiting = watch.waiting()
+        if alive.word in ("live", "stale") and (verifying := state.study.verifying()):
+            checked, run = verifying[0]
+            return [("verifying ", "dim"), (f"{checked.id}.{run.number}", "verifying")]
+        waiting = state.waiting()
         return [] if waiting is None else [(f"{waiting.id} waits for you", "waiting")]
     experiment, run = pair
     if alive.word not in ("live", "stale"):
         return [(f"run {experiment.id}.{run.number} was cut off", "dim")]
-    more = len(watch.running()) - 1
+    more = len(state.study.running()) - 1
     done = min(max(0.0, now - run.started_at), run.deadline)
     spans = [("run ", "dim"), (f"{experiment.id}.{run.number}", "running")]
     if more:
@@ -256,12 +253,12 @@ def tabs_line(active: str, width: int, note: Sequence[Span] = ()) -> Line:
     return spread(spans, [*fit(note, room), (" ", "text")] if note and room > 8 else [], width)
 
 
-def tiny_line(watch: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
-    """All that a terminal under 60x18 gets."""
-    sign, word, role = state_word(watch.study, alive, glyphs)
-    best = watch.study.best
-    parts: list[Span] = [(f"{sign} {word}", role), (f" exp {watch.judged()}", "text")]
-    if unconfined(watch.study, alive):
+def tiny_line(state: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
+    """The only line in a terminal under 60x18."""
+    sign, word, role = state_word(state.study, alive, glyphs)
+    best = state.study.best
+    parts: list[Span] = [(f"{sign} {word}", role), (f" exp {state.study.judged()}", "text")]
+    if unconfined(state.study, alive):
         parts.append((" no sandbox", "bad"))
     if best is not None and best.metric is not None:
         parts.append((f" best {number(best.metric)}", "strong"))

@@ -1,4 +1,4 @@
-"""A view of a ring of paragraphs that follows its end until the person scrolls up, and then only counts what is new."""
+"""A view of a text buffer: it follows the end until a person scrolls up, and then only counts what is new."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,11 @@ from tui.widgets.panel import Panel, centred, marked
 
 
 class StreamPanel(Panel):
-    """Scrolling, following, selecting and searching; what a row looks like is the subclass's `row`."""
+    """Scrolls, follows, selects and searches; how a row looks is up to the subclass's `row`."""
 
-    def __init__(self, ring: TextBuffer) -> None:
+    def __init__(self, buffer: TextBuffer) -> None:
         super().__init__()
-        self.ring = ring
+        self.buffer = buffer
         self.following = True
         self.top = 0
         """Number of the row at the top while not following."""
@@ -38,19 +38,19 @@ class StreamPanel(Panel):
         return False
 
     def content(self, width: int, height: int) -> list[Line]:
-        if width != self.ring.width:
-            self._keep_place(lambda: self.ring.rewrap(width))
+        if width != self.buffer.width:
+            self._keep_place(lambda: self.buffer.rewrap(width))
             self.began = None
-        if not len(self.ring):
+        if not len(self.buffer):
             return centred(self.empty(), width, height)
-        if self.following or (self.top + height >= self.ring.end and self.began is None):
-            if not self.following or self.ring.spare:
-                self.ring.trim()
+        if self.following or (self.top + height >= self.buffer.end and self.began is None):
+            if not self.following or self.buffer.spare:
+                self.buffer.trim()
             self.following = True
-            self.top = max(self.ring.first, self.ring.end - height)
-            self._seen = self.ring.end
-        self.top = max(self.top, self.ring.first)
-        lines = [self.row(paragraph, row, width) for paragraph, row in self.ring.window(self.top, height)]
+            self.top = max(self.buffer.first, self.buffer.end - height)
+            self._seen = self.buffer.end
+        self.top = max(self.top, self.buffer.first)
+        lines = [self.row(paragraph, row, width) for paragraph, row in self.buffer.window(self.top, height)]
         if self.needle:
             lines = [self._found(line) for line in lines]
         if self.began is None:
@@ -62,13 +62,13 @@ class StreamPanel(Panel):
         ]
 
     def _keep_place(self, change: Callable[[], None]) -> None:
-        """Do something that renumbers the rows, and stay at the same share of them."""
-        share = (self.top - self.ring.first) / max(1, len(self.ring))
+        """Make a change that renumbers the rows, and stay at the same share of them."""
+        share = (self.top - self.buffer.first) / max(1, len(self.buffer))
         change()
-        self.top = self.ring.first + int(share * len(self.ring))
+        self.top = self.buffer.first + int(share * len(self.buffer))
 
     def _found(self, line: Line) -> Line:
-        """The line with the text that is searched for marked."""
+        """The line, with the text that is searched for marked."""
         spans: list[Span] = []
         for text, role in line:
             rest = text
@@ -84,8 +84,8 @@ class StreamPanel(Panel):
             return [(f"{count} line{'s' if count > 1 else ''} selected, y copies", "warn")]
         if self.following:
             return []
-        new = self.ring.end - self._seen
-        below = self.ring.end - self.top - self.room()[1]
+        new = self.buffer.end - self._seen
+        below = self.buffer.end - self.top - self.room()[1]
         return [(f"{new} new below, f follows" if new > 0 else f"{max(0, below)} below, f follows", "warn")]
 
     # --- moving ------------------------------------------------------------------------------------------------
@@ -96,40 +96,40 @@ class StreamPanel(Panel):
             return
         height = self.room()[1]
         if self.following and rows < 0:
-            self._seen = self.ring.end
+            self._seen = self.buffer.end
             self.following = False
-        if rows < 0 and self.top <= self.ring.first:
+        if rows < 0 and self.top <= self.buffer.first:
             self.older()
-        self.top = max(self.ring.first, min(self.top + rows, max(self.ring.first, self.ring.end - height)))
-        if rows > 0 and self.top + height >= self.ring.end:
+        self.top = max(self.buffer.first, min(self.top + rows, max(self.buffer.first, self.buffer.end - height)))
+        if rows > 0 and self.top + height >= self.buffer.end:
             self.following = True
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def edge(self, direction: int) -> None:
         if direction > 0 and self.began is None:
             self.follow()
         else:
-            self.move(direction * max(1, len(self.ring)))
+            self.move(direction * max(1, len(self.buffer)))
 
     def follow(self) -> None:
         """Back to the newest."""
         self.following, self.began = True, None
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def search(self, needle: str, direction: int = -1) -> bool:
         """Go to the next paragraph that has `needle`, from the top row on; says whether there is one."""
         self.needle = needle.lower()
         if not needle:
-            self.cockpit.redraw_panel(self)
+            self.redraw_with_note()
             return True
         found = [
-            self.ring.row_of(index)
-            for index, paragraph in enumerate(self.ring.paragraphs)
+            self.buffer.row_of(index)
+            for index, paragraph in enumerate(self.buffer.paragraphs)
             if paragraph.rows and self.needle in paragraph.text.lower()
         ]
         ahead = [row for row in found if (row > self.top if direction > 0 else row < self.top)]
         if not (ahead or found):
-            self.cockpit.redraw_panel(self)
+            self.redraw_with_note()
             return False
         target = (ahead or found)[0 if direction > 0 else -1]
         self.move(target - self.top)
@@ -138,27 +138,27 @@ class StreamPanel(Panel):
     # --- selecting and copying ---------------------------------------------------------------------------------
 
     def select(self) -> bool:
-        """Begin to select at the last row on screen, or let go; says whether a selection has begun."""
-        if self.began is not None or not len(self.ring):
+        """Begin a selection at the last row on screen, or end it; says whether one has begun."""
+        if self.began is not None or not len(self.buffer):
             self.let_go()
             return False
         self.following = False
-        self._seen = self.ring.end
-        self.began = self.cursor = min(self.ring.end, self.top + self.room()[1]) - 1
-        self.cockpit.redraw_panel(self)
+        self._seen = self.buffer.end
+        self.began = self.cursor = min(self.buffer.end, self.top + self.room()[1]) - 1
+        self.redraw_with_note()
         return True
 
     def let_go(self) -> None:
-        """Nothing is selected any more."""
+        """End the selection."""
         self.began = None
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def _stretch(self, rows: int) -> None:
         """Move the end of the selection, and the view with it."""
         height = self.room()[1]
-        self.cursor = max(self.ring.first, min(self.cursor + rows, self.ring.end - 1))
+        self.cursor = max(self.buffer.first, min(self.cursor + rows, self.buffer.end - 1))
         self.top = min(self.cursor, max(self.top, self.cursor - height + 1))
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def copied(self) -> str:
         if self.began is not None:
@@ -167,14 +167,14 @@ class StreamPanel(Panel):
         return self._text(self.top, self.room()[1])
 
     def everything(self) -> str:
-        """All the text there is, unwrapped."""
-        return self._text(self.ring.first, len(self.ring))
+        """All the text in the buffer, unwrapped."""
+        return self._text(self.buffer.first, len(self.buffer))
 
     def _text(self, start: int, count: int) -> str:
         """The text of some rows; rows of one paragraph are joined again, so that a long line is pasted as one."""
         lines: list[str] = []
         last: Paragraph | None = None
-        for paragraph, row in self.ring.window(start, count):
+        for paragraph, row in self.buffer.window(start, count):
             a, b = paragraph.rows[row]
             if paragraph is last and lines:
                 between = paragraph.text[paragraph.rows[row - 1][1] : a]

@@ -1,4 +1,4 @@
-"""tree: every experiment in the graph of what was built on what, newest first, fruitless runs folded to a count."""
+"""tree: the experiments as a graph of what was built on what, newest first, those without gain folded to counts."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -51,7 +51,7 @@ def tree_line(row: Row, experiment: Experiment, champion: int | None, lanes: int
 
 
 def fold_line(row: Row, words: str, lanes: int, width: int, glyphs: Glyphs) -> Line:
-    """A run of experiments that is folded to a count."""
+    """A row that stands for several experiments."""
     spans = [*_graph(row, row.sign, "faint", lanes), (cut(words, width - lanes - 1), "faint")]
     return tuple(span for span in spans if span[0])
 
@@ -95,7 +95,7 @@ class TreePanel(Panel):
         self._folds: dict[int, Fold] = {}
         self._rows: list[Row] = []
         self._more: Iterator[Row] = iter(())
-        """Rows of the graph made so far, and the rest of them: of ten thousand, only those above the fold are made."""
+        """Rows of the graph made so far, and the rest: of ten thousand, only those that were on screen are made."""
         self.at: int | None = None
         """Row under the cursor; None follows the newest."""
         self.top = 0
@@ -109,7 +109,7 @@ class TreePanel(Panel):
     # --- rows --------------------------------------------------------------------------------------------------
 
     def _build(self, study: Study, glyphs: Glyphs) -> None:
-        """Rows of the graph anew, where an experiment came or changed."""
+        """Make the rows anew, where an experiment was added or has changed."""
         state = (study.champion, len(study.experiments), glyphs.ascii, self.needle, self.folding, self.sorted)
         if state == self._built and not self._stale:
             return
@@ -199,7 +199,7 @@ class TreePanel(Panel):
         return fold is not None
 
     def fold(self) -> bool:
-        """Fold fruitless runs, or open all of them; says whether they are folded."""
+        """Fold experiments that came to nothing, or open all folds; says whether they are folded."""
         self.at = self.keys[self._index()] if self.keys else None
         if self.at in self._folds:
             self.at = self._folds[self.at].ids[0]
@@ -217,13 +217,13 @@ class TreePanel(Panel):
 
     def _again(self) -> None:
         self._stale = True
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def move(self, rows: int) -> None:
         if self.keys:
             index = max(0, min(len(self.keys) - 1, self._index() + rows))
             self.at = None if index == 0 else self.keys[index]
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
 
     def edge(self, direction: int) -> None:
         self.move(direction * len(self.keys))
@@ -231,7 +231,7 @@ class TreePanel(Panel):
     def search(self, needle: str, direction: int = 1) -> bool:
         """Show only experiments that have `needle` in number, title, state or researcher."""
         self.needle = needle.lower()
-        self.cockpit.redraw_panel(self)
+        self.redraw_with_note()
         return bool(self.keys) or not needle
 
     def copied(self) -> str:

@@ -11,6 +11,7 @@ from loop.study.contract import Contract
 from loop.study.state import Study
 from tests.recorded import record
 from tests.repositories import git
+from tests.stories import Story
 from tests.tui.cockpit.cockpits import journal_of, opened, requests, screen, settle
 from tui.cockpit import clipboard, notifications
 from tui.render.glyphs import UNICODE
@@ -106,6 +107,37 @@ async def test_steering_in_several_lines(workspace: Path) -> None:
         assert any(line.strip() == "second" for line in screen(app))
     steered = requests(workspace)[-1].body
     assert isinstance(steered, e.Steered) and steered.text == "first\nsecond"
+
+
+async def test_while_the_champion_is_measured_anew_its_run_is_the_current_one_everywhere(tmp_path: Path) -> None:
+    story = Story().baseline()
+    for number in range(1, 11):
+        story.propose(number).queue(number).runs(number, (1.1,)).judge(number, "discarded", 1.1)
+    story.propose(11).queue(11).runs(11, (0.98,)).start(0, 4)
+    for step in range(20):
+        story.tell(e.StepSampled(step=step, progress=0.04 * step, values={"loss": 3 - 0.1 * step}), 0, 4)
+    held = e.RunGauge(experiment=0, run=4, memory=3 * 2**30)
+    story.tell(e.GaugeRead(cpu=50, ram_used=1, ram_total=2, disk_free=3, runs=(held,)))
+    (tmp_path / ".looptop").mkdir()
+    with Journal(tmp_path / ".looptop" / "journal.db", create=True) as journal:
+        for event in story.events:
+            journal.append(event.body, event.experiment, event.run, at=event.at)
+    async with opened(tmp_path, (200, 50)) as (app, pilot):
+        assert "run 0.4" in screen(app)[1]
+        assert "━ 0.4 loss 1.1" in text_of(app), "the curve draws it"
+        assert any("run" in line and "0.4  RAM 3.0 GB" in line for line in screen(app))
+        assert any("says" in line and "loss 1.100" in line for line in screen(app)), "the machine view quotes it"
+        await pilot.press("x")
+        await pilot.pause(0.03)
+        assert "Kill run 0.4?" in text_of(app)
+        await pilot.press("y")
+        await settle(app, pilot)
+        with journal_of(tmp_path) as journal:
+            journal.append(e.RunFinished(outcome="killed", seconds=16), 0, 4)
+        await settle(app, pilot)
+        assert "run 0.4" not in screen(app)[1] and "━ 0.4 loss 1.1" in text_of(app), "the last run stays drawn"
+    last = requests(tmp_path)[-1]
+    assert (last.kind, last.experiment, last.run) == ("killed", 0, 4)
 
 
 # --- overruling ----------------------------------------------------------------------------------------------------
@@ -342,7 +374,7 @@ async def test_exporting_writes_a_file_and_says_where(workspace: Path, key: str,
         await settle(app, pilot)
         (path,) = (workspace / ".looptop" / "exports").iterdir()
         assert path.suffix == f".{suffix}" and has in path.read_text()
-        assert "Export what?" not in path.read_text(), "the question is no part of the picture"
+        assert "Export" not in path.read_text(), "the question is no part of the picture"
         assert path.name in screen(app)[-1]
         await pilot.press("colon", *"export csv a/b.csv", "enter")
         await settle(app, pilot)

@@ -9,11 +9,11 @@ import pytest
 from loop.journal import Journal
 from loop.study import events as e
 from loop.study.contract import Contract
+from tests.pictures import picture
 from tests.recorded import record
 from tests.tui.cockpit.cockpits import journal_of, opened, requests, screen, settle
 from tests.tui.render.test_text import NASTY
 from tui.cockpit.launch import farewell, refusal
-from tui.cockpit.picture import picture
 from tui.cockpit.shell import READ_ONLY
 from tui.model import keys
 from tui.model.commands import KINDS

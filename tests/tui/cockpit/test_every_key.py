@@ -35,7 +35,7 @@ def asked(title: str) -> Callable[[Cockpit], bool]:
 
 
 def said(words: str) -> Callable[[Cockpit], bool]:
-    return lambda app: app.bottom_bar.message is not None and words in app.bottom_bar.message[0]
+    return lambda app: app.message is not None and words in app.message[0]
 
 
 def nearly(study: Study) -> int:

@@ -13,16 +13,16 @@ from loop.study.state import Study
 from tests.recorded import record
 from tui.model.feed import Feed
 from tui.model.text_buffer import TextBuffer
-from tui.model.transcript import MIND, Transcript, told
+from tui.model.transcript import MIND, Transcript, paragraphs_of
 from tui.model.view_state import ViewState
 from tui.widgets.mind import code_role, thought_line
 
 
-def tell(*bodies: e.Body, ring: TextBuffer | None = None) -> TextBuffer:
-    story = Transcript(Study(), ring)
+def tell(*bodies: e.Body, buffer: TextBuffer | None = None) -> TextBuffer:
+    story = Transcript(Study(), buffer)
     for seq, body in enumerate(bodies, 1):
         story.tell(Event(seq, 1_000_000.0 + seq, 7, None, body))
-    return story.ring
+    return story.buffer
 
 
 def think(text: str) -> e.Thought:
@@ -33,13 +33,13 @@ PROPOSAL = e.ExperimentProposed(researcher="llm", title="wider", hypothesis="mor
 
 
 def test_pieces_join_and_lines_part() -> None:
-    ring = tell(think("one "), think("line\nand "), think("another"))
-    assert [p.text for p in ring.paragraphs if p.kind == "thought"] == ["one line", "and another"]
+    buffer = tell(think("one "), think("line\nand "), think("another"))
+    assert [p.text for p in buffer.paragraphs if p.kind == "thought"] == ["one line", "and another"]
 
 
 def test_code_between_fences_is_told_apart_and_diffs_in_it_too() -> None:
-    ring = tell(think("see\n```dif"), think("f\n+ new\n- old\n``"), think("`\nafter\n"))
-    kinds = [(p.kind, p.text) for p in ring.paragraphs if p.kind in ("thought", "fence", "code")]
+    buffer = tell(think("see\n```dif"), think("f\n+ new\n- old\n``"), think("`\nafter\n"))
+    kinds = [(p.kind, p.text) for p in buffer.paragraphs if p.kind in ("thought", "fence", "code")]
     assert kinds == [
         ("thought", "see"),
         ("fence", "```diff"),
@@ -57,7 +57,7 @@ def test_code_between_fences_is_told_apart_and_diffs_in_it_too() -> None:
 
 
 def test_what_others_say_and_do_leaves_a_line_each() -> None:
-    ring = tell(
+    buffer = tell(
         e.ResearcherJoined(name="automl", about="Optuna's TPE"),
         e.Fault(where="llm", message="no answer", next_at=1_000_060.0),
         e.Recovered(where="llm"),
@@ -71,7 +71,7 @@ def test_what_others_say_and_do_leaves_a_line_each() -> None:
         e.CheckoutChanged(parent=3),
         e.Branched(who="ada"),
     )
-    said = [paragraph.text for paragraph in ring.paragraphs if paragraph.kind != "gap"]
+    said = [paragraph.text for paragraph in buffer.paragraphs if paragraph.kind != "gap"]
     again = time.strftime("%H:%M:%S", time.localtime(1_000_060.0))
     assert said == [
         "automl proposes: Optuna's TPE",
@@ -93,13 +93,13 @@ def test_a_trouble_is_told_once_and_its_end_says_how_often_it_was_tried() -> Non
     def fault(message: str) -> e.Fault:
         return e.Fault(where="llm", message=message, next_at=1_000_060.0)
 
-    ring = tell(*[fault("no answer")] * 3, fault("no money"), fault("no money"), e.Recovered(where="llm"), fault("x"))
-    said = [paragraph.text.partition(" (")[0] for paragraph in ring.paragraphs if paragraph.kind != "gap"]
+    buffer = tell(*[fault("no answer")] * 3, fault("no money"), fault("no money"), e.Recovered(where="llm"), fault("x"))
+    said = [paragraph.text.partition(" (")[0] for paragraph in buffer.paragraphs if paragraph.kind != "gap"]
     assert said == ["llm: no answer", "llm: no money", "llm works again after 5 failed tries", "llm: x"]
-    watch = ViewState()
+    state = ViewState()
     for seq in range(1, 5):
-        watch.apply([Event(seq, 1_000_000.0 + seq, None, None, fault("no answer"))])
-    assert watch.news == ["llm: no answer"], "nobody is woken every minute of a night"
+        state.apply([Event(seq, 1_000_000.0 + seq, None, None, fault("no answer"))])
+    assert state.news == ["llm: no answer"], "nobody is woken every minute of a night"
 
 
 @pytest.mark.parametrize("text", ["a `b` c", "**b** and `c`", "`", "``", "** **", "# head", "a ** b ` c", "`a`b`c`"])
@@ -109,42 +109,42 @@ def test_light_styling_takes_nothing_away(text: str) -> None:
 
 def test_finished_thoughts_fold_to_the_line_of_their_speaker() -> None:
     bodies = [think("a b c\nd e"), e.ToolCalled(researcher="llm", intent="look", result="saw", seconds=1), PROPOSAL]
-    ring = tell(*bodies, think("still thinking"))
-    rows = len(ring)
-    ring.fold(True)
-    shown = [paragraph.text for paragraph, _ in ring.window(ring.first, 100)]
-    assert len(ring) < rows and "a b c" not in shown and not any("saw" in text for text in shown)
+    buffer = tell(*bodies, think("still thinking"))
+    rows = len(buffer)
+    buffer.fold(True)
+    shown = [paragraph.text for paragraph, _ in buffer.window(buffer.first, 100)]
+    assert len(buffer) < rows and "a b c" not in shown and not any("saw" in text for text in shown)
     assert "still thinking" in shown and any("wider" in text for text in shown), "what is not finished stays"
-    assert any("words" in paragraph.right for paragraph in ring.paragraphs if paragraph.kind == "speaker")
-    ring.fold(False)
-    assert len(ring) == rows
+    assert any("words" in paragraph.right for paragraph in buffer.paragraphs if paragraph.kind == "speaker")
+    buffer.fold(False)
+    assert len(buffer) == rows
 
 
 def test_a_folded_ring_folds_what_is_finished_later() -> None:
-    ring = TextBuffer()
-    ring.fold(True)
-    tell(think("one\ntwo\nthree"), PROPOSAL, ring=ring)
-    assert not any(paragraph.text == "two" for paragraph, _ in ring.window(ring.first, 100))
+    buffer = TextBuffer()
+    buffer.fold(True)
+    tell(think("one\ntwo\nthree"), PROPOSAL, buffer=buffer)
+    assert not any(paragraph.text == "two" for paragraph, _ in buffer.window(buffer.first, 100))
 
 
 def test_prepending_keeps_the_place_and_trimming_gives_the_room_back() -> None:
-    ring = TextBuffer(most=4000)
-    tell(*[think(f"line {i}\n") for i in range(60)], ring=ring)
-    first, row = ring.first, [p.text for p, _ in ring.window(ring.first, 3)]
-    older = told([Event(1, 0.0, 7, None, think("x\n" * 50))], Study(), ring.width, False)
-    ring.prepend(older)
-    assert ring.first < first and [p.text for p, _ in ring.window(first, 3)] == row
-    assert ring.window(ring.first, 3)[2][0].text == "x"
-    before = ring.chars
-    ring.trim()
-    assert ring.chars <= 4000 < before
+    buffer = TextBuffer(most=4000)
+    tell(*[think(f"line {i}\n") for i in range(60)], buffer=buffer)
+    first, row = buffer.first, [p.text for p, _ in buffer.window(buffer.first, 3)]
+    older = paragraphs_of([Event(1, 0.0, 7, None, think("x\n" * 50))], Study(), buffer.width, False)
+    buffer.prepend(older)
+    assert buffer.first < first and [p.text for p, _ in buffer.window(first, 3)] == row
+    assert buffer.window(buffer.first, 3)[2][0].text == "x"
+    before = buffer.chars
+    buffer.trim()
+    assert buffer.chars <= 4000 < before
 
 
 def test_paging_back_to_the_beginning_gives_the_whole_journal_once(tmp_path: Path) -> None:
     record(tmp_path / "journal.db", experiments=300)
     with Journal(tmp_path / "journal.db") as journal:
-        watch = ViewState()
-        feed = Feed(journal, watch)
+        state = ViewState()
+        feed = Feed(journal, state)
 
         async def past() -> None:
             async for _ in feed.catch_up():
@@ -154,12 +154,12 @@ def test_paging_back_to_the_beginning_gives_the_whole_journal_once(tmp_path: Pat
         pages = 0
         while feed.older():
             pages += 1
-        paged = [p.text for p in watch.mind.paragraphs if p.kind in ("thought", "tool", "proposal", "you", "champion")]
-        whole = Transcript(watch.study, TextBuffer(most=1 << 60))
+        paged = [p.text for p in state.mind.paragraphs if p.kind in ("thought", "tool", "proposal", "you", "champion")]
+        whole = Transcript(state.study, TextBuffer(most=1 << 60))
         for event in journal.read(kinds=MIND):
             whole.tell(event)
         expected = [
-            p.text for p in whole.ring.paragraphs if p.kind in ("thought", "tool", "proposal", "you", "champion")
+            p.text for p in whole.buffer.paragraphs if p.kind in ("thought", "tool", "proposal", "you", "champion")
         ]
         assert pages > 2
         assert "".join(paged) == "".join(expected), "nothing twice, nothing missing"

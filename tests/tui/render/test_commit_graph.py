@@ -3,8 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.render.commit_graph import Node, graph
-from tui.render.glyphs import ASCII, UNICODE
+from tui.render.commit_graph import Node, Row, walk
+from tui.render.glyphs import ASCII, UNICODE, Glyphs
+
+
+def graph(nodes: list[Node], glyphs: Glyphs, trunk: int | None = None, most: int = 6) -> list[Row]:
+    """All rows, where every parent is known that is there."""
+    return list(walk(nodes, {node.id for node in nodes}, glyphs, trunk, most))
 
 
 def drawn(nodes: list[tuple[int, int | None, str]], trunk: int | None = None) -> list[str]:

@@ -33,6 +33,7 @@ def test_a_cleaned_text_has_no_control_and_the_width_it_says(text: str) -> None:
 
 def test_cleaning_keeps_what_a_person_wrote() -> None:
     assert clean("[bold]x[/] \x1b[1mhi\x1b[0m") == "[bold]x[/] hi"
+    assert clean("\x9b31mred\x9d0;title\x9c") == "red", "the sequences in one byte too"
     assert clean("Grüße, 世界 naïve") == "Grüße, 世界 naïve"
     assert clean("a\rb\r\nc\td") == "a\nb\nc    d"
 

@@ -1,4 +1,4 @@
-"""Keys that take something along: copying, the pager, and files with a view or the results in them."""
+"""The keys that take something out of the cockpit: to the clipboard, into the pager, into a file."""
 
 import os
 import shlex
@@ -13,6 +13,7 @@ from textual.app import SuspendNotSupported
 from loop.reporting import table
 from tui.cockpit import clipboard
 from tui.cockpit.shell import Shell
+from tui.render import screenshot
 from tui.render.text import clean, one_line
 from tui.screens.confirm import Choice
 from tui.screens.experiment import ExperimentSheet
@@ -26,7 +27,7 @@ class ExportActions(Shell, inherit_bindings=False):
 
     @property
     def exports(self) -> Path:
-        """Where files go: in looptop's own folder, which git ignores."""
+        """Where files go: a folder of looptop's own, which git ignores."""
         return self.root / ".looptop" / "exports"
 
     # --- copying -----------------------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ class ExportActions(Shell, inherit_bindings=False):
             self.page(shown.copied(), f"{shown.view}.txt")
             return
         number, last = chosen.id, max(chosen.runs, default=None)
-        about = sheet if isinstance(sheet, ExperimentSheet) else ExperimentSheet(number, self.root)
+        about = sheet if isinstance(sheet, ExperimentSheet) else ExperimentSheet(number)
         choices: list[Choice] = [("t", "t", "the transcript: all that was thought for it")]
         if chosen.commit and number:
             choices.insert(0, ("d", "d", "its diff"))
@@ -128,7 +129,7 @@ class ExportActions(Shell, inherit_bindings=False):
                     said = _run(command)
             except SuspendNotSupported:
                 said = "this terminal cannot be lent to a pager"
-        self.titled = ""  # the terminal took back the title that it had
+        self.titled = ""  # the terminal has restored its own
         self.refresh(repaint=True, layout=True)
         if said:
             self.say(said, "bad")
@@ -154,13 +155,11 @@ class ExportActions(Shell, inherit_bindings=False):
 
     def export(self, form: str, path: str = "") -> None:
         """Write the screen (svg, text) or the results (tsv, csv, json) to a file, and say where it is."""
+        rows, stem = self.screen._compositor.render_strips(), self.active
         if form == "svg":
-            from tui.cockpit.picture import screen_svg
-
-            text, stem = screen_svg(self), self.active  # type: ignore[arg-type]
+            text = screenshot.svg(rows, self.size.width, self.palette, one_line(self.known.study.tag))
         elif form == "text":
-            text = "\n".join(strip.text.rstrip() for strip in self.screen._compositor.render_strips()) + "\n"
-            stem = self.active
+            text = "\n".join(row.text.rstrip() for row in rows) + "\n"
         else:
             text, stem = table.table(self.known.study, form), "results"  # type: ignore[arg-type]
         name = f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.{'txt' if form == 'text' else form}"

@@ -1,4 +1,4 @@
-"""Keys that look: views, moving, searching, folding, opening, colours. None of them asks the loop for anything."""
+"""The keys that only look: views, moving, searching, folding, opening, colours. None asks the loop for anything."""
 
 from textual.color import Color
 
@@ -16,7 +16,7 @@ from tui.widgets.tree import TreePanel
 
 
 class NavigateActions(Shell, inherit_bindings=False):
-    """Actions of the keys that look."""
+    """Actions of the keys that only look."""
 
     _mouse = False
 
@@ -77,7 +77,7 @@ class NavigateActions(Shell, inherit_bindings=False):
             self.say("the scale is the curve's (3)")
             return
         self.curve_view.logarithmic = not self.curve_view.logarithmic
-        self.redraw_panel(self.curve_view)
+        self.curve_view.redraw_with_note()
         self.say("logarithmic scale" if self.curve_view.logarithmic else "linear scale")
 
     def action_search(self) -> None:
@@ -118,7 +118,7 @@ class NavigateActions(Shell, inherit_bindings=False):
 
     def action_program(self) -> None:
         self.hush()
-        self.push_screen(SheetScreen(ProgramSheet(self.root)))
+        self.push_screen(SheetScreen(ProgramSheet()))
 
     def action_open(self) -> None:
         if self.active == "tree" and self.tree_view.open_fold():
@@ -164,14 +164,14 @@ class NavigateActions(Shell, inherit_bindings=False):
         self.become(names[(names.index(self.palette.name) + 1) % len(names)])
 
     def become(self, theme: str) -> None:
-        """Take other colours."""
+        """Change the theme."""
         self.palette = PALETTES[theme]
         self.ansi_color = self.palette.native
         self.refresh_css()
         for screen in self.screen_stack:
             screen.styles.background = Color.parse(self.palette.background or "ansi_default")
-        for drawn in (*self.panels.values(), self.top_bar, self.bottom_bar):
-            drawn.repaint()
+        for widget in (*self.panels.values(), self.top_bar, self.bottom_bar):
+            widget.repaint()
         if self.sheet is not None:
             self.sheet.repaint()
         self.say(f"colours: {'none' if theme == 'mono' else theme}")
