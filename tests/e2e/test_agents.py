@@ -63,6 +63,15 @@ def test_the_program_names_the_researcher_and_a_script_may_lie_outside_of_git(ag
     assert "# x" not in (agents.root / "program.md").read_text()
 
 
+def test_an_agent_that_changes_nothing_is_told_in_a_sentence_and_without_a_traceback(agents: Bench) -> None:
+    agents.write("agent.sh", f'mkdir "$LOOPTOP_WORKSPACE/once" && exit 3\n{IMPROVE}')
+    agents.program(limits={"experiments": 1}, researcher='sh "$LOOPTOP_WORKSPACE/agent.sh"')
+    done = agents.looptop("run", "--headless")
+    (said,) = [fault.message for _, fault in agents.consistent().faults if fault.where == "sh"]
+    assert said == "it ended without changing train.py (exit code 3); its last words: none"
+    assert said in done.stdout and "NoProposal" not in done.stdout + done.stderr
+
+
 def test_an_unknown_researcher_is_refused_with_what_is_known(bench: Bench) -> None:
     refused = bench.looptop("run", "--headless", "--researcher", "nobody-at-all -p", code=2)
     assert "there is no researcher or command called 'nobody-at-all'; known: automl, llm" in refused.stderr

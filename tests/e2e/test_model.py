@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from loop.researchers.llm.researcher import IDLE
 from loop.study import events as e
 from tests.e2e.conftest import TRAIN, Bench
 from tests.endpoint import Answer, Endpoint, Fault, Request
@@ -53,6 +54,20 @@ def test_a_model_improves_the_program_and_its_key_is_nowhere(bench: Bench) -> No
     for path in bench.root.rglob("*"):
         if path.is_file():
             assert KEY.encode() not in path.read_bytes(), path
+
+
+def test_a_conversation_without_a_proposal_is_told_in_a_sentence_and_without_a_traceback(bench: Bench) -> None:
+    def answers(request: Request) -> Answer | Fault:
+        if request.number <= IDLE + 1:
+            return Answer(text="Let me think about it.")
+        return Fault(status=400, message="roles must alternate") if request.number == IDLE + 2 else better(request)
+
+    with Endpoint(answers) as endpoint:
+        done = bench.looptop(*with_model(bench, endpoint, "run", "--headless", "--experiments", "1"))
+    said = [fault.message for _, fault in bench.consistent().faults if fault.where == "llm"]
+    assert said[0] == f"{IDLE} answers in a row used no tool"
+    assert "turns the request down (400): roles must alternate" in said[1] and len(said) == 2
+    assert said[0] in done.stdout and "Fruitless" not in done.stdout + done.stderr
 
 
 def test_words_and_interrupts_reach_the_model(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
 from loop.machine.gauges import FakeGauges, Gauges, Reading
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Researcher, Sink
+from loop.runs.executor import Executor
 from loop.runs.local import process
 from loop.sandbox.backend import Wanted, choose
 from loop.study import events as e
@@ -72,6 +73,8 @@ class House:
     ) -> None:
         self.root, self.sandbox = root, sandbox
         self.gauges: Gauges = FakeGauges(0)
+        self.executor: Executor | None = None
+        """Where runs happen, where that is not this machine."""
         self.end: End | None = None
         (root / "run.sh").write_text(script)
         (root / "other.txt").write_text("not to be edited\n")
@@ -85,7 +88,7 @@ class House:
     def at(cls, root: Path) -> "House":
         """The workspace that is at `root` already."""
         house = cls.__new__(cls)
-        house.root, house.sandbox, house.gauges = root, "auto", FakeGauges(0)
+        house.root, house.sandbox, house.gauges, house.executor = root, "auto", FakeGauges(0), None
         return house
 
     def supervisor(self, journal: Journal, *researchers: Researcher) -> Supervisor:
@@ -94,7 +97,7 @@ class House:
         prepared = Prepared(
             Workspace(self.root), lineage, load(self.root), Overrides(), researchers, choose(self.sandbox)
         )
-        return Supervisor(build(prepared, journal, self.gauges))
+        return Supervisor(build(prepared, journal, self.gauges, self.executor))
 
     async def work(self, *researchers: Researcher) -> Study:
         """Run the loop until it ends by itself."""

@@ -1,0 +1,75 @@
+"""An executor that executes nothing: every run ends as the test says, in this process and at once, or when it likes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from loop.machine.gauges import Reading
+from loop.runs.executor import Job, Report, RunListener, RunUsage, StopReason
+from loop.runs.slot import Slot
+from loop.runs.spec import Lost, RunResult
+
+
+def ended(outcome: str = "finished", reason: str = "", lost: Lost | None = None, **metrics: float) -> RunResult:
+    """How a run ended that printed `metrics`."""
+    return RunResult(outcome, reason, 0, None, 1.0, 1.0, 0, None, 0, metrics, "", lost=lost)  # type: ignore[arg-type]
+
+
+class FakeRun:
+    pid, pid_started = 0, 0.0
+
+    def __init__(self, job: Job, answer: Awaitable[RunResult]) -> None:
+        self.ref, self.closed = f"fake:{job.name}", False
+        self._answer = asyncio.ensure_future(answer)
+        self._stopped: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
+
+    async def wait(self) -> RunResult:
+        done, _ = await asyncio.wait((self._answer, self._stopped), return_when=asyncio.FIRST_COMPLETED)
+        self._answer.cancel()
+        return (self._stopped if self._stopped in done else self._answer).result()
+
+    def stop(self, reason: StopReason) -> None:
+        if not self._stopped.done():
+            self._stopped.set_result(ended("killed", f"killed by {reason.by}"))
+
+    def usage(self) -> RunUsage:
+        return RunUsage(memory=7)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class FakeExecutor:
+    """Starts `answer(job, slot)` for every job; an error in `refusals` is raised by a start instead, in order."""
+
+    name = "fake"
+
+    def __init__(self, answer: Callable[[Job, Slot], Awaitable[RunResult]], slots: int = 1) -> None:
+        self.answer, self.jobs, self.runs = answer, list[tuple[Job, Slot]](), list[FakeRun]()
+        self.refusals: list[Exception] = []
+        self._slots = [Slot(number, f"fake {number}") for number in range(slots)]
+
+    def slots(self) -> Sequence[Slot]:
+        return self._slots
+
+    async def ready(self, slot: Slot, need: Callable[[], int | None], report: Report) -> None:
+        pass
+
+    async def start(self, job: Job, slot: Slot, listener: RunListener) -> FakeRun:
+        await asyncio.sleep(0)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.jobs.append((job, slot))
+        self.runs.append(FakeRun(job, self.answer(job, slot)))
+        return self.runs[-1]
+
+    async def adopt(self, ref: str, listener: RunListener) -> None:
+        pass
+
+    async def sweep(self) -> Sequence[str]:
+        return ()
+
+    def observe(self, reading: Reading) -> Reading:
+        return reading
+
+    async def close(self) -> None:
+        pass
