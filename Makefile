@@ -40,8 +40,8 @@ clean:  ## the environment; never a study
 	rm -rf .venv build *.egg-info
 
 .venv/.python:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "looptop needs Python 3.11 to 3.13, and $(PYTHON) is $$($(PYTHON) --version 2>&1); try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || \
+	  { echo "looptop needs Python 3.11 to 3.14, and $(PYTHON) is $$($(PYTHON) --version 2>&1); try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "this Python cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
 	@touch $@
 

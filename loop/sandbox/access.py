@@ -23,7 +23,7 @@ ETC = (
     "os-release", "debian_version", "redhat-release", "lsb-release", "mime.types", "magic", "terminfo", "fonts",
     "ssl/certs", "ssl/openssl.cnf", "ca-certificates", "ca-certificates.conf", "pki/tls/certs", "pki/tls/cert.pem",
     "pki/ca-trust/extracted", "crypto-policies", "OpenCL", "vulkan", "nvidia", "cuda", "hwloc", "python3", "python3.11",
-    "python3.12", "python3.13", "bash.bashrc", "profile", "inputrc",
+    "python3.12", "python3.13", "python3.14", "bash.bashrc", "profile", "inputrc",
 )
 """Of /etc what programs look for. Not what else is in there: root would read the host's keys and the shadow file."""
 # fmt: on

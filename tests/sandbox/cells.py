@@ -1,21 +1,26 @@
 """A workspace with things worth stealing around it, and runs in it, in each sandbox, as root and not."""
 
+import atexit
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import psutil
 import pytest
 
+import loop
 from loop.runs.local import process as local
 from loop.runs.local.process import LocalProcess
+from loop.runs.local.process_tree import LISTS_CHILDREN
 from loop.runs.output import Sample
 from loop.runs.spec import RunResult, RunSpec
 from loop.sandbox.access import Access
@@ -42,12 +47,30 @@ def found(kind: str) -> Sandbox | str:
 
 @cache
 def python_of(user: int) -> str:
-    """A Python that the user can start; empty where there is none."""
-    for python in (sys.executable, "/usr/bin/python3"):
-        tried = subprocess.run([*become(user), python, "-I", "-S", "-c", ""], capture_output=True)
+    """A Python that the user can start, new enough for the guard of a run; empty where there is none."""
+    new_enough = "import sys; sys.exit(sys.version_info < (3, 11))"
+    # The second is what the environment was made of: it may be the system's where the environment is private.
+    for python in (sys.executable, str(Path(sys.executable).resolve()), "/usr/bin/python3"):
+        tried = subprocess.run([*become(user), python, "-I", "-S", "-c", new_enough], capture_output=True)
         if tried.returncode == 0:
             return python
     return ""
+
+
+@cache
+def roots() -> list[str]:
+    """What the guard of a run imports, copied: an ordinary user may not enter the folder that the checkout is in."""
+    folder = Path(tempfile.mkdtemp(prefix="guard of a test-", dir="/var/tmp"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for package in (Path(loop.__file__).parent, *([] if LISTS_CHILDREN else [Path(psutil.__file__).parent])):
+        shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    open_up(folder)
+    return [str(folder)]
+
+
+def open_up(folder: Path) -> None:
+    """Let anybody read it, also where the checkout was made for its owner alone."""
+    subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
 
 
 def become(user: int) -> list[str]:
@@ -114,16 +137,22 @@ class Cell:
         self, program: str, *arguments: str, on_samples: Callable[[list[Sample]], None] = lambda _: None, **limits: int
     ) -> LocalProcess:
         """Start one of `tests/programs`."""
+        return await self.start_command([self.python, str(self.program(program)), *arguments], on_samples, **limits)
+
+    def program(self, name: str) -> Path:
+        """One of `tests/programs`, copied to where the cell's user may read it."""
         shutil.copytree(PROGRAMS, self.folder / "programs", dirs_exist_ok=True)
-        argv = [self.python, str(self.folder / "programs" / program), *arguments]
-        return await self.start_command(argv, on_samples, **limits)
+        open_up(self.folder / "programs")
+        return self.folder / "programs" / name
 
     async def start_command(
         self, argv: list[str], on_samples: Callable[[list[Sample]], None] = lambda _: None, **limits: int
     ) -> LocalProcess:
         spec = self.spec(argv, *self.confinement(argv), **limits)
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(local, "_WARDEN", [*become(self.user), self.python, *local._WARDEN[1:]])
+            if self.user != os.getuid():
+                options = local._WARDEN[1 : -len(local._ROOTS)]
+                patched.setattr(local, "_WARDEN", [*become(self.user), self.python, *options, *roots()])
             return await LocalProcess.start(spec, on_samples)
 
     def spec(self, argv: list[str], confinement: Confinement | None, inside: Path, **limits: int) -> RunSpec:
@@ -175,7 +204,7 @@ class Cell:
 @contextmanager
 def victim(cell: Cell) -> Iterator[tuple[int, int]]:
     """A process of the cell's user with a secret; its process id and where in its memory the secret is."""
-    command = [*become(cell.user), cell.python, str(PROGRAMS / "holds_a_secret.py")]
+    command = [*become(cell.user), cell.python, str(cell.program("holds_a_secret.py"))]
     process = subprocess.Popen(command, env={"SECRET": MARKER}, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout

@@ -40,8 +40,8 @@ def examine(folder: Path) -> list[Finding]:
 
 def _machine(folder: Path) -> Iterator[Finding]:
     version = platform.python_version()
-    supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    yield Finding("python", supported, f"{version} at {sys.executable}", "looptop is tested on 3.11 to 3.13")
+    supported = (3, 11) <= sys.version_info[:2] <= (3, 14)
+    yield Finding("python", supported, f"{version} at {sys.executable}", "looptop is tested on 3.11 to 3.14")
     git = shutil.which("git")
     said = subprocess.run([git, "--version"], capture_output=True, text=True).stdout.split()[2] if git else "not found"
     yield Finding("git", git is not None, said, "install git 2.30 or newer", needed=True)
