@@ -130,7 +130,7 @@ async def _tell(lineage: Lineage, recorder: Recorder) -> None:
     study = recorder.study
     # The thread must not see the study grow under it.
     still = replace(study, experiments=dict(study.experiments), fingerprints=dict(study.fingerprints))
-    found = await recorder.with_room(partial(look, lineage, still))
+    found = await recorder.disk.retry_when_space(partial(look, lineage, still))
     told = e.CheckoutChanged()
     if isinstance(found, Edit):
         request = found.request

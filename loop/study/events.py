@@ -554,6 +554,10 @@ REQUESTS: frozenset[str] = frozenset(body.model_fields["kind"].default for body 
 """What a person asks for."""
 
 
+Entry = tuple[Body, int | None, int | None]
+"""A body to be recorded, with its experiment and its run."""
+
+
 class Event(NamedTuple):
     """A body with its envelope."""
 
