@@ -49,10 +49,10 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         executor: where runs happen; this machine, where none is given.
     """
     workspace, lineage = prepared.workspace, prepared.lineage
-    reserve = DiskReserve(workspace.folder, lineage.store)
+    reserve = DiskReserve(workspace.folder, lineage.git.common_dir)
     recorder = Recorder(journal, reserve)
     limit = LimitWatch(recorder)
-    executor = executor or LocalExecutor(workspace, lineage, gauges, prepared.sandbox)
+    executor = executor or LocalExecutor(workspace, lineage.trees, lineage.commits.read, gauges, prepared.sandbox)
     judging = Judging(workspace, lineage, recorder)
     proposals = Proposals(lineage, recorder, journal)
     dispatcher = Dispatcher(workspace, recorder, executor)

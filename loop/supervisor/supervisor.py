@@ -67,7 +67,7 @@ class Supervisor:
             signal.signal(number, self._on_signal)
         self._parts.reserve.reserve()
         loop = asyncio.get_running_loop()
-        self._prepared.lineage.patience.for_ever(lambda waits: _call_in_loop(loop, self._git, waits))
+        self._prepared.lineage.git.patience.for_ever(lambda waits: _call_in_loop(loop, self._git, waits))
         try:
             failure = await self._parts.startup.open(self._parts.executor.slots())
             end = End(failure, failed=True) if failure else await self._work()
@@ -131,7 +131,7 @@ class Supervisor:
     async def _close(self, end: End) -> None:
         """End the current runs (they are run again), then everything else, and say why."""
         self._life.closing = self._recorder.hurry = True
-        self._prepared.lineage.patience.end()
+        self._prepared.lineage.git.patience.end()
         dispatcher, began = self._parts.dispatcher, time.monotonic()
         dispatcher.kill_all()
         while dispatcher.busy and time.monotonic() - began < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be

@@ -110,10 +110,10 @@ class House:
         self.sandbox = sandbox
         self.workspace, self.lineage = Workspace(folder), Lineage(folder, "test")
         self.recorder = Recorder(journal)
-        executor = LocalExecutor(self.workspace, self.lineage, FakeGauges(0), sandbox)
+        executor = LocalExecutor(self.workspace, self.lineage.trees, self.lineage.commits.read, FakeGauges(0), sandbox)
         self.dispatcher = Dispatcher(self.workspace, self.recorder, executor)
         self.contract = Contract(run="python train.py", metric="loss", verify="python check.py")
-        base = self.lineage.head()
+        base = self.lineage.checkout.head()
         self.recorder.record(
             e.StudyStarted(tag="test", branch="looptop/test", base=base, contract=self.contract, text="")
         )
