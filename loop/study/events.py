@@ -194,8 +194,6 @@ class GaugeRead(Fact):
     ram_total: int
     disk_free: int
     gpus: tuple[GpuGauge, ...] = ()
-    run_memory: int | None = None
-    """Main memory of the current runs."""
     runs: tuple[RunGauge, ...] = ()
     gpu_use: tuple[GpuUse, ...] | None = None
     """None in a reading that did not ask: process lists are asked for seldom, because they slow a training run."""

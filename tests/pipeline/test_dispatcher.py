@@ -13,7 +13,6 @@ from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, init_repository
 from loop.lineage.message import ExperimentMessage
-from loop.machine.gauges import FakeGauges
 from loop.pipeline.dispatcher import Dispatcher
 from loop.runs.local.executor import LocalExecutor
 from loop.runs.slot import Slot
@@ -23,6 +22,7 @@ from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
 from loop.workspace import Workspace
+from tests.gauges import FakeGauges
 from tests.sandbox.cells import KINDS, found
 
 TRAIN = '''\

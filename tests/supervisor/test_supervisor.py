@@ -14,7 +14,7 @@ from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
-from loop.machine.gauges import FakeGauges, Gauges, Reading
+from loop.machine.gauges import Gauges, Reading
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Researcher, Sink
 from loop.runs.local import process
 from loop.sandbox.backend import Wanted, choose
@@ -25,6 +25,7 @@ from loop.supervisor.build import build
 from loop.supervisor.startup import Prepared
 from loop.supervisor.supervisor import End, Supervisor
 from loop.workspace import Workspace, supervise
+from tests.gauges import FakeGauges
 
 SCRIPT = "# one\nA=5\n# two\nB=5\n# three\nC=5\n# the end\necho loss: $((A + B + C)).$((LOOPTOP_SEED % 2))\n"
 
@@ -457,7 +458,6 @@ async def test_a_process_on_a_gpu_is_known_as_the_run_s_or_somebody_else_s(
         mine = [one for one in processes if one.run]
         assert {one.run for one in mine} == {f"0.{body.runs[0].run}"}
         assert body.runs[0].gpu_memory == len(mine) << 30
-        assert body.runs[0].memory == body.run_memory
         assert [one.run for one in processes if one.pid == os.getpid()] == [""], "the supervisor itself is no run"
 
 
