@@ -29,7 +29,7 @@ from bench.cockpit import Terminal, say
 from bench.supervisor import prepare
 from loop.journal import Journal
 from loop.lineage import init_repository
-from loop.machine.gauges import open_gauges
+from loop.machine.gauges import MachineGauges
 from loop.study import events as e
 from loop.study.state import FOLDED, Study, fold
 from loop.supervisor.build import build
@@ -116,7 +116,7 @@ def work(root: Path, count: int) -> None:
     """Be the supervisor of a study whose researcher proposes at once."""
     prepared = prepare(root, count)
     with supervise(root), Journal(prepared.workspace.journal, create=True) as journal:
-        gauges = open_gauges(root)
+        gauges = MachineGauges(root)
         asyncio.run(Supervisor(build(prepared, journal, gauges)).run())
 
 

@@ -19,7 +19,6 @@ from loop.config.program import load
 from loop.config.settings import Settings
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
-from loop.machine.gauges import FakeGauges
 from loop.researchers.llm.researcher import LanguageModel
 from loop.sandbox.backend import choose
 from loop.study import events as e
@@ -28,6 +27,7 @@ from loop.supervisor.startup import Prepared
 from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
 from tests.endpoint import Answer, Endpoint
+from tests.gauges import FakeGauges
 
 BUDGET_MS = 250
 ENDLESS = Answer(reasoning="on and on " * 100_000, rate=50, pieces=12)

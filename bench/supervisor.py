@@ -20,7 +20,6 @@ from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
-from loop.machine.gauges import FakeGauges
 from loop.researchers.protocol import Briefing, Proposal, Sink
 from loop.sandbox.backend import choose
 from loop.study import events as e
@@ -29,6 +28,7 @@ from loop.supervisor.build import build
 from loop.supervisor.startup import Prepared
 from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
+from tests.gauges import FakeGauges
 
 BUDGET_MS = 60
 RUN = "#!/bin/sh\n# experiment %d\necho loss: 1.$$\n"

@@ -195,8 +195,8 @@ def _of_git(root: Path, study: Study) -> Iterator[Fault]:
         return
     try:
         lineage = Lineage(root, study.tag)
-        recovered = {found.id: found for found in lineage.rebuild()}
-        tip = lineage.survey().tip
+        recovered = {found.id: found for found in lineage.history.read()}
+        tip = lineage.history.survey().tip
     except LineageError as error:
         yield Fault("inconsistent", str(error))
         return

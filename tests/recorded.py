@@ -132,8 +132,14 @@ class _Recording:
                 ram_total=128 * GB,
                 disk_free=812 * GB,
                 gpus=gpus,
-                run_memory=(memory := int(r.uniform(5.8, 6.2) * GB)),
-                runs=(e.RunGauge(experiment=number, run=run, memory=memory, gpu_memory=held[0] if gpus else None),),
+                runs=(
+                    e.RunGauge(
+                        experiment=number,
+                        run=run,
+                        memory=int(r.uniform(5.8, 6.2) * GB),
+                        gpu_memory=held[0] if gpus else None,
+                    ),
+                ),
                 gpu_use=tuple(
                     e.GpuUse(index=i, processes=(use if i == 0 else [guest] if i == self.gpus - 1 else []))  # type: ignore[arg-type]
                     for i in range(self.gpus)

@@ -10,7 +10,6 @@ import sqlite3
 from pathlib import Path
 
 from loop.errors import UserError
-from loop.journal.wal import holding
 
 REBUILD = "nothing was changed; `looptop doctor --rebuild` saves what can be read and adds what git knows"
 """Behind the sentence of every damage."""
@@ -49,8 +48,9 @@ def told(error: sqlite3.Error, path: Path, doing: str) -> JournalError:
         case sqlite3.SQLITE_FULL:
             return full(path)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            who = ", ".join(holding(path)) or "another program"
-            return JournalBusy(f"{who} holds {path} and lets nobody write; end it, or its transaction")
+            return JournalBusy(
+                f"another program holds {path} and lets nobody write; end it (`lsof {path}` lists who has it open)"
+            )
         case sqlite3.SQLITE_CORRUPT:
             return damaged(path, _cut_off(path) or str(error))
         case sqlite3.SQLITE_NOTADB:

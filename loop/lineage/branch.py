@@ -5,7 +5,7 @@ That is by compare-and-swap, and never while somebody has it checked out: the mo
 
 import threading
 
-from loop.lineage import history, refs
+from loop.lineage import history
 from loop.lineage.git import LineageError, Plumbing, complaint
 
 
@@ -21,7 +21,7 @@ class StudyBranch:
     """
 
     def __init__(self, git: Plumbing, name: str, trees: threading.Lock) -> None:
-        self._git, self._name, self._trees = git, name, trees
+        self._git, self.name, self._trees = git, name, trees
         self._ref = f"refs/heads/{name}"
 
     def check(self, expected: str) -> None:
@@ -43,7 +43,7 @@ class StudyBranch:
         if tip == wanted:
             return
         if tip is not None:
-            raise BranchMoved(f"branch {self._name} exists already at {tip[:12]}; choose another tag for this study")
+            raise BranchMoved(f"branch {self.name} exists already at {tip[:12]}; choose another tag for this study")
         if self._git.ask("rev-parse", "--verify", "--quiet", "refs/heads/looptop").status == 0:
             raise LineageError(
                 "a branch called looptop is in the way of looptop/...; rename it: git branch -m looptop NAME"
@@ -65,7 +65,7 @@ class StudyBranch:
         answer = self._git.ask("update-ref", "-m", "looptop: new champion", "--stdin", stdin=move)
         if answer.status != 0:
             if self._state()[0] != expected_old:
-                raise BranchMoved(f"branch {self._name} was moved by somebody this moment; try again")
+                raise BranchMoved(f"branch {self.name} was moved by somebody this moment; try again")
             raise complaint(("update-ref",), self._git.root, answer)
 
     def put_back(self, commit: str | None, seen: str | None) -> None:
@@ -76,20 +76,30 @@ class StudyBranch:
 
         Raises:
             BranchMoved: somebody stands on it.
+            LineageError: it is no longer at `seen`.
         """
         tip, standing = self._state()
         if tip == commit and seen is not None:
             return
         self._check_nobody_stands(standing)
-        refs.move_branch(self._git, self._ref, commit, seen)
+        if seen is None:
+            if history.is_broken(self._git.common_dir / self._ref):
+                (self._git.common_dir / self._ref).unlink()
+            if commit is None:
+                return
+            # Not `create`: if the refs were packed, an older place of the branch shows up now.
+            order = f"update {self._ref} {commit}\n"
+        else:
+            order = f"delete {self._ref} {seen}\n" if commit is None else f"update {self._ref} {commit} {seen}\n"
+        self._git.run("update-ref", "-m", "looptop: as the journal has it", "--stdin", stdin=order.encode())
 
     def _check_tip(self, tip: str | None, standing: str, expected: str) -> None:
         if tip != expected:
-            raise BranchMoved(moved(self._name, tip, standing, expected))
+            raise BranchMoved(moved(self.name, tip, standing, expected))
 
     def _check_nobody_stands(self, standing: str) -> None:
         if standing:
-            raise BranchMoved(f"branch {self._name} is checked out in {standing}; switch to another branch there")
+            raise BranchMoved(f"branch {self.name} is checked out in {standing}; switch to another branch there")
 
     def _state(self) -> tuple[str | None, str]:
         with self._trees:

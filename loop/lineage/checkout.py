@@ -89,43 +89,53 @@ def init_repository(path: Path, files: Sequence[Path]) -> str:
         *names,
         stdin=message.encode(),
     )
-    return head(git)
+    return Checkout(git).head()
 
 
-def head(git: Plumbing) -> str:
-    """The sha of the commit that the checkout stands on, on a branch or detached."""
-    return git.run("rev-parse", "--verify", "HEAD^{commit}").decode().strip()
+class Checkout:
+    """The files of the person's checkout; only read."""
 
+    def __init__(self, git: Plumbing) -> None:
+        self._git = git
 
-def dirty(git: Plumbing, exclude: Collection[str] = ()) -> list[str]:
-    """Tracked files with changes that are in no commit, but for `exclude`; a study's experiments do not have those."""
-    out = git.run("status", "--porcelain=v1", "-z", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames")
-    changed = [os.fsdecode(entry[3:]) for entry in out.split(b"\0") if entry]
-    return sorted(name for name in changed if name not in exclude)
+    def head(self) -> str:
+        """The sha of the commit that the checkout stands on, on a branch or detached."""
+        return self._git.run("rev-parse", "--verify", "HEAD^{commit}").decode().strip()
 
+    def dirty(self, exclude: Collection[str] = ()) -> list[str]:
+        """Tracked files with uncommitted changes, but for `exclude`: experiments run without those changes."""
+        out = self._git.run(
+            "status", "--porcelain=v1", "-z", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames"
+        )
+        changed = [os.fsdecode(entry[3:]) for entry in out.split(b"\0") if entry]
+        return sorted(name for name in changed if name not in exclude)
 
-def working_copy(git: Plumbing, paths: Sequence[str]) -> dict[str, bytes]:
-    """The files as they stand in the checkout now, as `git add` would store them (line ends, filters).
+    def working_copy(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """The files as they stand in the checkout now, as `git add` would store them (line ends, filters).
 
-    Returns:
-        Contents by path; a file that is not there is left out.
+        Returns:
+            Contents by path; a file that is not there is left out.
 
-    Raises:
-        LineageError: a path is no plain file (a link, a folder) or cannot be read.
-    """
-    there = []
-    for path in paths:
-        place = git.root
-        for part in checked_path(path).split("/"):
-            place /= part
-            if place.is_symlink():
-                raise LineageError(f"{path} leads through the symbolic link {place}; looptop edits plain files only")
-        if place.is_file():
-            there.append(path)
-        elif place.exists():
-            raise LineageError(f"{path} is no plain file; looptop edits plain files only")
-    if not there:
-        return {}
-    stored = git.run("hash-object", "-w", "--stdin-paths", stdin="".join(f"{path}\n" for path in there).encode())
-    contents = git.blobs(stored.decode().split())
-    return {path: content for path, content in zip(there, contents, strict=True) if content is not None}
+        Raises:
+            LineageError: a path is no plain file (a link, a folder) or cannot be read.
+        """
+        there = []
+        for path in paths:
+            place = self._git.root
+            for part in checked_path(path).split("/"):
+                place /= part
+                if place.is_symlink():
+                    raise LineageError(
+                        f"{path} leads through the symbolic link {place}; looptop edits plain files only"
+                    )
+            if place.is_file():
+                there.append(path)
+            elif place.exists():
+                raise LineageError(f"{path} is no plain file; looptop edits plain files only")
+        if not there:
+            return {}
+        stored = self._git.run(
+            "hash-object", "-w", "--stdin-paths", stdin="".join(f"{path}\n" for path in there).encode()
+        )
+        contents = self._git.blobs(stored.decode().split())
+        return {path: content for path, content in zip(there, contents, strict=True) if content is not None}

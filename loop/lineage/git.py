@@ -312,3 +312,8 @@ class Plumbing:
             for part, word in (("NAME", name), ("EMAIL", email))
         }
         return {**self._place(), **who}
+
+
+def data(content: bytes) -> bytes:
+    """A `data` command in a stream for `git fast-import`."""
+    return b"data %d\n%b\n" % (len(content), content)

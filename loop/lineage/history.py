@@ -3,11 +3,10 @@
 `survey` is for every start: where the refs, the branch and the notes are, without any commit's message. `rebuild` is
 for a study whose journal is lost: two or three git processes, however many experiments there are; 1,000 take about
 110 ms. Where the refs are gone too (a clone brings only branches), the kept experiments still come back from the
-branch. `changes` are what experiments changed, as whole files.
-"""
+branch."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,33 +70,58 @@ class Survey:
     broken: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a commit changed against its parent: new full text by path, and how many lines."""
+class History:
+    """The study `tag` as git has it."""
 
-    edits: Mapping[str, str]
-    lines_added: int
-    lines_removed: int
+    def __init__(self, git: Plumbing, tag: str) -> None:
+        self._git, self._tag = git, tag
 
+    def survey(self, asked: Collection[str] = ()) -> Survey:
+        """Where everything of the study is; three or four git processes.
 
-def survey(git: Plumbing, tag: str, asked: Collection[str]) -> Survey:
-    """Look at one study: three or four git processes.
+        Args:
+            asked: commits that the journal names.
+        """
+        refs: dict[int, str] = {}
+        superseded: dict[str, int] = {}
+        for name, sha in _refs(self._git, self._tag):
+            if name.isdecimal():
+                refs[int(name)] = sha
+            elif name.startswith("superseded/") and (number := name[len("superseded/") :].split("-")[0]).isdecimal():
+                superseded[sha] = int(number)
+        named = {*refs.values(), *superseded, *asked}
+        branch = f"refs/heads/looptop/{self._tag}"
+        tip, standing = branch_state(self._git, branch)
+        there = frozenset(existing(self._git, named))
+        return Survey(
+            refs, superseded, notes_of(self._git, named), tip, standing, there, is_broken(self._git.common_dir / branch)
+        )
 
-    Args:
-        asked: commits that the journal names.
-    """
-    refs: dict[int, str] = {}
-    superseded: dict[str, int] = {}
-    for name, sha in _refs(git, tag):
-        if name.isdecimal():
-            refs[int(name)] = sha
-        elif name.startswith("superseded/") and (number := name[len("superseded/") :].split("-")[0]).isdecimal():
-            superseded[sha] = int(number)
-    named = {*refs.values(), *superseded, *asked}
-    branch = f"refs/heads/looptop/{tag}"
-    tip, standing = branch_state(git, branch)
-    there = frozenset(existing(git, named))
-    return Survey(refs, superseded, notes_of(git, named), tip, standing, there, is_broken(git.common_dir / branch))
+    def read(self) -> list[RecoveredExperiment]:
+        """All experiments of the study, ordered by id."""
+        found: dict[int, RecoveredExperiment] = {}
+        numbers = {sha: int(name) for name, sha in _refs(self._git, self._tag) if name.isdecimal()}
+        whole = existing(self._git, numbers)
+        ids = {sha: number for sha, number in numbers.items() if sha in whole}
+        if ids:
+            for sha, experiment in _read_commits(
+                self._git, "--no-walk=unsorted", "--stdin", stdin="\n".join(ids).encode()
+            ):
+                found[ids[sha]] = replace(experiment, id=ids[sha])
+        branch = f"refs/heads/looptop/{self._tag}"
+        if self._git.ask("rev-parse", "--verify", "--quiet", branch).status == 0:
+            # The filter is only a quick first sieve: "Study: a" is also in "Study: a-2".
+            for _, experiment in _read_commits(
+                self._git, "--first-parent", "--fixed-strings", f"--grep=Study: {self._tag}", branch, "--"
+            ):
+                ours = experiment.trailers.get("Study") == self._tag and experiment.id >= 0
+                if ours and found.get(experiment.id, experiment).sha == experiment.sha:
+                    found[experiment.id] = replace(experiment, kept=True)
+        by_sha = {experiment.sha: experiment.id for experiment in found.values()}
+        return [
+            replace(found[id_], parent_experiment=by_sha.get(found[id_].parent_sha or "", found[id_].parent_experiment))
+            for id_ in sorted(found)
+        ]
 
 
 def is_broken(ref: Path) -> bool:
@@ -152,63 +176,6 @@ def notes_of(git: Plumbing, commits: Collection[str]) -> dict[str, Judged]:
     texts = git.blobs(list(blobs.values()))
     found = ((sha, read_note(text.decode("utf-8", "replace"))) for sha, text in zip(blobs, texts, strict=True) if text)
     return {sha: note for sha, note in found if note is not None}
-
-
-def changes(git: Plumbing, commits: Sequence[str]) -> dict[str, Change]:
-    """What each of `commits` changed against its first parent; a deleted file is left out: no proposal deletes."""
-    asked = "".join(f"{sha}\n" for sha in commits).encode()
-    flags = ("-r", "-z", "--root", "--no-renames", "--no-ext-diff", "--no-textconv", "--stdin", "--numstat")
-    touched: dict[str, list[str]] = {sha: [] for sha in commits}
-    counts: dict[str, list[int]] = {sha: [0, 0] for sha in commits}
-    at = ""
-    for entry in git.run("diff-tree", *flags, stdin=asked).decode("utf-8", "replace").split("\0"):
-        # Each commit's own line stands before the first of its files.
-        line = entry.lstrip("\n")
-        if "\t" not in line:
-            at = line.strip() or at
-            continue
-        added, removed, path = line.split("\t", 2)
-        touched[at].append(path)
-        counts[at][0] += int(added) if added.isdecimal() else 0
-        counts[at][1] += int(removed) if removed.isdecimal() else 0
-    names = [f"{sha}:{path}" for sha in commits for path in touched[sha]]
-    texts = dict(zip(names, git.blobs(names), strict=True))
-    return {
-        sha: Change(
-            {
-                path: text.decode("utf-8", "replace")
-                for path in touched[sha]
-                if (text := texts[f"{sha}:{path}"]) is not None
-            },
-            *counts[sha],
-        )
-        for sha in commits
-    }
-
-
-def rebuild(git: Plumbing, tag: str) -> list[RecoveredExperiment]:
-    """All experiments of the study `tag`, ordered by id."""
-    found: dict[int, RecoveredExperiment] = {}
-    numbers = {sha: int(name) for name, sha in _refs(git, tag) if name.isdecimal()}
-    whole = existing(git, numbers)
-    ids = {sha: number for sha, number in numbers.items() if sha in whole}
-    if ids:
-        for sha, experiment in _read_commits(git, "--no-walk=unsorted", "--stdin", stdin="\n".join(ids).encode()):
-            found[ids[sha]] = replace(experiment, id=ids[sha])
-    branch = f"refs/heads/looptop/{tag}"
-    if git.ask("rev-parse", "--verify", "--quiet", branch).status == 0:
-        # The filter is only a quick first sieve: "Study: a" is also in "Study: a-2".
-        for _, experiment in _read_commits(
-            git, "--first-parent", "--fixed-strings", f"--grep=Study: {tag}", branch, "--"
-        ):
-            ours = experiment.trailers.get("Study") == tag and experiment.id >= 0
-            if ours and found.get(experiment.id, experiment).sha == experiment.sha:
-                found[experiment.id] = replace(experiment, kept=True)
-    by_sha = {experiment.sha: experiment.id for experiment in found.values()}
-    return [
-        replace(found[id_], parent_experiment=by_sha.get(found[id_].parent_sha or "", found[id_].parent_experiment))
-        for id_ in sorted(found)
-    ]
 
 
 def tags(git: Plumbing) -> list[str]:

@@ -129,8 +129,8 @@ class Worktrees:
             {path: content for path, content in contents if content is not None}, lost, sorted(map(shown, strays))
         )
 
-    def touched(self, name: str, commit: str) -> list[str]:
-        """Files of `commit` that are not as they were in the tree of that name: changed, replaced or gone.
+    def touched(self, name: str, commit: str, editable: Collection[str] = ()) -> tuple[str, ...]:
+        """Files of `commit` that a run has changed, replaced or removed in that tree, except for `editable` ones.
 
         Git compares by size and time first, and a run cannot set the time of change that it looks at.
 
@@ -144,11 +144,12 @@ class Worktrees:
         with self.one_at_a_time:
             records = self._records().get(tree.name, [])
         if not records:
-            return []
+            return ()
         place = {"GIT_DIR": str(records[0]), "GIT_WORK_TREE": str(tree)}
         arguments = ("diff-index", "--name-only", "-z", "--no-renames", "--ignore-submodules=all", commit)
         out = self._git.run(*arguments, env=place, cwd=tree if tree.is_dir() else self.home)
-        return sorted(os.fsdecode(entry) for entry in out.split(b"\0") if entry)
+        changed = (os.fsdecode(entry) for entry in out.split(b"\0") if entry)
+        return tuple(sorted(path for path in changed if path not in editable))
 
     def names(self) -> list[str]:
         """The names of all trees, whole or half made, and of those that only git's records still know."""

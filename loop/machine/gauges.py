@@ -7,9 +7,8 @@ every ten seconds at most. It never raises: what a device does not support, or n
 
 import math
 import os
-import random
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,7 +67,6 @@ class Reading:
             ram_total=self.ram_total,
             disk_free=self.disk_free,
             gpus=self.gpus,
-            run_memory=sum(run.memory for run in runs) if runs else None,
             runs=tuple(runs),
             gpu_use=self.gpu_use,
             foreign_pids=self.foreign_pids,
@@ -83,25 +81,6 @@ class Gauges(Protocol):
 
     def look(self, devices: Collection[int]) -> tuple[tuple[GpuGauge, GpuUse], ...]:
         """The GPUs with these NVML indices at this very moment, and who is on each; 10 ms a GPU, never raises."""
-
-
-def open_gauges(folder: Path | None = None, environ: Mapping[str, str] = os.environ) -> Gauges:
-    """This machine's gauges; `LOOPTOP_GAUGES=fake:8` makes up a machine with eight GPUs, for pictures and tests.
-
-    Args:
-        folder: on the disk whose free space counts; the current folder where it is not given.
-        environ: where LOOPTOP_GAUGES is looked up.
-
-    Raises:
-        ValueError: LOOPTOP_GAUGES is set to anything but `fake:N`.
-    """
-    wanted = environ.get("LOOPTOP_GAUGES", "")
-    if not wanted:
-        return MachineGauges(folder or Path())
-    kind, _, count = wanted.partition(":")
-    if kind != "fake" or not count.isdecimal():
-        raise ValueError(f"LOOPTOP_GAUGES={wanted!r} is not understood: leave it out, or use fake:N for N made-up GPUs")
-    return FakeGauges(int(count))
 
 
 class MachineGauges:
@@ -283,62 +262,3 @@ def _find_gpus(driver: Any, clock: Callable[[], float]) -> list[_Gpu]:
         return [_Gpu(driver, index, clock) for index in range(driver.nvmlDeviceGetCount())]
     except driver.NVMLError:
         return []
-
-
-class FakeGauges:
-    """A made-up machine: the same second of the same seed gives the same reading."""
-
-    GPU_MEMORY = 80 << 30
-    RAM = 128 << 30
-
-    def __init__(self, gpus: int, seed: int = 0, clock: Callable[[], float] = time.time) -> None:
-        self._count, self._seed, self._clock = gpus, seed, clock
-        self._users_at = -math.inf
-
-    def read(self) -> Reading:
-        """A machine that trains: busy GPUs that breathe a little, each in its own rhythm."""
-        now = math.floor(self._clock())
-        chance = random.Random(f"{self._seed}.{now}")
-        return Reading(
-            cpu=round(22 + 6 * math.sin(now / 7) + chance.random() * 4, 1),
-            ram_used=int(self.RAM * (0.32 + 0.02 * math.sin(now / 41))),
-            ram_total=self.RAM,
-            disk_free=412 << 30,
-            gpus=tuple(self._gpu(index, now, chance) for index in range(self._count)),
-            gpu_use=self._use(now),
-        )
-
-    def look(self, devices: Collection[int]) -> tuple[tuple[GpuGauge, GpuUse], ...]:
-        """See `Gauges`: nobody else is on a made-up GPU."""
-        gpus = self.read().gpus
-        return tuple((gpu, GpuUse(index=gpu.index, processes=())) for gpu in gpus if gpu.index in devices)
-
-    def _use(self, now: int) -> tuple[GpuUse, ...] | None:
-        """A training script on every GPU, and somebody's notebook on the last of several."""
-        if not self._count or now - self._users_at < USERS_S:
-            return None
-        self._users_at = now
-        mine = [
-            GpuProcess(pid=4300 + index, memory=self._held(index), user="ada", command="python train.py")
-            for index in range(self._count)
-        ]
-        guest = GpuProcess(pid=977, memory=3 << 30, user="grace", command="python -m ipykernel_launcher")
-        return tuple(
-            GpuUse(index=one.pid - 4300, processes=(guest, one) if one is mine[-1] and len(mine) > 1 else (one,))
-            for one in mine
-        )
-
-    def _held(self, index: int) -> int:
-        return int(self.GPU_MEMORY * (0.56 + 0.004 * index))
-
-    def _gpu(self, index: int, now: int, chance: random.Random) -> GpuGauge:
-        load = 0.93 + 0.05 * math.sin(now / 5 + index) + 0.02 * chance.random()
-        return GpuGauge(
-            index=index,
-            name="NVIDIA H100 80GB HBM3",
-            utilisation=round(100 * load),
-            memory_used=self._held(index),
-            memory_total=self.GPU_MEMORY,
-            temperature=round(58 + 6 * load + index % 3),
-            power=round(690 * load - 8 * index),
-        )

@@ -39,11 +39,11 @@ class StudyArchive:
         return best.commit if best is not None and best.commit else self._study.base
 
     async def paths(self) -> Sequence[str]:
-        return await asyncio.to_thread(self._lineage.paths, self._champion)
+        return await asyncio.to_thread(self._lineage.commits.paths, self._champion)
 
     async def read(self, path: str) -> str | None:
         try:
-            content = await asyncio.to_thread(self._lineage.read, self._champion, path)
+            content = await asyncio.to_thread(self._lineage.commits.read, self._champion, path)
         except LineageError:
             return None  # a path that leads outside, or no path at all
         if content is None or b"\0" in content:
@@ -59,7 +59,7 @@ class StudyArchive:
         if found is None or found.commit is None or found.parent_commit is None:
             return "it is not a commit, so there is no diff"
         try:
-            return await asyncio.to_thread(self._lineage.diff, found.parent_commit, found.commit)
+            return await asyncio.to_thread(self._lineage.commits.diff, found.parent_commit, found.commit)
         except LineageError as error:
             return f"the diff cannot be read: {error}"
 

@@ -217,7 +217,7 @@ class Dispatcher:
             return "ended with the supervisor"
         if lost is not None:
             return lost.reason
-        return (self._recorder.too_little_room() or "") if result.outcome == "crashed" else ""
+        return (self._recorder.disk.shortage() or "") if result.outcome == "crashed" else ""
 
     def _short_of_memory(self, job: Job, result: RunResult) -> bool:
         """Whether a verification ran out of memory for the first time. It is done again then: what it measures is on

@@ -151,7 +151,7 @@ class Judging:
         facts: list[tuple[e.Body, int | None, int | None]] = [(judged, experiment.id, None)]
         successor = experiment if judged.verdict == "kept" else champion
         if successor is None and self._study.best is not None:
-            await asyncio.to_thread(self._lineage.check_branch, self._study.best.commit or "")
+            await asyncio.to_thread(self._lineage.branch.check, self._study.best.commit or "")
         elif successor is not None:
             await self._move_branch(successor)
             metric = judged.metric if successor is experiment else successor.metric
@@ -174,10 +174,12 @@ class Judging:
         assert successor.commit
         old = self._study.best
         if old is None:
-            await self._recorder.with_room(partial(self._lineage.begin_branch, successor.commit))
+            await self._recorder.disk.retry_when_space(partial(self._lineage.branch.begin, successor.commit))
         else:
             assert old.commit
-            await self._recorder.with_room(partial(self._lineage.advance, successor.commit, old.commit))
+            await self._recorder.disk.retry_when_space(
+                partial(self._lineage.branch.advance, successor.commit, old.commit)
+            )
 
     async def write_notes(self, *experiments: Experiment) -> None:
         """Bring git's notes and the run folders in line with the verdicts of experiments; may be done again.
@@ -188,12 +190,12 @@ class Judging:
         notes = {experiment.commit: self.note(experiment) for experiment in experiments if experiment.commit}
         for experiment in experiments:
             await asyncio.to_thread(self._put_away, experiment)
-        await self._recorder.with_room(partial(self._lineage.record_verdicts, notes))
+        await self._recorder.disk.retry_when_space(partial(self._lineage.notes.write, notes))
 
     async def remove_note(self, experiment: Experiment) -> None:
         """Bring git's note in line with an experiment that has no verdict any more; may be done again."""
         if experiment.commit is not None:
-            await self._recorder.with_room(partial(self._lineage.forget_verdict, experiment.commit))
+            await self._recorder.disk.retry_when_space(partial(self._lineage.notes.remove, experiment.commit))
 
     def note(self, experiment: Experiment) -> dict[str, str]:
         """What git is told of an experiment's verdict."""

@@ -84,7 +84,7 @@ class Life:
                 trouble = await self._live(experiment, slot)
                 self._limited()  # now, and not with the next beat
             except (MachineFault, LineageError, OSError) as error:  # its worktree or its folders
-                self._recorder.excuse(error.cause if isinstance(error, MachineFault) else error)  # type: ignore[arg-type]
+                self._recorder.disk.pause_if_full(error.cause if isinstance(error, MachineFault) else error)
                 self._dispatcher.lose(experiment, "the disk is full")  # it is done again when there is room
             finally:
                 self._claimed.discard(experiment.id)

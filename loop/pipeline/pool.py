@@ -114,8 +114,8 @@ class ResearcherPool:
             except (JournalError, DiskError):
                 raise
             except LineageError as error:  # such as a coding agent's worktree
-                self._recorder.excuse(error)
-                await self._recorder.room()
+                self._recorder.disk.pause_if_full(error)
+                await self._recorder.disk.wait_for_space()
             except Exception as error:
                 expected = isinstance(error, ProposalFailed)
                 if not expected:

@@ -48,7 +48,7 @@ class Proposals:
     def _files(self, commit: str) -> dict[str, str]:
         key = commit, self._study.contract.edit
         if key not in self._read:
-            contents = {path: self._lineage.read(commit, path) for path in self._study.contract.edit}
+            contents = {path: self._lineage.commits.read(commit, path) for path in self._study.contract.edit}
             texts = {path: text.decode("utf-8", "replace") for path, text in contents.items() if text is not None}
             self._read = {key: texts}  # only the champion's are asked for again and again: 4 ms of git each time
         return self._read[key]
@@ -189,7 +189,7 @@ class Proposals:
         commit = partial(
             self._lineage.commit, experiment.id, parent_commit, contents, message, experiment.proposed_at, like
         )
-        return await self._recorder.with_room(commit, told)
+        return await self._recorder.disk.retry_when_space(commit, told)
 
     async def commit_again(self, experiment: Experiment, like: str | None) -> None:
         """Make the commit again that the journal names and git has lost: the same one, since it holds nothing new.
@@ -209,7 +209,7 @@ class Proposals:
                 files: Mapping[str, str] = self.edits(experiment)
             else:  # it was moved onto a new champion then
                 moved = last.parent_commit, step.parent_commit, last.commit, self._study.contract.edit
-                merged = await self._recorder.with_room(partial(self._lineage.merge, *moved))
+                merged = await self._recorder.disk.retry_when_space(partial(self._lineage.commits.merge, *moved))
                 files = {path: content.decode("utf-8", "replace") for path, content in merged.items()}
             if last is None or last.commit != step.commit:
                 made = (await self._commit(experiment, step.parent, step.parent_commit, files, like)).sha
@@ -228,14 +228,14 @@ class Proposals:
             return None
         assert experiment.commit and experiment.parent_commit and champion.commit
         merge = partial(
-            self._lineage.merge,
+            self._lineage.commits.merge,
             experiment.parent_commit,
             champion.commit,
             experiment.commit,
             self._study.contract.edit,
         )
         try:
-            merged = await self._recorder.with_room(merge)
+            merged = await self._recorder.disk.retry_when_space(merge)
         except MergeConflict:
             return Rejected(f"it changes the same lines as the new champion, experiment {champion.id}, does")
         texts = {path: content.decode("utf-8", "replace") for path, content in merged.items() if content is not None}

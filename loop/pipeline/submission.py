@@ -62,11 +62,11 @@ def look(lineage: Lineage, study: Study) -> Edit | str:
     if baseline is None or baseline.commit is None:
         return f"there is no baseline yet that an edit of {files} could be compared with; start the loop first"
     try:
-        head = lineage.head()
+        head = lineage.checkout.head()
         parent = next((x for x in study.experiments.values() if x.commit == head), baseline)
         assert parent.commit is not None
         before = _texts(lineage, parent.commit, study)
-        contents = lineage.working_copy(study.contract.edit)
+        contents = lineage.checkout.working_copy(study.contract.edit)
     except LineageError as error:
         return str(error)
     copy: dict[str, str] = {}
@@ -90,7 +90,7 @@ def look(lineage: Lineage, study: Study) -> Edit | str:
 
 
 def _texts(lineage: Lineage, commit: str, study: Study) -> dict[str, str]:
-    contents = {path: lineage.read(commit, path) for path in study.contract.edit}
+    contents = {path: lineage.commits.read(commit, path) for path in study.contract.edit}
     return {path: content.decode("utf-8", "replace") for path, content in contents.items() if content is not None}
 
 
@@ -130,7 +130,7 @@ async def _tell(lineage: Lineage, recorder: Recorder) -> None:
     study = recorder.study
     # The thread must not see the study grow under it.
     still = replace(study, experiments=dict(study.experiments), fingerprints=dict(study.fingerprints))
-    found = await recorder.with_room(partial(look, lineage, still))
+    found = await recorder.disk.retry_when_space(partial(look, lineage, still))
     told = e.CheckoutChanged()
     if isinstance(found, Edit):
         request = found.request

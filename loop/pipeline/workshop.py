@@ -59,17 +59,17 @@ class AgentWorktree:
         study = self._recorder.study
         commit = study.best.commit if study.best is not None and study.best.commit else study.base
         try:
-            spec = self._lay_out(bench, command, text, deadline, self._lineage.tree_path(name))
+            spec = self._lay_out(bench, command, text, deadline, self._lineage.trees.path(name))
             result = await self._run(spec, name, commit, heard)
             editable = study.contract.edit
             try:
-                found = await asyncio.to_thread(self._lineage.tree_changes, name, commit, editable, guards.LARGEST)
+                found = await asyncio.to_thread(self._lineage.trees.changes, name, commit, editable, guards.LARGEST)
             except LineageError as error:  # it may have done anything to its tree, and that must not end the loop
                 found = TreeChanges({}, {}, ())
                 return _work(result, found, f"what it did cannot be looked at: {error}")
             return _work(result, found)
         finally:
-            removing = asyncio.get_running_loop().run_in_executor(None, self._lineage.remove_tree, name)
+            removing = asyncio.get_running_loop().run_in_executor(None, self._lineage.trees.remove, name)
             await _settle(removing)
             self._benches.discard(bench)
             removing.result()
@@ -94,8 +94,8 @@ class AgentWorktree:
         """Make the tree and run the command in it to its end. However this ends, nothing of either goes on after it."""
 
         def make() -> None:
-            self._lineage.remove_tree(name)
-            self._lineage.add_tree(name, commit)
+            self._lineage.trees.remove(name)
+            self._lineage.trees.add(name, commit)
 
         # No task but a thread's future: when the caller is cancelled git goes on all the same, and is waited for.
         making = asyncio.get_running_loop().run_in_executor(None, make)

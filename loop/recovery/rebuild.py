@@ -167,8 +167,8 @@ def _write(workspace: Workspace, place: Path, tag: str | None) -> Rebuilt:
     lineage = Lineage(workspace.root, _which(workspace.root, old.study.tag, tag))
     program = None if old.study.tag else programs.load(workspace.root)
     edit = old.study.contract.edit if program is None else program.contract.edit
-    numbers = [found.id for found in lineage.rebuild()]
-    survey = lineage.survey()
+    numbers = [found.id for found in lineage.history.read()]
+    survey = lineage.history.survey()
     remembered = remember(lineage, edit, numbers)
     found = [remembered[number] for number in sorted(remembered)]
     if not found and not old.study.experiments:
@@ -190,7 +190,7 @@ def _write(workspace: Workspace, place: Path, tag: str | None) -> Rebuilt:
                 f"known; where it was begun, or in a clone after `{FETCH}`, there may be more"
             )
         started = e.StudyStarted(
-            tag=lineage.tag, branch=lineage.branch, base=baseline.commit.parent_sha, contract=contract, text=text
+            tag=lineage.tag, branch=lineage.branch.name, base=baseline.commit.parent_sha, contract=contract, text=text
         )
         facts.insert(0, Dated(min(fact.at for fact in facts), started, None, None))
     rebuilt = Rebuilt(lineage.tag, old.events, tuple(old.gaps), tuple(restored))

@@ -32,17 +32,17 @@ _RUN_FOLDER = re.compile(r"(\d+)\.(\d+)")
 
 def look(workspace: Workspace, lineage: Lineage, study: Study) -> Observed:
     """Everything beside the study that recovery looks at. Blocks for some 20 ms, and 0.1 ms an experiment."""
-    survey = lineage.survey({x.commit for x in study.experiments.values() if x.commit is not None})
+    survey = lineage.history.survey({x.commit for x in study.experiments.values() if x.commit is not None})
     judged = _judgements(workspace, compare.contradicted(study, survey))
     unknown = compare.strangers(study, survey, judged) if study.tag else []
     return Observed(
         survey=survey,
         remembered=remember(lineage, study.contract.edit, unknown),
         judged=judged,
-        trees=tuple(lineage.trees()),
+        trees=tuple(lineage.trees.names()),
         processes=tuple(found.command for found in find_leftovers(workspace.folder)),
         locks=tuple(map(str, lineage.left_by_dead_gits())),
-        foreign_locks=lineage.foreign_locks(time.time()),
+        foreign_locks=lineage.refs.foreign_locks(time.time()),
         folders=_folders(workspace),
     )
 
@@ -61,12 +61,12 @@ def remember(lineage: Lineage, editable: Sequence[str], numbers: Iterable[int]) 
     wanted = set(numbers)
     if not wanted:
         return {}
-    commits = [found for found in lineage.rebuild() if found.id in wanted]
+    commits = [found for found in lineage.history.read() if found.id in wanted]
     remembered = {}
     for at in range(0, len(commits), AT_ONCE):
         some = commits[at : at + AT_ONCE]
-        changes = lineage.changes([found.sha for found in some])
-        before = lineage.files(list({found.parent_sha for found in some if found.parent_sha}), editable)
+        changes = lineage.commits.changes([found.sha for found in some])
+        before = lineage.commits.files(list({found.parent_sha for found in some if found.parent_sha}), editable)
         for found in some:
             remembered[found.id] = GitRecord(found, changes[found.sha], before.get(found.parent_sha or "", {}))
     return remembered
@@ -110,7 +110,7 @@ class Repair:
 
     async def look(self) -> list[Finding]:
         """What disagrees now."""
-        await asyncio.to_thread(self._lineage.clear_half_made_trees)
+        await asyncio.to_thread(self._lineage.trees.clear_half_made)
         world = await asyncio.to_thread(look, self._workspace, self._lineage, self._study)
         return compare.compare(self._study, world)
 
@@ -138,7 +138,7 @@ class Repair:
 
     async def _clear(self) -> None:
         await self._sweep()
-        await asyncio.to_thread(self._lineage.clear_stale_trees)
+        await asyncio.to_thread(self._lineage.clear_stale)
 
     async def _mend(self, mend: d.Mend) -> None:
         experiments = self._study.experiments
@@ -152,7 +152,7 @@ class Repair:
             case d.CommitAgain(experiment=number):
                 await self._commit_again(number)
             case d.Point(experiment=number, commit=sha):
-                await asyncio.to_thread(self._lineage.point, number, sha)
+                await asyncio.to_thread(self._lineage.refs.point, number, sha)
             case d.Record(facts=facts):
                 self._recorder.record_dated(facts)
             case d.Forget(experiment=number):
@@ -160,13 +160,13 @@ class Repair:
             case d.SetAside(folder=folder):
                 await asyncio.to_thread(self._set_aside, folder)
             case d.PutBack(commit=commit, seen=seen):
-                await asyncio.to_thread(self._lineage.put_back, commit, seen)
+                await asyncio.to_thread(self._lineage.branch.put_back, commit, seen)
 
     async def _commit_again(self, number: int) -> None:
         """Make a lost commit again, and before it those that it was made on."""
         experiment = self._study.experiments[number]
         survey = await asyncio.to_thread(
-            self._lineage.survey, {x.commit for x in self._study.experiments.values() if x.commit}
+            self._lineage.history.survey, {x.commit for x in self._study.experiments.values() if x.commit}
         )
         if experiment.commit in survey.there:
             return  # somebody else's was made on it
@@ -174,7 +174,7 @@ class Repair:
         if parent is not None and parent.commit == experiment.parent_commit:
             await self._commit_again(parent.id)
         like = next((sha for sha in survey.refs.values() if sha in survey.there), None)
-        await asyncio.to_thread(self._lineage.make_room, number)
+        await asyncio.to_thread(self._lineage.refs.make_room, number)
         try:
             await self._proposals.commit_again(experiment, like)
         except LineageError as error:

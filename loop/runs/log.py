@@ -161,7 +161,7 @@ def read_log(folder: Path, offset: int = 0, max_bytes: int = 65536) -> LogPiece:
         torn = _TORN.search(data, max(0, len(data) - 256))
         if torn and torn.start() > 0:
             data = data[: torn.start()]
-        text = plain(data.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n"))
+        text = plain(data.decode("utf-8", "replace"))
         return LogPiece(start, start + len(data), text)
     return LogPiece(offset, offset, "")
 

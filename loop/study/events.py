@@ -194,8 +194,6 @@ class GaugeRead(Fact):
     ram_total: int
     disk_free: int
     gpus: tuple[GpuGauge, ...] = ()
-    run_memory: int | None = None
-    """Main memory of the current runs."""
     runs: tuple[RunGauge, ...] = ()
     gpu_use: tuple[GpuUse, ...] | None = None
     """None in a reading that did not ask: process lists are asked for seldom, because they slow a training run."""
@@ -552,6 +550,10 @@ STREAM: frozenset[str] = frozenset({"thought", "step_sampled", "gauge_read"})
 
 REQUESTS: frozenset[str] = frozenset(body.model_fields["kind"].default for body in _BODIES if issubclass(body, Request))
 """What a person asks for."""
+
+
+Entry = tuple[Body, int | None, int | None]
+"""A body to be recorded, with its experiment and its run."""
 
 
 class Event(NamedTuple):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
-from loop.machine.disk import Room
+from loop.machine.disk import DiskReserve
 from loop.machine.gauges import Gauges
 from loop.pipeline.archive import StudyArchive
 from loop.pipeline.dispatcher import Dispatcher
@@ -27,7 +27,7 @@ class Parts:
     """What a supervisor is made of, but for what only its parts know."""
 
     prepared: Prepared
-    room: Room
+    reserve: DiskReserve
     recorder: Recorder
     executor: Executor
     dispatcher: Dispatcher
@@ -49,10 +49,10 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         executor: where runs happen; this machine, where none is given.
     """
     workspace, lineage = prepared.workspace, prepared.lineage
-    room = Room(workspace.folder, lineage.store)
-    recorder = Recorder(journal, room)
+    reserve = DiskReserve(workspace.folder, lineage.git.common_dir)
+    recorder = Recorder(journal, reserve)
     limit = LimitWatch(recorder)
-    executor = executor or LocalExecutor(workspace, lineage, gauges, prepared.sandbox)
+    executor = executor or LocalExecutor(workspace, lineage.trees, lineage.commits.read, gauges, prepared.sandbox)
     judging = Judging(workspace, lineage, recorder)
     proposals = Proposals(lineage, recorder, journal)
     dispatcher = Dispatcher(workspace, recorder, executor)
@@ -62,7 +62,7 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     repair = Repair(workspace, lineage, recorder, proposals, judging, executor.sweep)
     return Parts(
         prepared=prepared,
-        room=room,
+        reserve=reserve,
         recorder=recorder,
         executor=executor,
         dispatcher=dispatcher,

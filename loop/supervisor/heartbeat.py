@@ -76,8 +76,8 @@ class Heartbeat:
                 if study.contract.limits.disk is not None and time.monotonic() - walked > DISK_INTERVAL:
                     self._limit.disk_used = await asyncio.to_thread(self._workspace.disk_used)
                     walked = time.monotonic()
-                self._recorder.look_for_room()
-                self._recorder.look_at_readers()
+                self._recorder.disk.check()
+                self._recorder.check_wal()
             except OSError:
                 # The folder can go between the look at it above and these.
                 if gone := self.folder_gone():

@@ -12,7 +12,7 @@ from typing import Any
 from loop.config.overrides import Overrides
 from loop.journal import Journal, exists
 from loop.lineage import find_root
-from loop.machine.gauges import open_gauges
+from loop.machine.gauges import MachineGauges
 from loop.machine.systemd import lingers, outside_the_session
 from loop.study.state import FOLDED, fold
 from loop.supervisor.build import build
@@ -61,7 +61,7 @@ def work(start: Path, flags: Overrides, beside: Callable[[Path], Coroutine[Any, 
         if not begun and exists(workspace.journal):
             prepared = preflight(start, flags)  # another was here between our look and our lock, and has begun a study
         journal = held.enter_context(Journal(workspace.journal, create=True))
-        gauges = open_gauges(workspace.root)
+        gauges = MachineGauges(workspace.root)
         supervisor = Supervisor(build(prepared, journal, gauges))
 
         async def both() -> End:

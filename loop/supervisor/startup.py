@@ -171,12 +171,12 @@ class Startup:
 
     async def _begin(self, contract: Contract) -> None:
         """Begin the study with its baseline: the editable files as they stand in the person's checkout."""
-        base = await asyncio.to_thread(self._lineage.head)
-        files = await asyncio.to_thread(self._lineage.working_copy, contract.edit)
+        base = await asyncio.to_thread(self._lineage.checkout.head)
+        files = await asyncio.to_thread(self._lineage.checkout.working_copy, contract.edit)
         edits = {
             path: content.decode("utf-8", "replace")
             for path, content in files.items()
-            if self._lineage.read(base, path) != content
+            if self._lineage.commits.read(base, path) != content
         }
         baseline = self._study.baseline
         unchanged = self._study.base == base and self._study.contract.protocol_id == contract.protocol_id
@@ -185,7 +185,7 @@ class Startup:
             return  # begun under an earlier supervisor; its runs count
         started = e.StudyStarted(
             tag=self._lineage.tag,
-            branch=self._lineage.branch,
+            branch=self._lineage.branch.name,
             base=base,
             contract=contract,
             text=self._prepared.program.text,
@@ -196,7 +196,7 @@ class Startup:
         )
         recorded = e.EditsRecorded(edits=edits)
         self._recorder.record_all([(started, None, None), (proposed, 0, None), (recorded, 0, None)])
-        if dirty := await asyncio.to_thread(self._lineage.dirty, (*contract.edit, programs.NAME)):
+        if dirty := await asyncio.to_thread(self._lineage.checkout.dirty, (*contract.edit, programs.NAME)):
             shown = ", ".join(dirty[:5]) + (f" and {len(dirty) - 5} more" if len(dirty) > 5 else "")
             message = f"runs use the committed version of {shown}; your checkout has uncommitted changes there"
             self._recorder.record(e.Fault(where="checkout", message=message))

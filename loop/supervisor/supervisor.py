@@ -65,9 +65,9 @@ class Supervisor:
             asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
             # Heard at once too, while the event loop stands still for lack of room on the disk.
             signal.signal(number, self._on_signal)
-        self._parts.room.keep()
+        self._parts.reserve.reserve()
         loop = asyncio.get_running_loop()
-        self._prepared.lineage.patience.for_ever(lambda waits: _call_in_loop(loop, self._git, waits))
+        self._prepared.lineage.git.patience.for_ever(lambda waits: _call_in_loop(loop, self._git, waits))
         try:
             failure = await self._parts.startup.open(self._parts.executor.slots())
             end = End(failure, failed=True) if failure else await self._work()
@@ -131,7 +131,7 @@ class Supervisor:
     async def _close(self, end: End) -> None:
         """End the current runs (they are run again), then everything else, and say why."""
         self._life.closing = self._recorder.hurry = True
-        self._prepared.lineage.patience.end()
+        self._prepared.lineage.git.patience.end()
         dispatcher, began = self._parts.dispatcher, time.monotonic()
         dispatcher.kill_all()
         while dispatcher.busy and time.monotonic() - began < LONGEST_GOODBYE:  # noqa: ASYNC110 - the journal may be
@@ -144,14 +144,14 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._parts.executor.close()
-        await self._recorder.finish(LONGEST_GOODBYE)  # what git has made is in the journal, too
+        await self._recorder.disk.finish(LONGEST_GOODBYE)  # what git has made is in the journal, too
         stops = [request for request in self.study.open_requests() if request.kind == "stopped"]
         fulfilled = [(e.RequestFulfilled(request=request.seq, outcome="stopped"), None, None) for request in stops]
         stopped = e.SupervisorStopped(reason=end.reason, failed=end.failed, signal=end.signal)
         try:
             self._recorder.record_all([*fulfilled, (stopped, None, None)])
         except JournalError as error:
-            self._parts.room.give_all()
+            self._parts.reserve.release_all()
             reason = end.reason if str(error) in end.reason else f"{end.reason}; {error}"
             log.error("the loop has ended, and its journal could not be told: %s. `looptop` goes on from there", reason)
             end.failed = True

@@ -15,7 +15,6 @@ from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
-from loop.machine.gauges import FakeGauges
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink
 from loop.sandbox.backend import choose
 from loop.supervisor.build import build
@@ -23,6 +22,7 @@ from loop.supervisor.startup import Prepared
 from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
 from tests.cheats import edit
+from tests.gauges import FakeGauges
 
 
 class Cheater:

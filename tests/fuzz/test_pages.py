@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import strategies as st
 
-from loop.researchers.briefing.excerpt import fenced, one_line, tokens, visible, within
+from loop.researchers.briefing.excerpt import fenced, one_line, tokens, within
 from loop.researchers.web import arxiv_query, clean
 from loop.researchers.web.addresses import WebError, check
 from loop.researchers.web.reading import decode
+from loop.sanitize import plain
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import TEXTS, as_bytes, one_sentence
@@ -69,7 +70,7 @@ def read(data: bytes) -> None:
     text = decode(data, data[:10].decode("latin-1"), markup=True)
     shown = clean(text)
     assert clean(shown) == shown and "\x1b" not in shown
-    for said in (visible(text), fenced("a page", text, 200), one_line(text, 100)):
+    for said in (plain(text), fenced("a page", text, 200), one_line(text, 100)):
         assert "\x1b" not in said and "\u202e" not in said
     assert len(one_line(text, 100)) <= 100 and tokens(within(text, 60, "more")) <= 60
     body = fenced("a page", text, 200)
@@ -104,5 +105,5 @@ def test_a_megabyte_of_one_sign_costs_no_more_than_its_length(piece: str, budget
     """What goes back over it at each sign takes hours here, so the time-out ends it."""
     budget.tried += 1
     text = piece * ((1_000_000 if budget.seconds else 100_000) // len(piece)) + "x"
-    for shown in (clean(text), visible(text), fenced("a page", text, 200), within(text, 60, ""), one_line(text, 100)):
+    for shown in (clean(text), plain(text), fenced("a page", text, 200), within(text, 60, ""), one_line(text, 100)):
         assert len(shown) <= len(text) + 1000

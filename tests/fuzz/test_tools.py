@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from loop.policy import guards
 from loop.researchers.agents.closing import title_of
-from loop.researchers.briefing.excerpt import visible
 from loop.researchers.llm import text_tools
 from loop.researchers.llm.thinking import Splitter
 from loop.researchers.llm.toolbox import RESULT, GivenUp, Toolbox
 from loop.researchers.patching import Refused, diff, replace_once
+from loop.sanitize import plain
 from loop.study.contract import Contract
 from loop.study.events import EditsRecorded, ExperimentProposed, decode, encode
 from tests.fuzz import corpus
@@ -94,7 +94,7 @@ async def converse(calls: list[tuple[str, str]]) -> None:
         told = ExperimentProposed(
             researcher="llm", title=proposal.title, hypothesis=proposal.hypothesis, expected=proposal.expected
         )
-        assert visible(proposal.title) == proposal.title and decode(encode(told))
+        assert plain(proposal.title) == proposal.title and decode(encode(told))
         assert decode(encode(EditsRecorded(edits=dict(proposal.edits))))
         guards.refusal(brief.contract, brief.files, proposal.edits)
         guards.fingerprint({**brief.files, **proposal.edits})

@@ -17,9 +17,9 @@ import pytest
 from loop.journal import Journal, JournalBusy, JournalDamaged, JournalError
 from loop.journal.filesystem import is_remote, kind_at
 from loop.journal.recorder import FLUSH_INTERVAL, JOURNAL, Recorder
-from loop.journal.wal import WAL_USUAL, flush_factor, holding, wal_size
+from loop.journal.wal import WAL_USUAL, flush_factor, wal_size
 from loop.lineage import LineageError
-from loop.machine.disk import Room, is_full, marks, out_of_order
+from loop.machine.disk import DiskReserve, is_full, marks, out_of_order
 from loop.study import events as e
 from tests.disks import fill, read_only, small_disk
 
@@ -292,16 +292,16 @@ def test_on_a_read_only_file_system_everything_can_be_looked_at(path: Path, unfi
 def test_a_reserve_is_really_taken_and_really_given_back(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "32m") as disk:
         free = shutil.disk_usage(disk).free
-        room, wanted = Room(disk), marks(32 << 20)
+        reserve, wanted = DiskReserve(disk), marks(32 << 20)
         assert (wanted.start, wanted.pause, wanted.reserve) == (8 << 20, 2 << 20, 256 << 10)
-        assert room.keep() and room.short() is None and room.enough()
+        assert reserve.reserve() and reserve.shortage() is None and reserve.recovered()
         assert free - shutil.disk_usage(disk).free == wanted.reserve
         fill(disk)
-        assert room.short() == f"the disk under {disk} has 0.0 MB left; nothing new starts until 8.0 MB are free"
-        assert room.give() and not room.give()
+        assert reserve.shortage() == f"the disk under {disk} has 0.0 MB left; nothing new starts until 8.0 MB are free"
+        assert reserve.release() and not reserve.release()
         assert shutil.disk_usage(disk).free == wanted.reserve - (64 << 10)
-        assert not room.enough() and not room.keep()
-        room.give_all()
+        assert not reserve.recovered() and not reserve.reserve()
+        reserve.release_all()
         assert shutil.disk_usage(disk).free == wanted.reserve
     large = marks(1 << 40)
     assert (large.start, large.pause, large.reserve) == (256 << 20, 64 << 20, 8 << 20)
@@ -330,30 +330,30 @@ def test_what_failed_for_a_disk_is_told_from_what_a_proposal_did(error: Exceptio
 
 def test_a_write_that_found_no_room_says_what_is_waited_for_where_there_is_some_by_now(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "32m") as disk, Journal(disk / "journal.db", create=True) as journal:
-        recorder = Recorder(journal, Room(disk))
-        recorder.excuse(LineageError("git fast-import failed in a: No space left on device"))
+        recorder = Recorder(journal, DiskReserve(disk))
+        recorder.disk.pause_if_full(LineageError("git fast-import failed in a: No space left on device"))
         assert recorder.study.troubles["disk"].message == (
             "git fast-import failed in a: No space left on device; nothing new starts until 8.0 MB are free"
         )
-        recorder.look_for_room()
+        recorder.disk.check()
         assert not recorder.study.short_of_room
 
 
 async def test_what_is_said_on_a_full_disk_is_written_in_the_place_of_the_reserve(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "32m") as disk, Journal(disk / "journal.db", create=True) as journal:
-        room = Room(disk)
-        room.keep()
-        recorder = Recorder(journal, room)
+        reserve = DiskReserve(disk)
+        reserve.reserve()
+        recorder = Recorder(journal, reserve)
         recorder.stream(e.Thought(researcher="r", text="in the middle of a "))
         ballast = fill(disk)
         recorder.stream(e.Thought(researcher="r", text="thought"))
         recorder.record(e.NoteWritten(researcher="r", text=20_000 * "x"))
         assert [event.kind for event in journal.read()] == ["thought", "note_written", "fault"]
         assert "MB left; nothing new starts until 8.0 MB are free" in recorder.study.troubles["disk"].message
-        recorder.look_for_room()
+        recorder.disk.check()
         assert recorder.study.short_of_room
         ballast.unlink()
-        recorder.look_for_room()
+        recorder.disk.check()
         assert not recorder.study.short_of_room
         assert (disk / "reserve").stat().st_blocks * 512 >= marks(32 << 20).reserve, (
             "it is there again for the next time"
@@ -366,13 +366,13 @@ from pathlib import Path
 from loop.study import events as e
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
-from loop.machine.disk import Room
+from loop.machine.disk import DiskReserve
 async def main():
     folder = Path(sys.argv[1])
     with Journal(folder / "journal.db", create=True) as journal:
-        room = Room(folder)
-        room.keep()
-        recorder = Recorder(journal, room)
+        reserve = DiskReserve(folder)
+        reserve.reserve()
+        recorder = Recorder(journal, reserve)
         for n in range(300):
             recorder.stream(e.Thought(researcher="r", text=f"about {n}"))
             recorder.record(e.NoteWritten(researcher="r", text=f"{n} " + 4000 * "x"))
@@ -395,7 +395,7 @@ def test_facts_that_nobody_has_room_for_wait_and_are_written_in_order_when_there
             worker.stdin.flush()
             stands = worker.stderr.readline().decode()  # the reserve is used up too
             assert stands.startswith(f"the disk of {disk}/journal.db is full, so the journal takes nothing more;")
-            assert stands.endswith("; the loop stands still until it can be written\n")
+            assert stands.endswith("; the loop waits until it can be written\n")
             ballast.unlink()
             assert worker.stdout.read().split()[-1] == b"299"
         assert worker.returncode == 0
@@ -420,17 +420,6 @@ def test_a_full_disk_can_be_looked_at_and_a_request_says_why_not(tmp_path: Path,
 # --- somebody holds on -----------------------------------------------------------------------------------------
 
 
-def test_who_reads_without_an_end_is_named_and_nobody_else(
-    path: Path, hold: Callable[[str], "subprocess.Popen[bytes]"]
-) -> None:
-    with Journal(path) as journal:
-        assert holding(path) == []
-        reader = hold("BEGIN")
-        journal.append(e.Paused())
-        assert [found.split(" (")[0] for found in holding(path)] == [f"process {reader.pid}"]
-        assert Path(sys.executable).name in holding(path)[0]
-
-
 async def test_a_reader_that_holds_on_is_told_of_and_the_wal_is_cut_off_when_it_is_gone(
     path: Path, hold: Callable[[str], "subprocess.Popen[bytes]"]
 ) -> None:
@@ -440,15 +429,16 @@ async def test_a_reader_that_holds_on_is_told_of_and_the_wal_is_cut_off_when_it_
         while journal.wal_size <= WAL_USUAL:
             journal.append(e.NoteWritten(researcher="r", text=(1 << 20) * "x"))
         for _ in range(4):
-            recorder.look_at_readers()
+            recorder.check_wal()
         recorder.catch_up()
         trouble = recorder.study.troubles[JOURNAL]
-        assert trouble.message.startswith(f"process {reader.pid} (") and "end it, or its transaction" in trouble.message
+        assert trouble.message.startswith("another program keeps a read transaction open on the journal")
+        assert f"end that program (`lsof {path}` lists who has it open)" in trouble.message
         assert trouble.tries == 1, "it is told of once"
         assert flush_factor(journal.wal_size) > 1
         psutil.Process(reader.pid).kill()
         reader.wait()
-        recorder.look_at_readers()
+        recorder.check_wal()
         recorder.catch_up()
         assert JOURNAL not in recorder.study.troubles
         assert journal.wal_size < 100_000 and flush_factor(journal.wal_size) == 1
@@ -475,11 +465,13 @@ def test_hours_of_a_reader_that_holds_on_cost_what_is_said_in_them_and_not_a_pag
         print(f"{written} events of {said >> 20} MB in {commits} commits: a WAL of {journal.wal_size >> 20} MB")
 
 
-def test_who_holds_the_write_lock_is_named(path: Path, hold: Callable[[str], "subprocess.Popen[bytes]"]) -> None:
+def test_a_write_lock_that_somebody_holds_is_a_sentence(
+    path: Path, hold: Callable[[str], "subprocess.Popen[bytes]"]
+) -> None:
     with Journal(path) as journal:
         writer = hold("BEGIN IMMEDIATE")
         journal._db.execute("PRAGMA busy_timeout=50")
-        with pytest.raises(JournalBusy, match=rf"process {writer.pid} \(.*\) holds .* and lets nobody write; end it"):
+        with pytest.raises(JournalBusy, match=r"another program holds .* and lets nobody write; end it \(`lsof "):
             journal.append(e.Paused())
         writer.kill()
         writer.wait()

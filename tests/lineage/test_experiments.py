@@ -29,8 +29,8 @@ def with_lr(value: str) -> bytes:
 
 
 def test_the_same_commit_again_is_the_same_commit(lineage: Lineage) -> None:
-    first = lineage.commit(1, lineage.head(), {"train.py": with_lr("0.05")}, IDEA, AT)
-    again = lineage.commit(1, lineage.head(), {"train.py": with_lr("0.05")}, IDEA, AT)
+    first = lineage.commit(1, lineage.checkout.head(), {"train.py": with_lr("0.05")}, IDEA, AT)
+    again = lineage.commit(1, lineage.checkout.head(), {"train.py": with_lr("0.05")}, IDEA, AT)
     assert first == again
     assert (first.lines_added, first.lines_removed) == (1, 1)
     assert git(lineage.root, "for-each-ref", "--format=%(refname) %(objectname)", "refs/looptop") == (
@@ -39,12 +39,12 @@ def test_the_same_commit_again_is_the_same_commit(lineage: Lineage) -> None:
 
 
 def test_a_commit_made_anew_keeps_the_old_one_aside(lineage: Lineage) -> None:
-    first = lineage.commit(1, lineage.head(), {"train.py": with_lr("0.05")}, IDEA, AT)
-    second = lineage.commit(1, lineage.head(), {"train.py": with_lr("0.01")}, IDEA, AT)
-    lineage.commit(1, lineage.head(), {"train.py": with_lr("0.02")}, IDEA, AT)
+    first = lineage.commit(1, lineage.checkout.head(), {"train.py": with_lr("0.05")}, IDEA, AT)
+    second = lineage.commit(1, lineage.checkout.head(), {"train.py": with_lr("0.01")}, IDEA, AT)
+    lineage.commit(1, lineage.checkout.head(), {"train.py": with_lr("0.02")}, IDEA, AT)
     aside = git(lineage.root, "for-each-ref", "--format=%(objectname)", "refs/looptop/study/superseded").split()
     assert sorted(aside) == sorted([first.sha, second.sha])
-    assert [e.id for e in lineage.rebuild()] == [1]
+    assert [e.id for e in lineage.history.read()] == [1]
 
 
 def test_files_keep_their_mode_and_may_come_and_go(lineage: Lineage) -> None:
@@ -54,7 +54,7 @@ def test_files_keep_their_mode_and_may_come_and_go(lineage: Lineage) -> None:
         'new/a "b" \\ ü.py': b"x = 1\n",
         "blob.bin": bytes(range(256)),
     }
-    sha = lineage.commit(1, lineage.head(), files, IDEA, AT).sha
+    sha = lineage.commit(1, lineage.checkout.head(), files, IDEA, AT).sha
     tree = git(lineage.root, "-c", "core.quotePath=false", "ls-tree", "-r", "-z", sha)
     assert {entry.split("\t")[1]: entry[:6] for entry in tree.split("\0") if entry} == {
         "go.sh": "100755",
@@ -62,10 +62,10 @@ def test_files_keep_their_mode_and_may_come_and_go(lineage: Lineage) -> None:
         'new/a "b" \\ ü.py': "100644",
         "blob.bin": "100644",
     }
-    assert lineage.read(sha, "blob.bin") == bytes(range(256))
-    assert lineage.read(sha, 'new/a "b" \\ ü.py') == b"x = 1\n"
-    assert lineage.read(sha, "lib/data.py") is None
-    assert lineage.read(sha, "new") is None
+    assert lineage.commits.read(sha, "blob.bin") == bytes(range(256))
+    assert lineage.commits.read(sha, 'new/a "b" \\ ü.py') == b"x = 1\n"
+    assert lineage.commits.read(sha, "lib/data.py") is None
+    assert lineage.commits.read(sha, "new") is None
 
 
 def test_what_is_no_plain_file_is_refused(lineage: Lineage) -> None:
@@ -73,7 +73,7 @@ def test_what_is_no_plain_file_is_refused(lineage: Lineage) -> None:
     (lineage.root / "linked").symlink_to("lib")
     git(lineage.root, "add", ".")
     git(lineage.root, "commit", "--quiet", "-m", "Links")
-    head = lineage.head()
+    head = lineage.checkout.head()
     for path, why in {
         "link.py": "symbolic link",
         "linked/data.py": "linked is no folder",
@@ -88,7 +88,7 @@ def test_what_is_no_plain_file_is_refused(lineage: Lineage) -> None:
     }.items():
         with pytest.raises(LineageError, match=why):
             lineage.commit(1, head, {path: b"x"}, IDEA, AT)
-    assert lineage.rebuild() == []
+    assert lineage.history.read() == []
 
 
 def test_an_unknown_parent_is_one_sentence_and_leaves_nothing(lineage: Lineage) -> None:
@@ -100,7 +100,7 @@ def test_an_unknown_parent_is_one_sentence_and_leaves_nothing(lineage: Lineage) 
 def test_what_git_cannot_write_is_one_sentence(lineage: Lineage) -> None:
     (lineage.root / ".git" / "refs" / "looptop").write_text("a file where git needs a folder")
     with pytest.raises(LineageError, match="git fast-import failed in") as failed:
-        lineage.commit(1, lineage.head(), {"train.py": b""}, IDEA, AT)
+        lineage.commit(1, lineage.checkout.head(), {"train.py": b""}, IDEA, AT)
     assert "\n" not in str(failed.value)
 
 
@@ -108,11 +108,11 @@ def test_what_git_cannot_write_is_one_sentence(lineage: Lineage) -> None:
 def test_what_finds_no_room_leaves_nothing_that_takes_more_of_it(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "8m") as disk:
         lineage = Lineage(make_repository(disk / "repo"), "full")
-        sha = lineage.commit(1, lineage.head(), {}, IDEA, AT).sha
+        sha = lineage.commit(1, lineage.checkout.head(), {}, IDEA, AT).sha
         before = {path for path in disk.rglob("*") if path.is_file()}
         ballast = fill(disk)
         with pytest.raises(LineageError, match="git fast-import failed in"):
-            lineage.record_verdicts({sha: {"Verdict": "kept"}})
+            lineage.notes.write({sha: {"Verdict": "kept"}})
         with pytest.raises(LineageError, match="git fast-import failed in"):
             lineage.commit(2, sha, {"train.py": with_lr("0.05")}, IDEA, AT)
         assert {path for path in disk.rglob("*") if path.is_file()} - before == {
@@ -120,85 +120,85 @@ def test_what_finds_no_room_leaves_nothing_that_takes_more_of_it(tmp_path: Path)
             lineage.root / ".git" / "looptop-notes.flock",
         }
         ballast.unlink()
-        lineage.record_verdicts({sha: {"Verdict": "kept"}})
+        lineage.notes.write({sha: {"Verdict": "kept"}})
 
 
 def test_the_branch_moves_by_compare_and_swap_only(lineage: Lineage) -> None:
-    base = lineage.head()
+    base = lineage.checkout.head()
     one = lineage.commit(1, base, {"train.py": with_lr("0.05")}, IDEA, AT).sha
     two = lineage.commit(2, base, {"train.py": with_lr("0.01")}, IDEA, AT).sha
-    assert lineage.survey().tip is None
+    assert lineage.history.survey().tip is None
     with pytest.raises(BranchMoved, match="looptop/study is gone; bring it back"):
-        lineage.advance(one, base)
-    lineage.begin_branch(base)
-    lineage.begin_branch(base)
+        lineage.branch.advance(one, base)
+    lineage.branch.begin(base)
+    lineage.branch.begin(base)
     with pytest.raises(BranchMoved, match="exists already"):
-        lineage.begin_branch(one)
-    lineage.advance(one, base)
-    lineage.advance(one, base)  # a supervisor that died after it does it again
+        lineage.branch.begin(one)
+    lineage.branch.advance(one, base)
+    lineage.branch.advance(one, base)  # a supervisor that died after it does it again
     with pytest.raises(BranchMoved, match=r"moved to .* by somebody"):
-        lineage.advance(two, base)
-    lineage.advance(base, one)  # a person overruled the champion
-    assert lineage.survey().tip == base
+        lineage.branch.advance(two, base)
+    lineage.branch.advance(base, one)  # a person overruled the champion
+    assert lineage.history.survey().tip == base
 
 
 def test_a_branch_that_somebody_stands_on_stays(lineage: Lineage, tmp_path: Path) -> None:
-    base = lineage.head()
+    base = lineage.checkout.head()
     one = lineage.commit(1, base, {"train.py": with_lr("0.05")}, IDEA, AT).sha
-    lineage.begin_branch(base)
+    lineage.branch.begin(base)
     there = tmp_path / "their place"
     git(lineage.root, "worktree", "add", "--quiet", str(there), "looptop/study")
     with pytest.raises(BranchMoved, match=r"checked out in .*their place; switch"):
-        lineage.advance(one, base)
+        lineage.branch.advance(one, base)
     git(there, "switch", "--quiet", "--detach")
-    lineage.advance(one, base)
-    assert lineage.survey().tip == one
+    lineage.branch.advance(one, base)
+    assert lineage.history.survey().tip == one
 
 
 def test_a_branch_in_the_way_is_named(lineage: Lineage) -> None:
     git(lineage.root, "branch", "looptop")
     with pytest.raises(LineageError, match="git branch -m looptop NAME"):
-        lineage.begin_branch(lineage.head())
+        lineage.branch.begin(lineage.checkout.head())
 
 
 def test_a_verdict_is_written_over_and_read_by_git(lineage: Lineage) -> None:
-    sha = lineage.commit(1, lineage.head(), {}, IDEA, AT).sha
-    lineage.record_verdicts({sha: {"Verdict": "discarded", "val_bpb": "0.98"}})
-    lineage.record_verdicts({sha: {"Verdict": "kept", "val_bpb": "0.97", "Reason": "a person\nsaid: so"}})
+    sha = lineage.commit(1, lineage.checkout.head(), {}, IDEA, AT).sha
+    lineage.notes.write({sha: {"Verdict": "discarded", "val_bpb": "0.98"}})
+    lineage.notes.write({sha: {"Verdict": "kept", "val_bpb": "0.97", "Reason": "a person\nsaid: so"}})
     shown = git(lineage.root, "log", "-1", "--notes=looptop", "--format=%N", sha)
     assert shown == "Verdict: kept\nval_bpb: 0.97\nReason: a person said: so"
 
 
 def test_a_verdict_takes_the_place_of_one_that_git_put_elsewhere(lineage: Lineage) -> None:
     """Git spreads notes over folders by how many there are."""
-    one, other = (lineage.commit(number, lineage.head(), {}, IDEA, AT).sha for number in (1, 2))
+    one, other = (lineage.commit(number, lineage.checkout.head(), {}, IDEA, AT).sha for number in (1, 2))
     git(lineage.root, "notes", "--ref=looptop", "add", "-m", "Verdict: crashed", one)
     git(lineage.root, "notes", "--ref=looptop", "add", "-m", "Verdict: crashed", other)
     assert one in git(lineage.root, "ls-tree", "-r", "--name-only", "refs/notes/looptop").splitlines()
-    lineage.record_verdicts({one: {"Verdict": "kept"}})
+    lineage.notes.write({one: {"Verdict": "kept"}})
     assert git(lineage.root, "notes", "--ref=looptop", "show", one) == "Verdict: kept"
     assert git(lineage.root, "notes", "--ref=looptop", "show", other) == "Verdict: crashed"
     # git's own hand on it puts all of them back into one folder
-    lineage.forget_verdict(other)
+    lineage.notes.remove(other)
     assert git(lineage.root, "notes", "--ref=looptop", "show", one) == "Verdict: kept"
-    lineage.record_verdicts({one: {"Verdict": "discarded"}, other: {"Verdict": "crashed"}})
-    found = {experiment.sha: experiment.judged for experiment in lineage.rebuild()}
+    lineage.notes.write({one: {"Verdict": "discarded"}, other: {"Verdict": "crashed"}})
+    found = {experiment.sha: experiment.judged for experiment in lineage.history.read()}
     assert [judged.verdict for judged in found.values() if judged] == ["discarded", "crashed"]
 
 
 def test_verdicts_of_two_studies_at_once_all_arrive(lineage: Lineage) -> None:
     other = Lineage(lineage.root, "other")
-    head = lineage.head()
+    head = lineage.checkout.head()
     studies = [lineage, other]
 
     def one(number: int) -> None:
         study = studies[number % 2]
         sha = study.commit(number, head, {"train.py": with_lr(f"0.{number}")}, IDEA, AT).sha
-        study.record_verdicts({sha: {"Verdict": "discarded", "val_bpb": str(number)}})
+        study.notes.write({sha: {"Verdict": "discarded", "val_bpb": str(number)}})
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(24)))
-    found = lineage.rebuild() + other.rebuild()
+    found = lineage.history.read() + other.history.read()
     assert sorted(e.id for e in found) == list(range(24))
     assert all(e.judged is not None and e.judged.value == e.id for e in found)
 
@@ -209,15 +209,15 @@ def test_diff_and_stat_hear_no_setting_of_the_persons(lineage: Lineage) -> None:
     git(lineage.root, "commit", "--quiet", "-m", "Attributes")
     for key, value in {"diff.mine.textconv": "tac", "diff.mine.command": "false", "diff.noprefix": "true"}.items():
         git(lineage.root, "config", key, value)
-    head = lineage.head()
+    head = lineage.checkout.head()
     files = {"train.py": with_lr("0.05"), "lib/data.py": b"a\0b", "go.sh": b"\xff\x1b[31m\n"}
     sha = lineage.commit(1, head, files, IDEA, AT).sha
-    text = lineage.diff(head, sha)
+    text = lineage.commits.diff(head, sha)
     assert "--- a/train.py\n+++ b/train.py\n" in text
     assert "-LR = 0.1\n+LR = 0.05\n" in text
     assert "Binary files a/lib/data.py and b/lib/data.py differ" in text
-    assert "data.py" not in lineage.diff(head, sha, ["train.py"])
-    assert lineage.stat(head, sha) == [
+    assert "data.py" not in lineage.commits.diff(head, sha, ["train.py"])
+    assert lineage.commits.stat(head, sha) == [
         FileChange("go.sh", 1, 2),
         FileChange("lib/data.py", 0, 0),
         FileChange("train.py", 1, 1),
@@ -225,44 +225,44 @@ def test_diff_and_stat_hear_no_setting_of_the_persons(lineage: Lineage) -> None:
 
 
 def test_a_huge_diff_is_cut_with_a_sign(lineage: Lineage) -> None:
-    head = lineage.head()
+    head = lineage.checkout.head()
     sha = lineage.commit(1, head, {"train.py": b"x = 'y'\n" * 1_000_000}, IDEA, AT).sha
-    text = lineage.diff(head, sha)
+    text = lineage.commits.diff(head, sha)
     assert len(text) < 1_100_000
     assert text.endswith("\n[cut here: the diff is longer than 1024 KiB]\n")
 
 
 def test_a_proposal_moves_onto_a_new_champion(lineage: Lineage) -> None:
-    base = lineage.head()
+    base = lineage.checkout.head()
     champion = lineage.commit(1, base, {"train.py": with_lr("0.05")}, IDEA, AT).sha
     far = lineage.commit(2, base, {"train.py": TRAIN.replace("main()", "start()").encode()}, IDEA, AT).sha
     near = lineage.commit(3, base, {"train.py": with_lr("0.01")}, IDEA, AT).sha
     gone = lineage.commit(4, base, {"train.py": None, "lib/data.py": None}, IDEA, AT).sha
 
-    merged = lineage.merge(base, champion, far, ["train.py", "lib/data.py"])
+    merged = lineage.commits.merge(base, champion, far, ["train.py", "lib/data.py"])
     expected = TRAIN.replace("LR = 0.1", "LR = 0.05").replace("main()", "start()").encode()
     assert merged == {"train.py": expected, "lib/data.py": b"ROWS = 10\n"}
     with pytest.raises(MergeConflict, match=r"train.py cannot be moved onto the champion: 1 place changed on both"):
-        lineage.merge(base, champion, near, ["train.py"])
+        lineage.commits.merge(base, champion, near, ["train.py"])
     with pytest.raises(MergeConflict, match="made or deleted"):
-        lineage.merge(base, champion, gone, ["train.py"])
-    assert lineage.merge(base, champion, gone, ["lib/data.py"]) == {}
-    assert lineage.merge(base, champion, champion, ["train.py"]) == {"train.py": with_lr("0.05")}
+        lineage.commits.merge(base, champion, gone, ["train.py"])
+    assert lineage.commits.merge(base, champion, gone, ["lib/data.py"]) == {}
+    assert lineage.commits.merge(base, champion, champion, ["train.py"]) == {"train.py": with_lr("0.05")}
 
 
 def test_binary_files_changed_on_both_sides_conflict(lineage: Lineage) -> None:
-    base = lineage.commit(0, lineage.head(), {"w.bin": b"\0base"}, IDEA, AT).sha
+    base = lineage.commit(0, lineage.checkout.head(), {"w.bin": b"\0base"}, IDEA, AT).sha
     ours = lineage.commit(1, base, {"w.bin": b"\0ours"}, IDEA, AT).sha
     theirs = lineage.commit(2, base, {"w.bin": b"\0theirs"}, IDEA, AT).sha
     with pytest.raises(MergeConflict, match="binary"):
-        lineage.merge(base, ours, theirs, ["w.bin"])
+        lineage.commits.merge(base, ours, theirs, ["w.bin"])
 
 
 def test_the_tree_of_experiments_is_rebuilt_from_git_alone(lineage: Lineage) -> None:
     chance = random.Random(3)
-    base = lineage.head()
+    base = lineage.checkout.head()
     Lineage(lineage.root, "study-2").commit(0, base, {}, IDEA, AT)
-    lineage.begin_branch(base)
+    lineage.branch.begin(base)
     made: dict[int, tuple[str, int | None, bool]] = {}
     champion, champion_id = base, None
     for number in range(30):
@@ -277,12 +277,12 @@ def test_the_tree_of_experiments_is_rebuilt_from_git_alone(lineage: Lineage) -> 
         if number % 7 == 5:
             note = {"Verdict": "crashed", "Reason": "ValueError: not a number"}
         if number != 29:
-            lineage.record_verdicts({sha: note})
+            lineage.notes.write({sha: note})
         if kept:
-            lineage.advance(sha, champion)
+            lineage.branch.advance(sha, champion)
             champion, champion_id = sha, number
 
-    found = lineage.rebuild()
+    found = lineage.history.read()
 
     assert {e.id: (e.sha, e.parent_experiment, e.kept) for e in found} == made
     for e in found:
@@ -301,24 +301,24 @@ def test_the_tree_of_experiments_is_rebuilt_from_git_alone(lineage: Lineage) -> 
 
 
 def test_a_clone_that_brings_only_the_branch_still_has_the_kept_ones(lineage: Lineage, tmp_path: Path) -> None:
-    base = lineage.head()
+    base = lineage.checkout.head()
     one = lineage.commit(0, base, {}, IDEA, AT).sha
     two = lineage.commit(1, one, {"train.py": with_lr("0.05")}, IDEA, AT).sha
     lineage.commit(2, two, {"train.py": with_lr("0.01")}, IDEA, AT)
-    lineage.begin_branch(two)
+    lineage.branch.begin(two)
     git(tmp_path, "clone", "--quiet", "--branch", "looptop/study", str(lineage.root), "clone")
-    found = Lineage(tmp_path / "clone", "study").rebuild()
+    found = Lineage(tmp_path / "clone", "study").history.read()
     assert [(e.id, e.sha, e.parent_experiment, e.kept) for e in found] == [(0, one, None, True), (1, two, 0, True)]
 
 
 def test_strange_refs_and_commits_among_ours_are_passed_over(lineage: Lineage) -> None:
-    head = lineage.head()
+    head = lineage.checkout.head()
     sha = lineage.commit(1, head, {}, IDEA, AT).sha
     blob = git(lineage.root, "hash-object", "-w", "train.py")
     for name, target in {"2": blob, "x": head, "3/4": head}.items():
         git(lineage.root, "update-ref", f"refs/looptop/study/{name}", target)
     git(lineage.root, "update-ref", "refs/looptop/study/5", head)
-    found = lineage.rebuild()
+    found = lineage.history.read()
     assert [(e.id, e.sha, e.title) for e in found] == [
         (1, sha, "halve the learning rate"),
         (5, head, "Begin"),

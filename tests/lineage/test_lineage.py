@@ -30,39 +30,39 @@ def whole_life(root: Path) -> Lineage:
     """A baseline, a kept, a discarded and a moved experiment, each with its tree and verdict; returns the lineage."""
     lineage = Lineage(find_root(root), "life")
     lineage.prepare()
-    lineage.clear_stale_trees()
-    lineage.dirty(["train.py"])
-    base = lineage.head()
-    files = lineage.working_copy(["train.py"])
+    lineage.clear_stale()
+    lineage.checkout.dirty(["train.py"])
+    base = lineage.checkout.head()
+    files = lineage.checkout.working_copy(["train.py"])
     text = files["train.py"]
 
     def live(number: int, parent: str, content: bytes, verdict: str) -> str:
         message = ExperimentMessage(f"idea {number}", "because", {"Researcher": "automl"})
         done = lineage.commit(number, parent, {"train.py": content}, message, AT + number)
-        tree = lineage.add_tree(f"{number}.1", done.sha)
+        tree = lineage.trees.add(f"{number}.1", done.sha)
         assert (tree / "train.py").read_bytes().replace(b"\r\n", b"\n") == content
         assert git(tree, "rev-parse", "HEAD") == done.sha
         (tree / "result.txt").write_text("left by the run")
-        lineage.record_verdicts({done.sha: {"Verdict": verdict, "val_bpb": "0.5", "Runs": "seed 1: 0.5"}})
-        lineage.remove_tree(f"{number}.1")
+        lineage.notes.write({done.sha: {"Verdict": verdict, "val_bpb": "0.5", "Runs": "seed 1: 0.5"}})
+        lineage.trees.remove(f"{number}.1")
         return done.sha
 
     baseline = live(0, base, text, "kept")
-    lineage.begin_branch(baseline)
+    lineage.branch.begin(baseline)
     kept = live(1, baseline, text.replace(b"DEPTH = 4", b"DEPTH = 8"), "kept")
-    lineage.advance(kept, baseline)
+    lineage.branch.advance(kept, baseline)
     discarded = live(2, baseline, text.replace(b"main()\n", b"main()  # twice\n"), "discarded")
-    moved = lineage.merge(baseline, kept, discarded, ["train.py"])
+    moved = lineage.commits.merge(baseline, kept, discarded, ["train.py"])
     assert b"DEPTH = 8" in moved["train.py"] and b"twice" in moved["train.py"]
     live(2, kept, moved["train.py"], "discarded")
-    assert "+DEPTH = 8" in lineage.diff(baseline, kept)
-    assert [(e.id, e.kept, e.judged and e.judged.verdict) for e in lineage.rebuild()] == [
+    assert "+DEPTH = 8" in lineage.commits.diff(baseline, kept)
+    assert [(e.id, e.kept, e.judged and e.judged.verdict) for e in lineage.history.read()] == [
         (0, True, "kept"),
         (1, True, "kept"),
         (2, False, "discarded"),
     ]
-    assert lineage.trees() == []
-    assert lineage.survey().tip == kept
+    assert lineage.trees.names() == []
+    assert lineage.history.survey().tip == kept
     return lineage
 
 
@@ -182,13 +182,13 @@ def test_a_study_touches_nothing_of_the_persons(make: Callable[[Path], Path], tm
 def test_gc_takes_no_experiment(tmp_path: Path) -> None:
     root = clean(tmp_path)
     lineage = whole_life(root)
-    before = lineage.rebuild()
+    before = lineage.history.read()
     git(root, "reflog", "expire", "--all", "--expire=now")
     git(root, "gc", "--quiet", "--prune=now")
 
-    assert lineage.rebuild() == before
+    assert lineage.history.read() == before
     for experiment in before:
-        assert lineage.read(experiment.sha, "train.py") is not None
+        assert lineage.commits.read(experiment.sha, "train.py") is not None
     aside = git(root, "for-each-ref", "--format=%(objectname)", "refs/looptop/life/superseded/")
     assert "twice" in git(root, "show", f"{aside}:train.py")  # the second experiment as it was before it was moved
 
@@ -235,7 +235,7 @@ def test_the_calling_shells_git_variables_are_not_heard(tmp_path: Path, monkeypa
 
     assert (fingerprint(root), fingerprint(other), len(list((other / ".git" / "objects").rglob("*")))) == before
     assert not (tmp_path / "trace").exists()
-    assert lineage.survey().tip == git(root, "rev-parse", "looptop/life")
+    assert lineage.history.survey().tip == git(root, "rev-parse", "looptop/life")
     assert git(root, "log", "-1", "--format=%at", "looptop/life") == str(int(AT + 1))
 
 
@@ -267,8 +267,8 @@ def test_works_as_root_in_a_checkout_that_somebody_else_owns(tmp_path: Path) -> 
     assert b"dubious ownership" in refused.stderr, "git itself must refuse, or this test says nothing"
     lineage = Lineage(find_root(root / "lib"), "life")
     lineage.prepare()
-    done = lineage.commit(0, lineage.head(), {"train.py": b"pass\n"}, ExperimentMessage("x"), AT)
-    assert (lineage.add_tree("0", done.sha) / "train.py").read_bytes() == b"pass\n"
+    done = lineage.commit(0, lineage.checkout.head(), {"train.py": b"pass\n"}, ExperimentMessage("x"), AT)
+    assert (lineage.trees.add("0", done.sha) / "train.py").read_bytes() == b"pass\n"
 
 
 def test_prepare_has_git_ignore_the_workspace_once(tmp_path: Path) -> None:
@@ -349,20 +349,22 @@ def test_working_copy_is_what_stands_there_now(tmp_path: Path) -> None:
     root = dirty(tmp_path)
     lineage = Lineage(root, "t")
     (root / "link.py").symlink_to("train.py")
-    assert lineage.working_copy(["train.py", "go.sh"]) == {"train.py": TRAIN.replace("0.1", "0.3").encode()}
-    assert lineage.dirty(["train.py"]) == ["go.sh"]
-    assert lineage.dirty() == ["go.sh", "train.py"]
+    assert lineage.checkout.working_copy(["train.py", "go.sh"]) == {"train.py": TRAIN.replace("0.1", "0.3").encode()}
+    assert lineage.checkout.dirty(["train.py"]) == ["go.sh"]
+    assert lineage.checkout.dirty() == ["go.sh", "train.py"]
     with pytest.raises(LineageError, match="symbolic link"):
-        lineage.working_copy(["link.py"])
+        lineage.checkout.working_copy(["link.py"])
     with pytest.raises(LineageError, match="no plain file"):
-        lineage.working_copy(["lib"])
+        lineage.checkout.working_copy(["lib"])
     with pytest.raises(LineageError, match="no path of a file inside"):
-        lineage.working_copy(["../repo/train.py"])
+        lineage.checkout.working_copy(["../repo/train.py"])
 
 
 def test_unchanged_text_with_windows_line_ends_is_no_change(tmp_path: Path) -> None:
     lineage = Lineage(windows_line_ends(tmp_path), "t")
-    assert lineage.working_copy(["train.py"])["train.py"] == lineage.read(lineage.head(), "train.py")
+    assert lineage.checkout.working_copy(["train.py"])["train.py"] == lineage.commits.read(
+        lineage.checkout.head(), "train.py"
+    )
 
 
 def test_tags_are_found_and_free_ones_made(tmp_path: Path) -> None:
@@ -370,7 +372,7 @@ def test_tags_are_found_and_free_ones_made(tmp_path: Path) -> None:
     assert tags(root) == []
     assert free_tag(root, "h100 a/b..c.lock") == "h100-a-b.c"
     for tag in ("run", "Run-2"):
-        Lineage(root, tag).begin_branch(git(root, "rev-parse", "HEAD"))
+        Lineage(root, tag).branch.begin(git(root, "rev-parse", "HEAD"))
     Lineage(root, "only-refs").commit(0, git(root, "rev-parse", "HEAD"), {}, ExperimentMessage("x"), AT)
     assert tags(root) == ["Run-2", "only-refs", "run"]
     assert free_tag(root, "run") == "run-3"

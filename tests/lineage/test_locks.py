@@ -69,7 +69,7 @@ def hold(root: Path) -> Iterator[Callable[[str], Holder]]:
 
 def committed(lineage: Lineage, number: int = 1) -> str:
     files = {"train.py": f"LR = {number}\n".encode()}
-    return lineage.commit(number, lineage.head(), files, ExperimentMessage("t"), 0).sha
+    return lineage.commit(number, lineage.checkout.head(), files, ExperimentMessage("t"), 0).sha
 
 
 def test_a_lock_that_a_command_of_the_persons_holds_is_waited_for_and_told(
@@ -85,7 +85,7 @@ def test_a_lock_that_a_command_of_the_persons_holds_is_waited_for_and_told(
         if said is not None:
             holder.let_go()
 
-    lineage.patience.for_ever(hear)
+    lineage.git.patience.for_ever(hear)
     sha = committed(lineage)
     assert git(root, "rev-parse", "refs/looptop/t/1") == sha
     assert heard[0] is not None and heard[-1] is None
@@ -102,20 +102,20 @@ def test_a_lock_that_a_dead_command_has_left_is_named_with_its_remedy_and_not_re
     holder = hold("refs/notes/looptop")
     holder.die()
     with pytest.raises(LineageError) as raised:
-        lineage.record_verdicts({sha: {"Verdict": "kept"}})
+        lineage.notes.write({sha: {"Verdict": "kept"}})
     said = str(raised.value)
     assert said.startswith("git fast-import gave up waiting: git's lock ")
     assert said.endswith(f"if no other program works on this repository, remove it: rm '{holder.lock}'")
     assert holder.lock.exists()
     holder.lock.unlink()
-    lineage.record_verdicts({sha: {"Verdict": "kept"}})
+    lineage.notes.write({sha: {"Verdict": "kept"}})
 
 
 def test_who_waits_for_ever_gives_up_when_told_to(root: Path, hold: Callable[[str], Holder]) -> None:
     lineage = Lineage(root, "t")
     hold("refs/looptop/t/1")
-    lineage.patience.for_ever(lambda said: None)
-    threading.Timer(0.2, lineage.patience.end).start()
+    lineage.git.patience.for_ever(lambda said: None)
+    threading.Timer(0.2, lineage.git.patience.end).start()
     with pytest.raises(LineageError, match=r"fast-import gave up waiting: git.s lock .* is held"):
         committed(lineage)
 
@@ -220,14 +220,14 @@ def test_a_git_that_is_at_work_while_its_folder_is_moved_does_its_work_anew(
         heard.append(said)
         put_back(root)
 
-    lineage.patience.for_ever(hear)
+    lineage.git.patience.for_ever(hear)
     script = f"rm $0; cd '{root}'; mv .git 'git away'; {caught}"
     with monkeypatch.context() as patched:
         patched.setenv("PATH", git_wrapper(tmp_path / "bin", script))
         assert committed(lineage, 2) == git(root, "rev-parse", "refs/looptop/t/2")
         assert heard[0] is not None and "is no whole git folder any more" in heard[0]
         git_wrapper(tmp_path / "bin", script)
-        tree = lineage.add_tree("1.1", sha)
+        tree = lineage.trees.add("1.1", sha)
     assert (tree / "train.py").read_text() == "LR = 1\n"
     assert [line for line in git(root, "worktree", "list").splitlines() if "1.1" in line] != []
 
@@ -244,6 +244,6 @@ def test_the_record_of_a_linked_worktree_that_is_gone_is_named(root: Path, tmp_p
         if said is not None:
             (tmp_path / "record away").rename(record)
 
-    lineage.patience.for_ever(hear)
+    lineage.git.patience.for_ever(hear)
     committed(lineage)
     assert heard == [f"the git folder {record} is gone; put it back, and this goes on", None]

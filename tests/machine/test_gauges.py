@@ -9,8 +9,9 @@ import psutil
 import pynvml
 import pytest
 
-from loop.machine.gauges import FakeGauges, MachineGauges, in_container, open_gauges
+from loop.machine.gauges import MachineGauges, in_container
 from loop.study.events import RunGauge
+from tests.gauges import FakeGauges
 
 
 class Driver:
@@ -88,7 +89,7 @@ def clock() -> Clock:
 
 
 def test_this_machine_reads_without_a_fuss(tmp_path: Path):
-    gauges = open_gauges(tmp_path, {})
+    gauges = MachineGauges(tmp_path)
     gauges.read()
     reading = gauges.read()
     assert 0 <= reading.cpu <= 100
@@ -167,8 +168,7 @@ def test_a_reading_is_a_fact_for_the_journal(tmp_path: Path, clock: Clock):
     reading = MachineGauges(tmp_path, Driver(), clock).read()
     held = [RunGauge(experiment=3, run=1, memory=5), RunGauge(experiment=4, run=1, memory=2)]
     event = reading.event(held)
-    assert (event.cpu, event.gpus, event.runs, event.run_memory) == (reading.cpu, reading.gpus, tuple(held), 7)
-    assert reading.event().run_memory is None
+    assert (event.cpu, event.gpus, event.runs) == (reading.cpu, reading.gpus, tuple(held))
 
 
 def test_who_is_on_a_gpu_is_asked_every_ten_seconds_and_told_by_name(tmp_path: Path, clock: Clock):
@@ -224,9 +224,3 @@ def test_the_made_up_machine_is_the_same_at_the_same_time(count: int, clock: Clo
     for gpu in one.read().gpus:
         assert gpu.utilisation is not None and 0 <= gpu.utilisation <= 100
         assert gpu.memory_used is not None and gpu.memory_total is not None and gpu.memory_used < gpu.memory_total
-
-
-def test_a_variable_chooses_the_made_up_machine(tmp_path: Path):
-    assert len(open_gauges(tmp_path, {"LOOPTOP_GAUGES": "fake:8"}).read().gpus) == 8
-    with pytest.raises(ValueError, match="use fake:N"):
-        open_gauges(tmp_path, {"LOOPTOP_GAUGES": "many"})

@@ -13,7 +13,6 @@ from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, init_repository
 from loop.lineage.message import ExperimentMessage
-from loop.machine.gauges import FakeGauges
 from loop.pipeline.dispatcher import Dispatcher
 from loop.runs.local.executor import LocalExecutor
 from loop.runs.slot import Slot
@@ -23,6 +22,7 @@ from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
 from loop.workspace import Workspace
+from tests.gauges import FakeGauges
 from tests.sandbox.cells import KINDS, found
 
 TRAIN = '''\
@@ -110,10 +110,10 @@ class House:
         self.sandbox = sandbox
         self.workspace, self.lineage = Workspace(folder), Lineage(folder, "test")
         self.recorder = Recorder(journal)
-        executor = LocalExecutor(self.workspace, self.lineage, FakeGauges(0), sandbox)
+        executor = LocalExecutor(self.workspace, self.lineage.trees, self.lineage.commits.read, FakeGauges(0), sandbox)
         self.dispatcher = Dispatcher(self.workspace, self.recorder, executor)
         self.contract = Contract(run="python train.py", metric="loss", verify="python check.py")
-        base = self.lineage.head()
+        base = self.lineage.checkout.head()
         self.recorder.record(
             e.StudyStarted(tag="test", branch="looptop/test", base=base, contract=self.contract, text="")
         )

@@ -25,7 +25,9 @@ def workshop(tmp_path: Path) -> Iterator[AgentWorktree]:
     with Journal(root / ".looptop" / "journal.db", create=True) as journal:
         contract = Contract(edit=("train.py", "lib/new.py"))
         journal.append(
-            e.StudyStarted(tag="study", branch=lineage.branch, base=lineage.head(), contract=contract, text="")
+            e.StudyStarted(
+                tag="study", branch=lineage.branch.name, base=lineage.checkout.head(), contract=contract, text=""
+            )
         )
         yield AgentWorktree(Workspace(root), lineage, Recorder(journal))
 

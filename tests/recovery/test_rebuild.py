@@ -192,5 +192,5 @@ def test_notes_are_read_by_git_and_by_whoever_reads_the_metric_only(hurt: Hurt) 
         ["git", "notes", "--ref=looptop", "show", hurt.commit(3)], cwd=hurt.root, capture_output=True, text=True
     ).stdout
     assert said.startswith("Verdict: crashed\nReason: exit code 3") and "\nJudged: " in said
-    judged = hurt.lineage.survey().notes[hurt.commit(3)]
+    judged = hurt.lineage.history.survey().notes[hurt.commit(3)]
     assert (judged.metric, judged.value) == ("", None), "no line of a crash's note is taken for its number"

@@ -68,7 +68,7 @@ class Hurt:
 
     def agree(self) -> None:
         """Journal and git say the same."""
-        study, survey = self.study, self.lineage.survey()
+        study, survey = self.study, self.lineage.history.survey()
         assert study.best is not None and survey.tip == study.best.commit
         assert dict(survey.refs) == {x.id: x.commit for x in study.experiments.values() if x.commit}
         for experiment in study.experiments.values():
@@ -160,13 +160,13 @@ def test_a_supervisor_that_died_on_its_way_is_followed_without_a_word(hurt: Hurt
     folder = Workspace(hurt.root).run_folder(2, 10)
     folder.mkdir(parents=True)
     (folder / "log.txt").write_text("step 1\n")
-    hurt.lineage.add_tree("2.9", hurt.commit(2))
+    hurt.lineage.trees.add("2.9", hurt.commit(2))
     (hurt.root / ".git" / "refs" / "looptop" / "test" / "2.lock").touch()
     assert hurt.found() == ["trees", "locks", "run", "uncommitted", "folders", "note"]
     assert hurt.mended() == []
     after = hurt.study
     assert (after.experiments[2].verdict, after.experiments[2].runs[9].outcome) == (None, "lost")
-    assert hurt.lineage.read(after.experiments[5].commit or "", "run.sh") == b"echo loss: 3\n"
+    assert hurt.lineage.commits.read(after.experiments[5].commit or "", "run.sh") == b"echo loss: 3\n"
     assert (folder.parent / "2.10.aside" / "log.txt").read_text() == "step 1\n"
 
 

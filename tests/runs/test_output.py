@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.runs.output import LINE_BYTES, SUMMARY_KEYS, TAIL_CHARS, TAIL_LINES, OutputReader, Sample, crash_line, plain
+from loop.runs.output import LINE_BYTES, SUMMARY_KEYS, TAIL_CHARS, TAIL_LINES, OutputReader, Sample, crash_line
 
 
 def samples(text: str, now: float = 0.0) -> list[Sample]:
@@ -146,17 +146,6 @@ def test_the_crash_line_is_the_last_tracebacks_end():
     assert crash_line(first + second) == "torch.OutOfMemoryError: CUDA out of memory"
     assert crash_line('  File "x"\n    a b\nSyntaxError: invalid syntax\n\n') == "SyntaxError: invalid syntax"
     assert crash_line(" \n") == ""
-
-
-def test_plain_text_moves_no_cursor_and_reorders_nothing():
-    hostile = "a\x1b]0;title\x07b\x1b[2Jc\x1b(Bd\x9b31me\x1bPdcs\x1b\\f\u202eg\u200bh\x00\x08i\tj\x1b"
-    assert plain(hostile) == "abcdefghi j"
-
-
-@given(st.text())
-def test_plain_text_has_no_control_character_but_the_line_end(text: str):
-    assert not any((ord(char) < 32 and char != "\n") or 127 <= ord(char) < 160 for char in plain(text))
-    assert plain(plain(text)) == plain(text)
 
 
 PIECE = st.sampled_from(

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loop.machine.disk import Room
+from loop.machine.disk import DiskReserve
 from loop.study import events as e
 from tests.supervisor.test_supervisor import House, Scripted, change
 
@@ -109,13 +109,13 @@ async def test_a_folder_that_goes_while_the_disk_is_looked_at_ends_the_loop_with
     (house.root / "run.sh").write_text("echo waiting\nsleep 60\n")
     running = []
 
-    def look(self: Room) -> str | None:
+    def look(self: DiskReserve) -> str | None:
         if running:
             shutil.rmtree(house.root / ".looptop", ignore_errors=True)
         return short(self)
 
-    short = Room.short
-    monkeypatch.setattr(Room, "short", look)
+    short = DiskReserve.shortage
+    monkeypatch.setattr(DiskReserve, "shortage", look)
     await house.work_while(lambda event: running.append(event) if started(event, 0, 1) else None, Scripted())
     assert house.end is not None and house.end.failed
     assert house.end.reason.startswith(

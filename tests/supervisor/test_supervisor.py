@@ -14,7 +14,7 @@ from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
-from loop.machine.gauges import FakeGauges, Gauges, Reading
+from loop.machine.gauges import Gauges, Reading
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Researcher, Sink
 from loop.runs.executor import Executor
 from loop.runs.local import process
@@ -26,6 +26,7 @@ from loop.supervisor.build import build
 from loop.supervisor.startup import Prepared
 from loop.supervisor.supervisor import End, Supervisor
 from loop.workspace import Workspace, supervise
+from tests.gauges import FakeGauges
 
 SCRIPT = "# one\nA=5\n# two\nB=5\n# three\nC=5\n# the end\necho loss: $((A + B + C)).$((LOOPTOP_SEED % 2))\n"
 
@@ -142,7 +143,7 @@ async def test_a_better_change_is_kept_and_the_next_builds_on_it(house: House) -
     verdicts = [experiment.verdict for experiment in study.experiments.values()]
     assert verdicts == ["kept", "kept", "discarded", "kept"]
     assert [study.experiments[n].parent for n in (1, 2, 3)] == [0, 1, 1]
-    tip = Lineage(house.root, "test").read(study.branch, "run.sh")
+    tip = Lineage(house.root, "test").commits.read(study.branch, "run.sh")
     assert tip == SCRIPT.replace("A=5", "A=1").replace("C=5", "C=2").encode()
     assert study.supervisor is not None
     assert study.supervisor.reason == "no researcher has anything left to propose"
@@ -293,7 +294,7 @@ async def test_a_proposal_made_on_an_older_champion_is_moved_onto_the_new_one(ho
     assert (second.parent, second.verdict) == (1, "kept")
     queued = [event.body.parent for event in house.events("experiment_queued") if event.experiment == 2]  # type: ignore[union-attr]
     assert queued == [0, 1], "it was proposed on the baseline, and ran on experiment 1"
-    assert Lineage(house.root, "test").read(study.branch, "run.sh") == (
+    assert Lineage(house.root, "test").commits.read(study.branch, "run.sh") == (
         SCRIPT.replace("A=5", "A=1").replace("C=5", "C=1").encode()
     )
 
@@ -325,7 +326,7 @@ async def test_what_a_guard_refuses_never_runs_and_is_kept_all_the_same(house: H
     assert all(study.experiments[number].runs == {} for number in (1, 2, 3, 5))
     edits = {event.experiment: event.body.edits for event in house.events("edits_recorded")}  # type: ignore[union-attr]
     assert edits[2] == {"../other.txt": "edited\n"}, "git cannot hold it, the journal does"
-    assert Lineage(house.root, "test").read(study.experiments[1].commit or "", "other.txt") == b"edited\n"
+    assert Lineage(house.root, "test").commits.read(study.experiments[1].commit or "", "other.txt") == b"edited\n"
     assert (house.root / "other.txt").read_text() == "not to be edited\n"
 
 
@@ -394,7 +395,7 @@ async def test_the_search_goes_on_from_an_earlier_champion(house: House) -> None
     assert [study.experiments[n].verdict for n in (1, 2, 3)] == ["kept", "kept", "kept"], "no verdict changes"
     assert study.lineage == [0, 1, 2, 1, 3]
     assert [study.experiments[n].parent for n in (2, 3, 4)] == [1, 1, 3], "3 was thought of on 2, and moved onto 1"
-    tip = Lineage(house.root, "test").read(study.branch, "run.sh")
+    tip = Lineage(house.root, "test").commits.read(study.branch, "run.sh")
     assert tip == SCRIPT.replace("A=5", "A=1").replace("C=5", "C=1").encode()
     (request,) = study.requests.values()
     assert request.outcome.startswith("experiment 1 is the champion again")
@@ -405,7 +406,7 @@ async def test_a_branch_that_was_moved_before_the_supervisor_died_is_no_obstacle
     study = await house.work(Scripted(change("A=5", "A=1"), change("B=5", "B=1")))
     first, second = study.experiments[1], study.experiments[2]
     assert first.commit and second.commit
-    Lineage(house.root, "test").advance(first.commit, second.commit)
+    Lineage(house.root, "test").branch.advance(first.commit, second.commit)
     with Journal(Workspace(house.root).journal) as journal:
         journal.append(e.Branched(who="ada"), 1)
     study = await house.work(Scripted(change("C=5", "C=1")))
@@ -460,7 +461,6 @@ async def test_a_process_on_a_gpu_is_known_as_the_run_s_or_somebody_else_s(
         mine = [one for one in processes if one.run]
         assert {one.run for one in mine} == {f"0.{body.runs[0].run}"}
         assert body.runs[0].gpu_memory == len(mine) << 30
-        assert body.runs[0].memory == body.run_memory
         assert [one.run for one in processes if one.pid == os.getpid()] == [""], "the supervisor itself is no run"
 
 

@@ -17,7 +17,7 @@ from loop.config.program import ProgramError, load
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, find_root
 from loop.machine.disk import lacking
-from loop.machine.gauges import open_gauges
+from loop.machine.gauges import MachineGauges
 from loop.machine.systemd import ends_at_logout, lingers
 from loop.sandbox.backend import NoSandbox, choose
 from loop.sandbox.environment import resolve_command
@@ -45,7 +45,7 @@ def _machine(folder: Path) -> Iterator[Finding]:
     git = shutil.which("git")
     said = subprocess.run([git, "--version"], capture_output=True, text=True).stdout.split()[2] if git else "not found"
     yield Finding("git", git is not None, said, "install git 2.30 or newer", needed=True)
-    gpus = open_gauges(folder).read().gpus
+    gpus = MachineGauges(folder).read().gpus
     names = ", ".join(f"{gpu.index}: {gpu.name}" for gpu in gpus)
     yield Finding("GPU", bool(gpus), names or "none that NVML sees", "runs use the processors")
     yield _torch(folder)

@@ -154,7 +154,7 @@ def _diff(root: Path, study: "Study", found: "Experiment") -> str:
 
     if found.commit is None or found.parent_commit is None:
         raise Refused(f"experiment {found.id} has no commit to compare")
-    return Lineage(root, study.tag).diff(found.parent_commit, found.commit)
+    return Lineage(root, study.tag).commits.diff(found.parent_commit, found.commit)
 
 
 def _print_log(root: Path, experiment: int, number: int, *, follow: bool) -> None:

@@ -19,27 +19,15 @@ Line = tuple[Span, ...]
 
 ELLIPSIS = "…"
 
-# Joiners, direction overrides, variation selectors, tags, regional indicators and skin tones: terminals disagree on
-# the cells they take, and a direction override can make a diff read backwards.
-_TRICKY = re.compile(
-    "[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff0-\ufffb\U0001f1e6-\U0001f1ff"
-    "\U0001f3fb-\U0001f3ff\U000e0000-\U000e0fff]"
-)
+# Regional indicators and skin tones: terminals disagree on the cells that they take.
+_UNCERTAIN = re.compile("[\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff]")
 _LIMIT = 1_000_000
 
 
 def clean(text: str) -> str:
-    """`text` without control sequences and without anything of uncertain width; tabs become four spaces.
-
-    Newlines stay. A carriage return becomes a newline, as a progress bar means it.
-    """
-    text = text[:_LIMIT].replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
-    if text.isascii() and text.replace("\n", "").isprintable():
-        return text
-    text = plain(text)
-    if text.isascii():
-        return text
-    return _few_marks(_TRICKY.sub("", unicodedata.normalize("NFC", text)))
+    """`text` as `sanitize.plain` has it and without anything of uncertain width; tabs become four spaces."""
+    text = plain(text[:_LIMIT], tab="    ")
+    return text if text.isascii() else _few_marks(_UNCERTAIN.sub("", unicodedata.normalize("NFC", text)))
 
 
 def one_line(text: str) -> str:

@@ -265,8 +265,8 @@ class ExperimentSheet(Sheet):
 
             try:
                 lineage = Lineage(self.cockpit.root, self.cockpit.known.study.tag)
-                self._diff = lineage.diff(experiment.parent_commit, experiment.commit)
-            except Exception as error:  # whatever git says is a sentence on this sheet, and not the end of the cockpit
+                self._diff = lineage.commits.diff(experiment.parent_commit, experiment.commit)
+            except Exception as error:  # any failure of git here is a sentence on this screen, not the end of it
                 self._diff = (
                     f"the diff cannot be shown: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
                 )

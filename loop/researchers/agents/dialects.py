@@ -165,7 +165,7 @@ def parsed(text: str) -> Any:
 
 def short(text: str, most: int = LONGEST_TOLD) -> str:
     """The first line that says something, and a mark where there is more."""
-    lines = [" ".join(line.split()) for line in plain(text[: 8 * most].replace("\r", "\n")).split("\n")]
+    lines = [" ".join(line.split()) for line in plain(text[: 8 * most]).split("\n")]
     first = next((line for line in lines if line), "")
     cut = first[: most - 1]
     return cut + "…" if cut != first or sum(map(bool, lines)) > 1 else first

@@ -162,7 +162,7 @@ class Listener:
         return usage if usage.model else replace(usage, model=self._model)
 
     def _say(self, text: str, aside: bool) -> Iterator[Said]:
-        text = plain(text.replace("\r\n", "\n").replace("\r", "\n"))
+        text = plain(text)
         if not aside:
             self._remember(text)
         if text.strip() or (text and self._mid_line):

@@ -7,22 +7,13 @@ after this room none of it can end the place where it stands. Nothing here judge
 import re
 import string
 
+from loop.sanitize import plain
+
 _LETTERS = string.ascii_letters.encode()
 _DIGITS = string.digits.encode()
 _SPACES = b" \n"
 _OTHERS = bytes(set(range(128)) - set(_LETTERS + _DIGITS + _SPACES))
 
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
-    r"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # OSC, DCS and their like; one without an end hides no other line
-    r"|\x1b[ -/]*[0-~]"
-)
-# Controls but newline and tab, and what a person who reads along would not see: joiners, direction overrides, tags
-# (whole sentences can be hidden in those), selectors, and halves of surrogate pairs, which no request can carry.
-_HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
-    "\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
-)
 _FENCES = re.compile(r"`{3,}|~{3,}")
 _LONGEST_FENCE = 8
 """Backticks in a row that data may keep; more of them would only make its fence long."""
@@ -52,16 +43,9 @@ def tokens(text: str) -> int:
     return -(-(27 * letters + 130 * digits + 80 * others + 50 * newlines + 10 * spaces + 100 * beyond) // 100)
 
 
-def visible(text: str) -> str:
-    """`text` without control sequences and invisible characters; a carriage return becomes a newline."""
-    if text.isascii() and text.isprintable():
-        return text
-    return _HIDDEN.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
-
-
 def one_line(text: str, most: int) -> str:
     """`text` on one line of at most `most` characters, without anything that could look like a fence."""
-    text = " ".join(visible(text[: 8 * most + 200]).split())
+    text = " ".join(plain(text[: 8 * most + 200]).split())
     if "```" in text or "~~~" in text:
         text = _FENCES.sub("''", text)
     return shortened(text, most)
@@ -79,7 +63,7 @@ def fenced(label: str, text: str, most: int) -> str:
         label: what it is, such as "the end of the log of experiment 12".
         most: characters of it that are shown, a third of its head and two thirds of its tail: errors stand at the end.
     """
-    text = re.sub(f"(`{{{_LONGEST_FENCE}}})`+", r"\1", visible(text)).strip("\n")
+    text = re.sub(f"(`{{{_LONGEST_FENCE}}})`+", r"\1", plain(text, tab="\t")).strip("\n")
     if len(text) > most:
         head = most // 3
         tail = most - head

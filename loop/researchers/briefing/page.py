@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from math import isfinite
 from statistics import fmean
 
-from loop.researchers.briefing.excerpt import enclosed, fenced, one_line, tokens, visible, within
+from loop.researchers.briefing.excerpt import enclosed, fenced, one_line, tokens, within
 from loop.researchers.briefing.experiment_table import comparable, effect, figure, rejected_by, table
 from loop.researchers.briefing.instructions import COMMAND_END, direction, for_checkout, for_conversation
 from loop.researchers.briefing.situation import reading, standing
 from loop.researchers.protocol import Briefing
+from loop.sanitize import plain
 from loop.study.experiment import Experiment
 
 __all__ = ["Parts", "fenced", "for_command", "for_model", "notebook_share", "outcome", "repair", "tokens"]
@@ -228,7 +229,7 @@ def _sections(briefing: Briefing, own: str | None, files: Section) -> dict[str, 
     stands, results = standing(briefing), _results(briefing, own)
     pins = _said("# Standing guidance of the person, in force now", briefing.pins)
     words = _said("# What the person says now (it goes before everything above)", briefing.words)
-    program = visible(briefing.program).strip()
+    program = plain(briefing.program, tab="\t").strip()
     return {
         "program": lambda most: _framed(_PROGRAM, program, most, "program.md has the rest"),
         "pins": lambda most: within(pins, most, ""),
@@ -256,7 +257,7 @@ def _framed(head: str, text: str, most: int, where: str) -> str:
 
 def _said(head: str, texts: Sequence[str]) -> str:
     """Words of a person, one point each; lines further in belong to the point above."""
-    points = ["\n  ".join(visible(text).strip().splitlines()) for text in texts]
+    points = ["\n  ".join(plain(text).strip().splitlines()) for text in texts]
     return "\n".join((head, *(f"- {point}" for point in points if point))) if any(points) else ""
 
 
@@ -299,7 +300,7 @@ def _notebook(notes: Sequence[str], most: int) -> str:
     lines: list[str] = []
     for note in notes:
         bullet = "- "
-        for line in visible(note).splitlines():
+        for line in plain(note).splitlines():
             if text := one_line(_MARKS.sub("", line), 600):
                 lines.append(bullet + text)
                 bullet = "  "

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from loop.researchers.llm.conversation import Cut
 from loop.researchers.protocol import ProposalFailed, Unusable
+from loop.sanitize import one_line
 
 NO_QUOTA_S = 300.0
 """Seconds between two tries while the account has no money: a person has to act, and may do so at any time."""
@@ -171,9 +172,3 @@ def _said(error: Exception) -> str:
         title = re.search(r"<title>(.*?)</title>", body[:_PAGE], re.IGNORECASE | re.DOTALL)
         return one_line(title[1]) if title else "a page and no answer"
     return one_line(str(body or error)) or type(error).__name__
-
-
-def one_line(text: str, most: int = 300) -> str:
-    """Text of a stranger as one line, without control characters."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-    return line if len(line) <= most else line[: most - 1] + "…"

@@ -19,6 +19,7 @@ from loop.researchers.llm.endpoint import Endpoint
 from loop.researchers.llm.stream import TextStream
 from loop.researchers.llm.toolbox import GivenUp, Toolbox, Web
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, ProposalFailed, Sink, Unusable
+from loop.sanitize import one_line
 from loop.study.events import Spent
 from loop.study.experiment import Experiment
 
@@ -289,9 +290,7 @@ class LanguageModel:
         if reply.finish == "refused":
             talk.refusals += 1
             if talk.refusals > 1:
-                raise Fruitless(
-                    f"the model declined: {faults.one_line(reply.refusal or reply.text) or 'no reason given'}"
-                )
+                raise Fruitless(f"the model declined: {one_line(reply.refusal or reply.text) or 'no reason given'}")
             return [prompts.REFUSED]
         return [prompts.NO_TOOL if reply.text.strip() else prompts.EMPTY]
 

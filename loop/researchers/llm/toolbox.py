@@ -16,10 +16,11 @@ from pydantic import ValidationError
 
 from loop.policy import guards
 from loop.researchers import patching
-from loop.researchers.briefing.excerpt import fenced, shortened, visible
+from loop.researchers.briefing.excerpt import fenced, shortened
 from loop.researchers.briefing.page import outcome
 from loop.researchers.llm.tool import ToolError, tool_of, wrong_arguments
 from loop.researchers.protocol import Briefing, Proposal, Sink
+from loop.sanitize import one_line
 from loop.study.events import FAILURES
 from loop.study.experiment import Experiment
 
@@ -261,10 +262,10 @@ class Toolbox:
 
     async def note(self, text: Annotated[str, "One or two sentences."]) -> str:
         """Write into the notebook, which later briefings carry: what was learnt, so that nobody tries it again."""
-        line = " ".join(visible(text).split())
+        line = one_line(text, 1000)
         if not line:
             raise ToolError("the note is empty")
-        self.sink.note(line[:1000])
+        self.sink.note(line)
         return "noted"
 
     # --- the web, where the person allows it -------------------------------------------------------------------
@@ -290,7 +291,7 @@ class Toolbox:
 
     async def give_up(self, why: str) -> str:
         """Leave this idea: it cannot be repaired, or is not worth it. You are then asked for another one."""
-        self.sink.note(f"Gave up repairing: {' '.join(visible(why).split())[:500]}")
+        self.sink.note(f"Gave up repairing: {one_line(why, 500)}")
         raise GivenUp(why)
 
     async def propose(
@@ -302,7 +303,7 @@ class Toolbox:
         ],
     ) -> str:
         """Hand over your edits as one experiment. It ends your turn: the loop runs and judges it."""
-        title = " ".join(visible(title).split())
+        title = one_line(title, 120)
         if not title:
             raise ToolError("say in the title what changes")
         if not math.isfinite(expected_gain):
@@ -319,8 +320,8 @@ class Toolbox:
         if (reason := await self.briefing.archive.refusal(edits)) is not None:
             raise ToolError(f"it would be turned down: {reason}. Change the draft and propose again")
         self.proposal = Proposal(
-            title=title[:120],
-            hypothesis=" ".join(visible(hypothesis).split())[:2000],
+            title=title,
+            hypothesis=one_line(hypothesis, 2000),
             edits=edits,
             expected=f"better by {expected_gain:.4g}" if expected_gain > 0 else "no better, but simpler",
         )

@@ -13,7 +13,6 @@ import io
 import re
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Callable, Container, Mapping
 from os import environ
 from types import SimpleNamespace
@@ -22,6 +21,7 @@ from typing import IO, Any
 from loop.researchers.web import reading
 from loop.researchers.web.addresses import LONGEST_URL, WEB_PORTS, Address, WebError, globally_routable
 from loop.researchers.web.download import MOST_TEXT, Downloaded, Downloader, short
+from loop.sanitize import plain
 
 __all__ = ["Web", "WebError"]
 
@@ -220,10 +220,8 @@ def arxiv_query(words: str) -> str:
 
 
 def clean(text: str) -> str:
-    """A stranger's text without what a screen obeys and what nobody sees: control, format (direction marks, zero
-    width, tags), private and surrogate characters. Lines lose their trailing blanks, and no more than one is empty."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n").replace("\u2028", "\n")
-    seen = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs"))
+    """The text of a page, made plain: lines lose their trailing blanks, and no more than one in a row is empty."""
+    seen = plain(text.replace("\f", "\n").replace("\u2028", "\n"), tab="\t")
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"(?<![^\S\n])[^\S\n]++(?=\n|$)", "", seen)).strip()
 
 

@@ -32,6 +32,7 @@ class LocalExecutor:
 
     Args:
         trees: makes the worktrees.
+        read: a file of a commit, None where it has none of that name; raises a `UserError` where git fails.
         gauges: what the machine is read with.
         sandbox: what confines the runs.
         environ: the supervisor's own environment; its CUDA_VISIBLE_DEVICES is obeyed.
@@ -43,11 +44,12 @@ class LocalExecutor:
         self,
         workspace: Workspace,
         trees: Trees,
+        read: Callable[[str, str], bytes | None],
         gauges: Gauges,
         sandbox: Sandbox,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self._workspace, self._trees, self._environ = workspace, trees, environ
+        self._workspace, self._trees, self._read, self._environ = workspace, trees, read, environ
         self._readiness = Readiness(gauges)
         self._policy = SandboxPolicy(workspace, sandbox)
         self._slots = find_slots(gauges.read(), environ)
@@ -110,7 +112,7 @@ class LocalExecutor:
         contract, verifies = job.contract, job.kind == "verify"
         command = (contract.verify or "") if verifies else contract.run
         argv = resolve_command(command, self._workspace.root)
-        tree = self._trees.tree_path(job.name)
+        tree = self._trees.path(job.name)
         confinement = self._policy.confinement(contract, argv, tree, folders)
         tmp = self._policy.tmp_inside(folders.tmp)
         environment = child_environment(
@@ -150,7 +152,7 @@ class LocalExecutor:
             return await LocalProcess.start(spec, on_samples=listener.sampled, after=asyncio.shield(made))
         except BaseException:
             await asyncio.wait([made])  # git cannot be interrupted
-            await asyncio.to_thread(self._trees.remove_tree, job.name)
+            await asyncio.to_thread(self._trees.remove, job.name)
             raise
 
     def _make_tree(self, job: Job) -> None:
@@ -159,11 +161,11 @@ class LocalExecutor:
         So whatever an experiment's commit may hold besides, the harness that measures it is the one of the beginning.
         """
         if job.kind == "run":
-            self._trees.add_tree(job.name, job.commit)
+            self._trees.add(job.name, job.commit)
             return
-        tree = self._trees.add_tree(job.name, job.base)
+        tree = self._trees.add(job.name, job.base)
         for path in job.contract.edit:
-            content = self._trees.read(job.commit, path)
+            content = self._read(job.commit, path)
             if content is None:
                 (tree / path).unlink(missing_ok=True)
             else:

@@ -24,25 +24,21 @@ from loop.study.events import GpuUse
 
 
 class Trees(Protocol):
-    """The git work of a run, by whoever knows git. All of it blocks, and raises a `UserError` where git fails."""
+    """The worktrees of runs, by whoever knows git. All of it blocks, and raises a `UserError` where git fails."""
 
-    def tree_path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
         """Where the worktree of that name is."""
         ...
 
-    def add_tree(self, name: str, commit: str) -> Path:
+    def add(self, name: str, commit: str) -> Path:
         """Make it, with the files of `commit`."""
         ...
 
-    def remove_tree(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         """Remove it, whatever a run has done to it; one that is not there is no error."""
 
     def touched(self, name: str, commit: str, editable: Sequence[str]) -> tuple[str, ...]:
         """Files of `commit` that differ in it, but for those that a proposal may change."""
-        ...
-
-    def read(self, commit: str, path: str) -> bytes | None:
-        """A file of a commit; None where it has none of that name."""
         ...
 
 
@@ -99,7 +95,7 @@ class LocalRun:
     async def close(self) -> None:
         """See `RunHandle`."""
         try:
-            await asyncio.to_thread(self._trees.remove_tree, self.job.name)
+            await asyncio.to_thread(self._trees.remove, self.job.name)
         except (UserError, OSError) as error:
             raise MachineFault(error) from error
 
