@@ -19,6 +19,7 @@ from loop.study import aliases
 from loop.study.contract import Contract
 from loop.study.fact import Fact
 from loop.study.requests import (
+    AnyRequest,
     Approved,
     Branched,
     Killed,
@@ -442,19 +443,7 @@ Body = Annotated[
     | Verified
     | ExperimentJudged
     | ChampionChanged
-    | Paused
-    | Resumed
-    | Steered
-    | Pinned
-    | Unpinned
-    | Submitted
-    | Approved
-    | Rejected
-    | Killed
-    | Overruled
-    | Requeued
-    | Branched
-    | Stopped
+    | AnyRequest
     | RequestFulfilled,
     Field(discriminator="kind"),
 ]

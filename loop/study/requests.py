@@ -92,3 +92,21 @@ class Stopped(Request):
     kind: Literal["stopped"] = "stopped"
     now: bool = False
     """False: after the current run."""
+
+
+AnyRequest = (
+    Paused
+    | Resumed
+    | Steered
+    | Pinned
+    | Unpinned
+    | Submitted
+    | Approved
+    | Rejected
+    | Killed
+    | Overruled
+    | Requeued
+    | Branched
+    | Stopped
+)
+"""What a person can ask for; a new class joins here."""
