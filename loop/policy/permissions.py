@@ -89,16 +89,23 @@ def _not_waiting(experiment: Experiment) -> Refused:
 
 def kill(study: Study, experiment: Experiment) -> Answer:
     """End the run or the verification of an experiment, or take it out of the queue."""
-    name, run = experiment.id, experiment.in_flight()
+    name, running = experiment.id, experiment.running()
     titled = f"({experiment.title:.60})"
-    if run is not None:
+    if len(running) > 1:
+        runs = " and ".join(f"{name}.{run.number}" for run in running)
+        return Allowed(
+            f"Runs {runs} {titled} are ended with all their processes. The experiment counts as killed, and is not "
+            "tried again. The loop goes on."
+        )
+    if running:
+        (run,) = running
         done = _clock(min(max(0.0, study.at - run.started_at), run.deadline))
         return Allowed(
             f"Run {name}.{run.number} {titled} has trained {done} of {_clock(run.budget)}. It is ended with all its "
             "processes, counts as killed, and is not tried again. The loop goes on."
         )
-    if (run := _verifying(study, experiment)) is not None:
-        return Allowed(f"The verification of run {name}.{run.number} {titled} is ended; the run counts as killed.")
+    if (verified := _verifying(study, experiment)) is not None:
+        return Allowed(f"The verification of run {name}.{verified.number} {titled} is ended; the run counts as killed.")
     if experiment.verdict is not None:
         return not_running(experiment)
     return Allowed(f"Experiment {name} {titled} is taken out of the queue and counts as killed.")
@@ -183,6 +190,11 @@ def branch(study: Study, experiment: Experiment) -> Answer:
     )
 
 
+def stop(study: Study, experiment: None) -> Answer:
+    """End the loop."""
+    return Allowed(f"The loop of {study.tag} ends. Nothing is lost: `looptop` goes on from there.")
+
+
 def _verifying(study: Study, experiment: Experiment) -> Run | None:
     """Its run whose number is being measured anew, or is next to be."""
     active = experiment.verdict is None or experiment.id in study.lineage
@@ -195,7 +207,8 @@ def _figure(value: float | None) -> str:
 
 
 def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=int(seconds)))
+    """`03:12`, or `7:41:12` from an hour on."""
+    return str(timedelta(seconds=int(seconds))).removeprefix("0:")
 
 
 def _verdict(experiment: Experiment) -> str:

@@ -30,15 +30,16 @@ class Row:
     more: str = ""
     """What the command line's help says below that line."""
     takes: str = ""
-    """What follows the name: capitals are to be filled in, brackets may be left out. N is an experiment's number."""
+    """What follows the name after `:`; capitals are to be filled in, brackets may be left out. N is an experiment's
+    number, WHY a reason for the record."""
     check: Callable[[Study, Any], Answer] = lambda study, experiment: Allowed()
     """Whether it may be done now; for a request about the loop as a whole the experiment is None."""
     default: Callable[[Study], Experiment | Refused] | None = None
     """The experiment that is meant where none is named; None: it has to be named."""
     confirm: bool = False
     """A person at a screen is asked before it goes on record."""
-    later: str = "as soon as it can"
-    """When it takes effect."""
+    later: str = ""
+    """When it takes effect; empty: as soon as it can."""
     fixed: Mapping[str, str] = field(default_factory=dict)
     """Fields of the event that this request stands for."""
     of_run: bool = False
@@ -87,10 +88,10 @@ TABLE: tuple[Row, ...] = (
         "steer",
         "say something to the researcher",
         more='It hears it before its next proposal; interrupted, at once.\n\nExample: looptop steer "try a wider head"',
-        takes="WORDS",
+        takes="[!]WORDS",
         later="before its next proposal",
         key="s",
-        key_help="say something to the researcher (! first interrupts it)",
+        key_help="say something to the researcher; ! first interrupts it",
     ),
     Row(
         r.Paused,
@@ -103,21 +104,6 @@ TABLE: tuple[Row, ...] = (
         key_help="start no run after the current one, or go on",
     ),
     Row(r.Resumed, "resume", "go on", "go on after a pause"),
-    Row(
-        r.Killed,
-        "kill",
-        "kill {}",
-        "end the run of experiment N, or take it out of the queue",
-        more='Its verdict is "killed", and everything of it is kept.',
-        takes="[N]",
-        check=permissions.kill,
-        default=permissions.current,
-        confirm=True,
-        later="when its run has ended",
-        of_run=True,
-        key="x",
-        key_help="end the current run",
-    ),
     Row(
         r.Approved,
         "approve",
@@ -141,6 +127,21 @@ TABLE: tuple[Row, ...] = (
         key="r",
     ),
     Row(
+        r.Killed,
+        "kill",
+        "kill {}",
+        "end the run of experiment N, or take it out of the queue",
+        more='Its verdict is "killed", and everything of it is kept.',
+        takes="[N]",
+        check=permissions.kill,
+        default=permissions.current,
+        confirm=True,
+        later="when its run has ended",
+        of_run=True,
+        key="x",
+        key_help="end the current run",
+    ),
+    Row(
         r.Overruled,
         "keep",
         "keep {}",
@@ -155,7 +156,7 @@ TABLE: tuple[Row, ...] = (
         r.Overruled,
         "discard",
         "discard {}",
-        "overrule: discard the champion, experiment N",
+        "overrule: discard experiment N, the champion",
         more="The one before it is champion again.",
         takes="N [WHY]",
         check=permissions.discard,
@@ -212,6 +213,7 @@ TABLE: tuple[Row, ...] = (
         "stop the loop",
         "stop the loop after the current run",
         more="Waits for that. Everything is kept, and `looptop` goes on from there.\n\nExample: looptop stop --now",
+        check=permissions.stop,
         confirm=True,
         later="after the current run",
         key="X",

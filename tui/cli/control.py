@@ -151,4 +151,4 @@ def _request(context: typer.Context, body: "e.AnyRequest", number: int | None = 
                     typer.echo(event.body.outcome)
                     return
             time.sleep(0.05)
-    typer.echo(f"noted; it takes effect {row.later}")
+    typer.echo(f"noted; it takes effect {row.later or 'as soon as it can'}")
