@@ -104,14 +104,14 @@ class RequestActions(Shell, inherit_bindings=False):
 
     def _steer(self, text: str) -> None:
         if text:
-            self._say(text)
+            self._pass_on(text)
             return
         requests = self.known.study.requests.values()
         said = [request.body.text for request in requests if isinstance(request.body, e.Steered)]
         hint = "say it in your own words; enter sends, \\ enter a new line, ! first interrupts, esc leaves"
-        self.ask("steer", hint, self._say, history=said[-50:], lines=True)
+        self.ask("steer", hint, self._pass_on, history=said[-50:], lines=True)
 
-    def _say(self, text: str) -> None:
+    def _pass_on(self, text: str) -> None:
         """Pass on words; a `!` before them cuts the present thought short."""
         interrupt = text.startswith("!")
         text = text.removeprefix("!").strip()
