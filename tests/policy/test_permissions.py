@@ -146,6 +146,10 @@ def test_a_champion_that_is_measured_again_can_be_killed_and_one_at_rest_cannot(
     assert answer("kill", 5, story.start(5, 2).study()).startswith("Run 5.2 (idea 5) has trained")
 
 
+def test_all_runs_of_an_experiment_are_killed_together() -> None:
+    assert answer("kill", 11, told().start(11, 2).study()).startswith("Runs 11.1 and 11.2 (idea 11) are ended with all")
+
+
 def test_a_verification_can_be_killed() -> None:
     story = Story(Contract(verify="true"))
     story.propose(0).queue(0, None).start(0, 1).finish(0, 1, 1.0)
