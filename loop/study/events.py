@@ -2,8 +2,8 @@
 
 An event is a past-tense fact with an envelope: `seq` (its place in the journal), `at` (Unix seconds by the
 writer's clock), the experiment and the run it belongs to, and one of the bodies below. What a person asks for
-is an event like any other. Bodies only ever gain optional fields; `v` counts changes of meaning. A reader skips
-a kind it does not know.
+is an event like any other; those classes are written in `requests`, and named here like the rest. A reader skips a
+kind that it does not know.
 
 This module knows no storage, no clock and nobody above it.
 """
@@ -17,6 +17,24 @@ from pydantic_core import PydanticSerializationError
 
 from loop.study import aliases
 from loop.study.contract import Contract
+from loop.study.fact import Fact
+from loop.study.requests import (
+    AnyRequest,
+    Approved,
+    Branched,
+    Killed,
+    Overruled,
+    Paused,
+    Pinned,
+    Rejected,
+    Request,
+    Requeued,
+    Resumed,
+    Steered,
+    Stopped,
+    Submitted,
+    Unpinned,
+)
 
 Verdict = Literal["kept", "discarded", "crashed", "out_of_memory", "timed_out", "killed", "rejected"]
 Outcome = Literal["finished", "crashed", "out_of_memory", "timed_out", "killed", "lost"]
@@ -28,13 +46,6 @@ FAILURES: frozenset[str] = frozenset({"crashed", "out_of_memory", "timed_out"})
 def _renamed(name: str) -> Any:
     """A field that journals of before have under another name."""
     return Field(validation_alias=AliasChoices(name, aliases.FIELDS[name]))
-
-
-class Fact(BaseModel):
-    """What all bodies share."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")
-    v: int = 1
 
 
 # --- the study -------------------------------------------------------------------------------------------------
@@ -394,95 +405,6 @@ class ChampionChanged(Fact):
     metric: float | None = None
 
 
-# --- what a person asks for ------------------------------------------------------------------------------------
-
-
-class Request(Fact):
-    """Asked by a person through any screen or script."""
-
-    who: str = ""
-
-
-class Paused(Request):
-    """Start no run after the current one."""
-
-    kind: Literal["paused"] = "paused"
-
-
-class Resumed(Request):
-    kind: Literal["resumed"] = "resumed"
-
-
-class Steered(Request):
-    """Words for the researchers."""
-
-    kind: Literal["steered"] = "steered"
-    text: str
-    interrupt: bool = False
-
-
-class Pinned(Request):
-    """Guidance that stands in every briefing until it is taken back."""
-
-    kind: Literal["pinned"] = "pinned"
-    text: str
-
-
-class Unpinned(Request):
-    kind: Literal["unpinned"] = "unpinned"
-    pin: int | None = None
-    """Number of the pin; None takes all of them back."""
-
-
-class Submitted(Request):
-    """A person's own experiment: it passes the same guards, runs and judge as any other."""
-
-    kind: Literal["submitted"] = "submitted"
-    title: str
-    hypothesis: str = ""
-    parent: int
-    """Experiment that the edits were made on."""
-    edits: dict[str, str]
-    """New full text of each changed file, by path."""
-
-
-class Approved(Request):
-    kind: Literal["approved"] = "approved"
-
-
-class Rejected(Request):
-    kind: Literal["rejected"] = "rejected"
-    why: str = ""
-
-
-class Killed(Request):
-    """End the current run of the experiment in the envelope."""
-
-    kind: Literal["killed"] = "killed"
-
-
-class Overruled(Request):
-    kind: Literal["overruled"] = "overruled"
-    verdict: Literal["kept", "discarded"]
-    why: str = ""
-
-
-class Requeued(Request):
-    kind: Literal["requeued"] = "requeued"
-
-
-class Branched(Request):
-    """Go on from the experiment in the envelope, which was kept: it is the champion again."""
-
-    kind: Literal["branched"] = "branched"
-
-
-class Stopped(Request):
-    kind: Literal["stopped"] = "stopped"
-    now: bool = False
-    """False: after the current run."""
-
-
 class RequestFulfilled(Fact):
     """A person's request took effect, or could not; so the record says when."""
 
@@ -519,19 +441,7 @@ Body = Annotated[
     | Verified
     | ExperimentJudged
     | ChampionChanged
-    | Paused
-    | Resumed
-    | Steered
-    | Pinned
-    | Unpinned
-    | Submitted
-    | Approved
-    | Rejected
-    | Killed
-    | Overruled
-    | Requeued
-    | Branched
-    | Stopped
+    | AnyRequest
     | RequestFulfilled,
     Field(discriminator="kind"),
 ]

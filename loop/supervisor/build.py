@@ -16,7 +16,6 @@ from loop.pipeline.workshop import AgentWorktree
 from loop.recovery.repair import Repair
 from loop.runs.executor import Executor
 from loop.runs.local.executor import LocalExecutor
-from loop.supervisor.experiment_requests import ExperimentRequests
 from loop.supervisor.heartbeat import Heartbeat, LimitWatch
 from loop.supervisor.requests import Requests
 from loop.supervisor.startup import Prepared, Startup
@@ -69,9 +68,7 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         judging=judging,
         life=Life(recorder, proposals, executor, dispatcher, judging, limit.reached),
         pool=pool,
-        requests=Requests(
-            recorder, pool, proposals, dispatcher, judging, ExperimentRequests(recorder, dispatcher, judging)
-        ),
+        requests=Requests(recorder, pool, proposals, dispatcher, judging),
         heartbeat=Heartbeat(workspace, recorder, gauges, dispatcher, pool, limit),
         startup=Startup(prepared, recorder, repair, proposals, judging),
     )

@@ -1,8 +1,10 @@
 """Requests: when each of a person's requests takes effect, and what came of it, on record.
 
-Those about the loop as a whole (pause, resume, steer, stop) are fulfilled here, those about one experiment by
-`experiment_requests`.
+Whether a request may be carried out is asked of `request_table` at that very moment: the study may have moved since it
+was made. Here is what is done then.
 """
+
+from contextlib import nullcontext
 
 from loop.journal.recorder import Recorder
 from loop.lineage import LineageError
@@ -10,15 +12,16 @@ from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.pool import ResearcherPool
 from loop.pipeline.proposals import PERSON, Proposals
-from loop.policy import scheduler
+from loop.policy import permissions, request_table, scheduler
+from loop.policy.permissions import Refused
 from loop.researchers.protocol import Proposal
 from loop.study import events as e
+from loop.study.experiment import Experiment
 from loop.study.state import Request, Study
-from loop.supervisor.experiment_requests import ExperimentRequests
 
 
 class Requests:
-    """Fulfils one study's requests, in the order in which they were asked."""
+    """Fulfils one study's requests, in the order in which they were made."""
 
     def __init__(
         self,
@@ -27,31 +30,30 @@ class Requests:
         proposals: Proposals,
         dispatcher: Dispatcher,
         judging: Judging,
-        requests: ExperimentRequests,
     ) -> None:
         self._recorder, self._pool, self._proposals = recorder, pool, proposals
-        self._dispatcher, self._judging, self._requests = dispatcher, judging, requests
+        self._dispatcher, self._judging = dispatcher, judging
 
     @property
     def _study(self) -> Study:
         return self._recorder.study
 
     async def fulfil_all(self) -> None:
-        """Carry out what a person asked for, and record when."""
+        """Fulfil each request as soon as it is due, and record what came of it. Never returns."""
         while True:
-            await self._recorder.until(lambda: any(map(self._can_fulfil, self._study.open_requests())))
-            for request in filter(self._can_fulfil, self._study.open_requests()):
+            await self._recorder.until(lambda: any(map(self._is_due, self._study.open_requests())))
+            for request in filter(self._is_due, self._study.open_requests()):
                 if (outcome := await self._fulfil(request)) is not None:
                     self._recorder.record(e.RequestFulfilled(request=request.seq, outcome=outcome))
 
-    def _can_fulfil(self, request: Request) -> bool:
+    def _is_due(self, request: Request) -> bool:
         """Whether something can be done about a request now."""
         match request.body:
             case e.Paused():
                 return not self._study.paused or not self._study.running()
             case e.Stopped():
                 return False  # fulfilled by the end itself
-            case e.Steered():  # fulfilled by whoever hears the words
+            case e.Steered():  # fulfilled by the researcher that hears the words
                 return self._pool.interrupts(request)
             case e.Submitted():  # there is nothing to compare it with before the baseline is a commit
                 return self._study.baseline is not None and self._study.baseline.commit is not None
@@ -78,13 +80,7 @@ class Requests:
                 await self._submit(request, request.body)
                 return None
             case _:
-                experiment = self._study.experiments.get(-1 if request.experiment is None else request.experiment)
-                if experiment is None:
-                    return f"there is no experiment {request.experiment}"
-                try:
-                    return await self._requests.fulfil(experiment, request)
-                except LineageError as error:
-                    return str(error)
+                return await self._fulfil_about(request)
 
     async def _submit(self, request: Request, body: e.Submitted) -> None:
         """Take in a person's own experiment; the request ends in the same transaction, so it is taken in once."""
@@ -95,3 +91,94 @@ class Requests:
         self._proposals.record(number, parent, proposal, request.who or PERSON, fulfilled)
         experiment = self._study.experiments[number]
         await self._judging.settle(experiment, await self._proposals.commit(experiment))
+
+    # --- about one experiment ----------------------------------------------------------------------------------
+
+    async def _fulfil_about(self, request: Request) -> str | None:
+        """Carry out a request about one experiment, where it may be done now."""
+        experiment = permissions.find_experiment(self._study, request.experiment)
+        if isinstance(experiment, Refused):
+            return experiment.sentence
+        body = request.body
+        assert isinstance(body, e.Request)
+        moves_champion = isinstance(body, e.Overruled | e.Branched)
+        async with self._judging.judging if moves_champion else nullcontext():
+            answer = request_table.of(body).check(self._study, experiment)
+            if isinstance(answer, Refused):
+                return answer.sentence
+            try:
+                return await self._carry_out(experiment, body, request)
+            except LineageError as error:  # nothing was changed but what its words say
+                return str(error)
+
+    async def _carry_out(self, experiment: Experiment, body: e.Request, request: Request) -> str | None:
+        who = request.who or "a person"
+        match body:
+            case e.Approved():
+                return await self._approve(experiment, who)
+            case e.Rejected(why=why):
+                judged = e.ExperimentJudged(verdict="rejected", reason=why or "rejected without a reason", by=who)
+                await self._judging.give_verdict(experiment, judged)
+                return f"experiment {experiment.id} is rejected"
+            case e.Killed():
+                return await self._kill(experiment, who, request.seq)
+            case e.Overruled(verdict="kept", why=why):
+                await self._judging.give_verdict(experiment, _overruling(experiment, "kept", who, why))
+                return f"experiment {experiment.id} is the champion now"
+            case e.Overruled(why=why):
+                before = self._study.experiments[experiment.parent or 0]
+                judged = _overruling(experiment, "discarded", who, why)
+                await self._judging.give_verdict(experiment, judged, champion=before)
+                return f"experiment {experiment.id} is discarded, and experiment {before.id} is the champion again"
+            case e.Requeued():
+                self._queue_again(experiment)
+                await self._judging.remove_note(experiment)
+                return f"experiment {experiment.id} is queued again"
+            case e.Branched():
+                await self._judging.make_champion(experiment)
+                return f"experiment {experiment.id} is the champion again; what comes next builds on it"
+            case _:
+                return "this version does nothing about such a request"
+
+    async def _approve(self, experiment: Experiment, who: str) -> str:
+        if experiment.counted() and experiment.parent == self._study.champion:
+            await self._judging.confirm(experiment, who)
+            return f"experiment {experiment.id} is {experiment.verdict or 'judged again'}"
+        self._queue_again(experiment)
+        return f"experiment {experiment.id} is queued"
+
+    async def _kill(self, experiment: Experiment, who: str, request: int) -> str | None:
+        if self._dispatcher.kill(experiment.id, who, request=request):
+            return None
+        if experiment.verdict is not None:  # a champion that was measured anew, and has just ended
+            return permissions.not_running(experiment).sentence
+        reason = "killed before it ran" if not experiment.counted() else "killed between two runs"
+        await self._judging.give_verdict(experiment, e.ExperimentJudged(verdict="killed", reason=reason, by=who))
+        return f"experiment {experiment.id} is taken out of the queue"
+
+    def _queue_again(self, experiment: Experiment) -> None:
+        assert experiment.commit and experiment.parent_commit
+        queued = e.ExperimentQueued(
+            commit=experiment.commit,
+            parent=experiment.parent,
+            parent_commit=experiment.parent_commit,
+            lines_added=experiment.lines_added,
+            lines_removed=experiment.lines_removed,
+            flags=experiment.flags,
+        )
+        self._recorder.record(queued, experiment.id)
+
+
+def _overruling(experiment: Experiment, verdict: e.Verdict, who: str, why: str) -> e.ExperimentJudged:
+    """The person's verdict, with the figures of the judge's."""
+    judged = (experiment.verdict or "").replace("_", " ")
+    return e.ExperimentJudged(
+        verdict=verdict,
+        reason=(why or "no reason given") + f" (overruled; the judge: {judged}, {experiment.reason})",
+        metric=experiment.metric,
+        effect=experiment.effect,
+        noise=experiment.noise,
+        confidence=experiment.confidence,
+        champion=experiment.champion,
+        by=who,
+    )

@@ -133,7 +133,7 @@ def test_ctrl_c_stops_after_the_run_in_flight_and_a_second_one_at_once(bench: Be
         if times == 2:
             loop.send_signal(signal.SIGINT)
         said, _ = loop.communicate(timeout=60)
-    assert "ctrl+c asked: stopped, after run 0.1 (ctrl+c once more ends it at once)" in said
+    assert "ctrl+c asked to stop the loop after run 0.1 (ctrl+c once more ends it at once)" in said
     assert ("stopped: ended by SIGINT" in said, loop.returncode) == (times == 2, 0)
     assert [run.outcome for run in bench.consistent().experiments[0].runs.values()] == [
         "lost" if times == 2 else "finished"

@@ -430,7 +430,7 @@ async def test_what_was_not_kept_is_nothing_to_go_on_from(house: House) -> None:
 
     study = await house.work(Asked(change("A=5", "A=9")))
     assert [request.outcome for request in study.requests.values()] == [
-        "experiment 1 was not kept, so nothing can go on from it; keep it first",
+        "experiment 1 was not kept; `keep 1` makes it the champion",
         "experiment 0 is the champion already",
     ]
     assert study.lineage == [0]

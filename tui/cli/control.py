@@ -1,44 +1,52 @@
-"""Commands by which a person steers: each appends one request to the journal, and says what came of it."""
+"""Commands by which a person steers: each puts one request into the journal, and says what comes of it.
+
+Their names, helps and refusals are those of `request_table`. A request that takes nothing, or an experiment and perhaps
+a reason, needs no function here; the others have one.
+"""
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loop.policy import permissions, request_table
+from loop.policy.request_table import Row
 from tui.cli.open_study import Number, Refused, find_experiment, find_root, folded, open_journal, who
 
 if TYPE_CHECKING:
     from loop.study import events as e
 
-
-def pause(context: typer.Context) -> None:
-    """Start no run after the current one.
-
-    Until `looptop resume`. The supervisor stays at work, and costs next to nothing.
-    """
-    from loop.study import events as e
-
-    _request(context, e.Paused(who=who()))
+Why = Annotated[str, typer.Option("--why", help="Your reason; it is kept with the experiment.")]
 
 
-def resume(context: typer.Context) -> None:
-    """Go on after `looptop pause`."""
-    from loop.study import events as e
+def add_commands(app: typer.Typer) -> None:
+    """Give `app` a command for each request that there is."""
+    for row in request_table.TABLE:
+        help = f"{row.help[0].upper()}{row.help[1:]}.\n\n{row.more}"
+        app.command(row.name, help=help)(_OWN.get(row.name) or _command(row))
 
-    _request(context, e.Resumed(who=who()))
+
+def _command(row: Row) -> Callable[..., None]:
+    """The command of a request that takes nothing, or an experiment and perhaps a reason."""
+
+    def alone(context: typer.Context) -> None:
+        _request(context, row.body(who()))
+
+    def numbered(context: typer.Context, number: Number) -> None:
+        _request(context, row.body(who()), number)
+
+    def reasoned(context: typer.Context, number: Number, why: Why = "") -> None:
+        _request(context, row.body(who(), why), number)
+
+    return reasoned if row.reasoned else numbered if row.numbered else alone
 
 
-def steer(
+def _steer(
     context: typer.Context,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Words for the researcher.")],
     interrupt: Annotated[bool, typer.Option("-i", "--interrupt", help="Cut its present thought short.")] = False,
 ) -> None:
-    """Say something to the researcher.
-
-    It hears it before its next proposal; with -i at once.
-
-    Example: looptop steer "focus on the learning rates"
-    """
     from loop.study import events as e
 
     if not text.strip():
@@ -46,93 +54,10 @@ def steer(
     _request(context, e.Steered(who=who(), text=text.strip(), interrupt=interrupt))
 
 
-def kill(context: typer.Context, number: Number) -> None:
-    """End the run of experiment N.
-
-    Or take it out of the queue; its verdict is "killed" and everything of it is kept.
-    """
-    from loop.study import events as e
-
-    _request(context, e.Killed(who=who()), number)
-
-
-def approve(context: typer.Context, number: Number) -> None:
-    """Let a waiting proposal run.
-
-    Proposals wait where program.md says `review: all`.
-    """
-    from loop.study import events as e
-
-    _request(context, e.Approved(who=who()), number)
-
-
-def reject(
-    context: typer.Context,
-    number: Number,
-    why: Annotated[str, typer.Option("--why", help="Your reason; it is kept with the experiment.")] = "",
-) -> None:
-    """Turn down a waiting proposal."""
-    from loop.study import events as e
-
-    _request(context, e.Rejected(who=who(), why=why), number)
-
-
-def keep(
-    context: typer.Context,
-    number: Number,
-    why: Annotated[str, typer.Option("--why", help="Your reason; it is kept with the experiment.")] = "",
-) -> None:
-    """Overrule: make experiment N the champion."""
-    from loop.study import events as e
-
-    _request(context, e.Overruled(who=who(), verdict="kept", why=why), number)
-
-
-def discard(
-    context: typer.Context,
-    number: Number,
-    why: Annotated[str, typer.Option("--why", help="Your reason; it is kept with the experiment.")] = "",
-) -> None:
-    """Overrule: discard the champion N.
-
-    The one before it is champion again.
-    """
-    from loop.study import events as e
-
-    _request(context, e.Overruled(who=who(), verdict="discarded", why=why), number)
-
-
-def requeue(context: typer.Context, number: Number) -> None:
-    """Run experiment N again, on today's champion."""
-    from loop.study import events as e
-
-    _request(context, e.Requeued(who=who()), number)
-
-
-def branch(context: typer.Context, number: Number) -> None:
-    """Go on from experiment N, which was kept earlier.
-
-    It is the champion again: the branch moves to it, and what comes next builds on it. No verdict changes, and the
-    champions after it stay where they are. `looptop keep` is for one that the judge discarded.
-
-    Example: looptop branch 12
-    """
-    from loop.study import events as e
-
-    _request(context, e.Branched(who=who()), number)
-
-
-def submit(
+def _submit(
     context: typer.Context,
     title: Annotated[str, typer.Option("-m", "--title", help="What it is, in a few words.")] = "",
 ) -> None:
-    """Run your own edit of the checkout as an experiment.
-
-    What differs from the experiment that your checkout stands on, else from the baseline. It passes the same guards,
-    runs and judge as any other; your checkout stays as it is.
-
-    Example: looptop submit -m "a wider head"
-    """
     from loop.pipeline import submission
 
     root = find_root(context.obj)
@@ -144,16 +69,12 @@ def submit(
     _request(context, found.called(title, who()))
 
 
-def pin(
+def _pin(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The guidance.", show_default=False)] = "",
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="The guidance; lists what is pinned without it.", show_default=False)
+    ] = "",
 ) -> None:
-    """Pin guidance that stands in every briefing.
-
-    Until `looptop unpin` takes it back. Without TEXT, list what is pinned.
-
-    Example: looptop pin "leave the tokenizer alone"
-    """
     from loop.study import events as e
     from tui.cli.status_text import pin_lines
 
@@ -164,35 +85,26 @@ def pin(
         typer.echo("\n".join(pin_lines(folded(journal)) or ["nothing is pinned"]))
 
 
-def unpin(
+def _unpin(
     context: typer.Context,
     number: Annotated[
         int | None, typer.Argument(metavar="N", help="Number of the pin; all without it.", show_default=False)
     ] = None,
 ) -> None:
-    """Take pinned guidance back."""
     from loop.study import events as e
 
     with open_journal(find_root(context.obj)) as journal:
-        pins = folded(journal).pins
-    if not pins:
-        raise Refused("nothing is pinned")
-    if number is not None and number not in pins:
-        raise Refused(f"there is no pin {number}; pinned are {', '.join(map(str, pins))}", 2)
-    _request(context, e.Unpinned(who=who(), pin=number))
+        study = folded(journal)
+    if isinstance(pin := permissions.find_pin(study, number), permissions.Refused):
+        raise Refused(pin.sentence, 2 if study.pins else 1)
+    _request(context, e.Unpinned(who=who(), pin=pin))
 
 
-def stop(
+def _stop(
     context: typer.Context,
     now: Annotated[bool, typer.Option("--now", help="End the current run; it is run again after a start.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until it has stopped.")] = True,
 ) -> None:
-    """Stop the loop after the current run.
-
-    Waits for that. Everything is kept, and `looptop` goes on from there.
-
-    Example: looptop stop --now
-    """
     from loop.workspace import supervisor_alive
     from tui.cli.stop import stop_loop
 
@@ -205,15 +117,29 @@ def stop(
             typer.echo(line)
 
 
-def _request(context: typer.Context, body: "e.Body", number: int | None = None) -> None:
-    """Append a request, wait a moment for what comes of it, and say so."""
+_OWN: dict[str, Callable[..., None]] = {
+    "steer": _steer,
+    "submit": _submit,
+    "pin": _pin,
+    "unpin": _unpin,
+    "stop": _stop,
+}
+"""Requests that take something else, by name."""
+
+
+def _request(context: typer.Context, body: "e.AnyRequest", number: int | None = None) -> None:
+    """Put a request on record, wait a moment for what comes of it, and say so; or say why it cannot be made now."""
     from loop.study import events as e
     from loop.workspace import supervisor_alive
 
-    root = find_root(context.obj)
+    root, row = find_root(context.obj), request_table.of(body)
     with open_journal(root, to_ask=True) as journal:
         if number is not None:
-            find_experiment(folded(journal), number)
+            study = folded(journal)
+            answer = row.check(study, find_experiment(study, number))
+            if isinstance(answer, permissions.Refused):
+                typer.echo(answer.sentence)
+                return
         seq = journal.append(body, number)
         if supervisor_alive(root) is None:
             typer.echo("noted; no loop runs here now, so it takes effect when `looptop` starts one")
@@ -225,5 +151,4 @@ def _request(context: typer.Context, body: "e.Body", number: int | None = None) 
                     typer.echo(event.body.outcome)
                     return
             time.sleep(0.05)
-    later = {"paused": "after the current run", "steered": "before its next proposal", "killed": "when it has ended"}
-    typer.echo(f"noted; it takes effect {later.get(body.kind, 'as soon as it can')}")
+    typer.echo(f"noted; it takes effect {row.later or 'as soon as it can'}")

@@ -2,6 +2,7 @@
 
 import time
 
+from loop.policy import request_table
 from loop.study import events as e
 from loop.study.state import Study
 from tui.cli.status_text import safe, sign, word
@@ -35,7 +36,8 @@ def _text(event: e.Event, study: Study) -> str | None:
         case e.Stopped(now=False) if running := study.running():
             experiment, run = running[0]
             name = f"{experiment.id}.{run.number}"
-            return f"{event.body.who or 'a person'} asked: stopped, after run {name} (ctrl+c once more ends it at once)"
+            who = event.body.who or "a person"
+            return f"{who} asked to stop the loop after run {name} (ctrl+c once more ends it at once)"
         case e.SupervisorStopped(reason=reason, failed=failed):
             return f"{'FAILED' if failed else 'stopped'}: {reason}"
         case e.ProgramChanged(changed=changed):
@@ -70,7 +72,7 @@ def _text(event: e.Event, study: Study) -> str | None:
         case e.RequestFulfilled(outcome=outcome):
             return f"→ {outcome}"
         case e.Request() as request:
-            return _request(request, number)
+            return _request(request, number, event.run)
         case _:
             return None
 
@@ -86,11 +88,11 @@ def _finished(run: e.RunFinished, name: str) -> str:
     return text
 
 
-def _request(request: e.Request, number: int | None) -> str:
+def _request(request: e.AnyRequest, number: int | None, run: int | None) -> str:
     words = ""
     if isinstance(request, e.Steered | e.Pinned):
         words = f": {request.text}"
     elif isinstance(request, e.Submitted):
         words = f": {request.title}"
-    about = "" if number is None else f" experiment {number}"
-    return f"{request.who or 'a person'} asked: {type(request).__name__.lower()}{about}{words}"
+    asked = request_table.of(request).words(number, run)
+    return f"{request.who or 'a person'} asked to {asked}{words}"

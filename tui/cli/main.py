@@ -36,23 +36,10 @@ for command in (
     inspect.show,
     inspect.log,
     inspect.export,
-    control.pause,
-    control.resume,
-    control.steer,
-    control.kill,
-    control.approve,
-    control.reject,
-    control.keep,
-    control.discard,
-    control.requeue,
-    control.branch,
-    control.submit,
-    control.pin,
-    control.unpin,
-    control.stop,
-    doctor.doctor,
 ):
     app.command()(command)
+control.add_commands(app)
+app.command()(doctor.doctor)
 app.add_typer(service.app)
 
 

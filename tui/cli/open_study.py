@@ -102,11 +102,11 @@ def find_experiment(study: "Study", number: int) -> "Experiment":
     Raises:
         Refused: there is none; says which there are.
     """
-    found = study.experiments.get(number)
-    if found is None:
-        most = max(study.experiments, default=None)
-        known = "there is none yet" if most is None else f"they go from 0 to {most}"
-        raise Refused(f"there is no experiment {number}; {known}", 2)
+    from loop.policy import permissions
+
+    found = permissions.find_experiment(study, number)
+    if isinstance(found, permissions.Refused):
+        raise Refused(found.sentence, 2)
     return found
 
 

@@ -14,6 +14,7 @@ from textual.driver import Driver
 from textual.screen import Screen
 
 from loop.journal import Journal, JournalError
+from loop.policy import request_table
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from tui.cockpit import keymap
@@ -43,8 +44,7 @@ _ON_A_SHEET = frozenset(
     {"back", "move", "page", "edge", "search", "again", "detach", "theme", "help", "mouse", "copy", "pager", "export"}
     | {"command"}
 )
-_ON_AN_EXPERIMENT = frozenset({"overrule", "requeue", "branch", "approve", "reject", "kill"})
-"""Actions that still mean something while a sheet covers the views; the second set only on that of an experiment."""
+"""Actions that mean something while a sheet lies over the views; on an experiment's, so do requests about one."""
 
 
 class Shell(App[None], inherit_bindings=False):
@@ -159,8 +159,9 @@ class Shell(App[None], inherit_bindings=False):
         if self.prompt is not None:
             return action == "back"
         if self.sheet is not None:
-            on_one = isinstance(self.sheet, ExperimentSheet)
-            return action in _ON_A_SHEET or (on_one and action in _ON_AN_EXPERIMENT)
+            if action == "request" and isinstance(self.sheet, ExperimentSheet):
+                return request_table.named(str(parameters[0])).numbered
+            return action in _ON_A_SHEET
         return True
 
     # --- drawing -----------------------------------------------------------------------------------------------

@@ -1,16 +1,18 @@
 """What can be typed after `:`, the same words as on the command line: what there is, what it takes, completion.
 
-Pure. `parse` turns a line into an order or says in a sentence what is wrong with it; carrying it out is `hands/`.
+Pure. `parse` turns a line into a command or says in a sentence what is wrong with it; `tui/cockpit/actions` carries it
+out. Commands that ask the loop for something are the rows of `request_table`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from loop.config.settings import THEMES
+from loop.policy import request_table
+from loop.policy.permissions import Allowed, Refused, find_experiment, find_pin
+from loop.policy.request_table import Row
 from loop.study.experiment import Experiment
 from loop.study.state import Study
-from tui.model import overruling
 from tui.render.layout import VIEWS
 
 EXPORTS = ("svg", "text", "tsv", "csv", "json")
@@ -24,28 +26,20 @@ class CommandSpec:
     takes: str
     """What follows it, as the hint shows it; capitals are to be filled in, brackets may be left out."""
     help: str
-    request: bool = False
+    row: Row | None = None
+    """The request that it is; None where it is about the screen alone."""
     number: bool = False
     """Its first word is the number of an experiment."""
     words: tuple[str, ...] = ()
     """What its first word may be, where that is a choice."""
 
+    def fits(self, study: Study, experiment: Experiment) -> bool:
+        """Whether it makes sense for the experiment now."""
+        return self.row is None or isinstance(self.row.check(study, experiment), Allowed)
 
-KINDS = (
-    CommandSpec("steer", "WORDS", "say something to the researcher; ! first interrupts it", True),
-    CommandSpec("pause", "", "start no run after the current one", True),
-    CommandSpec("resume", "", "go on", True),
-    CommandSpec("kill", "[N]", "end the current run, or that of experiment N", True, True),
-    CommandSpec("approve", "[N]", "let a waiting proposal run", True, True),
-    CommandSpec("reject", "[N] [WHY]", "turn a waiting proposal down", True, True),
-    CommandSpec("keep", "N [WHY]", "overrule: make N the champion", True, True),
-    CommandSpec("discard", "N [WHY]", "overrule: discard the champion", True, True),
-    CommandSpec("requeue", "N", "run N again", True, True),
-    CommandSpec("branch", "N", "go on from N, which was kept earlier", True, True),
-    CommandSpec("submit", "[TITLE]", "run your own edit of the checkout as an experiment", True),
-    CommandSpec("pin", "TEXT", "guidance that stands in every briefing", True),
-    CommandSpec("unpin", "[PIN]", "take a pin back, or all of them", True),
-    CommandSpec("stop", "", "stop the loop", True),
+
+COMMANDS = (
+    *(CommandSpec(row.name, row.takes, row.help, row, row.numbered) for row in request_table.TABLE),
     CommandSpec("show", "N", "open experiment N", number=True),
     CommandSpec("view", "NAME", "show a view", words=VIEWS),
     CommandSpec("find", "TEXT", "search in this view"),
@@ -56,69 +50,68 @@ KINDS = (
     CommandSpec("help", "", "every key"),
     CommandSpec("detach", "", "leave; the loop goes on"),
 )
-_BY_NAME = {kind.name: kind for kind in KINDS}
+_BY_NAME = {spec.name: spec for spec in COMMANDS}
 _OTHER_NAMES = {"q": "detach", "quit": "detach", "exit": "detach", "experiment": "show", "open": "show"}
 
 
 class CommandError(Exception):
-    """The line is no order; the message is a sentence."""
+    """The line is no command; the message is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """A line understood."""
 
-    kind: CommandSpec
+    spec: CommandSpec
     number: int | None = None
+    """Of an experiment, or of a pin."""
     text: str = ""
     """What follows the name and the number."""
 
 
 def parse(line: str, study: Study) -> Command:
-    """The order in `line`.
+    """The command in `line`.
 
     Raises:
         CommandError: no such command, no such experiment, or something missing.
     """
     name, _, rest = line.strip().partition(" ")
     rest = rest.strip()
-    kind = _kind(name.lower())
-    if kind.number:
-        return _numbered(kind, rest, study)
-    if kind.words and rest.partition(" ")[0] not in kind.words:
-        raise CommandError(f"{kind.name} takes one of {', '.join(kind.words)}")
-    if kind.name == "unpin":
-        return Command(kind, _pin(rest, study), "")
-    if kind.takes and not kind.takes.startswith("[") and not rest:
-        raise CommandError(f"{kind.name} takes {kind.takes}")
-    if rest and not kind.takes:
-        raise CommandError(f"{kind.name} takes nothing after it")
-    return Command(kind, None, rest)
+    spec = _spec(name.lower())
+    if spec.number:
+        return _numbered(spec, rest, study)
+    if spec.words and rest.partition(" ")[0] not in spec.words:
+        raise CommandError(f"{spec.name} takes one of {', '.join(spec.words)}")
+    if spec.name == "unpin":
+        return _unpin(spec, rest, study)
+    if spec.takes and not spec.takes.endswith("]") and not rest:
+        raise CommandError(f"{spec.name} takes {spec.takes}")
+    if rest and not spec.takes:
+        raise CommandError(f"{spec.name} takes nothing after it")
+    return Command(spec, None, rest)
 
 
-def _kind(name: str) -> CommandSpec:
+def _spec(name: str) -> CommandSpec:
     name = _OTHER_NAMES.get(name, name)
     if name in _BY_NAME:
         return _BY_NAME[name]
-    begun = [kind for kind in KINDS if name and kind.name.startswith(name)]
+    begun = [spec for spec in COMMANDS if name and spec.name.startswith(name)]
     if len(begun) == 1:
         return begun[0]
     if begun:
-        raise CommandError(f"{name!r:.40} could be {' or '.join(kind.name for kind in begun)}")
+        raise CommandError(f"{name!r:.40} could be {' or '.join(spec.name for spec in begun)}")
     near = get_close_matches(name, _BY_NAME, 1)
     raise CommandError(f"there is no command {name!r:.40}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
-def _pin(rest: str, study: Study) -> int | None:
-    """The number of a pin; None for all of them."""
-    if not study.pins:
-        raise CommandError("nothing is pinned")
-    if not rest:
-        return None
+def _unpin(spec: CommandSpec, rest: str, study: Study) -> Command:
     number = _number(rest)
-    if number not in study.pins:
-        raise CommandError(f"there is no pin {rest!r:.40}; pinned are {', '.join(map(str, study.pins))}")
-    return number
+    pin = find_pin(study, number)
+    if isinstance(pin, Refused):
+        raise CommandError(pin.sentence)
+    if rest and number is None:
+        raise CommandError(f"{spec.name} takes the number of a pin; pinned are {', '.join(map(str, study.pins))}")
+    return Command(spec, pin)
 
 
 def _number(word: str) -> int | None:
@@ -126,65 +119,50 @@ def _number(word: str) -> int | None:
     return int(word) if word.isdecimal() and len(word) < 10 else None
 
 
-def _numbered(kind: CommandSpec, rest: str, study: Study) -> Command:
+def _numbered(spec: CommandSpec, rest: str, study: Study) -> Command:
     first, _, text = rest.partition(" ")
     number = _number(first)
     if number is None:
-        if "[N]" not in kind.takes:
-            raise CommandError(f"{kind.name} takes the number of an experiment")
-        return Command(kind, None, rest)
-    if number not in study.experiments:
-        most = max(study.experiments, default=None)
-        known = "there is none yet" if most is None else f"they go from 0 to {most}"
-        raise CommandError(f"there is no experiment {number}; {known}")
-    if text and "WHY" not in kind.takes:
-        raise CommandError(f"{kind.name} takes {kind.takes} and nothing more")
-    return Command(kind, number, text.strip())
+        if "[N]" not in spec.takes:
+            raise CommandError(f"{spec.name} takes the number of an experiment")
+        return Command(spec, None, rest)
+    if isinstance(found := find_experiment(study, number), Refused):
+        raise CommandError(found.sentence)
+    if text and "WHY" not in spec.takes:
+        raise CommandError(f"{spec.name} takes {spec.takes} and nothing more")
+    return Command(spec, number, text.strip())
 
 
 # --- completion ----------------------------------------------------------------------------------------------------
-
-_FITS: dict[str, Callable[[Study, Experiment], bool]] = {
-    "kill": lambda study, x: x.verdict is None,
-    "approve": lambda study, x: x.phase == "waiting",
-    "reject": lambda study, x: x.phase == "waiting",
-    "keep": lambda study, x: x.verdict == "discarded" and x.metric is not None and x.parent == study.champion,
-    "discard": lambda study, x: x.id == study.champion and x.id != 0,
-    "requeue": lambda study, x: overruling.requeuing(study, x)[0],
-    "branch": lambda study, x: overruling.branching(study, x)[0],
-}
-"""Experiments that a command makes sense for."""
 
 
 def completions(line: str, study: Study, most: int = 12) -> list[str]:
     """Lines that `line` could become, the likeliest first; the newest experiments come before older ones."""
     name, space, rest = line.lstrip().partition(" ")
     if not space:
-        return [kind.name + (" " if kind.takes else "") for kind in KINDS if kind.name.startswith(name.lower())]
-    kind = _BY_NAME.get(_OTHER_NAMES.get(name, name))
-    if kind is None or " " in rest:
+        return [spec.name + (" " if spec.takes else "") for spec in COMMANDS if spec.name.startswith(name.lower())]
+    spec = _BY_NAME.get(_OTHER_NAMES.get(name, name))
+    if spec is None or " " in rest:
         return []
-    if kind.number:
-        fits = _FITS.get(kind.name)
+    if spec.number:
         newest = sorted(study.experiments, reverse=True)
-        numbers = (key for key in newest if fits is None or fits(study, study.experiments[key]))
-        found = [str(key) for key in numbers if str(key).startswith(rest)]
-        return [f"{kind.name} {word}" for word in found[:most]]
-    words = map(str, study.pins) if kind.name == "unpin" else kind.words
-    return [f"{kind.name} {word}" for word in words if word.startswith(rest)]
+        found = [str(key) for key in newest if spec.fits(study, study.experiments[key]) and str(key).startswith(rest)]
+        return [f"{spec.name} {word}" for word in found[:most]]
+    words = map(str, study.pins) if spec.name == "unpin" else spec.words
+    return [f"{spec.name} {word}" for word in words if word.startswith(rest)]
 
 
 def hint(line: str, study: Study) -> str:
     """What a person sees behind what they have typed: the rest of the command, and what it does."""
     name, space, rest = line.lstrip().partition(" ")
-    kind = _BY_NAME.get(_OTHER_NAMES.get(name, name))
-    if kind is None:
+    spec = _BY_NAME.get(_OTHER_NAMES.get(name, name))
+    if spec is None:
         return "  ".join(candidate.strip() for candidate in completions(line, study)[:8])
     number = _number(rest.partition(" ")[0])
-    if kind.number and number in study.experiments:
+    if spec.number and number in study.experiments:
         return study.experiments[number].title
-    if kind.name == "unpin" and number is not None:
+    if spec.name == "unpin" and number is not None:
         return study.pins.get(number, "")
-    if kind.words and space:
+    if spec.words and space:
         return "  ".join(candidate.partition(" ")[2] for candidate in completions(line, study))
-    return f"{'' if rest else kind.takes}  {kind.help}".strip()
+    return f"{'' if rest else spec.takes}  {spec.help}".strip()

@@ -1,11 +1,14 @@
 """The one table of keys: bindings, key line and help screen are all made from it, so they cannot disagree.
 
-A key has an id, so that a person's keymap can move it. Nothing is listed that does not work.
+A key has an id, so that a person's keymap can move it. Keys that ask the loop for something are the rows of
+`request_table` that name one. Nothing is listed that does not work.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loop.policy import request_table
+from loop.policy.request_table import Row
 from tui.render.text import Line, Span
 
 
@@ -29,20 +32,17 @@ class Key:
     """Views in which it means something; empty for everywhere."""
 
 
+def _request_key(row: Row) -> Key:
+    """The key of a request, which its row explains."""
+    help = row.key_help or row.help.replace("experiment N", "this experiment")
+    asks = " (asks first)" if row.confirm else ""
+    return Key(row.name, row.key, row.key, row.name, f"request('{row.name}')", help + asks, "loop", request=True)
+
+
 KEYS = (
     Key("help", "question_mark", "?", "help", "help", "this help, and what the signs mean", "cockpit"),
     Key("command", "colon", ":", "", "command", "a command by name (tab completes)", "cockpit"),
-    Key("steer", "s", "s", "steer", "steer", "say something to the researcher (! first interrupts it)", "loop", True),
-    Key("pause", "p", "p", "pause", "pause", "pause after the current run, or go on", "loop", True),
-    Key("kill", "x", "x", "kill", "kill", "end the current run (asks first)", "loop", True),
-    Key("approve", "a", "a", "approve", "approve", "approve the proposal that waits (asks first)", "loop", True),
-    Key("reject", "r", "r", "reject", "reject", "reject the proposal that waits, with a reason", "loop", True),
-    Key("keep", "K", "K", "", "overrule('kept')", "overrule: keep this experiment (asks first)", "loop", True),
-    Key("discard", "D", "D", "", "overrule('discarded')", "overrule: discard the champion (asks first)", "loop", True),
-    Key("requeue", "R", "R", "", "requeue", "run this experiment again (asks first)", "loop", True),
-    Key("branch", "B", "B", "", "branch", "branch from here: go on from what was kept earlier (asks)", "loop", True),
-    Key("submit", "u", "u", "submit", "submit", "run your own edit of the checkout as an experiment", "loop", True),
-    Key("stop", "X", "X", "stop", "stop", "stop the loop: after this run, or now (asks first)", "loop", True),
+    *(_request_key(row) for row in request_table.TABLE if row.key),
     Key("view-mind", "1", "1", "", "view('mind')", "mind: the reasoning as it streams", "views"),
     Key("view-tree", "2", "2", "", "view('tree')", "tree: what was tried, what was kept", "views"),
     Key("view-curve", "3", "3", "", "view('curve')", "curve: the current run over the champion's", "views"),

@@ -8,6 +8,7 @@ paragraphs can be folded into the line that names the researcher.
 import time
 from collections.abc import Iterable
 
+from loop.policy import request_table
 from loop.study import events as e
 from loop.study.state import Study
 from tui.model.text_buffer import Paragraph, TextBuffer
@@ -125,13 +126,13 @@ class Transcript:
         self._troubles[fault.where] = (fault.message, tries + 1)
         return message == fault.message
 
-    def _request(self, event: e.Event, body: e.Request | e.RequestFulfilled, now: str) -> None:
+    def _request(self, event: e.Event, body: e.AnyRequest | e.RequestFulfilled, now: str) -> None:
         match body:
             case e.RequestFulfilled():
                 request = self.study.requests.get(body.request)
-                if request is not None and body.outcome:
-                    said = body.outcome if body.outcome.startswith(request.kind) else f"{request.kind}: {body.outcome}"
-                    self._line("note", said, "  ", now)
+                if request is not None and isinstance(request.body, e.Request) and body.outcome:
+                    name, outcome = request_table.of(request.body).name, body.outcome
+                    self._line("note", outcome if outcome.startswith(name) else f"{name}: {outcome}", "  ", now)
             case e.Steered():
                 self._gap()
                 lead = f"{cut(one_line(body.who), 20) or 'you'} ▸ "
@@ -147,8 +148,8 @@ class Transcript:
             case e.Submitted():
                 self._line("note", f"{body.who or 'you'}: submitted “{body.title}”, made on {body.parent}", "  ", now)
             case _:
-                target = "" if event.experiment is None else f" {event.experiment}"
-                self._line("note", f"{body.who or 'you'}: {event.kind}{target}", "  ", now)
+                asked = request_table.of(body).words(event.experiment, event.run)
+                self._line("note", f"{body.who or 'you'} asked to {asked}", "  ", now)
 
     # --- thoughts ----------------------------------------------------------------------------------------------
 

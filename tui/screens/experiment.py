@@ -4,10 +4,11 @@ import shlex
 from pathlib import Path
 
 from loop.journal import Journal
+from loop.policy import request_table
+from loop.policy.permissions import Allowed
 from loop.reporting.table import flagged, measured
 from loop.study.experiment import Experiment
 from loop.study.state import Study
-from tui.model import overruling
 from tui.model.text_buffer import Paragraph
 from tui.model.transcript import paragraphs_of
 from tui.render.diff_colours import diff_line
@@ -165,25 +166,14 @@ class ExperimentSheet(Sheet):
 
     def hints(self) -> list[Span]:
         keys = {key.id: key.show for key in self.cockpit.keys}
-        pairs = [(keys[name], what) for name, what in self._possible()] if not self.cockpit.read_only else []
+        pairs = [(keys[name], name) for name in self._possible()] if not self.cockpit.read_only else []
         pairs += [("n N", "older, newer"), (keys["copy"], "copy"), (keys["pager"], "pager"), (keys["back"], "back")]
         return [span for key, what in pairs for span in ((f" {key}", "key"), (f" {what} ", "dim"))]
 
-    def _possible(self) -> list[tuple[str, str]]:
-        """What a person can do with the experiment now: ids of keys, and the words for them."""
-        study, found = self.cockpit.known.study, self.found
-        if found.phase == "waiting":
-            return [("approve", "approve"), ("reject", "reject")]
-        possible = [("kill", "kill")] if found.running() else []
-        if overruling.consequence(study, found, "kept")[0]:
-            possible.append(("keep", "keep"))
-        if overruling.consequence(study, found, "discarded")[0]:
-            possible.append(("discard", "discard"))
-        if overruling.requeuing(study, found)[0]:
-            possible.append(("requeue", "run again"))
-        if overruling.branching(study, found)[0]:
-            possible.append(("branch", "branch from here"))
-        return possible
+    def _possible(self) -> list[str]:
+        """The requests that can be made of it by a key now; their names are the keys' ids."""
+        study, rows = self.cockpit.known.study, (row for row in request_table.TABLE if row.numbered and row.key)
+        return [row.name for row in rows if isinstance(row.check(study, self.found), Allowed)]
 
     def write(self, width: int) -> list[Line]:
         study, glyphs = self.cockpit.known.study, self.cockpit.glyphs

@@ -2,7 +2,7 @@
 
 from itertools import zip_longest
 
-from tui.model.commands import KINDS
+from tui.model.commands import COMMANDS
 from tui.model.keys import help_lines
 from tui.render.glyphs import WORDS, Glyphs
 from tui.render.text import Line, Span, fit, line_cells
@@ -32,7 +32,9 @@ class Help(Sheet):
     def write(self, width: int) -> list[Line]:
         left, right = help_lines(self.cockpit.keys, ids=width >= 100), signs(self.cockpit.glyphs)
         right += [(), (("Commands", "title"), ("  after :", "dim"))]
-        right += [((f"  {kind.name:<9}", "key"), (f"{kind.takes:<13}", "dim"), (kind.help, "text")) for kind in KINDS]
+        right += [
+            ((f"  {spec.name:<9}", "key"), (f"{spec.takes:<13}", "dim"), (spec.help, "text")) for spec in COMMANDS
+        ]
         if width < 170:
             return [*left, *right]
         half = width // 2

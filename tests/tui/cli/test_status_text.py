@@ -61,9 +61,9 @@ def test_a_plain_line_for_each() -> None:
 
     assert said(e.Recovered(where="llm")) == "llm works again"
     assert said(e.ResearcherJoined(name="automl", about="Optuna")) == "automl proposes: Optuna"
-    assert said(e.Pinned(who="ada", text="think big")) == "ada asked: pinned: think big"
-    assert said(e.Submitted(who="ada", title="wider", parent=0, edits={})) == "ada asked: submitted: wider"
-    assert said(e.Branched(who="ada"), 4) == "ada asked: branched experiment 4"
+    assert said(e.Pinned(who="ada", text="think big")) == "ada asked to pin: think big"
+    assert said(e.Submitted(who="ada", title="wider", parent=0, edits={})) == "ada asked to submit: wider"
+    assert said(e.Branched(who="ada"), 4) == "ada asked to branch from 4"
     changed = e.CheckoutChanged(files=("train.py",), lines_added=3)
     assert said(changed) == "train.py changed in your checkout (+3 -0): looptop submit runs it"
     assert said(e.CheckoutChanged()) == ""

@@ -16,7 +16,7 @@ from tests.tui.render.test_text import NASTY
 from tui.cockpit.launch import farewell, refusal
 from tui.cockpit.shell import READ_ONLY
 from tui.model import keys
-from tui.model.commands import KINDS
+from tui.model.commands import COMMANDS
 from tui.render.layout import VIEWS
 
 _ROOT = Path(__file__).parents[3]
@@ -314,7 +314,7 @@ async def test_p_pauses_and_goes_on(workspace: Path) -> None:
     async with opened(workspace) as (app, pilot):
         await pilot.press("p")
         await settle(app, pilot)
-        assert "paused" in screen(app)[0] and "asked to pause after run 21.1" in screen(app)[-1]
+        assert "paused" in screen(app)[0] and "asked to pause; it takes effect after the current run" in screen(app)[-1]
         app.hush()
         await pilot.pause(0.02)
         assert "p resume" in screen(app)[-1]
@@ -406,7 +406,7 @@ async def test_help_is_the_table_and_the_signs(workspace: Path) -> None:
         await pilot.pause(0.05)
         text = "\n".join(screen(app))
         assert all(key.help in text and key.id in text for key in keys.KEYS)
-        assert all(kind.help in text for kind in KINDS), "and every command"
+        assert all(spec.help in text for spec in COMMANDS), "and every command"
         assert "timed out" in text and "champion" in text
 
 

@@ -142,7 +142,7 @@ def test_a_run_is_killed_from_the_screen(tmux: Tmux, workspace: Path) -> None:
         tmux.type("x")
         tmux.wait("Kill run 13.1?")
         tmux.type("y")
-        tmux.wait("asked to end run 13.1")
+        tmux.wait("asked to kill run 13.1")
         with Journal(workspace / ".looptop" / "journal.db") as journal:
             killed = journal.read(kinds={"killed"})[-1]
             assert (killed.experiment, killed.run) == (13, 1)

@@ -5,12 +5,12 @@ import pytest
 from loop.journal import Journal
 from loop.study.state import FOLDED, Study, fold
 from tests.recorded import record
-from tui.model.commands import KINDS, CommandError, completions, hint, parse
+from tui.model.commands import COMMANDS, CommandError, completions, hint, parse
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    path = tmp_path_factory.mktemp("orders") / "journal.db"
+    path = tmp_path_factory.mktemp("commands") / "journal.db"
     record(path, experiments=20)
     with Journal(path) as journal:
         return fold(journal.read(kinds=FOLDED))
@@ -33,8 +33,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     ],
 )
 def test_lines_that_are_understood(study: Study, line: str, name: str, number: int | None, text: str) -> None:
-    order = parse(line, study)
-    assert (order.kind.name, order.number, order.text) == (name, number, text)
+    command = parse(line, study)
+    assert (command.spec.name, command.number, command.text) == (name, number, text)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_lines_that_are_understood(study: Study, line: str, name: str, number: i
         ("keep 99", ("no experiment 99", "0 to 21")),
         ("requeue 3 because", ("requeue takes N",)),
         ("view side", ("mind, tree",)),
-        ("steer", ("steer takes WORDS",)),
+        ("steer", ("steer takes [!]WORDS",)),
         ("pause now", ("takes nothing",)),
     ],
 )
@@ -58,10 +58,10 @@ def test_lines_that_are_not(study: Study, line: str, words: tuple[str, ...]) -> 
 
 
 def test_every_completion_is_understood_or_goes_on(study: Study) -> None:
-    for kind in KINDS:
-        assert kind.name + (" " if kind.takes else "") in completions(kind.name[:2], study)
-        for line in completions(f"{kind.name} ", study):
-            assert parse(line, study).kind is kind
+    for spec in COMMANDS:
+        assert spec.name + (" " if spec.takes else "") in completions(spec.name[:2], study)
+        for line in completions(f"{spec.name} ", study):
+            assert parse(line, study).spec is spec
 
 
 def test_numbers_are_those_the_command_makes_sense_for(study: Study) -> None:

@@ -85,7 +85,7 @@ def test_what_others_say_and_do_leaves_a_line_each() -> None:
         "ada: submitted “wider”, made on 3",
         "train.py changed in your checkout (+3 -1 on experiment 3): :submit runs it",
         "your checkout is as experiment 3 again",
-        "ada: branched 7",
+        "ada asked to branch from 7",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is typed after `:` in the cockpit: any line is an order or one sentence, and its hints never fail."""
+"""What is typed after `:` in the cockpit: any line is a command or one sentence, and its hints never fail."""
 
 from functools import cache
 from pathlib import Path
@@ -14,13 +14,13 @@ from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import TEXTS, as_bytes, one_sentence
 from tests.recorded import record
-from tui.model.commands import KINDS, CommandError, completions, hint, parse
+from tui.model.commands import COMMANDS, CommandError, completions, hint, parse
 from tui.render.text import cells, clean, cut, wrap
 
 NUMBERS = st.sampled_from(("0", "1", "7", "99", "-1", "²", "٣", "１", "9" * 20, "9" * 5000, "1.0", "1e3", "0x1", "½"))
 LINES = st.builds(
     "{}{}{}{}".format,
-    st.sampled_from((*(kind.name for kind in KINDS), "q", "k", "", "KILL", "pauze")),
+    st.sampled_from((*(spec.name for spec in COMMANDS), "q", "k", "", "KILL", "pauze")),
     st.sampled_from((" ", "  ", "", "\t", "\u00a0", "\u3000")),
     NUMBERS | TEXTS,
     st.just("") | TEXTS.map(" {}".format),
@@ -30,7 +30,7 @@ LINES = st.builds(
 @cache
 def study() -> Study:
     """A recorded study with pins."""
-    path = Path(mkdtemp(prefix="orders-")) / "journal.db"
+    path = Path(mkdtemp(prefix="commands-")) / "journal.db"
     record(path, experiments=20)
     with Journal(path) as journal:
         journal.append(e.Pinned(text="leave the tokenizer alone"))
@@ -48,17 +48,18 @@ def read(data: bytes) -> None:
             rows = wrap(typed, 20)
             assert "".join(typed[a:b] for a, b in rows).replace(" ", "") == typed.replace(" ", "")
         try:
-            order = parse(typed, study())
+            command = parse(typed, study())
         except CommandError as refused:
             one_sentence(clean(str(refused)))
             continue
-        assert order.number is None or order.number in study().experiments or order.number in study().pins
+        numbers = {None, *study().experiments, *study().pins}
+        assert command.number in numbers
 
 
-def test_any_line_is_an_order_or_one_sentence(budget: Budget) -> None:
-    budget.spend("orders", LINES.map(as_bytes), read)
+def test_any_line_is_a_command_or_one_sentence(budget: Budget) -> None:
+    budget.spend("cockpit_commands", LINES.map(as_bytes), read)
 
 
-@pytest.mark.parametrize("data", corpus.cases("orders"))
-def test_every_line_of_the_corpus_is_an_order_or_refused(data: bytes) -> None:
+@pytest.mark.parametrize("data", corpus.cases("cockpit_commands"))
+def test_every_line_of_the_corpus_is_a_command_or_refused(data: bytes) -> None:
     read(data)
