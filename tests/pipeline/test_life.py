@@ -223,4 +223,4 @@ async def test_a_run_that_a_person_ends_is_killed_and_the_one_beside_it_goes_on(
     assert study.experiments[2].verdict == "kept"
     (request,) = study.requests.values()
     assert request.outcome == "the run of experiment 1 is ended"
-    assert Lineage(house.root, "test").read(study.branch, "run.sh") is not None
+    assert Lineage(house.root, "test").commits.read(study.branch, "run.sh") is not None

@@ -9,7 +9,6 @@ import pytest
 
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
-from loop.machine.gauges import FakeGauges
 from loop.pipeline.dispatcher import Dispatcher
 from loop.policy.scheduler import FIRST_SEED
 from loop.runs.executor import Job
@@ -20,6 +19,7 @@ from loop.study.contract import Contract
 from loop.study.experiment import Experiment
 from loop.workspace import Workspace
 from tests.fake_executor import FakeExecutor, ended
+from tests.gauges import FakeGauges
 
 
 class Place:

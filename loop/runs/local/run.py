@@ -76,6 +76,7 @@ class LocalRun:
             result = await self.process.wait()
         finally:
             self._ended(self)
+            self._gpu_memory = None  # nobody looks at the GPUs for it any more
         try:
             if self.job.kind == "run":
                 result = await asyncio.to_thread(self._looked_at, result)

@@ -96,7 +96,7 @@ async def test_screen_command_line_and_supervisor_refuse_in_the_same_words(
         for row, number, sentence in refused:
             app.hush()
             app.obey(f"{row.name} {number}")
-            assert app.bottom_bar.message == (sentence, "warn"), (row.name, number)
+            assert app.message == (sentence, "warn"), (row.name, number)
         assert app.prompt is None and not isinstance(app.screen, Confirm), "nothing is asked of a person in vain"
     for row, number, sentence in refused:
         said = CliRunner().invoke(command_line, ["-C", str(root), row.name, str(number)])
@@ -191,7 +191,7 @@ async def at_the_screen():
         said["hint"] = commands.hint("praise", study)
         said["command"] = commands.parse("praise 1 well done", study).text
         app.obey("praise 2")
-        said["refused"] = app.bottom_bar.message[0]
+        said["refused"] = app.message[0]
         app.open_experiment(1)
         await pilot.pause(0.05)
         said["sheet"] = screen(app)[-1]
@@ -201,7 +201,7 @@ async def at_the_screen():
         said["choices"] = [choice[2] for choice in app.screen.choices]
         await pilot.press("y")
         await pilot.pause(0.05)
-        said["sent"] = app.bottom_bar.message[0]
+        said["sent"] = app.message[0]
 
 
 async def at_work():
