@@ -128,7 +128,7 @@ def run(
     if not headless:
         raise Refused("say `looptop run --headless` for the foreground, or just `looptop` for the cockpit", 2)
     from loop.supervisor.service import work
-    from tui.cli.headless import print_events
+    from tui.cli.event_lines import print_events
 
     end = work(
         find_root(context.obj),
@@ -191,7 +191,8 @@ def _flags(**given: object) -> "Overrides":
     from pydantic import ValidationError
 
     from loop.config.overrides import Overrides
-    from loop.researchers import UnknownResearcher, check
+    from loop.researchers.agents.command_line import UnknownResearcher
+    from loop.researchers.registry import check
 
     try:
         if given["researcher"] is not None:

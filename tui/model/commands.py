@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from loop.config.settings import THEMES
+from loop.reporting.exporters import EXPORTERS
 from loop.study.experiment import Experiment
 from loop.study.state import Study
 from tui.model import overruling
 from tui.render.layout import VIEWS
 
-EXPORTS = ("svg", "text", "tsv", "csv", "json")
+SCREEN_FORMS = {"svg": "the screen as it is, as a picture: SVG", "text": "the screen as it is, as text"}
+"""What `:export` writes beside the results; only the cockpit can."""
+
+EXPORTS = (*SCREEN_FORMS, *EXPORTERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from loop.researchers import UnknownResearcher, check_command, first_word
 from loop.researchers.agents.closing import closing, title_of
+from loop.researchers.agents.command_line import UnknownResearcher, check_command, first_word
 from loop.researchers.agents.dialects import Tool, Usage
 from loop.researchers.agents.listener import Listener, Said, Words
 from loop.researchers.briefing.page import for_command

@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from loop.journal import Journal
-from loop.researchers import UnknownResearcher, check, first_word
 from loop.researchers.agents.command import Command
+from loop.researchers.agents.command_line import UnknownResearcher, first_word
 from loop.researchers.protocol import Unusable
+from loop.researchers.registry import check
 from loop.study import events as e
 from loop.study.state import Study
 from loop.workspace import Workspace, supervise
