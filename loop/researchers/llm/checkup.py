@@ -66,7 +66,7 @@ async def _model(endpoint: Endpoint, settings: Settings, tell: Callable[[Answer]
             Answer(
                 "model",
                 False,
-                f"none is named, and the endpoint has more or less than one: {names}",
+                f"none is named, and the endpoint does not have exactly one: {names}",
                 "name it: --model",
             )
         )

@@ -286,7 +286,8 @@ class LanguageModel:
         if reply.finish == "refused":
             talk.refusals += 1
             if talk.refusals > 1:
-                raise ProposalFailed(f"the model declined: {one_line(reply.refusal or reply.text) or 'no reason given'}")
+                reason = one_line(reply.refusal or reply.text) or "no reason given"
+                raise ProposalFailed(f"the model declined: {reason}")
             return [prompts.REFUSED]
         return [prompts.NO_TOOL if reply.text.strip() else prompts.EMPTY]
 
