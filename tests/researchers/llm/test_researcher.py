@@ -293,7 +293,7 @@ async def test_a_crash_goes_back_to_its_conversation_twice_at_most() -> None:
     assert "RuntimeError: shapes" in told.text and "give_up" in told.tools
     short = endpoint.requests[2].text
     assert "has no number: it ran out of memory: ran out of GPU memory: 79.0 of 80.0 GiB were in use." in short
-    assert "It has to hold less memory than the reason says was used." in short
+    assert "It has to use less memory than the reason says was used." in short
     assert len(told.messages) > len(endpoint.requests[0].messages), "the same conversation"
     assert len(endpoint.requests[3].messages) == len(endpoint.requests[0].messages), "then a fresh one"
 
