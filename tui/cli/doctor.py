@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tui.cli.open_study import AsJson, Refused, Tag, find_root, print_json
+from tui.cli.open_study import AsJson, Refused, find_root, print_json
 
 
 def doctor(
@@ -16,19 +16,19 @@ def doctor(
         bool,
         typer.Option("--rebuild", help="Rebuild a damaged or lost journal from what is left of it and from git."),
     ] = False,
-    tag: Tag = None,
+    tag: Annotated[str | None, typer.Option("--tag", help="The study to rebuild, where git knows several.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check what is here, what is missing and how to get it.
 
-    Changes nothing without --mend or --rebuild, and never touches your files, branches or checkout.
+    Changes nothing without --mend or --rebuild, and never touches your own files or branches.
 
     Exit code 1 if something that the loop needs is missing.
 
     Example: looptop doctor --rebuild
     """
     if mend and rebuild:
-        raise Refused("say --mend or --rebuild, not both; a rebuilt journal is mended too", 2)
+        raise Refused("use --mend or --rebuild, not both; a rebuilt journal is mended too", 2)
     if tag is not None and not rebuild:
         raise Refused("--tag says which study to rebuild; it goes with --rebuild", 2)
     if rebuild:

@@ -69,7 +69,7 @@ def _text(event: e.Event, study: Study) -> str | None:
         case e.ExperimentProposed(title=title, researcher=researcher):
             return f"experiment {number} by {researcher}: {title}"
         case e.ApprovalAsked(reason=reason):
-            return f"experiment {number} waits for your approval ({reason}): looptop approve {number}"
+            return f"experiment {number} is waiting for your approval ({reason}): looptop approve {number}"
         case e.RunStarted(seed=seed, budget=budget):
             return f"run {number}.{event.run} started: seed {seed}, budget {budget:g} s"
         case e.RunFinished() as run:

@@ -99,7 +99,7 @@ def _watch(root: Path, as_json: bool) -> None:
 def experiments(context: typer.Context, as_json: AsJson = False) -> None:
     """List all experiments.
 
-    With verdict, metric, effect in units of the noise (σ, positive is better), and title.
+    Each with verdict, metric, effect in units of the noise (σ; positive is better), and title.
 
     Example: looptop experiments --json
     """
@@ -117,13 +117,13 @@ def experiments(context: typer.Context, as_json: AsJson = False) -> None:
 def show(
     context: typer.Context,
     number: Number,
-    diff: Annotated[bool, typer.Option("--diff", help="Its change, as a unified diff.")] = False,
-    log: Annotated[bool, typer.Option("--log", help="The output of its newest run.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print its change as a unified diff.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="Print the output of its newest run.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one experiment, its diff or its log.
 
-    Hypothesis, runs, verdict and why.
+    Without an option: its hypothesis, its runs, its verdict and the reason.
 
     Example: looptop show 12 --diff
     """
@@ -137,7 +137,7 @@ def show(
     found = find_experiment(study, number)
     if diff:
         change = _diff(root, study, found)
-        typer.echo(plain(change) if sys.stdout.isatty() else change, nl=False)  # a file gets it byte for byte
+        typer.echo(plain(change) if sys.stdout.isatty() else change, nl=False)  # into a file, byte for byte
     elif log:
         if not found.runs:
             raise Refused(f"experiment {number} has not run yet")
@@ -150,7 +150,7 @@ def show(
 
 def log(
     context: typer.Context,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows, run after run.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing as it grows, run after run.")] = False,
 ) -> None:
     """Print the output of the newest run.
 

@@ -12,7 +12,7 @@ from tui.render.troubles import trouble_words
 
 
 def safe(lines: Iterable[str]) -> list[str]:
-    """Lines as a terminal may have them: titles and reasons are a stranger's, and one line stays one line."""
+    """Lines that are safe for a terminal: titles and reasons are untrusted, and one line stays one line."""
     return [clean(line).replace("\n", " ") for line in lines]
 
 
@@ -51,7 +51,7 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
     ]
     lines += [f"  verifying {name}" for name in told["verifying"]]
     lines += [
-        f"  waits for your approval: {number}" + (f" ({why})" if (why := study.experiments[number].waits_for) else "")
+        f"  waiting for your approval: {number}" + (f" ({why})" if (why := study.experiments[number].waits_for) else "")
         for number in told["waiting"]
     ]
     if pid is not None:
@@ -76,10 +76,10 @@ def pin_lines(study: Study) -> list[str]:
 
 
 def spent_words(study: Study) -> str:
-    """What the calls of models have cost so far; a price that is not known is not zero."""
+    """What the calls of models have cost so far; an unknown price is not zero."""
     tokens = f"{study.tokens:,} tokens"
     if not study.usd:
-        return tokens + (" (price not known)" if study.usd_unknown else "")
+        return tokens + (" (price unknown)" if study.usd_unknown else "")
     return f"${study.usd:.2f}{' or more' if study.usd_unknown else ''}, {tokens}"
 
 
@@ -115,7 +115,7 @@ def details(study: Study, found: Experiment) -> list[str]:
     lines.append(verdict + (f": {found.reason}" if found.reason else ""))
     lines += [f"  flag: {flag}" for flag in flagged(found)]
     if found.phase == "waiting":
-        lines.append(f"  waits for your approval: {found.waits_for}")
+        lines.append(f"  waiting for your approval: {found.waits_for}")
     if found.metric is not None:
         effect = sigmas(found.effect, found.noise)
         lines.append(f"  {study.contract.metric}: {found.metric:.6g}{claimed(study)} {effect}".rstrip())

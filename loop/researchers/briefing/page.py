@@ -343,9 +343,7 @@ def _open(briefing: Briefing, most: int) -> str:
     unsettled = [x for x in briefing.experiments if x.verdict is None and x.id]
     if not unsettled:
         return ""
-    head = (
-        "# Without a verdict yet: propose something else, on other lines (a conflict with a champion is rejected)"
-    )
+    head = "# Without a verdict yet: propose something else, on other lines (a conflict with a champion is rejected)"
 
     def told(why: int) -> str:
         lines = [head]
