@@ -176,7 +176,7 @@ def at_rest(folder: Path, seconds: float) -> None:
     say("terminal closed: the process has ended after", "3 s", f"{terminal.close():.2f} s")
 
 
-def run_in_flight(folder: Path, seconds: float) -> None:
+def current_run(folder: Path, seconds: float) -> None:
     journal = live_journal(folder, 40)
     terminal = Terminal(folder)
     terminal.wait_for("champion")
@@ -262,7 +262,7 @@ def main() -> None:
     parts: dict[str, Callable[[Path], None]] = {
         "paint": first_paint,
         "idle": lambda folder: at_rest(folder, choice.seconds),
-        "run": lambda folder: run_in_flight(folder, choice.seconds),
+        "run": lambda folder: current_run(folder, choice.seconds),
         "stream": lambda folder: stream(folder, choice.seconds, 200, 50, "6%, 30 kB/s"),
         "stream-small": lambda folder: stream(folder, choice.seconds, 80, 24, "6%, 12 kB/s"),
         "growth": lambda folder: growth(folder, choice.words),

@@ -10,7 +10,7 @@ from loop.study.state import Study
 
 
 def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
-    """Everything `looptop status --json` says; seconds, and Unix seconds for times."""
+    """What `looptop status --json` prints; durations in seconds, times in Unix seconds."""
     supervisor, best, baseline = study.supervisor, study.best, study.baseline
     return {
         "state": state(study, pid),
@@ -72,7 +72,7 @@ def _running(experiment: Experiment, run: Run, now: float) -> dict[str, Any]:
 
 
 def experiment(study: Study, found: Experiment) -> dict[str, Any]:
-    """One experiment as `looptop experiments --json` lists it."""
+    """One experiment, as `looptop experiments --json` prints it."""
     return {
         "id": found.id,
         "parent": found.parent,
@@ -112,14 +112,14 @@ def experiment(study: Study, found: Experiment) -> dict[str, Any]:
 
 
 def state(study: Study, pid: int | None) -> str:
-    """What the loop is doing; a supervisor that is gone without a word has "died"."""
+    """What the loop is doing; a supervisor that ended without recording it has "died"."""
     if pid is None and study.state in ("baseline", "running", "paused", "no room", "stopping"):
         return "died"
     return "starting" if pid is not None and study.state in ("empty", "stopped", "failed") else study.state
 
 
 def change(study: Study, metric: float | None) -> str:
-    """How far `metric` is from the baseline's, in per cent with its sign; empty where that says nothing."""
+    """The distance of `metric` from the baseline's, such as `+2.8%`; empty where there is none."""
     base = study.baseline.metric if study.baseline is not None else None
     if metric is None or not base:
         return ""
@@ -127,7 +127,7 @@ def change(study: Study, metric: float | None) -> str:
 
 
 def claimed(study: Study) -> str:
-    """What stands behind every number that nobody but the edited program itself has measured."""
+    """The remark after a number that only the edited program has measured; empty where a verification has."""
     return "" if study.contract.verify is not None else " (self-reported)"
 
 
@@ -142,7 +142,7 @@ def sentences(study: Study) -> list[str]:
     if not kept:
         return [
             f"None of {study.judged()} experiments beat the noise of {baseline.noise or 0:.2g} "
-            f"in {study.contract.metric}; the baseline stands at {baseline.metric:.6g}."
+            f"in {study.contract.metric}; the baseline has {baseline.metric:.6g}."
         ]
     lines = [
         f"{len(kept)} of {study.judged()} experiments kept: {study.contract.metric} went from {baseline.metric:.6g} "

@@ -55,7 +55,7 @@ def _judged(study: Study) -> list[Experiment]:
 
 
 def status(experiment: Experiment) -> str:
-    """keep, discard or crash: what has no number counts as a crash, whatever ended it."""
+    """Keep, discard or crash; without a metric it is a crash, whatever ended it."""
     if experiment.verdict == "kept":
         return "keep"
     return "discard" if experiment.metric is not None else "crash"
@@ -75,18 +75,18 @@ def _row(experiment: Experiment, compat: bool) -> tuple[str, ...]:
 
 
 def memory(experiment: Experiment) -> int | None:
-    """The most that any of its runs held, in bytes: of the GPU where one was used, else of main memory."""
+    """The peak of all its runs, in bytes: of GPU memory where a GPU was used, else of main memory."""
     runs: Iterable[int] = (run.peak_gpu_memory or run.peak_memory for run in experiment.runs.values())
     return max(runs, default=0) or None
 
 
 def flagged(experiment: Experiment) -> tuple[str, ...]:
-    """What a person should look at: in its edit, and in its number."""
+    """What a person should look at, in its edit and in its metric."""
     return experiment.flags + experiment.doubts
 
 
 def measured(experiment: Experiment) -> str | None:
-    """Who measured its number: "verified", or "self-reported" by the edited program itself; None: it has none."""
+    """How its metric was measured: "verified", or "self-reported" by the edited program; None without a metric."""
     if experiment.metric is None:
         return None
     runs = [run for run in experiment.counted() if run.metric is not None]

@@ -19,7 +19,7 @@ def read(kind: str, line: Mapping[str, Any]) -> Iterator[AgentEvent]:
         yield MessageStart()
     elif kind in ("text", "reasoning"):
         yield Text(string(part, "text").strip("\n") + "\n", aside=kind == "reasoning")
-    elif kind == "tool_use":  # told once it has ended, with its times in milliseconds
+    elif kind == "tool_use":  # printed once it has ended, with its times in milliseconds
         state = mapping(part, "state")
         times, failure = mapping(state, "time"), string(state, "error")
         took = max(0, count(times, "end") - count(times, "start")) / 1000

@@ -1,4 +1,4 @@
-"""Optuna's tree-structured Parzen estimator, told of every trial and asked for a few constants at a time.
+"""Optuna's tree-structured Parzen estimator, which gets every trial and is asked for a few constants at a time.
 
 Here each constant is a number between 0 and 1, its place in its range. The estimator is the univariate one: it samples
 one constant independently of the others, so it can be asked for any few. Open trials count as bad ones ("constant

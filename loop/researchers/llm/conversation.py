@@ -53,7 +53,7 @@ def checked(reply: Reply) -> Reply:
     no sense are dropped.
 
     Raises:
-        ValueError: something else than text stands where text must be.
+        ValueError: something other than text is where text must be.
     """
     usage = reply.usage
     if usage is not None:
@@ -148,7 +148,7 @@ class Conversation:
 
 
 LEFT_OUT = "(left out to make room; call the tool again if you still need this)"
-"""What stands in place of a dropped result."""
+"""Stands in for a dropped result."""
 
 
 @dataclass(frozen=True)

@@ -75,13 +75,13 @@ class LanguageModel:
         self._model = settings.model or ""
         self._most = settings.briefing
         self._in_text: bool | None = None
-        """The model calls no tools, so it writes them as blocks of text; None until earlier experiments have told."""
+        """The model calls no tools, so it writes them as blocks of text; None until earlier experiments have shown."""
         self._interrupted: _Talk | None = None
         self._awaiting: dict[int, _Talk] = {}
         """Conversations whose proposal has no result yet, by its number."""
         self._failures = 0
         self._reading_checked = False
-        """The first answer has told how much of the briefing the endpoint reads."""
+        """The first answer has shown how much of the briefing the endpoint reads."""
 
     async def prepare(self, sink: Sink) -> None:
         """See `Researcher`."""

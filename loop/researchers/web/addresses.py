@@ -13,7 +13,7 @@ import httpx2
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 WEB_PORTS = (80, 443)
-"""On any other port may be a service that is not meant for strangers."""
+"""Other ports may belong to services that are not meant for the public."""
 
 LONGEST_URL = 2_000
 """Characters of an address by a model: enough for any page, too few to leak a file."""
