@@ -4,7 +4,7 @@ A researcher gets a briefing and a sink, streams its reasoning into the sink, an
 journal, no git, no slot and no judge: what it cannot do by construction needs no rule in a prompt. The briefing's
 archive is what it may look up, read-only; its workshop gives a command a copy of the files to work in.
 
-Every failure that is to be expected of a researcher is a `UserError`. Any other exception is a defect.
+An expected failure is `ProposalFailed`, `NothingLeft` or `Unusable`. Any other exception is a defect.
 """
 
 from collections.abc import Callable, Mapping, Sequence

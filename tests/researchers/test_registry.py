@@ -12,7 +12,7 @@ from loop.researchers.automl.automl import AutoML
 from loop.researchers.automl.estimator import EstimatorEnded
 from loop.researchers.llm import faults
 from loop.researchers.llm.researcher import LanguageModel
-from loop.researchers.protocol import NoProposal, NothingLeft, Unusable
+from loop.researchers.protocol import NothingLeft, ProposalFailed, Unusable
 from loop.study.contract import Contract
 
 SETTINGS = Settings(model="m", base_url="http://localhost:1/v1")
@@ -38,7 +38,7 @@ def test_a_name_is_a_row_of_the_table_or_else_a_command() -> None:
 @pytest.mark.parametrize(
     "failure",
     [
-        *(NoProposal, AgentFailed, NothingLeft, Unusable, UnknownResearcher, EstimatorEnded),
+        *(ProposalFailed, AgentFailed, NothingLeft, Unusable, UnknownResearcher, EstimatorEnded),
         *(faults.TransientError, faults.ContextTooLong, faults.UnsupportedParameter, faults.RequestRefused),
     ],
 )

@@ -28,11 +28,7 @@ LAST_WORDS = 300
 _NEVER_STARTED = ("exit code 126", "exit code 127")  # by POSIX: cannot be executed, cannot be found
 
 
-class NoProposal(ProposalFailed):
-    """The command ended without a change that can be proposed."""
-
-
-class AgentFailed(NoProposal):
+class AgentFailed(ProposalFailed):
     """The command itself reports a failure, such as a limit of its account, which may pass overnight."""
 
 
@@ -70,7 +66,7 @@ class Command:
         the middle of something, so nothing of that is proposed.
 
         Raises:
-            NoProposal: there is no change, or none that can be proposed.
+            ProposalFailed: there is no change, or none that can be proposed.
             Unusable: that has happened several times in a row.
         """
         relay = _Relay(self.name, sink)
@@ -80,7 +76,7 @@ class Command:
             relay.finish()
         try:
             proposal = self._proposal(briefing, work, relay.final, sink)
-        except NoProposal as failure:
+        except ProposalFailed as failure:
             self._failures += not isinstance(failure, AgentFailed)
             if self._failures >= MOST_FAILURES:
                 raise Unusable(
@@ -98,14 +94,14 @@ class Command:
             reason = reason.partition(": ")[0]  # then follows the last line of its output, which may be JSON
         last = " ".join(final.split())[-LAST_WORDS:] or "none"
         if work.outcome in ("timed_out", "killed"):
-            raise NoProposal(f"it was {reason or work.outcome}; its last words: {last}")
+            raise ProposalFailed(f"it was {reason or work.outcome}; its last words: {last}")
         if work.refused:
-            raise NoProposal(f"its change cannot be proposed: {work.refused}; only {editable} may change, as text")
+            raise ProposalFailed(f"its change cannot be proposed: {work.refused}; only {editable} may change, as text")
         if not work.edits:
             strays = f" (it made {_some(work.strays)})" if work.strays else ""
             why = f" ({reason})" if reason else ""
             failed = work.outcome in ("crashed", "out_of_memory") and reason not in _NEVER_STARTED
-            kind = AgentFailed if failed else NoProposal
+            kind = AgentFailed if failed else ProposalFailed
             raise kind(f"it ended without changing {editable}{strays}{why}; its last words: {last}")
         if work.strays:
             sink.think(f"\n(not part of the proposal: {_some(work.strays)})\n")
