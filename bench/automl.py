@@ -1,11 +1,11 @@
-"""Is the AutoML baseline a fair one? It, plain random search and Optuna's TPE as it comes, on scripts of known truth.
+"""Is AutoML a fair baseline? AutoML, random search and Optuna's default TPE, on scripts whose optimum is known.
 
     python -m bench.automl [--studies 20]
 
-Each study is a script of 14 constants with a hidden best place (`tests/researchers/landscape.py`), judged by the real
-judge with the runs it asks for. Printed is the share of the possible gain that the champion still leaves, the geometric
-mean over studies, after 30 and 60 experiments, and as a ratio to random search and to plain TPE: lower is better. All
-three know the same ranges and hear of every result; what differs is only what they try.
+Each study is a script of 14 constants with a hidden optimum (`tests/researchers/automl/landscape.py`), judged by
+the real judge with the runs that it asks for. Printed is the share of the possible gain that the champion still misses,
+as the geometric mean over studies, after 30 and 60 experiments, and its ratio to random search and to plain TPE: lower
+is better. All three know the same ranges and get every result; they differ only in what they try.
 """
 
 import argparse
@@ -63,7 +63,7 @@ class RandomSearch(Everything):
 
 
 class PlainTpe(Everything):
-    """Optuna's TPE with its defaults, told of the baseline first."""
+    """Optuna's TPE with its defaults, which gets the baseline first."""
 
     def __init__(self, seed: int) -> None:
         super().__init__("tpe")

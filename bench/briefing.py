@@ -1,10 +1,10 @@
-"""What a briefing weighs and costs: its tokens and the time to build it, at 10 to 2,000 experiments.
+"""The size of a briefing and its cost: tokens, and the time to build it, at 10 to 2,000 experiments.
 
     python -m bench.briefing
 
-The study has titles, hypotheses and reasons such as models and runs write, this repository's `program.md` and
-`train.py`, and a notebook that fills its share. Tokens are by the estimate that the product goes by, which is on the
-high side; the budget is 32,000 of them and 50 ms at 700 experiments, without losing a title.
+The study has titles, hypotheses and reasons as models and runs write them, this repository's `program.md` and
+`train.py`, and a notebook that fills its share. Tokens are counted by the product's own estimate, which is on the high
+side; the budget is 32,000 tokens and 50 ms at 700 experiments, without losing a title.
 """
 
 import statistics

@@ -1,8 +1,8 @@
-"""The cockpit's budgets, measured: the real program in a 200x50 pty on a recorded journal. Prints, never asserts.
+"""The cockpit against its budgets: the real program in a 200x50 pty on a recorded journal. Prints, never asserts.
 
     python -m bench.cockpit [--seconds 10] [--large] [--only stream]
 
-Each line is a budget of the design and what this machine gave. `--large` adds the journal of 10,000 experiments and
+Each line is a budget and what was measured on this machine. `--large` adds the journal of 10,000 experiments and
 a million events, which takes about 15 s to write.
 """
 
@@ -34,7 +34,7 @@ _GB = 1024**3
 
 
 class Terminal:
-    """A cockpit at work in a pty of its own."""
+    """A cockpit that runs in a pty of its own."""
 
     def __init__(self, workspace: Path, columns: int = 200, lines: int = 50) -> None:
         self.master, slave = pty.openpty()
@@ -69,7 +69,7 @@ class Terminal:
             self.text = (self.text + data)[-400_000:]
 
     def wait_for(self, pattern: str, limit: float = 30.0) -> float:
-        """Seconds from the start until the screen's bytes have `pattern`."""
+        """Seconds from the start until the screen's bytes contain `pattern`."""
         found = re.compile(pattern.encode())
         while time.monotonic() - self.began < limit:
             if found.search(self.text):
@@ -78,7 +78,7 @@ class Terminal:
         raise SystemExit(f"the screen never showed {pattern!r}; it ended with {self.text[-600:]!r}")
 
     def press(self, key: str) -> float:
-        """Seconds from a key to the first byte it gives."""
+        """Seconds from a key to the first byte of its effect."""
         before, start = self.bytes, time.monotonic()
         os.write(self.master, key.encode())
         while self.bytes == before and time.monotonic() - start < 5:
@@ -91,7 +91,7 @@ class Terminal:
     def measure(
         self, seconds: float, work: Callable[[], None] | None = None, every: float = 0.0
     ) -> tuple[float, float]:
-        """CPU in per cent of one core and bytes a second over `seconds`, while `work` is done `every` so often."""
+        """CPU in per cent of one core, and bytes per second, over `seconds`; `work` is done `every` so many seconds."""
         used, sent, start = sum(self.usage.cpu_times()[:2]), self.bytes, time.monotonic()
         following = start
         while (now := time.monotonic()) - start < seconds:
@@ -119,7 +119,7 @@ def say(what: str, budget: str, measured: str) -> None:
 
 
 def live_journal(folder: Path, experiments: int, events: int = 0) -> Journal:
-    """A recorded study that ends now, as far as its heartbeat goes, in a folder."""
+    """A recorded study in a folder, whose last heartbeat is now."""
     record(folder / ".looptop" / "journal.db", experiments=experiments, events=events)
     return Journal(folder / ".looptop" / "journal.db")
 
@@ -176,7 +176,7 @@ def at_rest(folder: Path, seconds: float) -> None:
     say("terminal closed: the process has ended after", "3 s", f"{terminal.close():.2f} s")
 
 
-def run_in_flight(folder: Path, seconds: float) -> None:
+def current_run(folder: Path, seconds: float) -> None:
     journal = live_journal(folder, 40)
     terminal = Terminal(folder)
     terminal.wait_for("champion")
@@ -224,7 +224,7 @@ def stream(folder: Path, seconds: float, columns: int, lines: int, budget: str) 
 
 
 def growth(folder: Path, words: int) -> None:
-    """A long stream in fast-forward: memory after its first part and after all of it."""
+    """A long stream in fast-forward: memory after its first part and at its end."""
     journal = live_journal(folder, 40)
     terminal = Terminal(folder)
     terminal.wait_for("llm")
@@ -262,7 +262,7 @@ def main() -> None:
     parts: dict[str, Callable[[Path], None]] = {
         "paint": first_paint,
         "idle": lambda folder: at_rest(folder, choice.seconds),
-        "flight": lambda folder: run_in_flight(folder, choice.seconds),
+        "run": lambda folder: current_run(folder, choice.seconds),
         "stream": lambda folder: stream(folder, choice.seconds, 200, 50, "6%, 30 kB/s"),
         "stream-small": lambda folder: stream(folder, choice.seconds, 80, 24, "6%, 12 kB/s"),
         "growth": lambda folder: growth(folder, choice.words),

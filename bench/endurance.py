@@ -2,12 +2,12 @@
 
     python -m bench.endurance [--experiments 700]
 
-Real studies on real repositories, with runs that print their number at once. The supervisor is a process of its own
-and is looked at from outside. First the loop alone, with a researcher that proposes at once and keeps nothing; then
-with AutoML, whose Optuna computes in a process of its own that is not counted. Prints, never asserts.
+Real studies on real repositories, with runs that print their number at once. The supervisor is a process of its own,
+measured from outside. First the loop alone, with a researcher that proposes at once and keeps nothing; then with
+AutoML, whose Optuna computes in a process of its own that is not counted. Prints, never asserts.
 
-The cost of a late experiment is compared with that of an early one by turns, since a disk is slower for a while and
-faster for a while: the long study pauses, a new one makes its first few, the long one goes on with as many, and so on.
+The costs of late and early experiments are measured alternately, since the speed of a disk drifts: the long study
+pauses, a new one makes its first few, the long one goes on with as many, and so on.
 """
 
 import argparse
@@ -63,7 +63,7 @@ print(f"val_bpb: {value:.6f}")
 
 @dataclass(frozen=True)
 class Look:
-    """The supervisor's process from outside, after so many verdicts."""
+    """The supervisor's process, seen from outside, after so many verdicts."""
 
     experiment: int
     memory: int
@@ -72,7 +72,7 @@ class Look:
 
 
 def study(root: Path, count: int, alone: bool, then: tuple[int, Callable[[Journal], None]] | None = None) -> list[Look]:
-    """Run a study of `count` experiments at `root`, and look at its supervisor after each verdict.
+    """Run a study of `count` experiments at `root`, and measure its supervisor after each verdict.
 
     Args:
         then: something to do once while it goes on, after so many verdicts.
@@ -121,8 +121,8 @@ def work(root: Path, count: int) -> None:
 
 
 def costs(root: Path) -> tuple[dict[int, float], dict[int, float]]:
-    """Milliseconds by experiment: what the loop takes for each of its runs besides the run itself, from the proposal to
-    the verdict; and what the researcher thinks before it, from the verdict before to the proposal."""
+    """Milliseconds by experiment: what the loop takes for each of its runs besides the run itself, from proposal to
+    verdict; and how long the researcher thinks, from the previous verdict to the proposal."""
     with Journal(Workspace(root).journal) as journal:
         events = journal.read(kinds=FOLDED)
     proposed = {event.experiment: event.at for event in events if event.kind == "experiment_proposed"}
@@ -145,7 +145,7 @@ def around(spans: dict[int, float], number: int) -> float:
 
 
 def by_turns(late: Path, journal: Journal) -> tuple[float, float]:
-    """The median cost of a run of a new study, and of the long one at `late`, which goes on for a while in between."""
+    """The median cost of a run in a new study, and in the long one at `late`, which goes on in between."""
     early: list[float] = []
     began = journal.last_seq()
     for turn in range(1, TURNS + 1):
@@ -161,7 +161,7 @@ def by_turns(late: Path, journal: Journal) -> tuple[float, float]:
 
 
 def start_up(root: Path, times: int = 5) -> float:
-    """Median seconds of a supervisor that finds its limit reached already: to open the study, and to end."""
+    """Median seconds of a supervisor whose limit is already reached: to open the study, and to end."""
     took = []
     for _ in range(times):
         began = time.perf_counter()
@@ -171,7 +171,7 @@ def start_up(root: Path, times: int = 5) -> float:
 
 
 def attach(root: Path, times: int = 5) -> tuple[list[float], list[float]]:
-    """Seconds of cockpits that are opened on the study: to their first words, and until the champion is there."""
+    """Seconds of cockpits on the study: to the first paint, and until the champion is on screen."""
     tag, paints, wholes = study_of(root).tag, [], []
     for _ in range(times):
         terminal = Terminal(root)
@@ -182,7 +182,7 @@ def attach(root: Path, times: int = 5) -> tuple[list[float], list[float]]:
 
 
 def median_and_best(seconds: list[float]) -> str:
-    """Several tries in a few words."""
+    """Several measurements in a few words."""
     return f"{statistics.median(seconds):.2f} s (median of {len(seconds)}, best {min(seconds):.2f})"
 
 
@@ -193,7 +193,7 @@ def study_of(root: Path) -> Study:
 
 
 def sizes(root: Path) -> None:
-    """What lies on the disk, an experiment."""
+    """Disk usage per experiment."""
     folder = Workspace(root)
     with Journal(folder.journal) as journal:
         events = journal.last_seq()
@@ -211,7 +211,7 @@ def sizes(root: Path) -> None:
 
 
 def memory(looks: list[Look], count: int, what: str, budget: str) -> None:
-    """What the process grew by up to the verdict `count`, once everything that is loaded once has been."""
+    """Growth of the process up to verdict `count`, from where everything is loaded that is loaded once."""
     first, last = looks[WARM], looks[min(count, len(looks)) - 1]
     grown = f"{(last.memory - first.memory) / 1e6:+.1f} MB, to {last.memory / 1e6:.0f}"
     say(f"{what}: memory, experiments {first.experiment} to {last.experiment}", budget, grown)

@@ -1,19 +1,19 @@
-"""What a kept experiment is worth: whole studies under the original rule and under ours, where the truth is known.
+"""What a kept experiment is worth: whole studies with known truth, under the original rule and under ours.
 
     python -m bench.judge [--studies 400]
 
 The original rule runs each candidate once and keeps whatever is strictly lower. Ours is the real `loop.policy.judge`,
-asked as the loop asks it: the noise told from what was repeated so far, the champion measured anew when a challenger
-comes near, the candidate run again while it is unclear. Both have the same number of runs, so ours sees fewer
-candidates.
+called as the loop calls it: the noise estimated from the repetitions so far, the champion measured again when a
+challenger comes close, the candidate run again while it is unclear. Both have the same number of runs, so ours sees
+fewer candidates.
 
 The setting is that of the published run of the original: a noise of 0.0005, 700 candidates in random order, 20 of them
-better by sizes that run kept, 30% without effect, the rest worse by |N(0, 0.003)|. Then the same on the noise that
-`bench.noise` measured on our own `train.py` (its runs drawn anew, all effects scaled with it), and a study in which
-nothing is true. Claimed: at most 1.5 false ones kept in the mean, at 95% or more of the original's median true gain.
+better by sizes that that run kept, 30% without effect, the rest worse by |N(0, 0.003)|. Then the same on the noise that
+`bench.noise` measured on our own `train.py` (its runs resampled, all effects scaled with it), and a study in which no
+change helps. Claimed: at most 1.5 false ones kept on average, at 95% or more of the original's median true gain.
 
 Last, studies in which the noise changes with the third true improvement that is kept, for whatever is built on it.
-There ours runs a second time as if one noise served the whole study. Claimed: at most 2 false ones.
+There ours runs a second time with one noise for the whole study. Claimed: at most 2 false ones.
 """
 
 import argparse
@@ -50,30 +50,30 @@ Rule = Callable[[Reigns], Noise | None]
 
 
 def one_noise(reigns: Reigns) -> Noise | None:
-    """One noise for the whole study, whatever its champions are: what `present_noise` is compared with."""
+    """One noise for the whole study, whatever its champions: what `present_noise` is compared with."""
     return pooled([group for reign in reigns for group in reign])
 
 
 @dataclass(frozen=True)
 class Change:
-    """How the noise changes with the champion, in times what it was.
+    """How the noise changes with the champion, as a factor.
 
     A candidate runs with the noise of what it is built on, unless it is the true improvement that brings the change.
     """
 
     to: float = 1.0
     at: int = 3
-    """The true improvement, of those that are kept, that brings it."""
+    """Which kept true improvement brings the change."""
     back: float = 0.0
     """Share of the harmless and harmful candidates after it that have the old noise again."""
 
 
 @dataclass
 class Outcome:
-    """What one study came to. Effects are better when positive."""
+    """The outcome of one study. Positive effects are better."""
 
     false: int = 0
-    """Kept, and no better than what they were built on."""
+    """Kept, but no better than what they were built on."""
     true: int = 0
     gain: float = 0.0
     """How much better the last champion truly is than the baseline."""
@@ -85,7 +85,7 @@ class Outcome:
     missed: int = 0
     """True improvements that ran and were discarded."""
     expected: float = 0.0
-    """False ones among the kept, as the study itself reckons."""
+    """False ones among the kept, as estimated by the study itself."""
 
 
 CHANGES = {
@@ -105,7 +105,7 @@ def published(rng: np.random.Generator, scale: float = 1.0) -> NDArray[np.float6
 
 @dataclass
 class Noisiness:
-    """Who runs with which noise, in one study."""
+    """Which candidate runs with which noise, in one study."""
 
     change: Change
     champion: float = 1.0
@@ -114,7 +114,7 @@ class Noisiness:
         self._chance = np.random.default_rng(5)  # of its own, so that both rules meet candidates of the same kind
 
     def of(self, effect: float, true: int) -> float:
-        """The noise of a candidate, in times that of the baseline, after so many true ones were kept."""
+        """The noise of a candidate, relative to the baseline, after so many true ones were kept."""
         if effect > 0 and true == self.change.at - 1:
             return self.change.to
         if self.change.back and self._chance.random() < self.change.back and effect <= 0:
@@ -142,7 +142,7 @@ def original(effects: Sequence[float], draw: Draw, change: Change) -> Outcome:
 
 @dataclass
 class Ours:
-    """One study under the real judge. Metrics are the true level less luck, so that lower is better."""
+    """One study under the real judge. A metric is the true level minus luck; lower is better."""
 
     keep: Keep
     draw: Draw
@@ -199,7 +199,7 @@ class Ours:
 
 
 def ours(effects: Sequence[float], draw: Draw, rule: Rule, change: Change) -> Outcome:
-    """Candidates one after another until as many runs are used as the original rule takes for all of them."""
+    """Candidates one after another, until as many runs are used as the original rule needs for all of them."""
     study = Ours(Keep(), draw, rule, change)
     for effect in effects:
         if study.runs >= len(effects):
@@ -231,7 +231,7 @@ def compare(
     draws: "Draws",
     change: Change | None = None,
 ) -> bool:
-    """Run the rules on the same candidates, print what came of it, and return whether the claim holds.
+    """Run the rules on the same candidates, print the outcome, and return whether the claim holds.
 
     Where the noise changes, ours is run a second time as if it never did.
     """
@@ -276,7 +276,7 @@ def compare(
 
 
 def true_enough(false: float, share: float | None = None, most: float = MOST_FALSE) -> bool:
-    """Print the claim beside what came of it; `share` is the gain over the original's, where one is claimed."""
+    """Print the claim beside the outcome; `share` is the gain relative to the original's, where one is claimed."""
     met = false <= most and (share is None or share >= LEAST_GAIN)
     gain = "" if share is None else f", at {LEAST_GAIN:.0%} or more of the gain"
     print(f"  budget: at most {most} false{gain}: {'met' if met else 'MISSED'}\n", flush=True)

@@ -2,9 +2,9 @@
 
     python -m bench.noise [--runs 12] [--budget 5]
 
-Each run is the real command with a seed of its own, and each number is that of the real verification. The figures go
-into `bench/noise.json`, with the day, the machine and how busy it was: a run that stops by the clock varies with its
-neighbours too, and that belongs to the noise that a judge has to live with.
+Each run is the real command with its own seed, and each number comes from the real verification. The figures go into
+`bench/noise.json`, with the date, the machine and its load: a run that stops by the clock also varies with other load,
+which is part of the noise that a judge has to cope with.
 """
 
 import argparse

@@ -1,12 +1,11 @@
-"""What the sandbox costs: how much later a run begins in it, and whether it trains as fast.
+"""What the sandbox costs: how much later a run starts in it, and whether it trains as fast.
 
     python -m bench.sandbox [--rounds 20]
 
-Start-up is the time from a worktree that is ready to the first line of the run's own Python, less that of the same
-Python started bare; everything that `train.py` needs is granted, and all that is held out hidden. Training is a fixed
-piece of work (small matrix products, a look at the training text, a printed line: what a step of `train.py` does), once
-unconfined and once in each sandbox in turn. The least time of each is compared, since on a shared machine what is added
-to it is other people's work.
+Start-up is the time from a ready worktree to the first line of the run's Python, minus that of the same Python started
+directly; everything that `train.py` needs is granted, and everything held out is hidden. Training is a fixed piece of
+work (small matrix products, a read of the training text, a printed line: what a step of `train.py` does), alternately
+unconfined and in each sandbox. The shortest times are compared, since on a shared machine the rest is other load.
 """
 
 import argparse
@@ -61,13 +60,13 @@ class Bench:
         self.folders = RunFolders(state / "runs" / f"{self.kind}.1", state / "cache", None)
 
     async def run(self, code: str) -> tuple[float, dict[str, float]]:
-        """When the worktree was ready (monotonic seconds), and what the run has measured."""
+        """When the worktree was ready (monotonic seconds), and what the run measured."""
         argv = [sys.executable, "-c", code]
         ready = 0.0
 
         async def made() -> None:
             nonlocal ready
-            await asyncio.sleep(0.05)  # a worktree takes about as long as the warden, which is up then
+            await asyncio.sleep(0.05)  # a worktree takes about as long as the warden, which has started by then
             ready = time.monotonic()
 
         await asyncio.to_thread(self.folders.prepare)
@@ -86,14 +85,14 @@ class Bench:
 
 
 def bare_ms() -> float:
-    """Milliseconds to the first line of a Python that is started by itself."""
+    """Milliseconds to the first line of a Python that is started directly."""
     began = time.monotonic()
     said = subprocess.run([sys.executable, "-c", BEGINS], capture_output=True, text=True, check=True)
     return int(said.stdout.partition("=")[2]) / 1e6 - 1000 * began
 
 
 async def measure(benches: list[Bench], rounds: int) -> bool:
-    """Print every figure beside its budget; False where one is over it."""
+    """Print every figure beside its budget; returns False if one exceeds it."""
     bare: list[float] = []
     starts: dict[str, list[float]] = {bench.kind: [] for bench in benches}
     for _ in range(rounds):

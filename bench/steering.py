@@ -1,10 +1,10 @@
-"""How soon a person's words take effect on a language model: from the request in the journal to the socket.
+"""How soon a person's words reach a language model: from the request in the journal to the socket.
 
     python -m bench.steering [--times 15]
 
 A real supervisor in this process, a real endpoint on a loopback socket that streams an endless thought at 50 words a
-second. Each time `looptop steer -i` would be said: until the endpoint sees its stream cut, and until it has the next
-request, which holds the words. The budget is 250 ms for the cut.
+second. Measured as for `looptop steer -i`: until the endpoint sees its stream cut, and until it has the next
+request, which contains the words. The budget is 250 ms for the cut.
 """
 
 import argparse
@@ -34,13 +34,13 @@ ENDLESS = Answer(reasoning="on and on " * 100_000, rate=50, pieces=12)
 
 
 async def steer(path: Path, endpoint: Endpoint, times: int) -> list[tuple[float, float]]:
-    """Interrupt so often; milliseconds until the cut and until the words are there, each time."""
+    """Interrupt `times` times; milliseconds until the cut and until the words arrive, each time."""
     found = []
     with Journal(path) as journal:
         for number in range(times):
             while len(endpoint.requests) <= number:  # noqa: ASYNC110 - the endpoint is in other threads
                 await asyncio.sleep(0.005)
-            await asyncio.sleep(0.3 + 0.037 * number)  # at another place between two looks of the supervisor each time
+            await asyncio.sleep(0.3 + 0.037 * number)  # each time at another point between two polls of the supervisor
             began = time.monotonic()
             journal.append(e.Steered(who="bench", text=f"words number {number}", interrupt=True))
             while len(endpoint.requests) <= number + 1 or endpoint.requests[number].gone_at is None:  # noqa: ASYNC110

@@ -2,8 +2,8 @@
 
     python bench/supervisor.py [--experiments 1000]
 
-An instant researcher proposes, a run that prints its metric and does nothing else is started, judged and put away. The
-overhead is the time per experiment less that of the bare process, both measured here in one go. The budget is 60 ms,
+An instant researcher proposes; a run that only prints its metric is started and judged. The overhead is the time per
+experiment minus that of the bare process, both measured here in one go. The budget is 60 ms,
 at 1,000 experiments as at 10.
 """
 
@@ -59,7 +59,7 @@ def prepare(root: Path, count: int) -> Prepared:
 
 
 def bare_ms(root: Path, count: int = 50) -> float:
-    """Median milliseconds of the run's process by itself."""
+    """Median milliseconds of the run's process alone."""
     times = []
     for _ in range(count):
         began = time.perf_counter()
@@ -83,7 +83,7 @@ def overhead(count: int) -> None:
         for event in events:
             runs[event.experiment] += event.kind == "run_started"
         proposed = {event.experiment: event.at for event in events if event.kind == "experiment_proposed"}
-        # From one proposal to the next, per run: an experiment that came near the noise ran more than once.
+        # From one proposal to the next, per run: an experiment close to the noise ran more than once.
         spans = {
             number: 1000 * (proposed[number + 1] - proposed[number]) / runs[number] - alone
             for number in proposed
@@ -114,7 +114,7 @@ def journal_rates(count: int = 100_000) -> None:
             began = time.perf_counter()
             journal.append(e.Fault(where="bench", message="one durable fact"))
             singles.append(1000 * (time.perf_counter() - began))
-        print(f"append of one fact, through to the disk: median {statistics.median(singles):.2f} ms")
+        print(f"append of one event, synced to disk: median {statistics.median(singles):.2f} ms")
         began = time.perf_counter()
         events = journal.read(kinds=FOLDED)
         read = time.perf_counter() - began
@@ -128,7 +128,7 @@ def journal_rates(count: int = 100_000) -> None:
 
 
 async def _follow(path: Path) -> None:
-    """Latency of another process's event, and what following costs while nothing happens."""
+    """Latency of another process's event, and the cost of following while nothing happens."""
     writer = (
         "import sys, time\nfrom pathlib import Path\nfrom loop.study import events as e\n"
         "from loop.journal import Journal\n"
@@ -155,7 +155,7 @@ async def _follow(path: Path) -> None:
 
 
 def _facts(count: int) -> list[tuple[e.Body, int | None, int | None]]:
-    """A study's mix: a fifth facts, the rest stream."""
+    """The mix of a study: a fifth facts, the rest stream."""
     from loop.study.contract import Contract
 
     facts: list[tuple[e.Body, int | None, int | None]] = [

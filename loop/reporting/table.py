@@ -1,24 +1,23 @@
 """The results of a study as tables: `results.tsv` as autoresearch writes it, CSV, and JSON. Pure.
 
-A crash has no metric, so its cell is empty. `compat` writes 0.0 there, as the original does, for notebooks that
-cannot read an empty cell; with it a lower-is-better column has its best value at a crash, so it is never the default.
+Each has the experiments with a verdict, oldest first, and ends with a newline. A crash has no metric, so its cell is
+empty.
 """
+
+from __future__ import annotations
 
 import csv
 import io
 import json
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from loop.study.experiment import Experiment
-from loop.study.state import Study
-
-Form = Literal["tsv", "csv", "json"]
-FORMS: tuple[Form, ...] = ("tsv", "csv", "json")
+if TYPE_CHECKING:  # the command line reads the names of the forms for its help, and pydantic takes 0.1 s
+    from loop.study.experiment import Experiment
+    from loop.study.state import Study
 
 _COLUMNS = ("commit", "val_bpb", "memory_gb", "status", "description")
 """The original's five; the second has that name whatever the metric is called, because notebooks look for it."""
-
 
 _FIELDS = (
     *("id", "parent", "commit", "metric", "value", "measured", "effect", "noise", "verdict", "reason", "judged_by"),
@@ -26,24 +25,37 @@ _FIELDS = (
 )
 
 
-def table(study: Study, form: Form, *, compat: bool = False) -> str:
-    """All experiments with a verdict, oldest first, as text that ends with a newline."""
-    judged = sorted((x for x in study.experiments.values() if x.verdict is not None), key=lambda x: x.id)
-    if form == "tsv":
-        rows = [_COLUMNS, *(_row(experiment, compat) for experiment in judged)]
-        return "".join("\t".join(row) + "\n" for row in rows)
-    if form == "csv":
-        out = io.StringIO()
-        records = [_record(study, experiment) for experiment in judged]
-        writer = csv.DictWriter(out, _FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**record, "flags": "; ".join(flagged(x))} for record, x in zip(records, judged, strict=True))
-        return out.getvalue()
-    return json.dumps([_record(study, experiment) for experiment in judged], indent=2, ensure_ascii=False) + "\n"
+def as_tsv(study: Study, *, compat: bool = False) -> str:
+    """The five columns of autoresearch's `results.tsv`.
+
+    Args:
+        compat: write 0.0 for a crash, as the original does, for notebooks that cannot read an empty cell. A column
+            where lower is better then has its best value at a crash, so this is not the default.
+    """
+    rows = [_COLUMNS, *(_row(experiment, compat) for experiment in _judged(study))]
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def as_csv(study: Study) -> str:
+    """Every field, as CSV; the flags of an experiment are joined by `; `."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**_record(study, x), "flags": "; ".join(flagged(x))} for x in _judged(study))
+    return out.getvalue()
+
+
+def as_json(study: Study) -> str:
+    """Every field, as a JSON list of objects."""
+    return json.dumps([_record(study, x) for x in _judged(study)], indent=2, ensure_ascii=False) + "\n"
+
+
+def _judged(study: Study) -> list[Experiment]:
+    return sorted((x for x in study.experiments.values() if x.verdict is not None), key=lambda x: x.id)
 
 
 def status(experiment: Experiment) -> str:
-    """keep, discard or crash: what has no number counts as a crash, whatever ended it."""
+    """Keep, discard or crash; without a metric it is a crash, whatever ended it."""
     if experiment.verdict == "kept":
         return "keep"
     return "discard" if experiment.metric is not None else "crash"
@@ -63,18 +75,18 @@ def _row(experiment: Experiment, compat: bool) -> tuple[str, ...]:
 
 
 def memory(experiment: Experiment) -> int | None:
-    """The most that any of its runs held, in bytes: of the GPU where one was used, else of main memory."""
+    """The peak of all its runs, in bytes: of GPU memory where a GPU was used, else of main memory."""
     runs: Iterable[int] = (run.peak_gpu_memory or run.peak_memory for run in experiment.runs.values())
     return max(runs, default=0) or None
 
 
 def flagged(experiment: Experiment) -> tuple[str, ...]:
-    """What a person should look at: in its edit, and in its number."""
+    """What a person should look at, in its edit and in its metric."""
     return experiment.flags + experiment.doubts
 
 
 def measured(experiment: Experiment) -> str | None:
-    """Who measured its number: "verified", or "self-reported" by the edited program itself; None: it has none."""
+    """How its metric was measured: "verified", or "self-reported" by the edited program; None without a metric."""
     if experiment.metric is None:
         return None
     runs = [run for run in experiment.counted() if run.metric is not None]

@@ -1,4 +1,4 @@
-"""Search and replace in a text, exactly once; and when it does not fit, where it nearly did. Pure."""
+"""Search and replace in a text, exactly once; where there is no match, the nearest place. Pure."""
 
 import difflib
 import re
@@ -7,22 +7,22 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 NEAR = 0.6
-"""Likeness from which lines are shown as what may have been meant."""
+"""Similarity from which lines are suggested as what may have been meant."""
 
 _SHOWN = 12
 """Lines of the nearest place that are shown."""
 
 _MOST_CELLS = 400_000
-"""Lines of the text times lines searched for, beyond which no near place is looked for: half a second of the loop."""
+"""Lines of the text times lines searched for, above which no near place is looked for: half a second of the loop."""
 
-_MOST_SIGNS = 20_000_000
-"""Signs of lines that are compared, each pair's lengths multiplied: a second at most; a file of 300 lines takes 1%."""
+_MOST_CHARACTERS = 20_000_000
+"""Sum of the products of the lengths of compared lines: a second at most; a file of 300 lines takes 1% of it."""
 
 _MOST_PAIRS = 2_000_000
-"""Pairs of equal lines that a diff may go through, once for each piece it finds: a second or so."""
+"""Pairs of equal lines that a diff may go through, once for each piece that it finds: about a second."""
 
 _PLACES = 8
-"""Places of a text that stands there several times, of which a model is told."""
+"""Places of an ambiguous text that are named to the model."""
 
 
 _NUMBER = re.compile(r"\s*\d+  ")
@@ -30,13 +30,13 @@ _NUMBER = re.compile(r"\s*\d+  ")
 
 @dataclass(frozen=True)
 class Refused:
-    """Why nothing was replaced, and what to do."""
+    """Why nothing was replaced, and what to do instead."""
 
     why: str
 
 
 def replace_once(text: str, search: str, replace: str) -> str | Refused:
-    """`text` with `search`, which must stand in it exactly once, replaced."""
+    """`text` with `search`, which must occur in it exactly once, replaced."""
     if not search.strip():
         return Refused("the text to search for is empty; to write the whole file use write_file")
     places: list[int] = []
@@ -49,10 +49,10 @@ def replace_once(text: str, search: str, replace: str) -> str | Refused:
     if places:
         count = len(places) if len(places) <= _PLACES else f"more than {_PLACES}"
         where = ", ".join(str(text.count("\n", 0, place) + 1) for place in places[:_PLACES])
-        return Refused(f"that stands there {count} times, at lines {where}; take in more lines around the one you mean")
+        return Refused(f"that occurs {count} times, at lines {where}; include more lines around the one you mean")
     if all(_NUMBER.match(line) for line in search.strip("\n").split("\n")):
-        return Refused("that does not stand there: leave out the line numbers that read_file puts before each line")
-    return Refused(f"that does not stand there. {_nearest(text, search)}")
+        return Refused("that does not occur: leave out the line numbers that read_file puts before each line")
+    return Refused(f"that does not occur. {_nearest(text, search)}")
 
 
 def _nearest(text: str, search: str) -> str:
@@ -62,7 +62,7 @@ def _nearest(text: str, search: str) -> str:
     stripped = [line.strip() for line in have]
     if (start := _run_of(stripped, bare)) is not None:
         return (
-            f"Lines {start + 1} to {start + len(want)} differ from it in white space only; they are, exactly:\n"
+            f"Lines {start + 1} to {start + len(want)} differ from it in white space only; they are exactly:\n"
             + _numbered(have, start, len(want))
         )
     if len(have) * len(want) > _MOST_CELLS:
@@ -75,25 +75,25 @@ def _nearest(text: str, search: str) -> str:
         if score > best:
             best, place = score, start
     if best < NEAR:
-        return "Nothing like it does either; read the file and copy the lines exactly."
+        return "Nothing similar does either; read the file and copy the lines exactly."
     last = place + len(want)
     which = f"is line {last}" if len(want) == 1 else f"are lines {place + 1} to {last}"
     return f"Nearest {which}:\n" + _numbered(have, place, len(want))
 
 
 def _run_of(have: Sequence[str], want: Sequence[str]) -> int | None:
-    """Where `want` stands in `have`, line by line; None where it does not. One search in one text, so it is linear."""
-    mark = "\n"  # in no line
+    """Where the lines `want` occur in `have`, or None. One search in one text, so the time is linear."""
+    mark = "\n"  # occurs in no line
     at = f"{mark}{mark.join(have)}{mark}".find(f"{mark}{mark.join(want)}{mark}")
     return None if at < 0 else mark.join(have)[:at].count(mark)
 
 
 def _likeness(have: Collection[str], want: Collection[str]) -> dict[tuple[str, str], float]:
-    """How much each line is like each that is wanted; very long ones only where they are equal.
+    """Similarity of each line to each wanted one; of very long ones, only whether they are equal.
 
-    A comparison of two lines costs their lengths multiplied, so what all of them may cost is bounded.
+    Comparing two lines costs the product of their lengths, so the sum of that is bounded.
     """
-    left = _MOST_SIGNS
+    left = _MOST_CHARACTERS
     likeness: dict[tuple[str, str], float] = {}
     matcher = difflib.SequenceMatcher(autojunk=False)
     for wanted in want:
@@ -105,7 +105,7 @@ def _likeness(have: Collection[str], want: Collection[str]) -> dict[tuple[str, s
             matcher.set_seq1(line)
             if matcher.real_quick_ratio() <= NEAR:
                 continue
-            left -= 10 * len(line)  # a sign that is counted costs about as much as ten pairs that are compared
+            left -= 10 * len(line)  # counting a character costs about as much as comparing ten pairs
             if matcher.quick_ratio() > NEAR:
                 left -= len(line) * len(wanted)
                 likeness[line, wanted] = matcher.ratio()
@@ -120,8 +120,8 @@ def _numbered(lines: Sequence[str], start: int, count: int) -> str:
 def diff(before: str, after: str, path: str) -> list[str]:
     """The lines of a unified diff, without the two that name the file.
 
-    Where two texts have so many lines in common that comparing them would hold up the loop, all that is between their
-    equal heads and tails is given as changed.
+    Where two texts have so many lines in common that comparing them would hold up the loop, everything between their
+    equal heads and tails counts as changed.
     """
     a, b = before.splitlines(), after.splitlines()
     if _pairs(a, b) > _MOST_PAIRS:
@@ -136,7 +136,7 @@ def diff(before: str, after: str, path: str) -> list[str]:
 
 
 def _pairs(a: Sequence[str], b: Sequence[str]) -> int:
-    """Pairs of equal lines, which is what `difflib` goes through, those that it leaves out as too frequent excepted."""
+    """Pairs of equal lines, which `difflib` goes through, except those that it ignores as too frequent."""
     frequent = len(b) // 100 + 1 if len(b) >= 200 else len(b)
     counts = Counter(b)
     return sum(count for line in a if (count := counts[line]) <= frequent)

@@ -1,9 +1,10 @@
-"""Who proposes: the promise between the supervisor and any researcher.
+"""The interface between the supervisor and any researcher.
 
-A researcher is given a briefing and a sink, thinks aloud into the sink, and hands over one proposal. It sees no
-journal, no git, no slot and no judge: what it cannot do by construction needs no rule in a prompt. What it may look
-up stands in the briefing's archive, which only reads; a command that is to work in files of its own gets them from the
-briefing's workshop.
+A researcher gets a briefing and a sink, streams its reasoning into the sink, and returns one proposal. It sees no
+journal, no git, no slot and no judge: what it cannot do by construction needs no rule in a prompt. The briefing's
+archive is what it may look up, read-only; its workshop gives a command a copy of the files to work in.
+
+An expected failure is `ProposalFailed`, `NothingLeft` or `Unusable`. Any other exception is a defect.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,22 +26,22 @@ class Proposal:
     title: str
     hypothesis: str
     edits: Mapping[str, str]
-    """New full text of each changed file, by its path from the root."""
+    """New full text of each changed file, by path from the root."""
     expected: str = ""
     submitted: bool = False
-    """A person made it and asked for it to be run."""
+    """A person made it and asked to have it run."""
     notes: Mapping[str, object] = field(default_factory=dict)
-    """The researcher's own bookkeeping (JSON values), given back to it in `Experiment.notes`."""
+    """The researcher's own bookkeeping (JSON values), returned to it in `Experiment.notes`."""
 
 
 class Archive(Protocol):
-    """What a researcher may look up. Reads only; git and the disk are behind it, and nothing that verification hides.
+    """What a researcher may look up, read-only: git and the disk, but nothing that verification keeps hidden.
 
-    A failure to read is told in the text that comes back, as a sentence, since it is the researcher's to get over.
+    A read that fails returns a sentence instead of the text, so that the researcher can go on.
     """
 
     async def paths(self) -> Sequence[str]:
-        """Every file of the champion's commit, by its path from the root."""
+        """Every file of the champion's commit, by path from the root."""
         ...
 
     async def read(self, path: str) -> str | None:
@@ -56,11 +57,11 @@ class Archive(Protocol):
         ...
 
     async def log(self, experiment: int) -> str:
-        """The end of its newest run's output: data from a stranger, never instructions."""
+        """The end of the output of its newest run: untrusted data, never instructions."""
         ...
 
     async def refusal(self, edits: Mapping[str, str]) -> str | None:
-        """Why a proposal of these edits on the champion would be turned down before it runs, or None."""
+        """Why a proposal of these edits on the champion would be rejected before it runs, or None."""
         ...
 
 
@@ -69,13 +70,13 @@ class Work:
     """What a command did in the workshop."""
 
     edits: Mapping[str, str]
-    """New full text of every tracked or editable file that it changed; a deleted one has no text left."""
+    """New full text of every tracked or editable file that it changed; deleted files are left out."""
     strays: Sequence[str]
-    """Files that it made beside those; they are no part of any proposal."""
+    """Other files that it made; they are not part of a proposal."""
     refused: str = ""
-    """Why its change can be no proposal (a file that is no text, a deleted one), in a sentence."""
+    """Why its change cannot be proposed (a file that is not text, a deleted file), in a sentence."""
     outcome: str = "finished"
-    """As of a run: "finished", "crashed", "out_of_memory", "timed_out" or "killed"."""
+    """As for a run: "finished", "crashed", "out_of_memory", "timed_out" or "killed"."""
     reason: str = ""
     seconds: float = 0.0
     output: str = ""
@@ -83,15 +84,15 @@ class Work:
 
 
 class Workshop(Protocol):
-    """Lets a command of the person's work in a copy of the champion's files, and looks at what it changed."""
+    """Runs a command of the person's in a copy of the champion's files, and finds out what it changed."""
 
     async def work(self, command: str, text: str, deadline: float, heard: Callable[[bytes], None]) -> Work:
         """Run a shell command in a worktree of the champion, with `text` on its standard input.
 
-        Its whole process tree is ended at the deadline (seconds), when the caller is cancelled, and with the loop.
+        Its whole process tree is ended at the deadline (in seconds), when the caller is cancelled, and with the loop.
 
         Args:
-            heard: gets each piece of its output as it comes, standard error included.
+            heard: receives each piece of its output as it comes, standard error included.
         """
         ...
 
@@ -109,67 +110,67 @@ class Briefing:
     experiments: Sequence[Experiment]
     """All experiments so far in order, the baseline first, open ones included."""
     noise: Noise | None
-    """How much one run's metric varies, as the judge has it; None while it is not known."""
+    """How much the metric of one run varies, as the judge uses it; None while unknown."""
     notebook: Sequence[str]
     words: Sequence[str]
-    """What the person said since the last proposal; what is said from now on comes from `Sink.hear`."""
+    """What the person said since the last proposal; anything later comes from `Sink.messages`."""
     next_id: int
-    """Number the proposal will get."""
+    """The number that the proposal will get."""
     archive: Archive
     workshop: Workshop
     pins: Sequence[str] = ()
-    """Standing guidance of the person, in force until they take it back."""
+    """Standing guidance of the person, in force until it is unpinned."""
     left: Sequence[Left] = ()
-    """Limits of the loop, and what was used of each."""
+    """Limits of the loop, and how much of each is used."""
     gauge: GaugeRead | None = None
     """The newest reading of the machine."""
     vitals: Mapping[str, float] = field(default_factory=dict)
-    """What the champion's newest run reported of itself at its end: its summary over its last step line."""
+    """Numbers that the champion's newest run printed about itself: its summary, else its last step line."""
 
 
 class Sink(Protocol):
-    """The live line between a researcher and the loop while it thinks. Never blocks, never fails."""
+    """Where a researcher reports while it works. Never blocks, never fails."""
 
     def think(self, text: str) -> None:
-        """Append a piece of reasoning to the stream; pieces join without a separator."""
+        """Append a piece of reasoning to the stream; pieces are joined without a separator."""
 
     def tool(self, intent: str, result: str, seconds: float) -> None:
-        """Say that a tool was used: what for, what came of it, how long it took."""
+        """Report the use of a tool: what for, with what result, for how long."""
 
     def note(self, text: str) -> None:
-        """Write into the notebook what was learnt."""
+        """Write a lesson into the notebook."""
 
     def rewrite(self, text: str) -> None:
-        """Put `text` in place of the whole notebook, which had grown too long."""
+        """Replace the whole notebook, which has become too long, by `text`."""
 
     def messages(self) -> Sequence[str]:
-        """What the person said since the last time this was asked; from here on it counts as heard."""
+        """What the person said since the last call; it counts as delivered from now on."""
         ...
 
     def spend(self, spent: Spent) -> None:
-        """Book what a call of a model took."""
+        """Record what a call of a model cost."""
 
     def last_call(self) -> str | None:
-        """Why nothing more should be paid for after this, in a sentence, or None: hand over what there is."""
+        """Why the next call of a model must be the last one, in a sentence, or None."""
         ...
 
     def trouble(self, message: str, wait: float | None = None) -> None:
-        """Say what stands in the way; `wait` is the seconds until the next try."""
+        """Report what stands in the way; `wait` is the number of seconds until the next try."""
 
     def recovered(self) -> None:
-        """Say that the trouble told last is over."""
+        """Report that the last trouble is over."""
 
 
 class ProposalFailed(UserError):
-    """The researcher has no proposal this time, and is asked again later; the message says why, in a sentence."""
+    """This attempt ended without a proposal; the researcher is asked again later."""
 
 
-class NothingLeft(Exception):
-    """The researcher has nothing to propose; the message says why, in a sentence."""
+class NothingLeft(UserError):
+    """The researcher has nothing more to propose."""
 
 
-class Unusable(Exception):
-    """The researcher cannot go on before a person mends something; the message says what and how, in a sentence."""
+class Unusable(UserError):
+    """The researcher cannot go on until a person has mended something."""
 
 
 class Researcher(Protocol):
@@ -179,7 +180,7 @@ class Researcher(Protocol):
     about: str
     """What it is, in one line."""
     ahead: int
-    """Proposals it may have waiting while all slots are busy. 0: it wants every result first."""
+    """Proposals that may wait while all slots are busy. 0: it needs every result first."""
 
     async def prepare(self, sink: Sink) -> None:
         """Find out whether it can work at all; called once, while the baseline runs.
@@ -192,16 +193,16 @@ class Researcher(Protocol):
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         """Think, then hand over a proposal.
 
-        Cancelled when the person interrupts or the loop stops. Asked again for the same `next_id`, it may go on from
-        where it was. Any other exception is a defect of the researcher's: it is told with its traceback, and the
+        Cancelled when the person interrupts or the loop stops. Asked again for the same `next_id`, it may continue
+        where it was. Any other exception is a defect of the researcher: it is recorded with its traceback, and the
         researcher is asked again later, too.
 
         Raises:
-            ProposalFailed: it has come to no proposal this time.
-            NothingLeft: it has nothing to propose.
+            ProposalFailed: it makes no proposal this time.
+            NothingLeft: it has nothing more to propose.
             Unusable: a person has to mend something first.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of connections and the like; called once, when the loop ends."""
+        """Close connections and the like; called once, when the loop ends."""

@@ -25,8 +25,8 @@ from loop.machine.disk import lacking
 from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import PERSON, Proposals
 from loop.recovery.repair import Repair
-from loop.researchers import engage, named
 from loop.researchers.protocol import Researcher
+from loop.researchers.registry import engage, named
 from loop.runs.slot import Slot
 from loop.sandbox.backend import NoSandbox, Sandbox, choose
 from loop.study import events as e

@@ -69,7 +69,7 @@ def test_an_agent_that_changes_nothing_is_told_in_a_sentence_and_without_a_trace
     done = agents.looptop("run", "--headless")
     (said,) = [fault.message for _, fault in agents.consistent().faults if fault.where == "sh"]
     assert said == "it ended without changing train.py (exit code 3); its last words: none"
-    assert said in done.stdout and "NoProposal" not in done.stdout + done.stderr
+    assert said in done.stdout and "ProposalFailed" not in done.stdout + done.stderr
 
 
 def test_an_unknown_researcher_is_refused_with_what_is_known(bench: Bench) -> None:

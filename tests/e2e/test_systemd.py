@@ -82,7 +82,7 @@ def test_without_a_manager_it_says_what_is_left_to_do(bench: Bench, tmp_path: Pa
     name = systemd.unit_name(bench.root)
     unit = tmp_path / "config" / "systemd" / "user" / name
     assert f"wrote {unit}" in said and f"systemctl --user enable {name}" in said
-    assert "the unit does not see OPENAI_API_KEY of this shell" in said
+    assert "the unit does not see OPENAI_API_KEY from this shell" in said
     assert f"WorkingDirectory={bench.root}\n" in unit.read_text() and "sk-of" not in unit.read_text()
     assert f"removed {unit}" in bench.looptop("service", "remove").stdout and not unit.exists()
     assert "there is no unit of this workspace" in bench.looptop("service", "remove", code=1).stderr

@@ -6,8 +6,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import strategies as st
 
+from loop.researchers.agents.agent_events import ToolUse, Usage
 from loop.researchers.agents.closing import LONGEST_TEXT, LONGEST_TITLE, closing
-from loop.researchers.agents.dialects import LONGEST_TOLD, Tool, Usage
+from loop.researchers.agents.json_fields import LONGEST_SHOWN
 from loop.researchers.agents.listener import LONGEST_FINAL, Listener, Words
 from loop.sanitize import plain
 from loop.study.events import Spent, Thought, ToolCalled, decode, encode
@@ -123,8 +124,8 @@ def read(data: bytes) -> None:
             case Words(text):
                 assert plain(text) == text
                 assert decode(encode(Thought(researcher="r", text=text)))
-            case Tool(intent, result, seconds):
-                assert max(len(intent), len(result)) <= LONGEST_TOLD and "\n" not in intent + result and seconds >= 0
+            case ToolUse(intent, result, seconds):
+                assert max(len(intent), len(result)) <= LONGEST_SHOWN and "\n" not in intent + result and seconds >= 0
                 assert decode(encode(ToolCalled(researcher="r", intent=intent, result=result, seconds=seconds)))
             case Usage(read=read, cached=cached, written=written, reasoning=reasoning, usd=usd, model=model):
                 assert min(read, cached, written, reasoning) >= 0 and (usd is None or 0 <= usd < 1e6)

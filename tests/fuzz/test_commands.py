@@ -62,7 +62,6 @@ OPTIONS = (
         "--json",
         "--diff",
         "--log",
-        "--compat",
         "-o",
         "--output",
         "-i",
@@ -254,7 +253,7 @@ def reader(place: Place) -> object:
         before, told = place.files(), place.events()
         code, out, err = called(words)
         assert code in (0, 1, 2), (code, err)
-        assert "Traceback" not in err and "a defect of looptop" not in err, err
+        assert "Traceback" not in err and "a bug in looptop" not in err, err
         assert code == 0 or (err if code else out).strip(), "a refusal says why"
         if err.startswith("looptop: "):
             assert err.count("\n") == 1, err
@@ -319,7 +318,7 @@ def initialised(place: Place) -> object:
         subprocess.run(["git", *ours, "commit", "-q", "--allow-empty", "-m", "start"], cwd=folder, check=True)
         try:
             code, _, err = called(["-C", str(folder), *words])
-            assert code in (0, 1, 2) and "Traceback" not in err and "a defect of looptop" not in err, err
+            assert code in (0, 1, 2) and "Traceback" not in err and "a bug in looptop" not in err, err
             if code == 0 and "--help" not in words:
                 given = dict(zip(words[1::2], words[2::2], strict=False))
                 edit = given.get("--edit", "train.py")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from loop.config.settings import Prices, Settings
 from loop.researchers.llm import chat, faults, prices, responses, text_tools
-from loop.researchers.llm.conversation import Conversation, Reply, Request, Said
+from loop.researchers.llm.conversation import Conversation, Reply, Request, UserMessage
 from loop.researchers.llm.endpoint import Endpoint
 from loop.researchers.protocol import Unusable
 from loop.study.events import decode, encode
@@ -18,7 +18,7 @@ from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import NESTED, VALUES, as_json, one_sentence
 
-KNOWN = (faults.Passing, faults.TooLong, faults.NotTaken, faults.Declined, Unusable)
+KNOWN = (faults.TransientError, faults.ContextTooLong, faults.UnsupportedParameter, faults.RequestRefused, Unusable)
 KEY = "sk-marker-4711"
 
 NAMES = (
@@ -193,14 +193,14 @@ class Wire:
             self.loop.run_until_complete(self._ask(endpoint))
 
     async def _ask(self, endpoint: Endpoint) -> None:
-        conversation = Conversation("You are.", [Said("Go on.")])
+        conversation = Conversation("You are.", [UserMessage("Go on.")])
         heard: list[tuple[str, str]] = []
         try:
             reply = await endpoint.ask(Request("m", conversation), lambda kind, piece: heard.append((kind, piece)))
         except KNOWN as error:
             one_sentence(str(error) or "-")
             assert KEY not in str(error)
-            if isinstance(error, faults.Passing) and error.after is not None:
+            if isinstance(error, faults.TransientError) and error.after is not None:
                 assert 0 <= error.after <= 3600
         else:
             self._goes_on(endpoint, conversation, reply, heard)

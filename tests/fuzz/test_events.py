@@ -17,7 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.policy import limits
-from loop.reporting import table
+from loop.reporting import summary, table
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.state import FOLDED, Study, fold
@@ -103,15 +103,14 @@ def shown(study: Study, events: list[e.Event]) -> None:
     study.running(), study.verifying(), study.repetitions(), study.largest_gain(), study.usual(), study.built_on()
     limits.reached(study, 2000.0, 5)
     assert study.state and study.failures_in_a_row() >= 0
-    json.loads(json_of(status_text.status(study, 1, 2000.0)), parse_constant=pytest.fail)
-    lines = [*status_text.status_lines(study, None, 2000.0), *status_text.summary(study), *status_text.table(study)]
+    json.loads(json_of(summary.status(study, 1, 2000.0)), parse_constant=pytest.fail)
+    lines = [*status_text.status_lines(study, None, 2000.0), *summary.sentences(study), *status_text.table(study)]
     for experiment in study.experiments.values():
-        json.loads(json_of(status_text.experiment(study, experiment)), parse_constant=pytest.fail)
+        json.loads(json_of(summary.experiment(study, experiment)), parse_constant=pytest.fail)
         lines += status_text.details(study, experiment)
     lines += [line for event in events if (line := event_lines.line(event, study)) is not None]
     assert not any("\x1b" in line or "\n" in line for line in lines)
-    for form in table.FORMS:
-        table.table(study, form)
+    table.as_tsv(study), table.as_tsv(study, compat=True), table.as_csv(study), table.as_json(study)
 
 
 def read(data: bytes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loop.journal import Journal
-from loop.reporting.table import table
+from loop.reporting import table
 from loop.study import events as e
 from loop.study.state import FOLDED, Study, fold
 from tests.recorded import record
@@ -34,45 +34,45 @@ def study(workspace: Path) -> Study:
 
 
 def test_tsv_is_what_autoresearch_writes(study: Study) -> None:
-    header, *rows = [line.split("\t") for line in table(study, "tsv").splitlines()]
+    header, *rows = [line.split("\t") for line in table.as_tsv(study).splitlines()]
     assert header == ["commit", "val_bpb", "memory_gb", "status", "description"]
     assert len(rows) == 31 and {row[3] for row in rows} == {"keep", "discard", "crash"}
     assert rows[0][3:] == ["keep", "baseline"] and all(len(row[0]) == 7 for row in rows if row[0])
     for row in rows:
         assert (row[1] == "") == (row[3] == "crash"), "a crash has no number, and everything else has one"
-    assert "0.000000" not in table(study, "tsv")
+    assert "0.000000" not in table.as_tsv(study)
 
 
 def test_compat_writes_a_crash_as_the_original_does(study: Study) -> None:
-    rows = [line.split("\t") for line in table(study, "tsv", compat=True).splitlines()[1:]]
+    rows = [line.split("\t") for line in table.as_tsv(study, compat=True).splitlines()[1:]]
     assert {row[1] for row in rows if row[3] == "crash"} == {"0.000000"}
     assert all(row[1] and row[2] for row in rows)
 
 
 def test_titles_with_tabs_and_lines_stay_in_their_cell(study: Study) -> None:
     study.experiments[1].title = "a\tb\nc"
-    assert table(study, "tsv").splitlines()[2].split("\t")[4] == "a b c"
-    assert list(csv.DictReader(io.StringIO(table(study, "csv"))))[1]["title"] == "a\tb\nc"
+    assert table.as_tsv(study).splitlines()[2].split("\t")[4] == "a b c"
+    assert list(csv.DictReader(io.StringIO(table.as_csv(study))))[1]["title"] == "a\tb\nc"
 
 
 def test_csv_and_json_say_the_same(study: Study) -> None:
-    rows = list(csv.DictReader(io.StringIO(table(study, "csv"))))
-    records = json.loads(table(study, "json"))
+    rows = list(csv.DictReader(io.StringIO(table.as_csv(study))))
+    records = json.loads(table.as_json(study))
     assert [int(row["id"]) for row in rows] == [found["id"] for found in records] == list(range(31))
     assert rows[5]["value"] == ("" if records[5]["value"] is None else str(records[5]["value"]))
 
 
 def test_who_measured_it_and_what_to_look_at_go_along(study: Study) -> None:
-    for found in json.loads(table(study, "json")):
+    for found in json.loads(table.as_json(study)):
         assert found["measured"] == (None if found["value"] is None else "verified")
     story = Story().baseline().propose(1)
     flags = ("train.py:3 touches the seed: seed = 42", "train.py:9 touches the clock: import time")
     story.tell(e.ExperimentQueued(commit="1" * 40, parent=0, parent_commit="0" * 40, flags=flags), 1).runs(1, [0.5])
     doubt = "better by 50 times the noise"
     story.tell(e.ExperimentJudged(verdict="kept", reason="because", metric=0.5, flags=(doubt,)), 1)
-    found = json.loads(table(story.study(), "json"))[1]
+    found = json.loads(table.as_json(story.study()))[1]
     assert (found["measured"], found["flags"]) == ("self-reported", [*flags, doubt])
-    row = list(csv.DictReader(io.StringIO(table(story.study(), "csv"))))[1]
+    row = list(csv.DictReader(io.StringIO(table.as_csv(story.study()))))[1]
     assert (row["measured"], row["flags"]) == ("self-reported", "; ".join([*flags, doubt]))
 
 
@@ -86,4 +86,4 @@ def test_the_command_prints_and_writes(workspace: Path, tmp_path: Path) -> None:
     assert looptop("export").stdout.startswith("commit\tval_bpb\t")
     assert looptop("export", "csv", "-o", str(target)).returncode == 0 and target.read_text().startswith("id,")
     refused = looptop("export", "xlsx")
-    assert refused.returncode == 2 and "known are tsv, csv, json" in refused.stderr
+    assert refused.returncode == 2 and "known are tsv, csv, json, compat" in refused.stderr

@@ -40,7 +40,7 @@ def test_line_numbers_copied_along_are_recognised() -> None:
 
 
 def test_what_is_nothing_like_it_is_told_so() -> None:
-    assert "Nothing like it" in refused("optimizer = Muon(model.parameters(), lr=0.1)")
+    assert "Nothing similar" in refused("optimizer = Muon(model.parameters(), lr=0.1)")
     assert "empty" in refused(" \n")
 
 

@@ -1,1 +1,1 @@
-"""The command line's rooms: what each command does, and how it is told to scripts and plain terminals."""
+"""The command line: what each command does, and what it prints for scripts and plain terminals."""

@@ -1,4 +1,4 @@
-"""What `looptop doctor` finds on the machine and in the workspace, and how to get what is missing. Looks only."""
+"""What `looptop doctor` checks: the machine, the workspace, the study and the researcher. Changes nothing."""
 
 import asyncio
 import json
@@ -8,23 +8,25 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from loop import researchers
 from loop.config import settings as personal
 from loop.config.overrides import Overrides
 from loop.config.program import ProgramError, load
 from loop.journal import Journal, JournalError
-from loop.lineage import LineageError, find_root
+from loop.lineage import LineageError, find_root, tags
 from loop.machine.disk import lacking
 from loop.machine.gauges import MachineGauges
 from loop.machine.systemd import ends_at_logout, lingers
+from loop.recovery import doctor
+from loop.researchers import registry
+from loop.researchers.agents.command_line import UnknownResearcher
 from loop.sandbox.backend import NoSandbox, choose
 from loop.sandbox.environment import resolve_command
 from loop.study.state import fold
-from loop.workspace import Workspace
-from tui.cli import study_checks
-from tui.cli.finding import Finding
+from loop.workspace import Workspace, supervisor_alive
 
 _TORCH = """
 import json, torch
@@ -33,111 +35,173 @@ print(json.dumps([torch.__version__, torch.cuda.get_device_name(0) if gpu else N
 """
 
 
-def examine(folder: Path) -> list[Finding]:
-    """Everything worth looking at around `folder`."""
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked."""
+
+    what: str
+    good: bool
+    said: str
+    remedy: str = ""
+    """What to do where it is not good."""
+    needed: bool = False
+    """The loop cannot do without it."""
+
+    def line(self) -> str:
+        """Such as `✓ git         2.39.5`; the remedy follows what is not good."""
+        sign = "✓" if self.good else ("✗" if self.needed else "–")
+        return f"{sign} {self.what:<11} {self.said}" + (f"; {self.remedy}" if self.remedy and not self.good else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def examine(folder: Path) -> list[Check]:
+    """Check the machine, and the workspace around `folder`."""
     return [*_machine(folder), *_workspace(folder), *_researcher(folder)]
 
 
-def _machine(folder: Path) -> Iterator[Finding]:
+def _machine(folder: Path) -> Iterator[Check]:
     version = platform.python_version()
     supported = (3, 11) <= sys.version_info[:2] <= (3, 14)
-    yield Finding("python", supported, f"{version} at {sys.executable}", "looptop is tested on 3.11 to 3.14")
+    yield Check("python", supported, f"{version} at {sys.executable}", "looptop is tested on 3.11 to 3.14")
     git = shutil.which("git")
     said = subprocess.run([git, "--version"], capture_output=True, text=True).stdout.split()[2] if git else "not found"
-    yield Finding("git", git is not None, said, "install git 2.30 or newer", needed=True)
+    yield Check("git", git is not None, said, "install git 2.30 or newer", needed=True)
     gpus = MachineGauges(folder).read().gpus
     names = ", ".join(f"{gpu.index}: {gpu.name}" for gpu in gpus)
-    yield Finding("GPU", bool(gpus), names or "none that NVML sees", "runs use the processors")
+    yield Check("GPU", bool(gpus), names or "none that NVML sees", "runs use the CPU")
     yield _torch(folder)
     free = shutil.disk_usage(folder).free
     short = lacking(folder)
-    yield Finding("disk", short is None, short or f"{free / 1e9:.1f} GB free", "free some space", needed=True)
+    yield Check("disk", short is None, short or f"{free / 1e9:.1f} GB free", "free some space", needed=True)
     yield _sandbox(folder)
     multiplexer = next((name for name in ("TMUX", "STY", "ZELLIJ") if os.environ.get(name)), None)
-    yield Finding(
-        "terminal", True, f"TERM={os.environ.get('TERM', '')}" + (f", in {multiplexer}" if multiplexer else "")
-    )
+    yield Check("terminal", True, f"TERM={os.environ.get('TERM', '')}" + (f", in {multiplexer}" if multiplexer else ""))
     if (ends := ends_at_logout()) is not None:
         yield _logout(ends, lingers())
 
 
-def _logout(ends: bool, lingering: bool) -> Finding:
-    """What becomes of the loop when its person logs out."""
+def _logout(ends: bool, lingering: bool) -> Check:
+    """Whether the loop survives a logout."""
     if not ends:
-        return Finding("logout", True, "systemd leaves alone what you have started")
+        return Check("logout", True, "systemd leaves alone what you have started")
     if lingering:
-        return Finding("logout", True, "systemd ends what a session has started; the loop begins outside of it")
-    said = "systemd ends all that you have started when you log out (KillUserProcesses), tmux and the loop included"
-    return Finding("logout", False, said, "`loginctl enable-linger`, then start the loop anew")
+        return Check("logout", True, "systemd ends what a session has started; the loop starts outside it")
+    said = "systemd ends everything you have started when you log out (KillUserProcesses), tmux and the loop included"
+    return Check("logout", False, said, "`loginctl enable-linger`, then restart the loop")
 
 
-def _sandbox(folder: Path) -> Finding:
+def _sandbox(folder: Path) -> Check:
     """What would confine the runs here, and what it leaves open."""
     try:
         found = choose(_options(_root(folder)).over_settings(personal.read()).sandbox)
     except NoSandbox as error:
-        return Finding("sandbox", False, str(error), needed=True)
+        return Check("sandbox", False, str(error), needed=True)
     except (personal.SettingsError, JournalError):
-        return Finding("sandbox", True, choose("auto").sentence())  # what is wrong there is said below
+        return Check("sandbox", True, choose("auto").sentence())  # what is wrong there is said below
     remedy = "install bubblewrap, or run looptop as a user who owns nothing else worth reading"
-    return Finding("sandbox", found.kind != "off", found.sentence(), remedy)
+    return Check("sandbox", found.kind != "off", found.sentence(), remedy)
 
 
-def _torch(folder: Path) -> Finding:
+def _torch(folder: Path) -> Check:
     """Torch in the interpreter that runs would use."""
     python = resolve_command("python", _root(folder) or folder)[0]
     try:
         answer = subprocess.run([python, "-c", _TORCH], capture_output=True, text=True, timeout=60)
         version, gpu = json.loads(answer.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired):
-        return Finding("torch", False, f"not in {python}", "for the example: pip install 'looptop[train]'")
-    return Finding("torch", True, f"{version}, on {gpu or 'the processors'}, in {python}")
+        return Check("torch", False, f"not in {python}", "for the example: pip install 'looptop[train]'")
+    return Check("torch", True, f"{version}, on {gpu or 'the CPU'}, in {python}")
 
 
-def _workspace(folder: Path) -> Iterator[Finding]:
+def _workspace(folder: Path) -> Iterator[Check]:
     root = _root(folder)
     if root is None:
         remedy = "run `looptop init` there"
-        yield Finding("repository", False, f"{folder} is in no git repository with a commit", remedy, needed=True)
+        yield Check("repository", False, f"{folder} is in no git repository with a commit", remedy, needed=True)
         return
-    yield Finding("repository", True, str(root))
+    yield Check("repository", True, str(root))
     try:
         contract = load(root).contract
         said = f"edit {', '.join(contract.edit)}; {contract.metric}, goal {contract.goal}; {contract.budget:g} s a run"
-        yield Finding("program.md", True, said)
-        yield Finding(
+        yield Check("program.md", True, said)
+        yield Check(
             "verify", contract.verify is not None, contract.verify or "the metric is self-reported",
             "name a `verify:` command that measures it where the edited file cannot reach",
         )  # fmt: skip
     except ProgramError as error:
-        yield Finding("program.md", False, str(error), needed=True)
-    yield from study_checks.examine(root)
+        yield Check("program.md", False, str(error), needed=True)
+    yield from study(root)
 
 
-def _researcher(folder: Path) -> Iterator[Finding]:
-    """Who would propose here, and whether they could."""
+def study(root: Path) -> Iterator[Check]:
+    """The study of the checkout at `root`: its journal, and whether journal, git and disk agree."""
+    workspace = Workspace(root)
+    if not workspace.journal.exists():
+        yield _without_journal(root)
+        return
+    pid = supervisor_alive(root)
+    try:
+        with Journal(workspace.journal) as journal:
+            journal.check()
+            size = workspace.journal.stat().st_size / 1e6
+            at_work = f"process {pid} is at work" if pid else "no loop runs"
+            said = f"{journal.last_seq()} events, {size:.1f} MB; {at_work}"
+        yield Check("study", True, said)
+        yield from _disagreements(root)
+    except JournalError as error:
+        yield Check("study", False, str(error), needed=True)
+
+
+def _without_journal(root: Path) -> Check:
+    known = tags(root)
+    if not known:
+        return Check("study", True, "none yet; `looptop` begins one")
+    which = "--rebuild" if len(known) == 1 else "--rebuild --tag TAG"
+    said = f"no journal here, and git knows {', '.join(known)}"
+    return Check("study", False, said, f"`looptop doctor {which}` brings one back, `looptop` begins another")
+
+
+def _disagreements(root: Path) -> Iterator[Check]:
+    """A check for each disagreement, or one that says there is none."""
+    try:
+        found = doctor.examine(root)
+    except LineageError as error:
+        yield Check("recovery", False, str(error), needed=True)
+        return
+    for one in found:
+        remedy = "the next start mends that, or `looptop doctor --mend`" if one.mends else ""
+        yield Check("recovery", one.ordinary, one.said, remedy, needed=one.stops)
+    if not found:
+        yield Check("recovery", True, "journal, git and disk agree")
+
+
+def _researcher(folder: Path) -> Iterator[Check]:
+    """Who would propose here, and whether it can."""
     try:
         settings = personal.read()
         root = _root(folder)
         options = _options(root)
         settings = options.over_settings(settings)
-        name = researchers.named(options, load(root).contract if root is not None else None, settings)
-        researchers.check(name)
-    except (personal.SettingsError, researchers.UnknownResearcher) as error:
-        yield Finding("researcher", False, str(error), needed=True)
+        name = registry.named(options, load(root).contract if root is not None else None, settings)
+        registry.check(name)
+    except (personal.SettingsError, UnknownResearcher) as error:
+        yield Check("researcher", False, str(error), needed=True)
         return
     except (ProgramError, JournalError):
         return  # said already
     if name != "llm":
         how = "" if name != "automl" else "; for a language model: --model NAME, and --base-url URL or OPENAI_API_KEY"
-        yield Finding("researcher", True, name + how)
+        yield Check("researcher", True, name + how)
         return
-    yield Finding("researcher", True, f"llm: {settings.model or 'the only model'}")
+    yield Check("researcher", True, f"llm: {settings.model or 'the only model'}")
     from loop.researchers.llm.checkup import examine as ask
 
     for answer in asyncio.run(ask(settings)):
         needed = answer.question != "tools"
-        yield Finding(answer.question, answer.good, answer.said, answer.remedy, needed)
+        yield Check(answer.question, answer.good, answer.said, answer.remedy, needed)
 
 
 def _options(root: Path | None) -> Overrides:

@@ -1,34 +1,34 @@
-"""The command that looks after a workspace: `looptop doctor`."""
+"""`looptop doctor`: check the machine and the workspace, mend, rebuild."""
 
 from typing import Annotated, Any
 
 import typer
 
-from tui.cli.open_study import AsJson, Refused, Tag, find_root, print_json
+from tui.cli.open_study import AsJson, Refused, find_root, print_json
 
 
 def doctor(
     context: typer.Context,
     mend: Annotated[
-        bool, typer.Option("--mend", help="Mend what journal, git and disk disagree in; the next start does so too.")
+        bool, typer.Option("--mend", help="Mend what journal, git and disk disagree on; the next start does so too.")
     ] = False,
     rebuild: Annotated[
         bool,
-        typer.Option("--rebuild", help="Make a damaged or lost journal anew, from what is left of it and from git."),
+        typer.Option("--rebuild", help="Rebuild a damaged or lost journal from what is left of it and from git."),
     ] = False,
-    tag: Tag = None,
+    tag: Annotated[str | None, typer.Option("--tag", help="The study to rebuild, where git knows several.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is here, what is missing and how to get it.
+    """Check what is here, what is missing and how to get it.
 
-    Looks only, unless told to mend or to rebuild; nothing of a person's is ever touched.
+    Changes nothing without --mend or --rebuild, and never touches your own files or branches.
 
     Exit code 1 if something that the loop needs is missing.
 
     Example: looptop doctor --rebuild
     """
     if mend and rebuild:
-        raise Refused("say --mend or --rebuild, not both; a rebuilt journal is mended too", 2)
+        raise Refused("use --mend or --rebuild, not both; a rebuilt journal is mended too", 2)
     if tag is not None and not rebuild:
         raise Refused("--tag says which study to rebuild; it goes with --rebuild", 2)
     if rebuild:
@@ -42,12 +42,12 @@ def doctor(
 def _examine(context: typer.Context, as_json: bool) -> None:
     from tui.cli.checks import examine
 
-    findings = examine(context.obj.resolve())
+    checks = examine(context.obj.resolve())
     if as_json:
-        print_json([finding.as_dict() for finding in findings])
+        print_json([check.as_dict() for check in checks])
     else:
-        typer.echo("\n".join(finding.line() for finding in findings))
-    raise typer.Exit(1 if any(finding.needed and not finding.good for finding in findings) else 0)
+        typer.echo("\n".join(check.line() for check in checks))
+    raise typer.Exit(1 if any(check.needed and not check.good for check in checks) else 0)
 
 
 def _mend(context: typer.Context, as_json: bool) -> None:

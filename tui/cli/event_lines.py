@@ -1,16 +1,33 @@
-"""A journal as plain lines: what `looptop run --headless` prints, and a log file can hold. Pure."""
+"""The loop without a screen: what `looptop run --headless` prints, a plain line for each event as it happens."""
 
 import time
+from pathlib import Path
 
+from loop.journal import Journal
 from loop.policy import request_table
+from loop.reporting import summary
 from loop.study import events as e
-from loop.study.state import Study
+from loop.study.state import FOLDED, Study, fold
 from tui.cli.status_text import safe, sign, word
 from tui.render.troubles import clock_words
 
 
+async def print_events(path: Path) -> None:
+    """Print what is appended to the journal at `path` from now on, until the supervisor has stopped."""
+    with Journal(path) as journal:
+        study: Study = fold(journal.read(kinds=FOLDED))
+        async for events in journal.follow(study.seq):
+            for event in events:
+                study.apply(event)
+                if (text := line(event, study)) is not None:
+                    print(text, flush=True)
+                if event.kind == "supervisor_stopped":
+                    print("\n".join(summary.sentences(study)), flush=True)
+                    return
+
+
 def line(event: e.Event, study: Study) -> str | None:
-    """One event as a line; None for what would only be noise there.
+    """One event as a line; None for events that need none, such as samples and thoughts.
 
     Args:
         study: the study with this event folded in.
@@ -26,11 +43,8 @@ def _text(event: e.Event, study: Study) -> str | None:
     number = event.experiment
     match event.body:
         case e.StudyStarted(branch=branch, contract=contract):
-            return (
-                f"study on branch {branch}: {contract.metric}, lower is better"
-                if contract.goal == "min"
-                else (f"study on branch {branch}: {contract.metric}, higher is better")
-            )
+            better = "lower" if contract.goal == "min" else "higher"
+            return f"study on branch {branch}: {contract.metric}, {better} is better"
         case e.SupervisorStarted(pid=pid, slots=slots):
             return f"supervisor {pid} at work, slots: {', '.join(slots)}"
         case e.Stopped(now=False) if running := study.running():
@@ -57,7 +71,7 @@ def _text(event: e.Event, study: Study) -> str | None:
         case e.ExperimentProposed(title=title, researcher=researcher):
             return f"experiment {number} by {researcher}: {title}"
         case e.ApprovalAsked(reason=reason):
-            return f"experiment {number} waits for your approval ({reason}): looptop approve {number}"
+            return f"experiment {number} is waiting for your approval ({reason}): looptop approve {number}"
         case e.RunStarted(seed=seed, budget=budget):
             return f"run {number}.{event.run} started: seed {seed}, budget {budget:g} s"
         case e.RunFinished() as run:

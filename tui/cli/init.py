@@ -1,4 +1,4 @@
-"""`looptop init`: a folder becomes a workspace. Writes a `program.md` where there is none; changes nothing that is."""
+"""`looptop init`: makes a folder a workspace. Writes a `program.md` if there is none; changes nothing that exists."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +18,10 @@ Make `{metric}` as {direction} as you can by changing `{edit}`, and nothing else
 - Each run gets LOOPTOP_BUDGET_S seconds of training and LOOPTOP_SEED as its seed; it writes to LOOPTOP_RUN_DIR only.
 - At its end it prints a line `{metric}: NUMBER`. While it trains it may print lines like
   `step 00500 (52.4%) | loss: 2.31`, which the cockpit draws.
-- One idea at a time, with a reason why it should help. A small gain that adds much code is not worth it; the same
+- One idea at a time, with a reason why it should help. A small gain that adds a lot of code is not worth it; the same
   number with less code is.
 
-Write here what a good colleague would need to know: what the model is for, what was tried before, what must not change.
+Write here what a new colleague would need to know: what the model is for, what has been tried, what must not change.
 """
 
 
@@ -31,10 +31,10 @@ def initialise(
     """Make `folder` a workspace; returns what was done, a line each.
 
     Args:
-        ask: puts a question to the person before a git repository is made; None does not ask.
+        ask: asks the person before a git repository is made; None does not ask.
 
     Raises:
-        LineageError: git could not, or the person did not want it.
+        LineageError: git failed, or the person said no.
     """
     done: list[str] = []
     try:
@@ -48,7 +48,7 @@ def initialise(
             ) from None
     program = root / "program.md"
     if program.exists():
-        done.append(f"{program} is there already and stays as it is")
+        done.append(f"{program} exists already and stays as it is")
     else:
         run = f"python {edit}" if command is None else command
         Contract(edit=(edit,), run=run, metric=metric, goal="max" if goal == "max" else "min")
@@ -56,12 +56,12 @@ def initialise(
         front = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)  # quoted where it must be
         text = TEMPLATE.format(front=front, edit=edit, metric=metric, direction="high" if goal == "max" else "low")
         program.write_text(text, encoding="utf-8")
-        done.append(f"wrote {program}: read it, and say in it what you want")
+        done.append(f"wrote {program}: read it, and write into it what you want")
     if fresh:
         files = [path for path in (root / edit, program) if path.is_file()]
         init_repository(root, files)
         done.append(f"made a git repository with a first commit of {', '.join(path.name for path in files)}")
     if not (root / edit).is_file():
-        done.append(f"{edit} is not there yet: that is the file researchers will edit")
+        done.append(f"{edit} does not exist yet: it is the file that researchers will edit")
     done.append("next: `looptop doctor`, then `looptop`")
     return done

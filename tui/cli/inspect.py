@@ -1,5 +1,6 @@
-"""Commands that look and change nothing: status, experiments, show, log."""
+"""Commands that look and change nothing: status, experiments, show, log, export."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -7,53 +8,108 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tui.cli.open_study import AsJson, Number, Refused, find_experiment, find_root, folded, open_journal, print_json
+from loop.reporting.exporters import EXPORTERS
+from tui.cli.open_study import (
+    AsJson,
+    Number,
+    Refused,
+    find_experiment,
+    find_root,
+    folded,
+    json_of,
+    open_journal,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from loop.study.experiment import Experiment
     from loop.study.state import Study
 
+_EVERY = 1.0
+"""Seconds between two looks of `status --watch`; one look at nothing new costs well under a millisecond."""
+
+_HOME, _END_OF_LINE, _REST = "\x1b[H", "\x1b[K", "\x1b[J"
+"""Move the cursor to the top left corner; erase the rest of the line; erase the rest of the screen."""
+
 
 def status(
     context: typer.Context,
     as_json: AsJson = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on saying it, until ctrl+c.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Update it until ctrl+c.")] = False,
 ) -> None:
-    """Say whether the loop is alive and what it has found.
+    """Show whether the loop runs and what it has found.
 
     Example: looptop status --json | jq .champion
     """
-    if watch:
-        from tui.cli.status_watch import watch_status
-
-        watch_status(find_root(context.obj), as_json)
-        return
     from loop.workspace import supervisor_alive
-    from tui.cli import status_text
 
     root = find_root(context.obj)
+    if watch:
+        _watch(root, as_json)
+        return
     with open_journal(root) as journal:
         study = folded(journal)
-    pid = supervisor_alive(root)
+    typer.echo(_status(study, supervisor_alive(root), as_json, indent=2))
+
+
+def _status(study: "Study", pid: int | None, as_json: bool, indent: int | None = None) -> str:
+    from loop.reporting import summary
+    from tui.cli.status_text import status_lines
+
+    now = time.time()
     if as_json:
-        print_json(status_text.status(study, pid, time.time()))
-    else:
-        typer.echo("\n".join([*status_text.status_lines(study, pid, time.time()), *status_text.summary(study)]))
+        return json_of(summary.status(study, pid, now), indent)
+    return "\n".join([*status_lines(study, pid, now), *summary.sentences(study)])
+
+
+def _watch(root: Path, as_json: bool) -> None:
+    """Print the status of the study at `root` until ctrl+c.
+
+    A terminal that can move its cursor gets it written over; elsewhere, and with --json, each change of the study is
+    printed once, so that a log of it stays short.
+    """
+    from loop.study.state import FOLDED, fold
+    from loop.workspace import supervisor_alive
+
+    moves = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not as_json
+    with open_journal(root) as journal:
+        study = fold(journal.read(kinds=FOLDED))
+        printed = ""
+        try:
+            if moves:
+                sys.stdout.write(_HOME + _REST)
+            while True:
+                fold(journal.read(study.seq, kinds=FOLDED), study)
+                newest = journal.read(limit=1, newest=True)
+                study.at = max([study.at, *(event.at for event in newest)])
+                pid = supervisor_alive(root)
+                text = _status(study, pid, as_json)
+                state = f"{study.seq} {pid}"  # clocks alone are no news
+                if moves:
+                    sys.stdout.write(_HOME + text.replace("\n", f"{_END_OF_LINE}\n") + f"{_END_OF_LINE}\n{_REST}")
+                elif state != printed:
+                    sys.stdout.write(text + ("\n" if as_json else "\n\n"))
+                printed = state
+                sys.stdout.flush()
+                time.sleep(_EVERY)
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
 
 
 def experiments(context: typer.Context, as_json: AsJson = False) -> None:
     """List all experiments.
 
-    With verdict, metric, effect in units of the noise (σ, positive is better), and title.
+    Each with verdict, metric, effect in units of the noise (σ; positive is better), and title.
 
     Example: looptop experiments --json
     """
+    from loop.reporting import summary
     from tui.cli import status_text
 
     with open_journal(find_root(context.obj)) as journal:
         study = folded(journal)
     if as_json:
-        print_json([status_text.experiment(study, found) for found in study.experiments.values()])
+        print_json([summary.experiment(study, found) for found in study.experiments.values()])
     else:
         typer.echo("\n".join(status_text.table(study)))
 
@@ -61,16 +117,17 @@ def experiments(context: typer.Context, as_json: AsJson = False) -> None:
 def show(
     context: typer.Context,
     number: Number,
-    diff: Annotated[bool, typer.Option("--diff", help="Its change, as a unified diff.")] = False,
-    log: Annotated[bool, typer.Option("--log", help="The output of its newest run.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print its change as a unified diff.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="Print the output of its newest run.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one experiment, its diff or its log.
 
-    Hypothesis, runs, verdict and why.
+    Without an option: its hypothesis, its runs, its verdict and the reason.
 
     Example: looptop show 12 --diff
     """
+    from loop.reporting import summary
     from loop.sanitize import plain
     from tui.cli import status_text
 
@@ -80,32 +137,32 @@ def show(
     found = find_experiment(study, number)
     if diff:
         change = _diff(root, study, found)
-        typer.echo(plain(change) if sys.stdout.isatty() else change, nl=False)  # a file gets it byte for byte
+        typer.echo(plain(change) if sys.stdout.isatty() else change, nl=False)  # into a file, byte for byte
     elif log:
         if not found.runs:
             raise Refused(f"experiment {number} has not run yet")
         _print_log(root, number, max(found.runs), follow=False)
     elif as_json:
-        print_json(status_text.experiment(study, found))
+        print_json(summary.experiment(study, found))
     else:
         typer.echo("\n".join(status_text.details(study, found)))
 
 
 def log(
     context: typer.Context,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as it grows, run after run.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing as it grows, run after run.")] = False,
 ) -> None:
     """Print the output of the newest run.
 
     Example: looptop log -f
     """
-    from tui.cli import status_text
+    from loop.reporting import summary
 
     root = find_root(context.obj)
     shown: tuple[int, int] | None = None
     while True:
         with open_journal(root) as journal:
-            newest = status_text.newest(folded(journal).experiments.values())
+            newest = summary.newest(folded(journal).experiments.values())
         if newest is None and not follow:
             raise Refused("nothing has run here yet")
         if newest is not None and (newest.id, max(newest.runs)) != shown:
@@ -119,27 +176,21 @@ def log(
 def export(
     context: typer.Context,
     form: Annotated[
-        str, typer.Argument(metavar="FORM", help="tsv (results.tsv as autoresearch has it), csv or json.")
+        str,
+        typer.Argument(metavar="NAME", help=f"{'; '.join(f'{x.name}: {x.help}' for x in EXPORTERS.values())}."),
     ] = "tsv",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="A file instead of standard output.")] = None,
-    compat: Annotated[
-        bool, typer.Option("--compat", help="tsv: a crash as 0.0 instead of an empty cell, for old notebooks.")
-    ] = False,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write a file instead of printing.")] = None,
 ) -> None:
-    """Print the results as a table.
+    """Print the results, or write them to a file.
 
     The columns of tsv are autoresearch's: commit, val_bpb, memory_gb, status, description.
 
     Example: looptop export > results.tsv
     """
-    from loop.reporting import table
-
-    if form not in table.FORMS:
-        raise Refused(f"{form!r} is no form of the results; known are {', '.join(table.FORMS)}", 2)
-    if compat and form != "tsv":
-        raise Refused("--compat is about tsv; csv and json have an empty metric for a crash", 2)
+    if form not in EXPORTERS:
+        raise Refused(f"{form!r} is no form of the results; known are {', '.join(EXPORTERS)}", 2)
     with open_journal(find_root(context.obj)) as journal:
-        text = table.table(folded(journal), form, compat=compat)
+        text = EXPORTERS[form].write(folded(journal), journal)
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -1,10 +1,10 @@
-"""The command `looptop`: its commands, and how it ends.
+"""The command `looptop`: its subcommands and its exit codes.
 
-Every command reads or appends to the journal of the workspace it is called in; only `looptop` and `looptop run` start
-anything. Heavy imports (Textual, GitPython, optuna) happen inside the commands that need them, so that `looptop status`
-answers in a quarter of a second.
+Every command reads the journal of its workspace or appends to it; only `looptop` and `looptop run` start anything.
+Heavy imports (Textual, GitPython, optuna) happen inside the commands that need them, so that `looptop status` answers
+in a quarter of a second.
 
-Exit codes: 0; 1 it failed; 2 used wrongly.
+Exit codes: 0 success, 1 failure, 2 wrong use.
 """
 
 import os
@@ -44,8 +44,8 @@ app.add_typer(service.app)
 
 
 def main() -> None:
-    """Run the command line; whatever goes wrong that a person can mend is one sentence, never a traceback."""
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - `>&-` closes them, for good
+    """Run the command line. What a person can mend is reported in one sentence, never with a traceback."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - `>&-` closes them
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     try:
         app()
@@ -56,21 +56,21 @@ def main() -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
-    except UserError as sentence:
-        _fail(str(sentence), 1)
+    except UserError as error:
+        _fail(str(error), 1)
     except Exception as error:
         if os.environ.get("LOOPTOP_TRACEBACK"):
             raise
-        if isinstance(error, OSError) and error.strerror:  # the system's own words: a full disk, a name too long
+        if isinstance(error, OSError) and error.strerror:  # such as a full disk, or a name that is too long
             if error.filename is None:
                 _leave_output()
             where = str(error.filename or "the output").encode("utf-8", "replace").decode()[:200]
             _fail(f"{where} cannot be read or written: {error.strerror}", 1)
-        _fail(f"a defect of looptop: {type(error).__name__}: {error} (LOOPTOP_TRACEBACK=1 shows where)", 1)
+        _fail(f"a bug in looptop: {type(error).__name__}: {error} (LOOPTOP_TRACEBACK=1 shows where)", 1)
 
 
 def _leave_output() -> None:
-    """Let go of an output that takes nothing more; what is still to be written would fail once more at the end."""
+    """Redirect an output that is closed or full to nowhere, else flushing it at exit would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: how they refuse, their common options, and the journal of the workspace they are in."""
+"""What the commands share: how they refuse, their common options, and how they open the study."""
 
 import getpass
 import json
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Refused(Exception):
-    """Said to the person as one sentence.
+    """A command refuses; the message is one sentence for the person.
 
     Args:
-        code: exit code; 1 where something is not as it must be, 2 where the command was used wrongly.
+        code: exit code; 1 if something is not as it must be, 2 if the command was used wrongly.
     """
 
     def __init__(self, sentence: str, code: int = 1) -> None:
@@ -27,31 +27,29 @@ class Refused(Exception):
 
 
 Workspace = Annotated[
-    Path, typer.Option("-C", "--workspace", help="A folder of the checkout to work in.", show_default="here")
+    Path, typer.Option("-C", "--workspace", help="A folder of the checkout to work on.", show_default="here")
 ]
 Researcher = Annotated[
     str | None,
     typer.Option(
         "--researcher",
-        help="Who proposes: automl (no key), llm (a language model), or the command line of a coding agent.",
+        help="Who proposes: automl (needs no key), llm (a language model), or the command line of a coding agent.",
     ),
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", help="The language model, as its endpoint calls it. See docs/models.md.")
+    str | None, typer.Option("--model", help="Name of the language model at its endpoint. See docs/models.md.")
 ]
 BaseUrl = Annotated[
     str | None,
-    typer.Option("--base-url", help="An OpenAI-compatible endpoint: http://localhost:8000/v1. Keys: OPENAI_API_KEY."),
+    typer.Option("--base-url", help="An OpenAI-compatible endpoint: http://localhost:8000/v1. Key: OPENAI_API_KEY."),
 ]
-Sandbox = Annotated[
-    str | None, typer.Option("--sandbox", help="What confines the runs: auto, bubblewrap, landlock, off.")
-]
+Sandbox = Annotated[str | None, typer.Option("--sandbox", help="Sandbox of the runs: auto, bubblewrap, landlock, off.")]
 Budget = Annotated[
-    str | None, typer.Option("--budget", help="Training time of one run instead of the program's: 20s, 5m.")
+    str | None, typer.Option("--budget", help="Training time of one run, instead of the program's: 20s, 5m.")
 ]
-Experiments = Annotated[int | None, typer.Option("--experiments", min=1, help="Stop after so many verdicts.")]
-Hours = Annotated[float | None, typer.Option("--hours", help="Stop after so many hours at work.")]
-Tag = Annotated[str | None, typer.Option("--tag", help="Name of a study that begins; its branch is looptop/TAG.")]
+Experiments = Annotated[int | None, typer.Option("--experiments", min=1, help="Stop after this many verdicts.")]
+Hours = Annotated[float | None, typer.Option("--hours", help="Stop after this many hours of work.")]
+Tag = Annotated[str | None, typer.Option("--tag", help="Name of a new study; its branch is looptop/TAG.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the experiment.")]
 Theme = Annotated[str | None, typer.Option("--theme", help="Colours: auto, dark, light, contrast, ansi, mono (none).")]
@@ -59,7 +57,7 @@ Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with plain ASCII char
 
 
 def find_root(start: Path) -> Path:
-    """Top of the checkout around `start`; found without git where a study is there already."""
+    """Top of the checkout around `start`; found without git where there is a study already."""
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / ".looptop" / "journal.db").exists():
@@ -70,10 +68,13 @@ def find_root(start: Path) -> Path:
 
 
 def open_journal(root: Path, *, to_ask: bool = False) -> "Journal":
-    """The journal of the study at `root`; where it can only be looked at, that is said beside what is looked up.
+    """The journal of the study at `root`. Says so on stderr where it can only be read.
+
+    Args:
+        to_ask: the command has a request to append.
 
     Raises:
-        Refused: something is `to_ask` for, and it can only be looked at.
+        Refused: a request is to be appended, and the journal can only be read.
     """
     from loop.journal import Journal
     from loop.workspace import Workspace
@@ -87,7 +88,7 @@ def open_journal(root: Path, *, to_ask: bool = False) -> "Journal":
 
 
 def folded(journal: "Journal") -> "Study":
-    """The study of a journal, as of its newest event of any kind."""
+    """The study of a journal, as of its newest event."""
     from loop.study.state import FOLDED, fold
 
     study = fold(journal.read(kinds=FOLDED))
@@ -97,10 +98,10 @@ def folded(journal: "Journal") -> "Study":
 
 
 def find_experiment(study: "Study", number: int) -> "Experiment":
-    """The experiment of that number.
+    """The experiment with this number.
 
     Raises:
-        Refused: there is none; says which there are.
+        Refused: there is none.
     """
     from loop.policy import permissions
 
@@ -119,12 +120,12 @@ def who() -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` for a script."""
+    """Print `value` as JSON."""
     typer.echo(json_of(value, indent=2))
 
 
 def json_of(value: Any, indent: int | None = None) -> str:
-    """JSON that every parser takes: what is no finite number is null."""
+    """JSON that every parser accepts: numbers that are not finite are null."""
     return json.dumps(_finite(value), indent=indent, ensure_ascii=False)
 
 

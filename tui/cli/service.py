@@ -1,4 +1,4 @@
-"""`looptop service`: have systemd go on with the study here after a reboot."""
+"""`looptop service`: have systemd continue the loop here after a reboot."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from tui.cli.open_study import Refused, find_root
 
 app = typer.Typer(
     name="service",
-    help="Have systemd go on with the loop here after a reboot, or take that back.",
+    help="Let systemd continue the loop after a reboot.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
@@ -21,16 +21,16 @@ app = typer.Typer(
 
 @app.command()
 def install(context: typer.Context) -> None:
-    """Write a systemd user unit that goes on with the loop here.
+    """Write a systemd user unit that continues the loop here.
 
-    After a reboot, and when the loop was killed. It goes on with a loop that was cut off at its work only: one that you
-    have stopped, or that has reached a limit, waits for you. Nothing is started or stopped now.
+    After a reboot, and when the loop was killed. Only a loop that was interrupted at work goes on: one that you have
+    stopped, or that has reached a limit, waits for you. Nothing is started or stopped now.
 
     Example: looptop service install
     """
     root = find_root(context.obj)
     if "\n" in str(root):
-        raise Refused("a unit cannot name a folder with a line end in its name; move the checkout")
+        raise Refused("a unit cannot name a folder with a line break in its name; move the checkout")
     path = unit_folder(os.environ) / unit_name(root)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,16 +43,16 @@ def install(context: typer.Context) -> None:
     if not left:
         typer.echo("after a reboot, or when it was killed, the loop here goes on")
     if not lingers():
-        left.append("loginctl enable-linger    # else it waits for your first login, and ends at your last logout")
+        left.append("loginctl enable-linger    # else it waits for your first login, and ends with your last logout")
     if left:
-        typer.echo("\n".join(["what is left to do:", *(f"  {line}" for line in left)]))
+        typer.echo("\n".join(["still to do:", *(f"  {line}" for line in left)]))
     if unseen := _unseen(os.environ):
         typer.echo(unseen)
 
 
 @app.command()
 def remove(context: typer.Context) -> None:
-    """Take the unit of this workspace away. A loop that is at work goes on.
+    """Remove the unit of this workspace. A loop that is at work goes on.
 
     Example: looptop service remove
     """
@@ -64,11 +64,11 @@ def remove(context: typer.Context) -> None:
     left += _left_to_do(["daemon-reload"])
     typer.echo(f"removed {path}")
     if left:
-        typer.echo("\n".join(["what is left to do:", *(f"  {line}" for line in left)]))
+        typer.echo("\n".join(["still to do:", *(f"  {line}" for line in left)]))
 
 
 def _left_to_do(steps: list[str]) -> list[str]:
-    """Have the person's service manager do these steps, and return those that it did not do."""
+    """Have the user's service manager take these steps; returns the commands for those that it did not take."""
     systemctl = shutil.which("systemctl")
     for at, step in enumerate(steps):
         done = systemctl and subprocess.run([systemctl, "--user", *step.split()], capture_output=True).returncode == 0
@@ -78,9 +78,9 @@ def _left_to_do(steps: list[str]) -> list[str]:
 
 
 def _unseen(environ: Mapping[str, str]) -> str:
-    """A sentence about the settings that this shell has and a unit has not; empty where there are none."""
+    """A sentence about settings in the environment of this shell, which a unit does not see; empty without any."""
     from loop.config.settings import Settings, config_file
 
     known = {"OPENAI_API_KEY", "OPENAI_BASE_URL", *(f"LOOPTOP_{name.upper()}" for name in Settings.model_fields)}
     found = ", ".join(sorted(name for name in known if environ.get(name)))
-    return found and f"the unit does not see {found} of this shell; put what it needs into {config_file(environ)}"
+    return found and f"the unit does not see {found} from this shell; put what it needs into {config_file(environ)}"

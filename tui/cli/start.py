@@ -1,4 +1,4 @@
-"""Commands that begin something: the loop itself, a cockpit, a workspace."""
+"""Commands that start something: the loop, a cockpit, a workspace."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,8 +43,8 @@ def start(
 ) -> None:
     """A supervisor and terminal cockpit for the Karpathy loop.
 
-    An AI researcher edits train.py, runs it under a fixed budget, keeps or discards the change by a measured number,
-    and goes on for days. Without a command: start the loop here if none runs, and attach the cockpit to it. `q`
+    An AI researcher edits train.py; the loop runs it under a fixed budget, keeps or discards the change by a measured
+    number, and goes on for days. Without a command: start the loop here unless it runs, and attach the cockpit. `q`
     detaches; the loop goes on.
 
     Example: looptop --researcher automl --budget 20s --experiments 30
@@ -77,7 +77,7 @@ def start(
     _check_settings(theme)
     if (pid := supervisor_alive(root)) is not None:
         if flags.model_dump(exclude_none=True):
-            typer.echo(f"looptop: a loop runs here already (process {pid}); its own flags stay in force", err=True)
+            typer.echo(f"looptop: a loop runs here already (process {pid}); its own options stay in force", err=True)
     else:
         pid = start_in_background(root, flags)
     if (why := launch.refusal()) is not None:
@@ -94,7 +94,7 @@ def attach(
 ) -> None:
     """Attach the cockpit to the study here.
 
-    Whether its loop runs or not; any number of cockpits may be attached.
+    Works whether or not the loop runs; any number of cockpits may be attached.
 
     Example: looptop attach --read-only
     """
@@ -107,7 +107,7 @@ def attach(
 
 def run(
     context: typer.Context,
-    headless: Annotated[bool, typer.Option("--headless", help="No screen: one plain line for each event.")] = False,
+    headless: Annotated[bool, typer.Option("--headless", help="No screen: a plain line for each event.")] = False,
     researcher: Researcher = None,
     model: Model = None,
     base_url: BaseUrl = None,
@@ -119,16 +119,15 @@ def run(
 ) -> None:
     """Run the loop in the foreground, without a screen.
 
-    Prints a plain line for each event, until a limit is reached or ctrl+c.
-
-    Needs no terminal, so it suits a batch job or a container. Exit code 1 if the baseline does not work.
+    Prints a plain line for each event, until a limit is reached or ctrl+c. Needs no terminal, so it suits batch jobs
+    and containers. Exit code 1 if the baseline fails.
 
     Example: looptop run --headless --experiments 30
     """
     if not headless:
-        raise Refused("say `looptop run --headless` for the foreground, or just `looptop` for the cockpit", 2)
+        raise Refused("use `looptop run --headless` for the foreground, or just `looptop` for the cockpit", 2)
     from loop.supervisor.service import work
-    from tui.cli.headless import print_events
+    from tui.cli.event_lines import print_events
 
     end = work(
         find_root(context.obj),
@@ -150,16 +149,16 @@ def run(
 def init(
     context: typer.Context,
     edit: Annotated[str, typer.Option("--edit", help="The file that researchers may edit.")] = "train.py",
-    metric: Annotated[str, typer.Option("--metric", help="The number that its output ends with.")] = "val_bpb",
-    goal: Annotated[str, typer.Option("--goal", help="min or max.")] = "min",
+    metric: Annotated[str, typer.Option("--metric", help="The number that a run prints at its end.")] = "val_bpb",
+    goal: Annotated[str, typer.Option("--goal", help="The better direction of the metric: min or max.")] = "min",
     command: Annotated[
-        str | None, typer.Option("--run", help="The command of one run.", show_default="python EDIT")
+        str | None, typer.Option("--run", help="Command of one run.", show_default="python EDIT")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before making a git repository.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Make a git repository without asking.")] = False,
 ) -> None:
     """Make this folder a workspace.
 
-    A git repository if it is none, and a program.md if there is none; what is there stays as it is.
+    Makes a git repository and a program.md where they are missing, and changes nothing that exists.
 
     Example: looptop init --edit train.py --metric val_loss
     """
@@ -178,7 +177,7 @@ def init(
 
 
 def _check_settings(theme: str | None) -> None:
-    """Refuse settings that the cockpit could not use, before a loop is started for it."""
+    """Refuse settings that the cockpit cannot use, before a loop is started."""
     from tui.cockpit import launch
 
     try:
@@ -191,7 +190,8 @@ def _flags(**given: object) -> "Overrides":
     from pydantic import ValidationError
 
     from loop.config.overrides import Overrides
-    from loop.researchers import UnknownResearcher, check
+    from loop.researchers.agents.command_line import UnknownResearcher
+    from loop.researchers.registry import check
 
     try:
         if given["researcher"] is not None:

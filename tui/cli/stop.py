@@ -1,4 +1,4 @@
-"""`looptop stop`: ask, wait, and when nobody answers any more, end it."""
+"""`looptop stop`: ask the supervisor to stop, wait, and kill it if it does not answer."""
 
 import os
 import signal
@@ -15,11 +15,11 @@ from loop.workspace import supervisor_alive
 from tui.render.text import clock
 
 PATIENCE = 20.0
-"""Seconds that a supervisor gets to stop at once; ending a run takes six at most."""
+"""Seconds that a supervisor has to stop with --now; ending a run takes six at most."""
 
 
 def stop_loop(root: Path, journal: Journal, who: str, *, now: bool, wait: bool) -> Iterator[str]:
-    """Stop the loop of the workspace at `root`; yields lines to tell the person."""
+    """Stop the loop of the workspace at `root`; yields lines for the person."""
     pid = supervisor_alive(root)
     journal.append(e.Stopped(who=who, now=now))
     study = fold(journal.read(kinds=FOLDED))
@@ -34,14 +34,14 @@ def stop_loop(root: Path, journal: Journal, who: str, *, now: bool, wait: bool) 
     while (supervisor_alive(root) is not None or _lives(pid)) and time.monotonic() < deadline:
         time.sleep(0.05)
     if pid and supervisor_alive(root) is not None:
-        yield f"the supervisor (process {pid}) does not answer; ending it"
+        yield f"the supervisor (process {pid}) does not answer; killing it"
         os.kill(pid, signal.SIGKILL)  # the wardens end their runs when it is gone
         time.sleep(1)
     yield "stopped; everything is kept, and `looptop` goes on from here"
 
 
 def _lives(pid: int | None) -> bool:
-    """Whether the process still runs; it lets go of the workspace a moment before it ends."""
+    """Whether the process still runs: it releases the workspace a moment before it ends."""
     try:
         return bool(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

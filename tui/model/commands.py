@@ -11,11 +11,15 @@ from loop.config.settings import THEMES
 from loop.policy import request_table
 from loop.policy.permissions import Allowed, Refused, find_experiment, find_pin
 from loop.policy.request_table import Row
+from loop.reporting.exporters import EXPORTERS
 from loop.study.experiment import Experiment
 from loop.study.state import Study
 from tui.render.layout import VIEWS
 
-EXPORTS = ("svg", "text", "tsv", "csv", "json")
+SCREEN_FORMS = {"svg": "the screen as it is, as a picture: SVG", "text": "the screen as it is, as text"}
+"""What `:export` writes beside the results; only the cockpit can."""
+
+EXPORTS = (*SCREEN_FORMS, *EXPORTERS)
 
 
 @dataclass(frozen=True, slots=True)

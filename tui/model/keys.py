@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from loop.policy import request_table
 from loop.policy.request_table import Row
+from tui.model.commands import EXPORTS
 from tui.render.text import Line, Span
 
 
@@ -73,7 +74,7 @@ KEYS = (
     ),
     Key("copy", "y", "y", "", "copy", "copy what is selected or shown, and say how", "taking"),
     Key("pager", "o", "o", "", "pager", "open the log, diff or transcript in $PAGER", "taking"),
-    Key("export", "e", "e", "", "export", "write this view (SVG, text) or the results (TSV, CSV, JSON)", "taking"),
+    Key("export", "e", "e", "", "export", f"write a file: {', '.join(EXPORTS)}", "taking"),
     Key("mouse", "m", "m", "", "mouse", "mouse on or off (off leaves selecting to the terminal)", "cockpit"),
     Key("theme", "t", "t", "", "theme", "next colours: dark, light, contrast, ansi, none", "cockpit"),
     Key("detach", "q,ctrl+c", "q", "detach", "detach", "detach; the loop goes on", "cockpit"),

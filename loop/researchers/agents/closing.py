@@ -1,4 +1,4 @@
-"""How a coding agent hands over: the lines that its last message ends with, and a title where it gives none. Pure."""
+"""What a coding agent says about its change, in the lines that end its last message; a title if it gives none. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from loop.researchers import patching
 
 LAST_LINES = 60
-"""Lines from the end in which they are looked for: further up an agent may repeat what it was told."""
+"""Lines from the end that are searched: further up, an agent may repeat its instructions."""
 LONGEST_TITLE = 100
 """Characters."""
 LONGEST_TEXT = 2000
@@ -20,12 +20,12 @@ _LINE = re.compile(
     re.IGNORECASE,
 )
 _BLANK = re.compile(r"[\W_]*|<[^>]*>|\[[^\]]*\]")
-"""A text that says nothing: dots, or the place for one in the briefing that an agent has echoed."""
+"""A text that says nothing: dots, or a placeholder of the briefing that the agent has echoed."""
 
 
 @dataclass(frozen=True)
 class Closing:
-    """What an agent says of its change; empty where it does not."""
+    """What an agent says about its change; empty where it says nothing."""
 
     title: str = ""
     hypothesis: str = ""
@@ -34,10 +34,10 @@ class Closing:
 
 
 def closing(text: str) -> Closing:
-    """What the end of an agent's last message says of its change.
+    """What the end of an agent's last message says about its change.
 
-    A line each, `title: ...`, `hypothesis: ...`, `expected: ...` and any number of `note: ...`, in any order, however
-    they are marked up. Of a key that comes more than once the last counts.
+    One line each: `title: ...`, `hypothesis: ...`, `expected: ...` and any number of `note: ...`, in any order and with
+    any markup. Of a repeated key, the last one counts.
     """
     said: dict[str, str] = {}
     notes: list[str] = []
@@ -62,7 +62,7 @@ def closing(text: str) -> Closing:
 
 
 def title_of(before: Mapping[str, str], edits: Mapping[str, str]) -> str:
-    """A title from the change itself: its first new line, or its first line that is gone.
+    """A title from the change itself: its first new line, else the first line that it removes.
 
     Args:
         before: text of the files as they were, by path.

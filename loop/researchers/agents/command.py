@@ -1,8 +1,8 @@
-"""A researcher that is a command line: a coding agent, or any script, that changes files in a copy of the champion.
+"""A command line as a researcher: a coding agent, or any script, that changes files in a copy of the champion.
 
 It gets the briefing on its standard input, and its output is the reasoning stream. What it proposes is what it has
-changed, never what it says; its words give the proposal a title and a reason only. What it costs is booked where it
-says so itself. It never sees a git of ours, a slot or the judge, and where it works is the workshop's matter.
+changed, never what it says; its words only give the proposal a title and a reason. Its costs are recorded where it
+reports them. It never sees our git, a slot or the judge; where it works is up to the workshop.
 """
 
 import shlex
@@ -10,34 +10,26 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from loop.researchers import UnknownResearcher, check_command, first_word
+from loop.researchers.agents.agent_events import ToolUse, Usage
 from loop.researchers.agents.closing import closing, title_of
-from loop.researchers.agents.dialects import Tool, Usage
-from loop.researchers.agents.listener import Listener, Said, Words
+from loop.researchers.agents.command_line import UnknownResearcher, check_command, first_word
+from loop.researchers.agents.listener import Listener, Shown, Words
 from loop.researchers.briefing.page import for_command
 from loop.researchers.protocol import Briefing, Proposal, ProposalFailed, Sink, Unusable, Work
 from loop.study.events import Spent
 
 MOST_FAILURES = 5
-"""Times in a row that it may work and come to no proposal; each may have cost money."""
+"""Attempts in a row without a proposal, after which a person has to look; each may have cost money."""
 MOST_WORDS = 200_000
-"""Characters of one proposal's output that go into the stream: a person reads them, and the log has the rest."""
+"""Characters of its output that go into the stream for one proposal: enough to read, and the log has the rest."""
 MOST_TOOLS = 1000
-"""Tools of one proposal that are told, at a write to the disk each."""
+"""Uses of tools that are reported for one proposal, since each is a write to disk."""
 LAST_WORDS = 300
-_NEVER_STARTED = ("exit code 126", "exit code 127")  # by POSIX, what a shell cannot execute or cannot find
+_NEVER_STARTED = ("exit code 126", "exit code 127")  # by POSIX: cannot be executed, cannot be found
 
 
-class NoProposal(ProposalFailed):
-    """It ended without a change that could be a proposal; the message is a sentence.
-
-    Args:
-        failed: it says itself that it could not work, as at a limit of its account, which may pass overnight.
-    """
-
-    def __init__(self, sentence: str, failed: bool = False) -> None:
-        super().__init__(sentence)
-        self.failed = failed
+class AgentFailed(ProposalFailed):
+    """The command itself reports a failure, such as a limit of its account, which may pass overnight."""
 
 
 class Command:
@@ -45,7 +37,7 @@ class Command:
 
     Args:
         command: for the shell.
-        deadline: seconds it may take for one proposal.
+        deadline: seconds that it may take for one proposal.
     """
 
     ahead = 0
@@ -64,31 +56,31 @@ class Command:
             raise Unusable(str(error)) from None
 
     async def close(self) -> None:
-        """See `Researcher`. Each command has ended with its proposal."""
+        """See `Researcher`. The command has ended with its proposal."""
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
-        """Let it work once, and propose its change.
+        """Run the command once, and propose what it changed.
 
-        An exit code that is not 0 does not count against a change: an agent that runs into a limit of its turns behind
-        its last edit has done what it was asked for, the guards read the file and the judge measures it. At the
-        deadline it is cut off in the midst of something, so nothing of that is proposed.
+        An exit code other than 0 does not count against a change: an agent that reaches a limit of turns after its
+        last edit has done its work, and guards and judge examine it anyway. One that is stopped at the deadline was in
+        the middle of something, so nothing of that is proposed.
 
         Raises:
-            NoProposal: there is no change, or none that can be proposed.
+            ProposalFailed: there is no change, or none that can be proposed.
             Unusable: that has happened several times in a row.
         """
-        teller = _Teller(self.name, sink)
+        relay = _Relay(self.name, sink)
         try:
-            work = await briefing.workshop.work(self._command, for_command(briefing), self._deadline, teller.hear)
+            work = await briefing.workshop.work(self._command, for_command(briefing), self._deadline, relay.feed)
         finally:
-            teller.finish()
+            relay.finish()
         try:
-            proposal = self._proposal(briefing, work, teller.final, sink)
-        except NoProposal as failure:
-            self._failures += not failure.failed
+            proposal = self._proposal(briefing, work, relay.final, sink)
+        except ProposalFailed as failure:
+            self._failures += not isinstance(failure, AgentFailed)
             if self._failures >= MOST_FAILURES:
                 raise Unusable(
-                    f"it made no proposal {self._failures} times in a row, the last time because {failure}; see to the "
+                    f"it made no proposal {self._failures} times in a row, the last time because {failure}; mend the "
                     f"command `{self._command}` and start the loop again"
                 ) from None
             raise
@@ -99,19 +91,20 @@ class Command:
         editable = ", ".join(briefing.contract.edit)
         reason = work.reason
         if work.outcome == "crashed":
-            reason = reason.partition(": ")[0]  # behind it is the last line of output, of JSON for all we know
+            reason = reason.partition(": ")[0]  # then follows the last line of its output, which may be JSON
         last = " ".join(final.split())[-LAST_WORDS:] or "none"
         if work.outcome in ("timed_out", "killed"):
-            raise NoProposal(f"it was {reason or work.outcome}; its last words: {last}")
+            raise ProposalFailed(f"it was {reason or work.outcome}; its last words: {last}")
         if work.refused:
-            raise NoProposal(f"its change cannot be proposed: {work.refused}; only {editable} may change, as text")
+            raise ProposalFailed(f"its change cannot be proposed: {work.refused}; only {editable} may change, as text")
         if not work.edits:
             strays = f" (it made {_some(work.strays)})" if work.strays else ""
             why = f" ({reason})" if reason else ""
             failed = work.outcome in ("crashed", "out_of_memory") and reason not in _NEVER_STARTED
-            raise NoProposal(f"it ended without changing {editable}{strays}{why}; its last words: {last}", failed)
+            kind = AgentFailed if failed else ProposalFailed
+            raise kind(f"it ended without changing {editable}{strays}{why}; its last words: {last}")
         if work.strays:
-            sink.think(f"\n(no part of the proposal: {_some(work.strays)})\n")
+            sink.think(f"\n(not part of the proposal: {_some(work.strays)})\n")
         if work.outcome in ("crashed", "out_of_memory"):
             sink.think(f"\n(it ended with {reason}; its change is proposed all the same)\n")
         said = closing(final)
@@ -121,8 +114,8 @@ class Command:
         return Proposal(title, said.hypothesis, work.edits, said.expected)
 
 
-class _Teller:
-    """Passes what an agent prints on to a sink, made readable, and no more of it than a person could read."""
+class _Relay:
+    """Passes the output of an agent on to a sink, made readable and bounded."""
 
     def __init__(self, name: str, sink: Sink) -> None:
         self._name, self._sink = name, sink
@@ -133,20 +126,20 @@ class _Teller:
     def final(self) -> str:
         return self._listener.final
 
-    def hear(self, data: bytes) -> None:
-        self._tell(self._listener.feed(data, time.monotonic()))
+    def feed(self, data: bytes) -> None:
+        self._pass_on(self._listener.feed(data, time.monotonic()))
 
     def finish(self) -> None:
-        self._tell(self._listener.finish(time.monotonic()))
+        self._pass_on(self._listener.finish(time.monotonic()))
 
-    def _tell(self, said: Sequence[Said]) -> None:
-        for one in said:
+    def _pass_on(self, shown: Sequence[Shown]) -> None:
+        for one in shown:
             match one:
                 case Words(text) if self._words > 0:
                     self._words -= len(text)
-                    more = "" if self._words > 0 else "\n(it says more than is shown here)\n"
+                    more = "" if self._words > 0 else "\n(the rest is not shown here)\n"
                     self._sink.think(text + more)
-                case Tool(intent, result, seconds) if self._tools > 0:
+                case ToolUse(intent, result, seconds) if self._tools > 0:
                     self._tools -= 1
                     self._sink.tool(intent, result, seconds)
                 case Usage():

@@ -1,1 +1,1 @@
-"""The researcher without a key: Optuna over the constants of the edited file. `automl` is its front door."""
+"""The researcher that needs no key: Optuna over the constants of the edited files. `automl` is the entry point."""

@@ -1,8 +1,8 @@
-"""The researcher without a key: Optuna's TPE over the ALL-CAPS numeric constants of the editable files.
+"""The researcher that needs no key: Optuna's TPE over the ALL-CAPS numeric constants of the editable files.
 
-It needs no model, no network and no GPU, and it is the baseline that any cleverer researcher has to beat, so it is a
-fair one: it stays near the champion, moves few constants at a time, and is told of every result, also of those from
-before a restart. It reads no journal and runs nothing. What it knows of earlier experiments is in their notes.
+It needs no model, no network and no GPU. It is the baseline that any cleverer researcher has to beat, and a fair one:
+it stays near the champion, changes few constants at a time, and knows every result, including those from before a
+restart. It reads no journal and runs nothing; what it knows of earlier experiments is in their notes.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from loop.researchers.automl import narration, plan
 from loop.researchers.automl.constants import Constant, find, replace
 from loop.researchers.automl.estimator import Estimator
-from loop.researchers.automl.focus import Focus, hear
+from loop.researchers.automl.focus import Focus, interpret
 from loop.researchers.automl.plan import Move, Situation
 from loop.researchers.automl.ranges import Range, around
 from loop.researchers.automl.trials import Notes, Values, read, starts
@@ -22,8 +22,8 @@ from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink
 from loop.study.experiment import Experiment
 
 Sites = dict[str, tuple[str, Constant]]
-"""Where each constant stands: its file's path and its place there. The key is its name, or `path:NAME` where two files
-have one of that name."""
+"""Path of the file and place in it, of each constant. The key is its name, or `path:NAME` where two files have a
+constant of that name."""
 
 
 class AutoML:
@@ -39,13 +39,13 @@ class AutoML:
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
         self._focus: Focus | None = None
-        self._told: set[int] | None = None
-        """Own experiments whose result was spoken of; None before the first proposal."""
+        self._reviewed: set[int] | None = None
+        """Own experiments whose result has been commented on; None before the first proposal."""
         self._estimator = Estimator(seed)
         self._lock = threading.Lock()
 
     async def prepare(self, sink: Sink) -> None:
-        """See `Researcher`. It needs nothing but the constants, and those it finds with each briefing."""
+        """See `Researcher`. It needs nothing but the constants, which it finds in each briefing."""
 
     async def close(self) -> None:
         """See `Researcher`."""
@@ -58,8 +58,8 @@ class AutoML:
         assert self._focus is not None
         if not sites:
             raise NothingLeft(
-                f"there is no ALL-CAPS numeric constant to search in {', '.join(sorted(briefing.files))}: name the "
-                "numbers that may vary at its top, such as LEARNING_RATE = 0.02"
+                f"there is no ALL-CAPS numeric constant to search in {', '.join(sorted(briefing.files))}: give the "
+                "numbers that may vary a name at its top, such as LEARNING_RATE = 0.02"
             )
         present = {name: constant.value for name, (_, constant) in sites.items()}
         ranges = _ranges(sites, starts(briefing.experiments, present))
@@ -74,7 +74,7 @@ class AutoML:
         if not situation.present:
             raise NothingLeft("every constant is frozen by what you said; say `search everything` to go on")
         self._review(briefing, situation, sink)
-        # Optuna's process answers in some milliseconds, in a second while it starts.
+        # Optuna's process answers within milliseconds, or a second while it starts.
         move = await asyncio.to_thread(self._move, briefing, situation)
         if move is None:
             raise NothingLeft(
@@ -84,31 +84,31 @@ class AutoML:
             sink.think(piece)
         return self._proposal(briefing, sites, present, situation, move)
 
-    # --- listening and telling ---------------------------------------------------------------------------------
+    # --- listening and explaining ---------------------------------------------------------------------------------
 
     def _listen(self, briefing: Briefing, sites: Sites, sink: Sink) -> None:
-        """Take the person's words to heart. The focus is remembered in the notes, so a restart does not forget it."""
+        """Follow the person's words. The focus is kept in the notes, so it survives a restart."""
         if self._focus is None:
             self._focus = _remembered(self._own(briefing))
         for text in briefing.words:
-            self._focus, answer = hear(text, sites, self._focus)
+            self._focus, answer = interpret(text, sites, self._focus)
             sink.think(f"You said “{text.strip()}”. {answer}\n")
 
     def _review(self, briefing: Briefing, situation: Situation, sink: Sink) -> None:
-        """Say what has come of earlier proposals, and write into the notebook what is worth carrying on."""
+        """Comment on the results of earlier proposals, and write into the notebook what is worth remembering."""
         own = [experiment for experiment in self._own(briefing) if experiment.verdict is not None]
-        if self._told is None:
-            self._told = {experiment.id for experiment in own[:-1]}
+        if self._reviewed is None:
+            self._reviewed = {experiment.id for experiment in own[:-1]}
         by_id = {trial.id: trial for trial in situation.trials}
         for experiment in own:
-            if experiment.id in self._told:
+            if experiment.id in self._reviewed:
                 continue
-            self._told.add(experiment.id)
+            self._reviewed.add(experiment.id)
             if (trial := by_id.get(experiment.id)) is None:
                 continue
             sink.think(narration.outcome(experiment, trial, situation))
             lesson = narration.lesson(experiment, trial)
-            # Not by the whole line: its figure moves a little when the champion that it is about is measured anew.
+            # Not by the whole line: its figure changes a little when that champion is measured again.
             mark = f"(experiment {experiment.id})."
             if lesson and not any(line.endswith(mark) for line in briefing.notebook):
                 sink.note(lesson)
@@ -121,7 +121,7 @@ class AutoML:
     # --- choosing ----------------------------------------------------------------------------------------------
 
     def _move(self, briefing: Briefing, situation: Situation) -> Move | None:
-        # A proposal that was cancelled may still be computing in its thread.
+        # A cancelled proposal may still be computing in its thread.
         with self._lock:
             estimator, contract = self._estimator, briefing.contract
             estimator.tell(contract.goal, contract.protocol_id, situation.ranges, situation.trials)

@@ -1,19 +1,19 @@
 """The ALL-CAPS numeric constants of a Python file: found by `ast`, changed in place.
 
-Pure: text in, text out. Nothing but the literals is touched, byte for byte, so that comments, layout and a
-reader's diff stay as they were. Byte offsets of `ast` suffice for that; a concrete syntax tree (libcst) would bring a
-parser of its own, ten times slower, to replace a handful of literals.
+Pure: text in, text out. Only the literals change, byte for byte, so that comments, layout and the diff stay small. The
+byte offsets of `ast` suffice for that; a concrete syntax tree (libcst) would bring a parser of its own, ten times
+slower, to replace a handful of literals.
 
-Searched are module-level `NAME = number` and `NAME: type = number`, where the number is an int or a float, may carry a
-sign, and may be written as literal arithmetic (`2**16`, `64 * 1024`). Left alone are:
+Searched are module-level `NAME = number` and `NAME: type = number`, where the number is an int or a float, may have a
+sign, and may be written as literal arithmetic (`2**16`, `64 * 1024`). Not searched are:
 
-- names that are no property of the model or its training, by any of the words in `NOT_SEARCHED`: seeds, budgets and
-  clocks, the vocabulary, anything of the evaluation, logging and the machine, guards against division by zero;
-- constants whose comment begins with "fixed" or says "do not change": the person's own way to say no;
-- names that are assigned more than once, and values that are chosen while the file runs (conditions, calls, tuples,
-  dictionaries): which number applies is not known before it does;
+- names that are not about the model or its training, by the words in `NOT_SEARCHED`: seeds, budgets and clocks, the
+  vocabulary, the evaluation, logging and the machine, guards against division by zero;
+- constants whose comment starts with "fixed" or says "do not change": the person's way to say no;
+- names that are assigned more than once, and values that are chosen at run time (conditions, calls, tuples,
+  dictionaries): which number applies is not known in advance;
 - zero and negative integers, which are switches and sentinels, and booleans;
-- numbers beyond all that a model has (1e30, 2**53), and those a hair below 1.
+- numbers beyond what models have (1e30, 2**53), and those just below 1.
 """
 
 import ast
@@ -36,10 +36,10 @@ NOT_SEARCHED = frozenset({
     "PEAK", "FLOPS", "EPS", "EPSILON",
 })
 # fmt: on
-"""Words that, as a whole part of a name between underscores, keep it out of the search."""
+"""Words that keep a name out of the search, as a whole part of it between underscores."""
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
-_MARK = "\ufeff"  # some editors begin a file with it; Python runs such a file, but ast does not read it
+_MARK = "\ufeff"  # a byte-order mark: Python runs a file that starts with it, but ast does not read it
 _FIXED = re.compile(r"^\W*fixed\b|\b(?:do not|don't|never) (?:change|touch|tune|edit)\b", re.IGNORECASE)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _FOLDED: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
@@ -58,16 +58,16 @@ class Constant:
     name: str
     value: Number
     text: str
-    """The literal as it is written."""
+    """The literal as written."""
     form: Form
     """How it is written: as a number, as `2**k` or as `1 << k`."""
     start: int
     end: int
-    """Where the literal stands, in bytes of the file as UTF-8."""
+    """Position of the literal, in bytes of the file as UTF-8."""
 
 
 def find(source: str) -> list[Constant]:
-    """The searchable constants of a file, in order. None where it is no Python."""
+    """The searchable constants of a file, in order; an empty list where it is not Python."""
     try:
         tree = ast.parse(source.removeprefix(_MARK))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -101,11 +101,11 @@ def replace(source: str, values: Mapping[str, Number]) -> str:
     """The file with new values for some of its constants.
 
     Raises:
-        ValueError: a name is no searchable constant of this file.
+        ValueError: a name is not a searchable constant of this file.
     """
     constants = {constant.name: constant for constant in find(source)}
     if missing := sorted(values.keys() - constants.keys()):
-        raise ValueError(f"{', '.join(missing)} cannot be changed: no searchable constant of this file")
+        raise ValueError(f"{', '.join(missing)} cannot be changed: not a searchable constant of this file")
     raw = source.encode(errors="surrogatepass")
     for constant in sorted((constants[name] for name in values), key=lambda found: -found.start):
         raw = raw[: constant.start] + written(values[constant.name], constant).encode() + raw[constant.end :]
@@ -113,7 +113,7 @@ def replace(source: str, values: Mapping[str, Number]) -> str:
 
 
 def written(value: Number, like: Constant) -> str:
-    """A number in the form of the literal that it replaces."""
+    """A number, written in the form of the literal that it replaces."""
     if isinstance(like.value, int):
         whole = int(value)
         if like.form != "plain" and whole > 0 and whole.bit_count() == 1:
@@ -123,7 +123,7 @@ def written(value: Number, like: Constant) -> str:
     text = repr(float(value))
     if "e" not in like.text.lower() or value == 0:
         return text
-    # repr has the shortest digits; what is left is to move the point behind the first of them.
+    # repr gives the shortest digits; only the point has to move behind the first one.
     digits = re.sub(r"e.*", "", text).replace(".", "").lstrip("-0").rstrip("0")
     mantissa, exponent_text = f"{value:.{max(0, len(digits) - 1)}e}".split("e")
     return f"{mantissa}e{int(exponent_text)}"
@@ -138,7 +138,7 @@ def _constant(name: str, node: ast.expr, raw: bytes, lines: list[int]) -> Consta
     begin = lines[node.lineno - 1]
     start, end = begin + node.col_offset, begin + node.end_col_offset
     text = raw[start:end].decode(errors="surrogatepass")
-    try:  # a file with an odd line end or mark, where bytes and lines disagree, is left alone rather than damaged
+    try:  # where an odd line end makes bytes and lines disagree, leave the file alone rather than damage it
         if _number(ast.parse(text, mode="eval").body) != value:
             return None
     except SyntaxError:
@@ -151,7 +151,7 @@ def _constant(name: str, node: ast.expr, raw: bytes, lines: list[int]) -> Consta
 
 
 def _has_a_range(value: Number) -> bool:
-    """Whether there are numbers around it that a person would write, and that a float can hold."""
+    """Whether there are numbers around it that a person would write and a float can hold."""
     if isinstance(value, int):
         return 0 < value < 2**53
     size = abs(value)
@@ -159,7 +159,7 @@ def _has_a_range(value: Number) -> bool:
 
 
 def _number(node: ast.expr, levels: int = 50) -> Number | None:
-    """Value of a literal or of arithmetic on literals; None for anything else, and for what is nested deeper."""
+    """Value of a literal or of arithmetic on literals; None for anything else, and for deeper nesting."""
     if levels == 0:
         return None
     match node:

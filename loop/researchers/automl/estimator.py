@@ -1,9 +1,9 @@
 """Optuna in a process of its own.
 
-A supervisor runs for days and must not grow; Optuna's storage and its arrays do, by about 20 kB an experiment, and
-while it computes nothing else in its interpreter does. The process is started at the first question, is ended and
-begun anew every now and then, and forgets nothing by it: it is told the whole history before each proposal. It ends
-with its standard input, so it outlives no supervisor, however that one dies.
+A supervisor runs for days and must not grow, but Optuna's storage grows by about 20 kB per experiment; and while Optuna
+computes, its interpreter does nothing else. The process starts at the first question and is replaced now and then,
+without loss: it gets the whole history before each proposal. It ends with its standard input, so it never outlives the
+supervisor, however that one dies.
 """
 
 import contextlib
@@ -21,18 +21,18 @@ from loop.researchers.automl.trials import Trial
 from loop.researchers.protocol import ProposalFailed
 
 _RENEWED = 100
-"""Proposals after which the process makes room for a new one."""
+"""Proposals after which the process is replaced by a new one."""
 
 _History = tuple[Literal["min", "max"], str, Mapping[str, Range], Sequence[Trial]]
-"""Goal, protocol_id, ranges and trials."""
+"""Goal, protocol id, ranges and trials."""
 
 
 class EstimatorEnded(ProposalFailed):
-    """The process ended before it answered; the message says how, in a sentence."""
+    """The process ended before it answered."""
 
 
 class Estimator:
-    """Tree-structured Parzen estimator, asked across a pipe. For one thread at a time."""
+    """Tree-structured Parzen estimator behind a pipe. For one thread at a time."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -46,16 +46,16 @@ class Estimator:
     def tell(
         self, goal: Literal["min", "max"], protocol_id: str, ranges: Mapping[str, Range], trials: Sequence[Trial]
     ) -> None:
-        """Take in the whole history. It goes to the process with the first question, of which there may be none."""
+        """Set the whole history. It is sent to the process with the next question, if there is one."""
         self._history, self._told = (goal, protocol_id, dict(ranges), list(trials)), False
 
     def forget(self) -> None:
-        """Let go of the history here, until it is told again with the next proposal: it is a copy of hundreds of
-        trials, and the process has its own."""
+        """Drop the history here, until the next proposal sets it again: it may be hundreds of trials, and the process
+        has its own copy."""
         self._history = None
 
     def ask(self, names: Sequence[str], number: int) -> Mapping[str, float]:
-        """See `Tpe.ask`. Blocks for some milliseconds, for a second while the process starts.
+        """See `Tpe.ask`. Blocks for milliseconds, or for a second while the process starts.
 
         Raises:
             EstimatorEnded: it did not answer.
@@ -74,13 +74,13 @@ class Estimator:
             status = process.poll()
             self.close()
             raise EstimatorEnded(
-                f"the process that Optuna computes in ended before it answered (status {status}); it is started anew"
+                f"the process that Optuna computes in ended before it answered (status {status}); it is started again"
             ) from None
         self._told = True
         return places
 
     def close(self) -> None:
-        """End the process, also while it computes for another thread."""
+        """End the process, even while it computes for another thread."""
         if self._end is not None:
             self._end()
         self._process, self._end, self._proposals, self._told = None, None, 0, False
@@ -92,9 +92,9 @@ class Estimator:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                # Its arrays are small: more threads than one would only take memory.
+                # Its arrays are small: more threads would only take memory.
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                start_new_session=True,  # a ctrl+c at the supervisor's terminal is not for it
+                start_new_session=True,  # ctrl+c at the supervisor's terminal is not meant for it
             )
             self._end = weakref.finalize(self, _end, self._process)
         return self._process
@@ -105,14 +105,14 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
-            with contextlib.suppress(OSError):  # what it was not told any more
+            with contextlib.suppress(OSError):  # unsent input may be left
                 pipe.close()
 
 
 def main() -> None:
-    """Be the process: answer questions until there are no more."""
+    """The process itself: answer questions until the input ends."""
     questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # nothing that a library prints may come between the answers
+    os.dup2(2, 1)  # nothing that a library prints may mix with the answers
     tpe: Tpe | None = None
     asked_of: object = None
     while True:

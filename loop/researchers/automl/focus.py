@@ -1,6 +1,6 @@
-"""What a person's words may mean to an optimiser: which constants to search, and which to leave.
+"""What a person's words mean to an optimiser: which constants to search, and which to leave.
 
-Pure. It understands constants by their names and a handful of words around them, and says so where it does not.
+Pure. It understands the names of constants and a handful of words around them, and says so where it does not.
 """
 
 import re
@@ -33,12 +33,12 @@ class Focus:
         return name not in self.frozen and (not self.only or name in self.only)
 
 
-def hear(text: str, names: Collection[str], focus: Focus) -> tuple[Focus, str]:
+def interpret(text: str, names: Collection[str], focus: Focus) -> tuple[Focus, str]:
     """The focus after a person's words, and a sentence that says what was understood.
 
-    A named constant is searched alone from now on ("focus on DEPTH and CLIP"), left alone after words such as
-    "freeze", "leave" or "don't", and searched again after "unfreeze"; "search everything" ends it all. A name counts
-    as written in capitals, or in any case where it has an underscore, so that "go for more depth" names nothing.
+    Named constants are the only ones searched from now on ("focus on DEPTH and CLIP"); after words such as "freeze",
+    "leave" or "don't" they stay as they are, and are searched again after "unfreeze"; "search everything" resets all.
+    Names count in capitals, or in any case where they have an underscore, so "go for more depth" names nothing.
     """
     by_word = {name: name for name in names} | {name.lower(): name for name in names if "_" in name}
     only, frozen, freed = set[str](), set[str](), set[str]()
@@ -58,7 +58,7 @@ def hear(text: str, names: Collection[str], focus: Focus) -> tuple[Focus, str]:
         elif lower in _FREE:
             mode, negated = "free", False
         elif lower in _TURN:
-            # "don't change DEPTH": the verb after a "not" says nothing new.
+            # "don't change DEPTH": the verb after a negation adds nothing.
             mode, negated = ("leave" if negated else "only"), False
         elif lower in _ALL and mode != "leave":
             everything = True
@@ -68,10 +68,10 @@ def hear(text: str, names: Collection[str], focus: Focus) -> tuple[Focus, str]:
         return focus, "An optimiser cannot follow words that name no constant, so this changes nothing in what I try."
     base = Focus() if everything else focus
     result = Focus(frozenset(only) or base.only - freed - frozen, (base.frozen - freed - only) | (frozen - only))
-    return result, _told(result)
+    return result, _in_words(result)
 
 
-def _told(focus: Focus) -> str:
+def _in_words(focus: Focus) -> str:
     parts = []
     if focus.only:
         parts.append(f"I search only {_list(focus.only)} until told otherwise")

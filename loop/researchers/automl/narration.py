@@ -1,4 +1,4 @@
-"""How the AutoML researcher explains itself: short, plain sentences, each with its number.
+"""How the AutoML researcher explains itself: short sentences, each with a number.
 
 Pure: trials and moves in, text out.
 """
@@ -30,8 +30,8 @@ def change(values: Values, was: Values) -> str:
 
 
 def overview(briefing: Briefing, now: Situation) -> Iterator[str]:
-    """Where the study stands, and which constants seem to matter."""
-    measured = [trial for trial in now.trials if trial.standing == "measured" and trial.before]
+    """The state of the study, and which constants seem to matter."""
+    measured = [trial for trial in now.trials if trial.state == "measured" and trial.before]
     best = next((trial for trial in now.trials if trial.id == now.champion), None)
     if best is not None and best.metric is not None:
         noise = f", one run's noise is {amount(briefing.noise.sd)}" if briefing.noise and briefing.noise.sd else ""
@@ -53,35 +53,35 @@ def overview(briefing: Briefing, now: Situation) -> Iterator[str]:
 
 
 def outcome(experiment: Experiment, trial: Trial, now: Situation) -> str:
-    """What came of an own proposal, and what that says."""
+    """The result of an own proposal, and what it means."""
     what = f"Experiment {trial.id} ({_done(trial)})"
-    if trial.standing == "void":
-        return f"{what} was ended early, so it says nothing.\n"
+    if trial.state == "void":
+        return f"{what} has no number that counts, so it says nothing.\n"
     if trial.effect is None:
         verdict = (experiment.verdict or "").replace("_", " ")
-        return f"{what} {verdict}: I rank such values behind every number measured.\n"
+        return f"{what} {verdict}: I rank such values behind every measured one.\n"
     size = f"{'better' if trial.effect > 0 else 'worse'} by {amount(abs(trial.effect))}"
     if trial.kept:
         return f"{what} was kept: {size}. I go on from there.\n"
     if abs(trial.effect) <= 2 * now.noise:
         return f"{what} came out {size}, which is inside the noise.\n"
-    return f"{what} came out {size}" + (".\n" if trial.effect < 0 else ", but not surely enough to be kept.\n")
+    return f"{what} came out {size}" + (".\n" if trial.effect < 0 else ", but not with enough confidence to be kept.\n")
 
 
 def lesson(experiment: Experiment, trial: Trial) -> str | None:
-    """What is worth a line in the notebook: what helped, and what breaks."""
+    """A line for the notebook: what helped, or what breaks; None for anything else."""
     if not trial.before:
         return None
     if trial.kept and trial.effect is not None:
         return f"{_done(trial)} helps: better by {amount(trial.effect)} (experiment {trial.id})."
-    if trial.standing == "failed":
+    if trial.state == "failed":
         verdict = (experiment.verdict or "").replace("_", " ")
         return f"{_done(trial)} fails: {verdict} (experiment {trial.id})."
     return None
 
 
 def choice(move: Move, now: Situation) -> Iterator[str]:
-    """What is tried next, how far it goes, and what is expected."""
+    """What is tried next, how far that goes, and what is expected."""
     yield f"Next: {change(move.values, now.present)}. "
     for name, value in move.values.items():
         span = now.ranges[name]
@@ -89,37 +89,37 @@ def choice(move: Move, now: Situation) -> Iterator[str]:
         yield f"{name} goes {_factor(value, now.present[name])}, {step:.0%} of its range. "
     yield f"{hypothesis(move, now)} "
     guess = expected(move, now)
-    yield f"I expect: {guess}.\n" if guess else "I have no number to expect yet.\n"
+    yield f"I expect: {guess}.\n" if guess else "I cannot put a number on it yet.\n"
 
 
 def hypothesis(move: Move, now: Situation) -> str:
     """Why this change, in a sentence."""
     names = _names(list(move.values))
-    told = sum(trial.standing in ("measured", "failed") for trial in now.trials)
+    told = sum(trial.state in ("measured", "failed") for trial in now.trials)
     because = move.because
     known = because.effect if because is not None else None
     match move.kind:
         case "further":
             gained = f"This very step gained {amount(known)}" if known is not None else "This very step was kept"
-            return f"{gained} in experiment {now.champion}; the best {names} may lie further on."
+            return f"{gained} in experiment {now.champion}; the best {names} may lie further in this direction."
         case "other way" if because is not None:
             lost = f"lost {amount(-known)}" if known is not None and known < 0 else "settled nothing"
-            return f"{_done(because)} {lost} in experiment {because.id}, so the other way may gain."
+            return f"{_done(because)} {lost} in experiment {because.id}, so the opposite may gain."
         case "first look":
-            return f"{names} has not been moved by itself yet: one step shows whether it matters, and which way helps."
+            return f"{names} has not been changed alone yet: a step shows whether it matters, and which way helps."
         case _:
-            return f"Of {told} results, the best tenth has such values of {names} oftener than the rest has."
+            return f"Of {told} results, the best tenth has such values of {names} more often than the rest."
 
 
 def expected(move: Move, now: Situation) -> str:
-    """A guess with a number, out of what earlier changes of these constants did; empty without any."""
+    """A guess with a number, from the effects of earlier changes of these constants; empty without any."""
     because = move.because
     effects = [trial.effect for trial in now.trials if trial.effect is not None and trial.before]
     match move.kind:
         case "further" if because is not None and because.effect is not None:
-            return f"better by about {amount(abs(because.effect) / 2)}, half of what the last step gave"
+            return f"better by about {amount(abs(because.effect) / 2)}, half of what the last step gained"
         case "other way" if because is not None and because.effect is not None and because.effect < 0:
-            return f"better by up to {amount(-because.effect)}, what the first way lost"
+            return f"better by up to {amount(-because.effect)}, what the opposite lost"
         case "tpe" if (guess := _by_slopes(move, now)) is not None:
             word = "better" if guess > 0 else "worse"
             return f"{word} by about {amount(abs(guess))}, going by the slopes of earlier changes"
@@ -130,7 +130,7 @@ def expected(move: Move, now: Situation) -> str:
 
 
 def _by_slopes(move: Move, now: Situation) -> float | None:
-    """Half of what a straight line through earlier changes of each constant promises: slopes flatten out."""
+    """Half of what a straight line through earlier changes of each constant predicts: slopes flatten out."""
     total: list[float] = []
     for name, value in move.values.items():
         span = now.ranges[name]

@@ -1,14 +1,14 @@
 """Which constants to change next, and by how much.
 
 Pure, given a source of randomness and the optimiser as a function. The plan stays near the champion: one to three
-constants change, so that a result can be told to somebody and a hundred others stay as good as they are. Three steps,
-the first that applies:
+constants change, so that a result can be explained and all other constants stay as good as they are. Three steps, the
+first that applies:
 
-1. Further: the champion came from a change of ours, so go on by the same step in the same direction.
-2. First looks: each constant is moved by itself, one way and then the other, the other way at once where the first
-   was clearly worse. TPE's usual start, random values of everything at once, leaves a script with a dozen constants
-   in ruins thirty times over; `bench/automl.py` holds the comparison.
-3. TPE: one to three constants, those more often that moved the metric more, take values from the optimiser.
+1. Further: the champion came from a change of ours, so take the same step in the same direction again.
+2. First looks: each constant is changed alone, in one direction and then in the other; in the other at once where the
+   first was clearly worse. TPE's usual start, random values for everything at once, gives a script with a dozen
+   constants some thirty useless runs; `bench/automl.py` has the comparison.
+3. TPE: one to three constants take values from the optimiser; those that moved the metric more are chosen more often.
 """
 
 import random
@@ -23,7 +23,7 @@ from loop.researchers.automl.trials import Trial, Values, importance
 
 Kind = Literal["further", "first look", "other way", "tpe"]
 Optimiser = Callable[[Sequence[str]], Mapping[str, float]]
-"""Gives places for the named constants."""
+"""Returns places for the named constants."""
 
 FIRST_STEP = (0.12, 0.25)
 """How far a first look goes, in places: a factor of 1.7 to 3.2 for a learning rate searched over two decades."""
@@ -31,10 +31,10 @@ FIRST_STEP = (0.12, 0.25)
 _OTHER: Kind = "other way"
 
 _LEAST_STEP = 0.03
-"""A step shorter than this, in places, cannot be told from noise and is none."""
+"""A step shorter than this, in places, cannot be told from noise and does not count."""
 
 _TRIES = 60
-"""Draws until the space around the champion counts as used up."""
+"""Draws until the space around the champion counts as exhausted."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Situation:
-    """What the plan is made from."""
+    """What the plan is based on."""
 
     present: Values
     """The champion's constants that may be searched."""
@@ -62,7 +62,7 @@ class Situation:
 
 
 def next_move(now: Situation, rng: random.Random, optimiser: Optimiser) -> Move | None:
-    """The next change, never to a set of values that an earlier experiment had; None where nothing is left."""
+    """The next change, never to values that an earlier experiment had; None where nothing is left."""
     seen = [trial.values for trial in now.trials]
     whole = {**next((t.values for t in now.trials if t.id == now.champion), {}), **now.present}
 
@@ -76,7 +76,7 @@ def next_move(now: Situation, rng: random.Random, optimiser: Optimiser) -> Move 
             return move
     for attempt in range(_TRIES):
         names = _chosen(now, rng)
-        # In a space that is nearly used up, chance reaches corners that the optimiser avoids.
+        # In a nearly exhausted space, chance reaches corners that the optimiser avoids.
         places = optimiser(names) if attempt < _TRIES // 2 else {name: rng.random() for name in names}
         if move := fresh(Move("tpe", _moved(now, places))):
             return move
@@ -84,7 +84,7 @@ def next_move(now: Situation, rng: random.Random, optimiser: Optimiser) -> Move 
 
 
 def _further(now: Situation) -> Move | None:
-    """Once more the step that made the champion, if nobody has built on it yet."""
+    """The step that made the champion once more, if nothing has been built on it yet."""
     made = next((trial for trial in now.trials if trial.id == now.champion), None)
     if made is None or not made.before or any(trial.parent == now.champion for trial in now.trials):
         return None
@@ -97,7 +97,7 @@ def _further(now: Situation) -> Move | None:
 
 
 def _looks(now: Situation, rng: random.Random) -> list[tuple[str, Kind, Trial | None]]:
-    """The first looks still to be taken, the most promising first."""
+    """The first looks still to take, the most promising first."""
     taken: dict[str, list[Trial]] = {name: [] for name in now.present}
     for trial in now.trials:
         if trial.alone in taken:
@@ -105,14 +105,14 @@ def _looks(now: Situation, rng: random.Random) -> list[tuple[str, Kind, Trial | 
     halves: list[tuple[float, str, Trial]] = []
     for name, trials in taken.items():
         ways = {_way(now, trial, name) for trial in trials}
-        # A step that was kept has the other way behind it: that is where it came from.
+        # A kept step has no other direction to try: that is where it came from.
         if len(ways) == 1 and not any(trial.kept for trial in trials):
             losses = [-trial.effect for trial in trials if trial.effect is not None]
             halves.append((fmean(losses) if losses else 0.0, name, trials[-1]))
     halves.sort(key=lambda half: (-half[0], half[1]))
     untouched = [name for name, trials in taken.items() if not trials]
     rng.shuffle(untouched)
-    # Rates and their kind first: on most scripts nothing else moves the number as far.
+    # Rates and the like first: in most scripts nothing else moves the metric as far.
     untouched.sort(key=lambda name: now.ranges[name].scale != "log")
     looks: list[tuple[str, Kind, Trial | None]] = [(name, "first look", None) for name in untouched]
     urgent = [(name, _OTHER, trial) for loss, name, trial in halves if loss > now.noise]
@@ -133,7 +133,7 @@ def _step(now: Situation, rng: random.Random, name: str, way: int) -> Number | N
     span, value = now.ranges[name], now.present[name]
     here, step = span.place(value), rng.uniform(*FIRST_STEP)
     if span.scale == "zero or log" and here == 0:
-        step += 2 * ZERO_UNTIL  # from nothing to something that shows
+        step += 2 * ZERO_UNTIL  # from zero to something that has an effect
     while not (here == 0 and way < 0) and not (here == 1 and way > 0):
         there = here + way * step
         if span.value(there) != value:
@@ -145,7 +145,7 @@ def _step(now: Situation, rng: random.Random, name: str, way: int) -> Number | N
 
 
 def _chosen(now: Situation, rng: random.Random) -> list[str]:
-    """One to three constants; those whose changes moved the metric four times as far come up twice as often."""
+    """One to three constants; those whose changes moved the metric four times as far are drawn twice as often."""
     weights = importance(now.trials, now.present)
     usual = fmean(known) if (known := [weight for weight in weights.values() if weight is not None]) else 1.0
     pool = {
@@ -160,7 +160,7 @@ def _chosen(now: Situation, rng: random.Random) -> list[str]:
 
 
 def _moved(now: Situation, places: Mapping[str, float]) -> Values:
-    """New values at these places, without those that would hardly move."""
+    """New values at these places, without those that would hardly change."""
     values = {}
     for name, place in places.items():
         span, present = now.ranges[name], now.present[name]
@@ -171,6 +171,6 @@ def _moved(now: Situation, places: Mapping[str, float]) -> Values:
 
 
 def _way(now: Situation, trial: Trial, name: str) -> int:
-    """1 where the trial raised the constant's size, -1 where it lowered it."""
+    """1 where the trial increased the magnitude of the constant, -1 where it decreased it."""
     span = now.ranges[name]
     return 1 if span.place(trial.values[name]) >= span.place(trial.before[name]) else -1

@@ -1,8 +1,8 @@
-"""Where a constant may go: a range around the value it started from, on the scale that suits it.
+"""Where a constant may go: a range around its starting value, on a scale that suits it.
 
-Pure. A range maps values to places between 0 and 1 and back, so that equal steps of place are equally bold for a
-learning rate, a momentum and a width; the optimiser knows places only. What comes back is always a value a person
-would have written: two significant digits, whole numbers where there was a whole number.
+Pure. A range maps values to places between 0 and 1 and back, so that equal steps in place are equally bold for a
+learning rate, a momentum and a width; the optimiser only knows places. A value is always one that a person would have
+written: two significant digits, and a whole number where there was one.
 """
 
 import math
@@ -28,7 +28,7 @@ class Range:
 
     scale: Scale
     low: float
-    """Smallest magnitude; on "zero or log" the smallest that is not zero."""
+    """Smallest magnitude; on "zero or log" the smallest other than zero."""
     high: float
     """Largest magnitude."""
     step: int = 1
@@ -37,7 +37,7 @@ class Range:
     """The value is the magnitude with a minus."""
 
     def place(self, value: Number) -> float:
-        """Where a value lies, 0 to 1; outside values count as the nearest end."""
+        """The place of a value, 0 to 1; values outside count as the nearest end."""
         size = abs(value)
         if self.scale == "zero or log":
             if size < self.low / 2:
@@ -57,7 +57,7 @@ class Range:
         return -self._rounded(size) if self.negative else self._rounded(size)
 
     def holding(self, value: Number) -> "Range":
-        """This range, stretched where needed so that a value someone else chose lies in it."""
+        """This range, extended where needed to contain a value that someone else chose."""
         size = abs(value)
         if (value < 0) != self.negative or size == 0 or (self.scale in ("share", "near one") and size >= 1):
             return self
@@ -75,14 +75,14 @@ class Range:
             case "whole":
                 return max(math.ceil(self.low), self.step * round(size / self.step))
             case "near one":
-                # 1 - 0.028 is 0.972 only after rounding again: ten digits hide the float's dust.
+                # 1 - 0.028 is 0.972 only after rounding again: ten digits hide the float's error.
                 return round(1 - _two_digits(1 - size), 10)
             case _:
                 return _two_digits(size)
 
 
 def around(constant: Constant, start: Number | None = None) -> Range:
-    """The range of a constant around the value the study found it with (`start`; its present one where None).
+    """The range of a constant around its value at the start of the study (`start`; the present one where None).
 
     The rules, first match first. Whole numbers: powers of two (as written, or from 16 on) within a factor of 4; others
     within a factor of 2.5, at least 1, from 16 on in multiples of the largest power of two that leaves eight steps to

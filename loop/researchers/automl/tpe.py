@@ -1,8 +1,8 @@
-"""Optuna's tree-structured Parzen estimator, told of every trial and asked for a few constants at a time.
+"""Optuna's tree-structured Parzen estimator, which gets every trial and is asked for a few constants at a time.
 
-Each constant is a number between 0 and 1 here, its place in its range. The estimator is the univariate one: its view
-of one constant needs no value of the others, so it can be asked for any few. Trials under way count as bad ones
-("constant liar"), so that two slots are not given the same idea; failed ones rank behind the worst number.
+Here each constant is a number between 0 and 1, its place in its range. The estimator is the univariate one: it samples
+one constant independently of the others, so it can be asked for any few. Open trials count as bad ones ("constant
+liar"), so that two slots do not get the same idea; failed ones rank behind the worst metric.
 """
 
 import logging
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Tpe:
-    """One study under one measure and one set of ranges."""
+    """One study under one protocol and one set of ranges."""
 
     def __init__(self, goal: Literal["min", "max"], ranges: Mapping[str, Range], seed: int) -> None:
-        # Imported late: optuna takes 0.2 s, and whoever only reads the journal needs none of it.
+        # Imported late: optuna takes 0.2 s, and only this process needs it.
         import optuna
 
         optuna.logging.set_verbosity(logging.ERROR)
@@ -38,11 +38,11 @@ class Tpe:
         self._told: dict[int, Trial] = {}
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Take in what is new. What was told before and has changed since makes it begin anew (0.1 s for 700)."""
-        known = {trial.id: trial for trial in trials if trial.standing != "void"}
+        """Add what is new. If an earlier trial has changed since, start over (0.1 s for 700 trials)."""
+        known = {trial.id: trial for trial in trials if trial.state != "void"}
         for id, told in self._told.items():
             now = known.get(id)
-            settled = told.standing != "open"
+            settled = told.state != "open"
             if now is None or now.values != told.values or (settled and _result(now) != _result(told)):
                 self._clear()
                 break
@@ -51,14 +51,14 @@ class Tpe:
             if told_as is None:
                 self._study.add_trial(self._frozen(trial))
                 self._numbers[trial.id] = len(self._study.get_trials(deepcopy=False)) - 1
-            elif told_as.standing == "open" != trial.standing:
+            elif told_as.state == "open" != trial.state:
                 state, value = self._outcome(trial)
                 self._study.tell(self._numbers[trial.id], values=value, state=state)
             self._told[trial.id] = trial
 
     def ask(self, names: Sequence[str], number: int) -> dict[str, float]:
         """Places for these constants. The same history, names and number give the same places."""
-        # A sampler of its own for each question: its randomness then depends on nothing a restart forgets.
+        # A new sampler for each question: its randomness then depends on nothing that a restart would lose.
         sampler = self._optuna.samplers.TPESampler(
             seed=self._seed + number,
             n_startup_trials=0,
@@ -66,8 +66,8 @@ class Tpe:
             constant_liar=True,
         )
         span = self._optuna.distributions.FloatDistribution(0.0, 1.0)
-        # Of a trial that is no part of the study: near its end a search asks thirty times for one proposal, and each
-        # `study.ask` would leave a trial behind that every later question looks at.
+        # For a trial outside the study: near its end a search asks thirty times for one proposal, and each `study.ask`
+        # would leave a trial behind that every later question looks at.
         trial = self._optuna.trial.create_trial(state=self._optuna.trial.TrialState.RUNNING)
         return {name: float(sampler.sample_independent(self._study, trial, name, span)) for name in names}
 
@@ -83,14 +83,14 @@ class Tpe:
 
     def _outcome(self, trial: Trial) -> "tuple[optuna.trial.TrialState, float | None]":
         states = self._optuna.trial.TrialState
-        match trial.standing:
+        match trial.state:
             case "measured":
                 return states.COMPLETE, trial.metric
             case "open":
                 return states.RUNNING, None
             case _:
-                return states.PRUNED, None  # without a value, TPE ranks it last of all
+                return states.PRUNED, None  # without a value, TPE ranks it last
 
 
 def _result(trial: Trial) -> tuple[str, float | None]:
-    return trial.standing, trial.metric
+    return trial.state, trial.metric

@@ -1,7 +1,7 @@
 """What earlier experiments say about the constants.
 
-Pure: everything is read back from the experiments themselves and from the notes that the researcher left in its own,
-so that a researcher started after a crash knows exactly what it knew before.
+Pure: everything comes from the experiments themselves and from the notes that the researcher left in its own, so that
+after a restart it knows exactly what it knew before.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ from loop.study.events import FAILURES
 from loop.study.experiment import Experiment
 
 Values = Mapping[str, Number]
-Standing = Literal["open", "measured", "failed", "void"]
+State = Literal["open", "measured", "failed", "void"]
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,18 @@ class Trial:
     values: Values
     """All its constants."""
     before: Values
-    """Those of the constants it changed, as they were; empty for the baseline and for other people's changes."""
-    standing: Standing
-    """Open: no verdict yet. Failed: it ran or was refused and has no number. Void: it was killed and says nothing."""
+    """Old values of the constants that it changed; empty for the baseline and for the changes of others."""
+    state: State
+    """Open: no verdict yet. Failed: it crashed or was rejected. Void: killed, or without a number that counts."""
     metric: float | None
     effect: float | None
-    """Better than its parent by so much; negative is worse."""
+    """How much better than its parent; negative is worse."""
     kept: bool
     parent: int | None
 
     @property
     def alone(self) -> str | None:
-        """The one constant it changed, if it was one."""
+        """The one constant that it changed, if it was only one."""
         return next(iter(self.before)) if len(self.before) == 1 else None
 
 
@@ -48,16 +48,16 @@ class Notes:
     params: Values
     """All constants as proposed."""
     was: Values
-    """Those that were changed, before."""
+    """Old values of those that were changed."""
     parent: int
-    """Experiment that was changed."""
+    """The experiment that was changed."""
 
     def text(self) -> dict[str, object]:
         return {"params": dict(self.params), "was": dict(self.was), "parent": self.parent}
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Notes | None":
-        """The notes of an experiment; None where there are none that can be read."""
+        """The notes of an experiment; None where there are none that make sense."""
         params, was = (_numbers(experiment.notes.get(key)) for key in ("params", "was"))
         parent = experiment.notes.get("parent")
         if not params or was is None or not isinstance(parent, int) or not was.keys() <= params.keys():
@@ -68,7 +68,7 @@ class Notes:
 def read(experiments: Sequence[Experiment], champion: int, present: Values, contract: Contract) -> list[Trial]:
     """The experiments whose constants are known, in order.
 
-    Known are those with notes, the ones such an experiment was built on, and the champion, whoever proposed it.
+    Known are those with notes, their parents, and the champion, whoever proposed it.
 
     Args:
         champion: Number of the champion.
@@ -83,7 +83,7 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
     for experiment in experiments:
         own = notes.get(experiment.id)
         if own is not None:
-            # One that moved onto a newer champion has that champion's other constants.
+            # One that was rebased onto a newer champion has that champion's other constants.
             base = known.get(own.parent if experiment.parent is None else experiment.parent)
             change = {name: own.params[name] for name in own.was}
             known.setdefault(experiment.id, own.params if base is None else {**base, **change})
@@ -97,7 +97,7 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
                 id=experiment.id,
                 values=known[experiment.id],
                 before=own.was if own else {},
-                standing=_standing(experiment, metric),
+                state=_state(experiment, metric),
                 metric=metric,
                 effect=effect,
                 kept=experiment.verdict == "kept",
@@ -108,7 +108,7 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
 
 
 def starts(experiments: Sequence[Experiment], present: Values) -> dict[str, Number]:
-    """The value each present constant had when it was first met: what its range is laid around."""
+    """The first known value of each present constant: its range is laid around that."""
     first: dict[str, Number] = {}
     for experiment in experiments:
         if first.keys() >= present.keys():
@@ -120,7 +120,7 @@ def starts(experiments: Sequence[Experiment], present: Values) -> dict[str, Numb
 
 
 def importance(trials: Sequence[Trial], names: Collection[str]) -> dict[str, float | None]:
-    """How far a constant's changes moved the metric on average, in its units; None where it was never measured.
+    """How far changes of a constant moved the metric on average, in its units; None where that was never measured.
 
     A change of several constants is shared among them equally.
     """
@@ -132,7 +132,7 @@ def importance(trials: Sequence[Trial], names: Collection[str]) -> dict[str, flo
     return {name: fmean(found) if found else None for name, found in shares.items()}
 
 
-def _standing(experiment: Experiment, metric: float | None) -> Standing:
+def _state(experiment: Experiment, metric: float | None) -> State:
     if experiment.verdict is None:
         return "open"
     if metric is not None and experiment.verdict in ("kept", "discarded"):
@@ -146,7 +146,7 @@ def _mean(experiment: Experiment, protocol_id: str) -> float | None:
 
 
 def _numbers(value: object) -> dict[str, Number] | None:
-    """A dictionary of numbers by name, out of what may be anything."""
+    """`value` as a dictionary of numbers by name; None where it is something else."""
     if not isinstance(value, dict):
         return None
     fine = all(isinstance(k, str) and isinstance(v, (int, float)) and not isinstance(v, bool) for k, v in value.items())

@@ -1,7 +1,7 @@
-"""Text of strangers, made safe and short: one line each, or fenced off as data; and how many tokens a text takes.
+"""Untrusted text made safe and short: on one line, or fenced off as data; and how many tokens a text takes.
 
-Pure. What models, runs and pages write may hold control codes, invisible characters, fences and headings of its own;
-after this room none of it can end the place where it stands. Nothing here judges what a text says.
+Pure. What models, runs and pages write may contain control codes, invisible characters, fences and headings; after
+these functions none of it can break out of its place. Nothing here judges what a text says.
 """
 
 import re
@@ -16,21 +16,21 @@ _OTHERS = bytes(set(range(128)) - set(_LETTERS + _DIGITS + _SPACES))
 
 _FENCES = re.compile(r"`{3,}|~{3,}")
 _LONGEST_FENCE = 8
-"""Backticks in a row that data may keep; more of them would only make its fence long."""
+"""Backticks in a row that data may keep; more would only make its fence longer."""
 
 LABEL = 120
-"""Characters of a label, which may hold an address or a title."""
+"""Characters of a label, which may contain an address or a title."""
 
 
 def tokens(text: str) -> int:
-    """About how many tokens a language model counts `text` as, on the high side.
+    """Roughly how many tokens a language model counts in `text`, on the high side.
 
-    No tokenizer's files can be counted on, so this weighs characters: a letter 0.27 (a word of English or code takes
+    No tokenizer can be relied on, so this weighs characters: a letter 0.27 (a word of English or code takes
     one token per 4 to 5 letters), a digit 1.3 (the strictest vocabularies spend a token on each, and one on the space
     before a number), other ASCII 0.8 (code often joins two or three), a newline 0.5, a space 0.1, and anything else a
     token per byte less one per character. For prose, code and whole briefings that came to 11% to 27% more than the
     largest count of three vocabularies (Qwen's, OpenAI's cl100k and o200k), for a page full of figures to 2% more.
-    Long runs of random letters (base64) are undercounted by half; nothing of the kind belongs into a briefing.
+    Long runs of random letters (base64) are undercounted by half; they do not belong in a briefing.
 
     The sum over the pieces of a text is never less than that of the whole, so budgets may be shared out piece by piece.
     """
@@ -52,16 +52,16 @@ def one_line(text: str, most: int) -> str:
 
 
 def shortened(line: str, most: int) -> str:
-    """A line's first `most` characters, the last three of them dots where something is missing."""
+    """The first `most` characters of a line; the last three are dots where something is missing."""
     return line if len(line) <= most else line[: max(0, most - 3)].rstrip() + "..."[: max(0, most)]
 
 
 def fenced(label: str, text: str, most: int) -> str:
-    """Data from a stranger, labelled as such, between fences that it cannot close.
+    """Untrusted data, labelled as such, between fences that it cannot close.
 
     Args:
         label: what it is, such as "the end of the log of experiment 12".
-        most: characters of it that are shown, a third of its head and two thirds of its tail: errors stand at the end.
+        most: characters that are shown, a third from its head and two thirds from its tail: errors are at the end.
     """
     text = re.sub(f"(`{{{_LONGEST_FENCE}}})`+", r"\1", plain(text, tab="\t")).strip("\n")
     if len(text) > most:
@@ -74,22 +74,22 @@ def fenced(label: str, text: str, most: int) -> str:
 
 
 def enclosed(text: str) -> str:
-    """`text` as it is between two fences that are longer than any in it."""
+    """`text` between two fences that are longer than any in it."""
     ticks = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, ticks + 1)
     return f"{fence}\n{text}{'' if text.endswith(chr(10)) else chr(10)}{fence}"
 
 
 def within(text: str, most: int, where: str) -> str:
-    """`text` in at most `most` tokens: whole, or head and tail around a line that says what is missing.
+    """`text` in at most `most` tokens: whole, or head and tail around a line that says how much is missing.
 
-    It is cut between lines, so that nothing from the middle of one comes to stand at a beginning.
+    It is cut between lines, so that no line starts in its middle.
 
     Args:
-        where: how to get at the rest, as a sentence's end, such as "read_file shows the rest".
+        where: how to read the rest, as the end of a sentence, such as "read_file shows the rest".
 
     Returns:
-        An empty text where not even that line fits.
+        An empty string where not even that line fits.
     """
     if tokens(text) <= most:
         return text
@@ -124,4 +124,4 @@ def _line_start(text: str, place: int) -> int:
 
 
 _LONG_LINE = 1000
-"""Characters from which a line is cut inside; lines of a briefing that strangers wrote are shorter."""
+"""Characters above which a line may be cut inside; untrusted lines of a briefing are shorter."""

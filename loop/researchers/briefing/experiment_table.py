@@ -1,7 +1,7 @@
 """All experiments of a study in a given number of tokens: the table that a model reads before it proposes.
 
-Pure. It shrinks in the order of `LADDER`; the titles of failed ideas are the last thing to go, because a title that is
-not there is an idea that is tried again. Everything a model or a run wrote stands on one line of bounded length.
+Pure. It shrinks in the order of `LADDER`; the titles of failed ideas go last, because an idea whose title is missing is
+tried again. Everything that a model or a run wrote is on one line of bounded length.
 """
 
 import re
@@ -17,27 +17,27 @@ TITLE = 120
 """Characters of a title that are ever shown."""
 
 NEAR = 0.8
-"""Confidence from which a discarded change counts as a near miss: one in five without any effect gets so far."""
+"""Confidence from which a discarded change counts as a near miss: one in five without any effect gets this far."""
 
 NEAR_SHOWN = 12
-"""Near misses that are called out, the largest first; the others stand among the discarded."""
+"""Near misses that are listed as such, the largest first; the others are listed with the discarded."""
 
 KINDS_SHOWN = 12
-"""Kinds of failure with a heading of their own."""
+"""Kinds of failure that have their own heading."""
 
 _ALL = 1_000_000
 
 
 @dataclass(frozen=True)
 class Detail:
-    """How much the table tells."""
+    """How much the table shows."""
 
     why: int
-    """Characters of the hypothesis of what was kept or nearly so."""
+    """Characters of the hypothesis of kept experiments and near misses."""
     explained: int
-    """Newest discarded and failed experiments that are told with their hypotheses."""
+    """Newest discarded and failed experiments that are listed with their hypotheses."""
     measured: int
-    """Newest discarded experiments with numbers; older ones stand in groups by size of effect."""
+    """Newest discarded experiments that are listed with numbers; older ones are grouped by size of effect."""
     reason: int
     """Characters of the reason of a failure or rejection, beside its kind."""
     title: int
@@ -57,7 +57,7 @@ LADDER = (
     Detail(0, 0, 0, 0, TITLE),
     *(Detail(0, 0, 0, 0, title) for title in (100, 90, 80, 72, 64, 56, 48, 40, 32, 24)),
 )
-"""From all there is to the least: hypotheses go first, then the numbers of old discarded ones, then titles get shorter.
+"""From most to least: first the hypotheses go, then the numbers of old discarded experiments, then titles get shorter.
 After the last step whole experiments go, the oldest discarded ones first; see `_SHED`."""
 
 _GROUPS = ("clearly worse", "worse", "no difference", "looked better", "no number")
@@ -74,7 +74,7 @@ _SHED = ("discarded", "failed", "rejected", "near", "kept")
 _BY_A_PERSON = "by a person"
 _PERSONS_REASON = 80
 _TRIMMED = 100
-"""Titles that had to be cut to this or less leave no room for the numbers of kept experiments either."""
+"""Where titles are cut to this or less, there is no room for the numbers of kept experiments either."""
 
 _MEMORY = re.compile(r"out of memory|OutOfMemory|MemoryError|SIGKILL|GB of memory|cannot allocate", re.IGNORECASE)
 _LOSS = re.compile(r"\b(?:nan|inf|infinite|not finite|no number|diverged)\b", re.IGNORECASE)
@@ -84,22 +84,22 @@ _EXIT = re.compile(r"exit code \d{1,3}|ended by SIG[A-Z]{2,8}")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One judged experiment, in words that may stand in the table."""
+    """One judged experiment, in text that is safe for the table."""
 
     id: int
     part: str
-    """A word of `_SHED`."""
+    """One of `_SHED`."""
     group: str
-    """What it is grouped under within its part."""
+    """Its group within the part."""
     title: str
     numbers: str
     why: str
     reason: str
     size: float
-    """Effect, in noises; 0 where there is none."""
+    """Effect in sigmas; 0 where there is none."""
 
     def line(self, detail: Detail, numbers: bool, why: int, reason: int) -> str:
-        """It in a line; or two, with its hypothesis."""
+        """One line; two with its hypothesis."""
         mark = "#" if numbers or detail.measured == _ALL else ""  # a token each, and a long table has hundreds
         text = f"{mark}{self.id} {shortened(self.title, detail.title)}"
         if numbers and self.numbers:
@@ -114,7 +114,7 @@ def figure(value: float) -> str:
 
 
 def effect(experiment: Experiment) -> str:
-    """Such as "better by 0.0123 (3.1 sigma)"; empty without one. Sigma is the noise of one run."""
+    """Such as "better by 0.0123 (3.1 sigma)"; empty without an effect. Sigma is the noise of one run."""
     if experiment.effect is None:
         return ""
     text = f"{'better' if experiment.effect > 0 else 'worse'} by {abs(experiment.effect):.3g}"
@@ -122,12 +122,12 @@ def effect(experiment: Experiment) -> str:
 
 
 def comparable(experiment: Experiment, protocol_id: str) -> bool:
-    """Whether its numbers were taken under the present metric, budget and verification (or it never ran)."""
+    """Whether its numbers were measured under the present metric, budget and verification (or it never ran)."""
     return not experiment.runs or any(run.protocol_id == protocol_id for run in experiment.runs.values())
 
 
 def kind_of_failure(experiment: Experiment) -> str:
-    """What an experiment without a number ended with, in words that many of them share."""
+    """How an experiment without a number ended, in words that groups of them share."""
     reason = experiment.reason
     if experiment.verdict == "timed_out":
         return "ran past the deadline"
@@ -144,7 +144,7 @@ def kind_of_failure(experiment: Experiment) -> str:
 
 
 def rejected_by(experiment: Experiment) -> str:
-    """Who turned it down."""
+    """Who rejected it."""
     return {"guard": "a check before it ran", "judge": "the verification"}.get(experiment.judged_by, "a person")
 
 
@@ -191,7 +191,7 @@ def _numbers(experiment: Experiment, group: str) -> str:
 
 
 def table(experiments: Iterable[Experiment], contract: Contract, most: int) -> str:
-    """All judged experiments in at most `most` tokens; see `LADDER` for what goes when it does not fit."""
+    """All judged experiments in at most `most` tokens; see `LADDER` for what goes first."""
     judged = [x for x in experiments if x.verdict is not None]
     protocol_id = contract.protocol_id
     rows = _called_out([row(x, protocol_id) for x in judged])
@@ -205,7 +205,7 @@ def table(experiments: Iterable[Experiment], contract: Contract, most: int) -> s
 
 
 def _least(count: int, fits: Callable[[int], bool]) -> int:
-    """The smallest of 0..count-1 that fits, or `count`; what is larger never takes more room."""
+    """The smallest of 0..count-1 that fits, or `count`; a larger one never takes more room."""
     low, high = 0, count
     while low < high:
         middle = (low + high) // 2
@@ -214,7 +214,7 @@ def _least(count: int, fits: Callable[[int], bool]) -> int:
 
 
 def _called_out(rows: Sequence[Row]) -> list[Row]:
-    """The rows, of whose near misses only the largest stay such."""
+    """The rows, with only the largest near misses still called such."""
     near = sorted((r for r in rows if r.part == "near"), key=lambda r: (-r.size, -r.id))
     rest = {r.id for r in near[NEAR_SHOWN:]}
     return [replace(r, part="discarded", group="looked better") if r.id in rest else r for r in rows]
@@ -246,10 +246,10 @@ def _render(head: str, rows: Sequence[Row], detail: Detail) -> str:
 
 
 def _shed(head: str, order: Sequence[Row], count: int) -> str:
-    """The tightest table without the first `count` rows of `order`."""
+    """The shortest table, without the first `count` rows of `order`."""
     if not count:
         return _render(head, order, LADDER[-1])
-    said = f"{count} experiments are left out for want of room, the oldest discarded ones first."
+    said = f"{count} experiments are left out for lack of space, the oldest discarded ones first."
     if count == len(order):
         return f"# All experiments so far\n{said}"
     return _render(f"{head}\n{said}", sorted(order[count:], key=lambda r: r.id), LADDER[-1])
@@ -296,6 +296,6 @@ def _grouped(rows: Sequence[Row], detail: Detail, title: str) -> Iterator[str]:
         yield f"{name} ({len(some)}):"
         reason = detail.reason
         if name == _BY_A_PERSON and detail.title > _TRIMMED:
-            reason = max(reason, _PERSONS_REASON)  # it is guidance for what comes next
+            reason = max(reason, _PERSONS_REASON)  # it guides what comes next
         for one in some:
             yield one.line(detail, False, LADDER[0].why if one.id in explained else 0, reason)

@@ -1,9 +1,9 @@
 """What a language model or a coding agent reads before it proposes an experiment.
 
-Pure: the same briefing gives the same text, byte for byte. Whatever the study holds, it never takes more tokens than
-it is given; what had to go is said in the text. What stays the same for a whole study comes first and what changes
-most comes last, so that an endpoint's cache of prompts holds as long as it can. Text that models, runs and pages have
-written stands on single lines or between fences, and counts as data.
+Pure: the same briefing gives the same text, byte for byte. However large the study, it never takes more tokens than
+allowed, and says what is left out. What stays the same for a whole study comes first and what changes most comes last,
+so that an endpoint's prompt cache lasts as long as possible. Text that models, runs and pages have written is on single
+lines or between fences, and counts as data.
 """
 
 import re
@@ -15,7 +15,7 @@ from statistics import fmean
 from loop.researchers.briefing.excerpt import enclosed, fenced, one_line, tokens, within
 from loop.researchers.briefing.experiment_table import comparable, effect, figure, rejected_by, table
 from loop.researchers.briefing.instructions import COMMAND_END, direction, for_checkout, for_conversation
-from loop.researchers.briefing.situation import reading, standing
+from loop.researchers.briefing.situation import reading, situation
 from loop.researchers.protocol import Briefing
 from loop.sanitize import plain
 from loop.study.experiment import Experiment
@@ -23,13 +23,13 @@ from loop.study.experiment import Experiment
 __all__ = ["Parts", "fenced", "for_command", "for_model", "notebook_share", "outcome", "repair", "tokens"]
 
 COMMAND_MOST = 32_000
-"""Tokens of the text for a coding agent, which has a conversation of its own to fill."""
+"""Tokens of the text for a coding agent, which needs the rest of its context for its own work."""
 
 REPORTED = 6
-"""Numbers that a run printed of itself which are told beside the champion's."""
+"""Numbers reported by a run that are shown beside those of the champion."""
 
 RESULTS_SHOWN = 12
-"""Results since the last proposal that are told in full."""
+"""Results since the last proposal that are shown in full."""
 
 REASON = 300
 TRACEBACK = 6000
@@ -39,23 +39,23 @@ _SHARES = {
     "words": 0.09,
     "results": 0.09,
     "open": 0.07,
-    "standing": 0.06,
+    "situation": 0.06,
     "pins": 0.04,
     "program": 0.14,
     "files": 0.26,
     "notebook": 0.14,
 }
-"""Part of the page that each section is sure of, if it wants it; what is over goes to them in this order. The table is
-sure of the part that is missing here, and takes all that nobody wants: it alone grows without end, and shrinks best."""
+"""Share of the page that each section is sure to get if it needs it; what is left goes to them in this order. The table
+is sure of the rest, and takes what no other section needs: it alone grows without bound, and it shrinks best."""
 
-_PAGE = ("program", "pins", "files", "table", "notebook", "standing", "results", "open", "words")
+_PAGE = ("program", "pins", "files", "table", "notebook", "situation", "results", "open", "words")
 """Order on the page: from what changes least to what changes most."""
 
 _NAMES = {
     "words": "the person's words",
     "results": "results since your last proposal",
     "open": "what is queued and running",
-    "standing": "machine and limits",
+    "situation": "machine and limits",
     "pins": "the person's guidance",
     "program": "the program",
     "files": "the champion's files",
@@ -66,11 +66,11 @@ _NAMES = {
 _PROGRAM = "# The program: the person's instructions"
 
 Section = Callable[[int], str]
-"""A section of the page in at most so many tokens; empty where it has nothing to say, or no room to say it."""
+"""A section of the page in at most so many tokens; empty where it has nothing to say or no space to say it."""
 
 
 _MARKS = re.compile(r"^[ \t]*(?:(?:#+|[*>-])[ \t]+)*")
-"""What makes a line of a note a heading, a list or a quotation; `#7` is an experiment."""
+"""Markup of a heading, a list or a quotation at the start of a line; `#7` is an experiment."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ class Parts:
     """A briefing as two messages."""
 
     stable: str
-    """For the system: role, the loop, data and contract. The same until the contract changes."""
+    """The system message: role, the loop, data and contract. The same until the contract changes."""
     page: str
-    """From the user: where the study stands."""
+    """The user message: the state of the study."""
 
 
 def for_model(briefing: Briefing, most: int, own: str) -> Parts:
-    """The briefing of a language model, in at most `most` tokens by the count of `tokens`.
+    """The briefing for a language model, in at most `most` tokens as `tokens` counts them.
 
     Args:
         own: the researcher's name, by which its last proposal is found.
@@ -95,7 +95,7 @@ def for_model(briefing: Briefing, most: int, own: str) -> Parts:
 
 
 def for_command(briefing: Briefing) -> str:
-    """The briefing of a coding agent that works in a checkout of the champion, and can read its files there."""
+    """The briefing for a coding agent, which works in a checkout of the champion and can read its files there."""
     stable = within(for_checkout(briefing.contract), COMMAND_MOST // 2, "")
     sections = _sections(briefing, None, _files_named(briefing))
     page = _page(sections, COMMAND_MOST - tokens(stable) - 1, f"{_ask(briefing)}\n\n{COMMAND_END}")
@@ -103,12 +103,12 @@ def for_command(briefing: Briefing) -> str:
 
 
 def notebook_share(most: int) -> int:
-    """Tokens of the notebook from which on the model is asked to write it anew, in a briefing of `most`."""
+    """Tokens of the notebook, above which the model is asked to rewrite it, in a briefing of `most`."""
     return most // 8
 
 
 def outcome(experiment: Experiment, briefing: Briefing) -> str:
-    """What came of an experiment, expected against measured, in one to three lines."""
+    """The result of an experiment, expected against measured, in one to three lines."""
     verdict = (experiment.verdict or experiment.phase).replace("_", " ")
     title, reason = one_line(experiment.title, 120), one_line(experiment.reason, REASON)
     if experiment.verdict is None:
@@ -135,7 +135,7 @@ def outcome(experiment: Experiment, briefing: Briefing) -> str:
 
 
 def _reported(experiment: Experiment, briefing: Briefing) -> str:
-    """What its runs said of themselves that is not as the champion's runs said it: the mechanism, more often than not.
+    """Numbers that its runs report and that differ from those of the champion: often they show the mechanism.
 
     Means over the runs; the largest differences first, none below 2%.
     """
@@ -163,11 +163,11 @@ def _means(experiment: Experiment) -> dict[str, float]:
 
 
 def repair(experiment: Experiment, log: str, left: int) -> str:
-    """What the conversation that proposed an experiment is told after it failed.
+    """The message to the conversation that proposed an experiment, after that has failed.
 
     Args:
         log: the end of its newest run's output.
-        left: repairs of it that may still be handed in, the one asked for here included.
+        left: how many repairs are still allowed, including the one asked for here.
     """
     verdict = experiment.verdict or "failed"
     word = {"timed_out": "ran past its deadline", "out_of_memory": "ran out of memory"}.get(verdict, verdict)
@@ -175,11 +175,11 @@ def repair(experiment: Experiment, log: str, left: int) -> str:
     start = log.rfind("Traceback (most recent call last)")
     shown = log[start:] if start >= 0 and len(log) - start >= 200 else log
     many = "It can be repaired once more" if left == 1 else f"It can be repaired {left} times"
-    smaller = "It has to hold less memory than the reason says was used. " if verdict == "out_of_memory" else ""
+    smaller = "It has to use less memory than the reason says was used. " if verdict == "out_of_memory" else ""
     advice = (
         f"{many}. {smaller}If this was a slip (a shape, a name, a type, a little too much memory or time), mend it and "
-        "hand over the same idea again: your draft stands as you proposed it. If the idea is at fault, give it up and "
-        "say so."
+        "hand over the same idea again: your draft is still as you proposed it. If the idea is at fault, give it up "
+        "and say so."
     )
     return (
         f"Experiment #{experiment.id} ({one_line(experiment.title, 120)}) has no number: it {word}"
@@ -197,18 +197,18 @@ def _page(sections: dict[str, Section], most: int, ask: str) -> str:
     room = max(0, most - tokens(ask) - _LEFT_OUT - len(_PAGE))
     texts = _share_out(sections, room)
     gone = [_NAMES[name] for name in _PAGE if not texts[name] and sections[name](_PLENTY)]
-    said = f"Left out here for want of room: {', '.join(gone)}." if gone else ""
+    said = f"Left out here for lack of space: {', '.join(gone)}." if gone else ""
     text = "\n\n".join(text for text in (*(texts[name] for name in _PAGE), said, ask) if text)
     return text if tokens(text) <= most else ask
 
 
-_LEFT_OUT = tokens(f"Left out here for want of room: {', '.join(_NAMES.values())}.") + 2
+_LEFT_OUT = tokens(f"Left out here for lack of space: {', '.join(_NAMES.values())}.") + 2
 _PLENTY = 10_000
 """Tokens in which every section can say something."""
 
 
 def _share_out(sections: dict[str, Section], room: int) -> dict[str, str]:
-    """Each section in its share; what one does not need goes to the next ones, and at last to the table."""
+    """Each section in its share; what one does not need goes to the next, and finally to the table."""
     texts = {name: sections[name](int(share * room)) for name, share in _SHARES.items()}
     left = room - sum(map(tokens, texts.values()))
     over = left - int((1 - sum(_SHARES.values())) * room)
@@ -224,11 +224,11 @@ def _sections(briefing: Briefing, own: str | None, files: Section) -> dict[str, 
     """Every section of the page, by name.
 
     Args:
-        own: name of the researcher; None: whoever proposed last.
+        own: name of the researcher; None for whoever proposed last.
     """
-    stands, results = standing(briefing), _results(briefing, own)
+    state, results = situation(briefing), _results(briefing, own)
     pins = _said("# Standing guidance of the person, in force now", briefing.pins)
-    words = _said("# What the person says now (it goes before everything above)", briefing.words)
+    words = _said("# What the person says now (it takes precedence over everything above)", briefing.words)
     program = plain(briefing.program, tab="\t").strip()
     return {
         "program": lambda most: _framed(_PROGRAM, program, most, "program.md has the rest"),
@@ -236,7 +236,7 @@ def _sections(briefing: Briefing, own: str | None, files: Section) -> dict[str, 
         "files": files,
         "table": lambda most: table(briefing.experiments, briefing.contract, most),
         "notebook": lambda most: _notebook(briefing.notebook, most),
-        "standing": lambda most: within(stands, most, ""),
+        "situation": lambda most: within(state, most, ""),
         "results": lambda most: within(results, most, "the table has all of them"),
         "open": lambda most: _open(briefing, most),
         "words": lambda most: within(words, most, ""),
@@ -244,7 +244,7 @@ def _sections(briefing: Briefing, own: str | None, files: Section) -> dict[str, 
 
 
 def _framed(head: str, text: str, most: int, where: str) -> str:
-    """A heading and a text between fences, the text cut where it is too long; empty where there is nothing to show."""
+    """A heading and a fenced text, which is cut where it is too long; empty where there is nothing to show."""
     if not text.strip():
         return ""
     whole = f"{head}\n{enclosed(text)}"
@@ -256,25 +256,25 @@ def _framed(head: str, text: str, most: int, where: str) -> str:
 
 
 def _said(head: str, texts: Sequence[str]) -> str:
-    """Words of a person, one point each; lines further in belong to the point above."""
+    """Words of a person as a list; further lines of one are indented."""
     points = ["\n  ".join(plain(text).strip().splitlines()) for text in texts]
     return "\n".join((head, *(f"- {point}" for point in points if point))) if any(points) else ""
 
 
 def _files_shown(briefing: Briefing) -> Section:
-    """The champion's editable files as they are: a change has to match them to the letter."""
+    """The champion's editable files, verbatim: an edit has to match them exactly."""
     texts = {path: text.encode("utf-8", "replace").decode() for path, text in sorted(briefing.files.items())}
 
     def shown(most: int) -> str:
         head = _champion_heading(briefing)
         room = most - tokens(head) - 1
         parts: dict[str, str] = {}
-        # Small files first: what they leave of their part goes to the larger ones.
+        # Small files first: what they leave of their share goes to the larger ones.
         for count, path in enumerate(sorted(texts, key=lambda path: len(texts[path]))):
             name = one_line(path, 200)
             part = room // (len(texts) - count)
             framed = _framed(f"`{name}`:", texts[path] or "\n", part - 1, "read_file shows the rest")
-            parts[path] = framed or within(f"`{name}`: not shown for want of room; read_file shows it.", part - 1, "")
+            parts[path] = framed or within(f"`{name}`: not shown for lack of space; read_file shows it.", part - 1, "")
             room -= tokens(parts[path]) + 1
         if room < 0 or not any(parts.values()):
             return ""
@@ -284,7 +284,7 @@ def _files_shown(briefing: Briefing) -> Section:
 
 
 def _files_named(briefing: Briefing) -> Section:
-    """Where the champion's files are, for who can read them."""
+    """Names of the champion's files, for an agent that can read them."""
     names = ", ".join(f"`{one_line(path, 120)}`" for path in sorted(briefing.files)[:50])
     text = f"{_champion_heading(briefing)}\nThey are in your working directory: {names}. Read them first."
     return lambda most: within(text, most, "")
@@ -296,7 +296,7 @@ def _champion_heading(briefing: Briefing) -> str:
 
 
 def _notebook(notes: Sequence[str], most: int) -> str:
-    """The notebook, newest lines last; the oldest go where it does not fit."""
+    """The notebook, newest lines last; where it does not fit, the oldest are left out."""
     lines: list[str] = []
     for note in notes:
         bullet = "- "
@@ -308,7 +308,7 @@ def _notebook(notes: Sequence[str], most: int) -> str:
         return ""
     head = "# The notebook: what researchers have learnt, in their own words (data: check it against the table)"
     size = sum(tokens(line) + 1 for line in lines)
-    said = "\n(older lines are left out for want of room)"
+    said = "\n(older lines are left out for lack of space)"
     room = most - tokens(head)
     if size > room:
         room -= tokens(said)
@@ -319,7 +319,7 @@ def _notebook(notes: Sequence[str], most: int) -> str:
 
 
 def _results(briefing: Briefing, own: str | None) -> str:
-    """What came of everything since the researcher's last proposal, its own first."""
+    """All results since the researcher's last proposal, its own first."""
     mine = [x for x in briefing.experiments if x.id and not x.submitted and own in (None, x.researcher)]
     last = max(mine, key=lambda x: x.proposed_seq, default=None)
     if last is None:
@@ -334,18 +334,16 @@ def _results(briefing: Briefing, own: str | None) -> str:
     lines = ["# Results since your last proposal, expected against measured"]
     lines += [outcome(x, briefing) + ("" if x.id in names else f"\n  (by {one_line(x.researcher, 60)})") for x in shown]
     if len(since) > len(shown):
-        lines.append(f"{len(since) - len(shown)} more stand in the table only.")
+        lines.append(f"{len(since) - len(shown)} more are in the table only.")
     return "\n".join(lines)
 
 
 def _open(briefing: Briefing, most: int) -> str:
-    """What has no verdict yet, with its hypotheses where they fit."""
+    """Experiments without a verdict, with their hypotheses where they fit."""
     unsettled = [x for x in briefing.experiments if x.verdict is None and x.id]
     if not unsettled:
         return ""
-    head = (
-        "# Without a verdict yet: propose something else, and on other lines (a clash with a new champion is rejected)"
-    )
+    head = "# Without a verdict yet: propose something else, on other lines (a conflict with a champion is rejected)"
 
     def told(why: int) -> str:
         lines = [head]

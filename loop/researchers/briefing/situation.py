@@ -1,6 +1,6 @@
-"""Where a search stands, in sentences: champion, noise, machine, limits, and what the newest verdicts call for.
+"""The state of a search in sentences: champion, noise, machine, limits, and what the newest verdicts call for.
 
-Pure. It names what can be measured with the judge's own bars, and never what to try.
+Pure. It says what can be measured, by the thresholds of the judge, and never what to try.
 """
 
 from itertools import takewhile
@@ -12,17 +12,17 @@ from loop.researchers.protocol import Briefing
 from loop.study.events import FAILURES
 
 PLATEAU = 12
-"""Experiments in a row without a new champion from which on another kind of idea is asked for."""
+"""Experiments in a row without a new champion, after which another kind of idea is asked for."""
 
 UNSURE = 5.0
-"""Sigmas that the judge's bar may have before it says more of how little is known than of what is worth aiming for."""
+"""Sigmas of the keep threshold, above which it says more about how little is known than about what to aim for."""
 
 STUMBLES = 3
-"""Failures in a row from which on something simpler is asked for."""
+"""Failures in a row, after which something simpler is asked for."""
 
 
-def standing(briefing: Briefing) -> str:
-    """Champion, noise, machine, limits, and what the run of results says about how to go on."""
+def situation(briefing: Briefing) -> str:
+    """Champion, noise, machine, limits, and what the newest results say about how to go on."""
     lines = ["# Where it stands", _gain(briefing), _noise(briefing), *_vitals(briefing), *_machine(briefing)]
     if briefing.left:
         lines.append(f"Used so far: {'; '.join(_limit(x.name, x.used, x.limit) for x in briefing.left)}.")
@@ -46,10 +46,10 @@ def _gain(briefing: Briefing) -> str:
 
 
 def _noise(briefing: Briefing) -> str:
-    """What the noise means for a proposal, with the judge's own bars."""
+    """What the noise means for a proposal, by the thresholds of the judge."""
     contract, noise = briefing.contract, briefing.noise
     if noise is None:
-        return "The noise is not known yet: nothing was repeated. Aim for large effects."
+        return "The noise is not known yet: nothing has been repeated. Aim for large effects."
     if noise.sd == 0:
         return "Repeated runs agree to the last digit: there is no noise, and any difference counts."
     text = f"Noise: the metric of one run varies by {noise.sd:.2g} (1 sigma) when nothing changes but the seed"
@@ -63,32 +63,32 @@ def _noise(briefing: Briefing) -> str:
     rule = f"A first run is kept if it is better by {once:.2g}, run again from {again:.2g} on, else discarded at once."
     if once > UNSURE * noise.sd:
         return (
-            f"{text}. {rule} That is much, because so few say little of the noise; with every repetition it is less. "
-            f"Aim for 3 sigma, {3 * noise.sd:.2g}, and more."
+            f"{text}. {rule} That is a lot, because so few repetitions say little about the noise; each further one "
+            f"lowers it. Aim for 3 sigma, {3 * noise.sd:.2g}, and more."
         )
     return f"{text}. {rule} Aim for {once:.2g} and more."
 
 
 def _vitals(briefing: Briefing) -> list[str]:
-    """What the champion's newest run used, and what it said of itself."""
+    """What the champion's newest run used, and what it reported about itself."""
     lines = []
     run = max(briefing.champion.counted(), key=lambda run: run.number, default=None)
     if run is not None and run.seconds:
         gpu = f", {in_bytes(run.peak_gpu_memory)} of GPU memory" if run.peak_gpu_memory else ""
-        busy = f", kept {run.cpu_seconds / run.seconds:.1f} processors busy" if run.cpu_seconds else ""
+        busy = f", kept {run.cpu_seconds / run.seconds:.1f} CPU cores busy" if run.cpu_seconds else ""
         checked = f" Its verification took {run.verify_seconds:.0f} s." if run.verify_seconds else ""
         lines.append(
-            f"The champion's newest run took {run.seconds:.0f} s all in all{busy}, and held "
+            f"The champion's newest run took {run.seconds:.0f} s in total{busy}, and used "
             f"{in_bytes(run.peak_memory)} of main memory{gpu} at its peak.{checked}"
         )
     if briefing.vitals:
         said = ", ".join(f"{one_line(name, 40)} {reading(value)}" for name, value in list(briefing.vitals.items())[:24])
-        lines.append(f"What it reported of itself: {said}.")
+        lines.append(f"It reported about itself: {said}.")
     return lines
 
 
 def reading(value: float) -> str:
-    """A number that a run printed, as a person reads it."""
+    """A number that a run printed, for reading."""
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.6g}"
 
 
@@ -101,7 +101,7 @@ def _machine(briefing: Briefing) -> list[str]:
         for gpu in gauge.gpus[:16]
     ]
     counted = [f"{gpus.count(name)} x {name}" for name in dict.fromkeys(gpus)]
-    processors = f"{gauge.cpus} processors, " if gauge.cpus else ""
+    processors = f"{gauge.cpus} CPU cores, " if gauge.cpus else ""
     memory = f"{in_bytes(gauge.ram_total)} of main memory"
     return [f"The machine: {', '.join(counted) or 'no GPU'}; {processors}{memory}."]
 
@@ -121,7 +121,7 @@ def _limit(name: str, used: float, limit: float) -> str:
 
 
 def _hints(briefing: Briefing) -> list[str]:
-    """What the newest verdicts in a row say about how to go on."""
+    """What the newest verdicts say about how to go on."""
     judged = sorted(
         (x for x in briefing.experiments if x.id and x.judged_seq is not None), key=lambda x: x.judged_seq or 0
     )
@@ -143,7 +143,7 @@ def _hints(briefing: Briefing) -> list[str]:
         near = sum(x.effect is not None and bool(x.noise) and abs(x.effect) <= 2 * (x.noise or 0.0) for x in barren)
         small = sum(x.lines_added + x.lines_removed <= 4 for x in barren)
         hints.append(
-            f"The last {len(barren)} experiments brought no new champion; {near} of them came out within 2 sigma of "
+            f"The last {len(barren)} experiments brought no new champion: {near} of them came out within 2 sigma of "
             f"it, and {small} changed two lines or fewer. More of the same will not help: propose something larger and "
             "of another kind (the structure, the method, where the time goes), or two near misses together."
         )

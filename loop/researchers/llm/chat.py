@@ -1,13 +1,22 @@
-"""The dialect of Chat Completions, which every compatible server speaks: vLLM, Ollama, llama.cpp, LiteLLM, OpenRouter.
+"""Chat Completions, which every compatible server speaks: vLLM, Ollama, llama.cpp, LiteLLM, OpenRouter.
 
-Reasoning comes in whatever form a server has: `reasoning_content`, `reasoning`, or `<think>` in the text.
+Reasoning comes in whatever form the server has: `reasoning_content`, `reasoning`, or `<think>` in the text.
 """
 
 from typing import Any
 
 from openai import AsyncOpenAI
 
-from loop.researchers.llm.conversation import Call, Cut, Hear, Message, Reply, Request, Said, Usage
+from loop.researchers.llm.conversation import (
+    IncompleteStream,
+    Message,
+    OnPiece,
+    Reply,
+    Request,
+    ToolCall,
+    Usage,
+    UserMessage,
+)
 from loop.researchers.llm.thinking import Splitter
 
 _REASONING = ("reasoning_content", "reasoning")
@@ -15,7 +24,7 @@ _FINISHES = {"length": "length", "content_filter": "refused"}
 
 
 def body(request: Request) -> dict[str, Any]:
-    """The request as the dialect has it."""
+    """The request as Chat Completions has it."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": request.conversation.system}]
     messages += [_message(message) for message in request.conversation.messages]
     wanted: dict[str, Any] = {
@@ -29,7 +38,7 @@ def body(request: Request) -> dict[str, Any]:
 
 
 def _message(message: Message) -> dict[str, Any]:
-    if isinstance(message, Said):
+    if isinstance(message, UserMessage):
         return {"role": "user", "content": message.text}
     if not isinstance(message, Reply):
         return {"role": "tool", "tool_call_id": message.call.id, "content": message.text}
@@ -39,20 +48,20 @@ def _message(message: Message) -> dict[str, Any]:
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
             for call in message.calls
         ]
-        if message.reasoning_field:  # a model that thinks between calls wants its thoughts back until it has answered
+        if message.reasoning_field:  # a model that thinks between calls needs its thoughts back until it has answered
             said[message.reasoning_field] = message.reasoning
     return said
 
 
-async def ask(client: AsyncOpenAI, request: Request, hear: Hear) -> Reply:
+async def ask(client: AsyncOpenAI, request: Request, on_piece: OnPiece) -> Reply:
     """Make one call and stream its answer.
 
     Raises:
-        Cut: the stream ended early.
+        IncompleteStream: the stream ended early.
         openai.OpenAIError: see `faults.py`.
     """
     stream = await client.chat.completions.create(stream=True, **body(request))
-    answer = _Answer(hear)
+    answer = _Answer(on_piece)
     try:
         async for chunk in stream:
             answer.take(chunk)
@@ -62,10 +71,10 @@ async def ask(client: AsyncOpenAI, request: Request, hear: Hear) -> Reply:
 
 
 class _Answer:
-    """Puts the chunks of one answer together."""
+    """Assembles one answer from its chunks."""
 
-    def __init__(self, hear: Hear) -> None:
-        self._hear = hear
+    def __init__(self, on_piece: OnPiece) -> None:
+        self._on_piece = on_piece
         self._splitter = Splitter()
         self._pieces: dict[str, list[str]] = {"thinking": [], "text": []}
         self._calls: dict[int, dict[str, str]] = {}
@@ -85,18 +94,18 @@ class _Answer:
             for name in _REASONING:
                 if isinstance(piece := more.get(name), str) and piece:
                     self._field = name
-                    self._say("thinking", piece)
+                    self._add("thinking", piece)
                     break  # some servers send the same piece under both names
             if delta is not None:
                 for kind, piece in self._splitter.feed(delta.content or ""):
-                    self._say(kind, piece)
+                    self._add(kind, piece)
                 self._refusal += delta.refusal or ""
                 for index, part in enumerate(delta.tool_calls or ()):
                     self._take_call(part, index)
             self._finish = choice.finish_reason or self._finish
 
     def _take_call(self, part: Any, place: int) -> None:
-        # Not every server numbers its calls; one that does not sends each whole, under an id of its own.
+        # Not every server numbers its calls; one that does not sends each call whole, under an id of its own.
         index = part.index
         if index is None:
             index = len(self._calls) if part.id else max(self._calls, default=place)
@@ -106,18 +115,18 @@ class _Answer:
             call["name"] = call["name"] or part.function.name or ""
             call["arguments"] += part.function.arguments or ""
 
-    def _say(self, kind: str, piece: str) -> None:
+    def _add(self, kind: str, piece: str) -> None:
         self._pieces[kind].append(piece)
-        self._hear(kind, piece)
+        self._on_piece(kind, piece)
 
     def reply(self) -> Reply:
         for kind, piece in self._splitter.finish():
-            self._say(kind, piece)
+            self._add(kind, piece)
         if self._finish is None:
-            raise Cut(self._any)
+            raise IncompleteStream(self._any)
         finish = _FINISHES.get(self._finish, "refused" if self._refusal else "stop")
         calls = [
-            Call(call["id"] or f"call_{index}", call["name"], call["arguments"])
+            ToolCall(call["id"] or f"call_{index}", call["name"], call["arguments"])
             for index, call in sorted(self._calls.items())
         ]
         return Reply(

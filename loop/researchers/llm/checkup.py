@@ -1,7 +1,7 @@
-"""What `looptop doctor` asks an endpoint: reachable, key accepted, model there, streams, calls tools.
+"""What `looptop doctor` asks an endpoint: is it reachable, is the key valid, is the model there, and so on.
 
-It makes two short calls, which a paid endpoint charges a few hundred tokens for. Nothing is retried: the answer is
-how it is now.
+Two short calls, for which a paid endpoint charges a few hundred tokens. Nothing is retried: the answer is how things
+are now.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from loop.researchers.llm.endpoint import Endpoint
 from loop.researchers.protocol import Unusable
 
 PATIENCE_S = 60.0
-"""Seconds that one answer may take here; a server that first loads its model takes that long."""
+"""Seconds that one answer may take: a server that has to load its model first may need that long."""
 
 _TOOL: dict[str, object] = {
     "name": "report",
@@ -26,7 +26,7 @@ _TOOL: dict[str, object] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found about one question."""
+    """The answer to one question."""
 
     question: str
     good: bool
@@ -35,13 +35,13 @@ class Answer:
 
 
 async def examine(settings: Settings) -> list[Answer]:
-    """Ask the endpoint of `settings` one question after another, as far as they make sense."""
+    """Ask the endpoint of `settings` one question after another, until one makes the next pointless."""
     endpoint = Endpoint(settings.model_copy(update={"silence": min(settings.silence, PATIENCE_S)}))
     found: list[Answer] = []
     try:
         model = await _model(endpoint, settings, found.append)
         if model:
-            await _speaks(endpoint, model, settings, found.append)
+            await _answers(endpoint, model, settings, found.append)
     finally:
         await endpoint.close()
     return found
@@ -55,18 +55,25 @@ async def _model(endpoint: Endpoint, settings: Settings, tell: Callable[[Answer]
     except Unusable as error:
         tell(Answer("endpoint", False, str(error)))
         return ""
-    except (faults.Passing, faults.Declined) as error:
+    except (faults.TransientError, faults.RequestRefused) as error:
         tell(Answer("endpoint", False, str(error), "start the server, or check --base-url"))
         return ""
     tell(Answer("endpoint", True, f"{where} answers" + (f", {len(listed)} models" if listed else "")))
     model = settings.model or (listed[0] if len(listed) == 1 else "")
     if not model:
         names = ", ".join(listed[:8]) or "it lists none"
-        tell(Answer("model", False, f"none is named, and the endpoint has not just one: {names}", "name it: --model"))
+        tell(
+            Answer(
+                "model",
+                False,
+                f"none is named, and the endpoint does not have exactly one: {names}",
+                "name it: --model",
+            )
+        )
     return model
 
 
-async def _speaks(endpoint: Endpoint, model: str, settings: Settings, tell: Callable[[Answer], None]) -> None:
+async def _answers(endpoint: Endpoint, model: str, settings: Settings, tell: Callable[[Answer], None]) -> None:
     conversation = Conversation("You are a connection test.")
     conversation.say("Call the tool `report` with the number 7.")
     pieces: list[str] = []
@@ -79,22 +86,22 @@ async def _speaks(endpoint: Endpoint, model: str, settings: Settings, tell: Call
         return bool(reply.calls), thinks
 
     tools: tuple[dict[str, object], ...] = (_TOOL,)
-    for _ in range(6):  # one more than there are parameters that it may do without
+    for _ in range(6):  # one more than a request has optional parameters
         try:
             called, thinks = await ask(tools)
             break
-        except faults.NotTaken as error:
+        except faults.UnsupportedParameter as error:
             tools = () if error.parameter == "tools" else tools
             endpoint.without.add(error.parameter)
         except TimeoutError:
             tell(Answer("model", False, f"{model} said nothing for {PATIENCE_S:g} s", "try again when it has loaded"))
             return
-        except (Unusable, faults.Passing, faults.Declined, faults.TooLong) as error:
+        except (Unusable, faults.TransientError, faults.RequestRefused, faults.ContextTooLong) as error:
             tell(Answer("model", False, str(error)))
             return
     else:
-        tell(Answer("model", False, f"{endpoint.where} takes none of our requests"))
+        tell(Answer("model", False, f"{endpoint.where} supports none of our requests"))
         return
     tell(Answer("model", True, f"{model} answers and streams{thinks}"))
-    said = "it calls tools" if called else "it calls no tools; it is asked to write them as blocks of text"
+    said = "it calls tools" if called else "it calls no tools, so it is asked to write them as blocks of text"
     tell(Answer("tools", called, said))

@@ -1,7 +1,6 @@
-"""What was said between us and a model, in no dialect; and one call of a model as a request and its reply.
+"""A conversation with a model, and one call of the model as a request and its reply; the same for both dialects.
 
-Plain data. A conversation belongs to one proposal; it is never written down as such: what counts of it is in the
-journal.
+Plain data. A conversation belongs to one proposal and is not saved: what counts of it is in the journal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,13 +9,13 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
-class Call:
-    """A tool that the model wants used."""
+class ToolCall:
+    """A call of a tool."""
 
     id: str
     name: str
     arguments: str
-    """JSON as the model wrote it, which may be none."""
+    """JSON as the model wrote it, which may not parse."""
 
 
 @dataclass(frozen=True)
@@ -31,30 +30,30 @@ class Usage:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model answered."""
+    """The answer of a model."""
 
     text: str = ""
     reasoning: str = ""
-    calls: Sequence[Call] = ()
+    calls: Sequence[ToolCall] = ()
     finish: Literal["stop", "length", "refused"] = "stop"
-    """Why it ended: by itself (also with calls), at a limit of tokens, or because it or a filter would not."""
+    """Why it ended: by itself (also with calls), at a limit of tokens, or because the model or a filter refused."""
     refusal: str = ""
     usage: Usage | None = None
-    """None where the endpoint did not tell."""
+    """None where the endpoint does not report it."""
     carried: Sequence[Mapping[str, Any]] = ()
-    """Responses: the items of the answer, to be sent back as they came, sealed reasoning included."""
+    """Responses: the items of the answer, to be sent back as they came, encrypted reasoning included."""
     reasoning_field: str = ""
-    """Chat: the field that the reasoning came in; where tools are used it is sent back in the same."""
+    """Chat: the field that the reasoning came in, and goes back in where tools are used."""
 
 
 def checked(reply: Reply) -> Reply:
-    """`reply` as what its types say: an endpoint's JSON may have anything in any place, and halves of characters.
+    """`reply` with values of the types that it declares: an endpoint's JSON may hold anything, and half characters.
 
-    A reply goes back to the endpoint with the next request, which could not be sent with such. Counts of tokens that
-    are none are left out.
+    A reply goes back to the endpoint with the next request, which could not be sent otherwise. Token counts that make
+    no sense are dropped.
 
     Raises:
-        ValueError: there is something else than text where text must be.
+        ValueError: something other than text is where text must be.
     """
     usage = reply.usage
     if usage is not None:
@@ -65,7 +64,7 @@ def checked(reply: Reply) -> Reply:
         text=_text(reply.text),
         reasoning=_text(reply.reasoning),
         refusal=_text(reply.refusal),
-        calls=[Call(_text(call.id), _text(call.name), _text(call.arguments)) for call in reply.calls],
+        calls=[ToolCall(_text(call.id), _text(call.name), _text(call.arguments)) for call in reply.calls],
         carried=[_whole(item) for item in reply.carried],
         usage=usage,
     )
@@ -73,7 +72,7 @@ def checked(reply: Reply) -> Reply:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{type(value).__name__} in the place of a text")
+        raise ValueError(f"{type(value).__name__} where text belongs")
     return value.encode("utf-8", "replace").decode()
 
 
@@ -86,21 +85,21 @@ def _whole(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Said:
-    """A message of ours."""
+class UserMessage:
+    """A message to the model."""
 
     text: str
 
 
 @dataclass
-class Result:
-    """What came of a call."""
+class ToolResult:
+    """The result of a call."""
 
-    call: Call
+    call: ToolCall
     text: str
 
 
-Message = Said | Reply | Result
+Message = UserMessage | Reply | ToolResult
 
 
 @dataclass
@@ -111,37 +110,37 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)
 
     def say(self, text: str) -> None:
-        """Say something in the person's or the loop's name; two in a row are one message."""
-        if self.messages and isinstance(last := self.messages[-1], Said):
-            self.messages[-1] = Said(f"{last.text}\n\n{text}")
+        """Add a message to the model; two in a row become one."""
+        if self.messages and isinstance(last := self.messages[-1], UserMessage):
+            self.messages[-1] = UserMessage(f"{last.text}\n\n{text}")
         else:
-            self.messages.append(Said(text))
+            self.messages.append(UserMessage(text))
 
     def add(self, reply: Reply) -> None:
-        """Take in what the model answered."""
+        """Add an answer of the model."""
         self.messages.append(reply)
 
-    def answer(self, call: Call, text: str) -> None:
-        """Say what came of a call."""
-        self.messages.append(Result(call, text))
+    def answer(self, call: ToolCall, text: str) -> None:
+        """Add the result of a call."""
+        self.messages.append(ToolResult(call, text))
 
     def has_calls(self) -> bool:
-        """Whether the model has called tools in it, in the endpoint's own way."""
+        """Whether the model has called tools through the endpoint's own interface."""
         return any(isinstance(message, Reply) and message.calls for message in self.messages)
 
     def complete(self) -> None:
-        """Answer every call that an interrupt left without an answer: no endpoint takes a conversation with such."""
-        answered = {message.call.id for message in self.messages if isinstance(message, Result)}
+        """Answer every call that an interrupt left unanswered: no endpoint accepts a conversation with one."""
+        answered = {message.call.id for message in self.messages if isinstance(message, ToolResult)}
         for index in range(len(self.messages) - 1, -1, -1):
             if isinstance(reply := self.messages[index], Reply):
-                missing = [Result(call, "(interrupted)") for call in reply.calls if call.id not in answered]
-                there = sum(isinstance(message, Result) for message in self.messages[index + 1 :])
+                missing = [ToolResult(call, "(interrupted)") for call in reply.calls if call.id not in answered]
+                there = sum(isinstance(message, ToolResult) for message in self.messages[index + 1 :])
                 self.messages[index + 1 + there : index + 1 + there] = missing
                 return
 
     def shrink(self, keep: int = 2) -> bool:
-        """Make room: leave out the results of all but the newest `keep` calls; says whether any were left out."""
-        results = [message for message in self.messages if isinstance(message, Result)]
+        """Drop the results of all but the newest `keep` calls; returns whether any were dropped."""
+        results = [message for message in self.messages if isinstance(message, ToolResult)]
         old = [result for result in results[: len(results) - keep] if result.text != LEFT_OUT]
         for result in old:
             result.text = LEFT_OUT
@@ -149,12 +148,12 @@ class Conversation:
 
 
 LEFT_OUT = "(left out to make room; call the tool again if you still need this)"
-"""What stands for a result that had to go."""
+"""Stands in for a dropped result."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One call of a model, in no dialect."""
+    """One call of a model."""
 
     model: str
     conversation: Conversation
@@ -162,18 +161,18 @@ class Request:
     """Name, description and parameters (JSON schema) of each tool."""
     effort: str | None = None
     without: frozenset[str] = frozenset()
-    """Parameters that this endpoint was found not to take."""
+    """Parameters that this endpoint was found not to support."""
 
 
-Hear = Callable[[str, str], None]
-"""Gets each piece of an answer as it comes: "thinking" or "text", and the piece."""
+OnPiece = Callable[[str, str], None]
+"""Receives each piece of an answer as it comes: "thinking" or "text", and the piece."""
 
 
-class Cut(Exception):
+class IncompleteStream(Exception):
     """The stream ended before the answer did.
 
     Args:
-        anything: something of an answer had come; a stream without was no answer from the start, such as a page.
+        anything: a part of the answer had come; a stream without any was never an answer, but a web page, say.
     """
 
     def __init__(self, anything: bool) -> None:

@@ -1,8 +1,8 @@
 """One endpoint and its model: makes calls, waits when it has to, counts what they cost.
 
-Waiting is what it does with everything that may pass: a busy, broken or unreachable endpoint is tried again with
-growing pauses (tenacity), for days if need be, without spinning; each wait is told, and that it is over. What a
-person has to mend is `Unusable`. The key is in the client and nowhere else: every message from here is cleaned of it.
+A busy, broken or unreachable endpoint is tried again with growing pauses (tenacity), for days if need be; each wait
+is reported, and so is its end. What a person has to mend raises `Unusable`. The key is in the client and nowhere
+else: it is removed from every message.
 """
 
 import asyncio
@@ -12,25 +12,21 @@ from typing import TypeVar
 
 import openai
 from openai import AsyncOpenAI
-from pydantic import ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from loop.config.settings import Settings
 from loop.researchers.llm import chat, faults, prices, responses
-from loop.researchers.llm.conversation import Cut, Hear, Reply, Request, Usage, checked
+from loop.researchers.llm.conversation import IncompleteStream, OnPiece, Reply, Request, Usage, checked
 from loop.researchers.protocol import Sink, Unusable
 from loop.study.events import Spent
 
 WAITS = (2.0, 300.0)
-"""Seconds: the first pause is a random part of the first, and the pauses double up to the second."""
+"""Seconds: the upper bound of the first random pause, which doubles with each try, and the longest pause."""
 
 CONNECT_S = 15.0
 """Seconds to wait for a connection."""
 
-OURS = "OpenAI's endpoint"
-
-_NO_ANSWER = (ValidationError, ValueError, TypeError, AttributeError, LookupError, RecursionError)
-"""What the package and our dialects stumble over where an answer is JSON of some other kind, or none."""
+OPENAI = "OpenAI's endpoint"
 
 Answer = TypeVar("Answer")
 
@@ -44,40 +40,40 @@ class Endpoint:
         self._client: AsyncOpenAI | None = None
         self._ask = responses.ask if self.dialect == "responses" else chat.ask
         self.without: set[str] = set()
-        """Parameters that the endpoint was found not to take."""
+        """Parameters that the endpoint was found not to support."""
 
     @property
     def dialect(self) -> str:
         """ "chat" or "responses"."""
         if self._settings.dialect != "auto":
             return self._settings.dialect
-        return "responses" if self._own_of_openai else "chat"
+        return "responses" if self._is_openai else "chat"
 
     @property
-    def _own_of_openai(self) -> bool:
+    def _is_openai(self) -> bool:
         return self._settings.base_url is None or "://api.openai.com/" in self._settings.base_url + "/"
 
     @property
     def where(self) -> str:
         """The endpoint, as a person knows it."""
-        return self._settings.base_url or OURS
+        return self._settings.base_url or OPENAI
 
     @property
     def client(self) -> AsyncOpenAI:
-        """The client; made when it is needed, because that takes 0.1 s.
+        """The client; made when first needed, because that takes 0.1 s.
 
         Raises:
-            Unusable: OpenAI's own endpoint, and no key.
+            Unusable: the endpoint is OpenAI's, and there is no key.
         """
         if self._client is None:
-            if not self._key and self._own_of_openai:
+            if not self._key and self._is_openai:
                 raise Unusable(
                     "there is no key for OpenAI's endpoint; set OPENAI_API_KEY, or --base-url to an endpoint of "
                     "your own, and start `looptop` again"
                 )
             silence = self._settings.silence
             self._client = AsyncOpenAI(
-                api_key=self._key or "none",  # the package insists on one; a server of one's own does not look
+                api_key=self._key or "none",  # the package insists on one; a local server ignores it
                 base_url=self._settings.base_url or "https://api.openai.com/v1",
                 max_retries=0,
                 timeout=openai.Timeout(silence, connect=min(CONNECT_S, silence)),
@@ -85,7 +81,7 @@ class Endpoint:
         return self._client
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._client is not None:
             await self._client.close()
             self._client = None
@@ -93,10 +89,10 @@ class Endpoint:
     # --- asking ------------------------------------------------------------------------------------------------
 
     async def models(self) -> list[str]:
-        """Names of the models it lists; none where it has no such list.
+        """Names of the models that it lists; empty where it has no such list.
 
         Raises:
-            what `faults.explain` says.
+            What `faults.explain` returns.
         """
         try:
             async with asyncio.timeout(self._settings.silence):
@@ -104,14 +100,14 @@ class Endpoint:
                 return [name for name in found if isinstance(name, str)]
         except openai.NotFoundError:
             return []  # not every server has such a list
-        except (openai.OpenAIError, TimeoutError, *_NO_ANSWER) as error:
+        except (openai.OpenAIError, TimeoutError, *faults.MALFORMED) as error:
             raise self._explained(error, "") from None
 
     async def model(self, tell: Sink) -> str:
-        """Name of the model to ask: the settings', or the only one there is. Waits for an endpoint that is not up yet.
+        """Name of the model to ask, from the settings or the only one there is. Waits for an endpoint that is not up.
 
         Raises:
-            Unusable: the key or the name does not do, or there are several and none was named.
+            Unusable: the key or the name is wrong, or there are several models and none was named.
         """
         named = self._settings.model
         listed = await self.patiently(self.models, tell)
@@ -130,32 +126,32 @@ class Endpoint:
             )
         return named
 
-    async def ask(self, request: Request, hear: Hear) -> Reply:
+    async def ask(self, request: Request, on_piece: OnPiece) -> Reply:
         """One call, tried once.
 
         Raises:
-            faults.Passing, TooLong, NotTaken, Declined, Unusable: what stood in the way.
+            TransientError, ContextTooLong, UnsupportedParameter, RequestRefused, Unusable: see `faults`.
         """
         silence = self._settings.silence
         try:
-            # The client's own time-out is for bytes; this one is for words, since a proxy may keep a dead stream alive.
-            async with asyncio.timeout(silence) as patience:
+            # The client's own timeout counts bytes; this one counts text, since a proxy may keep a dead stream alive.
+            async with asyncio.timeout(silence) as deadline:
 
-                def heard(kind: str, piece: str) -> None:
+                def received(kind: str, piece: str) -> None:
                     if not isinstance(piece, str):
-                        raise ValueError(f"{type(piece).__name__} in the place of a text")
-                    patience.reschedule(asyncio.get_running_loop().time() + silence)
-                    hear(kind, piece)
+                        raise ValueError(f"{type(piece).__name__} where text belongs")
+                    deadline.reschedule(asyncio.get_running_loop().time() + silence)
+                    on_piece(kind, piece)
 
-                return checked(await self._ask(self.client, request, heard))
-        except (openai.OpenAIError, Cut, TimeoutError, *_NO_ANSWER) as error:
+                return checked(await self._ask(self.client, request, received))
+        except (openai.OpenAIError, IncompleteStream, TimeoutError, *faults.MALFORMED) as error:
             raise self._explained(error, request.model) from None
 
     async def patiently(self, attempt: Callable[[], Awaitable[Answer]], tell: Sink) -> Answer:
-        """The answer of `attempt`, tried for as long as what stands in the way may pass.
+        """The answer of `attempt`, repeated as long as it fails with a `TransientError`.
 
         Args:
-            tell: hears of every wait, and when it is over.
+            tell: is told of every wait, and of its end.
         """
 
         def waiting(state: RetryCallState) -> None:
@@ -163,14 +159,14 @@ class Endpoint:
             tell.trouble(str(error), state.next_action.sleep if state.next_action is not None else None)
 
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(faults.Passing), wait=_pause, before_sleep=waiting, reraise=True
+            retry=retry_if_exception_type(faults.TransientError), wait=_pause, before_sleep=waiting, reraise=True
         )
         answer: Answer = await retrying(attempt)
         tell.recovered()
         return answer
 
     def spent(self, usage: Usage, model: str) -> Spent:
-        """What a call took, with its price where somebody knows it."""
+        """What a call took, with its price where that is known."""
         return Spent(
             researcher="",
             tokens=usage.read + usage.written,
@@ -188,7 +184,7 @@ class Endpoint:
         return found
 
     def _clean(self, text: str) -> str:
-        """Without the key, whoever put it there."""
+        """`text` without the key."""
         return text.replace(self._key, "(key)") if len(self._key) > 3 else text
 
 
@@ -196,8 +192,8 @@ _growing = wait_random_exponential(multiplier=WAITS[0], max=WAITS[1])
 
 
 def _pause(state: RetryCallState) -> float:
-    """Seconds to wait: growing and random, so that not all come back at once; what the endpoint asks at least."""
+    """Seconds to wait: growing and random, so that clients do not come back at once; at least what is asked for."""
     error = state.outcome.exception() if state.outcome is not None else None
-    least = error.after if isinstance(error, faults.Passing) else None
+    least = error.after if isinstance(error, faults.TransientError) else None
     pause = max(0.1, _growing(state))
     return pause if least is None else least + min(pause, 5.0)

@@ -1,6 +1,6 @@
-"""What a call costs: the person's own prices first, then the price list of genai-prices, else not known.
+"""What a call costs: by the prices in the settings, else by the price list of genai-prices, else unknown.
 
-Pure. Not known is not zero: such calls are counted in tokens, and the screen says that the sum is a lower bound.
+Pure. Unknown is not zero: such calls are counted in tokens, and the screen says that the sum is a lower bound.
 """
 
 from loop.config.settings import Prices
@@ -10,13 +10,12 @@ MILLION = 1_000_000
 
 
 def cost(usage: Usage, model: str, base_url: str | None, prices: Prices | None) -> float | None:
-    """US dollars of one call, or None where nobody knows.
+    """US dollars of one call; None where the price is unknown.
 
     Args:
-        base_url: the endpoint; None is OpenAI's own. A price list counts only for the provider it is of: the same
-        model on
-            a machine of your own costs something else.
-        prices: what the person says it costs.
+        base_url: the endpoint; None is OpenAI's. A price list holds for its provider only: the same model on a machine
+            of your own costs something else.
+        prices: those of the settings.
     """
     if prices is not None:
         cached = prices.read if prices.cached is None else prices.cached

@@ -1,9 +1,9 @@
-"""The language model as a researcher: a fresh, bounded conversation for each experiment, from briefing to proposal.
+"""The language model as a researcher: a new, bounded conversation for each experiment, from briefing to proposal.
 
-The model reads, edits a draft and proposes, all through tools; its words stream into the sink as they come. A
-person's words join the conversation before the next call; an interrupted conversation goes on where it was. What
-crashed goes back to its own conversation, twice at most. A model that does not come to a proposal is told so, and its
-turns are bounded.
+The model reads, edits a draft and proposes, all through tools; its words are streamed into the sink. What the person
+says joins the conversation before the next call; an interrupted conversation continues where it was. A crash goes
+back to the conversation that proposed it, twice at most. A model that makes no proposal is told so, and its turns are
+bounded.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from loop.config.settings import Settings
 from loop.researchers.briefing.excerpt import fenced, tokens
 from loop.researchers.briefing.page import for_model, notebook_share, repair
 from loop.researchers.llm import faults, prompts, text_tools
-from loop.researchers.llm.conversation import Call, Conversation, Reply, Request
+from loop.researchers.llm.conversation import Conversation, Reply, Request, ToolCall
 from loop.researchers.llm.endpoint import Endpoint
 from loop.researchers.llm.stream import TextStream
 from loop.researchers.llm.toolbox import GivenUp, Toolbox, Web
@@ -24,26 +24,22 @@ from loop.study.events import Spent
 from loop.study.experiment import Experiment
 
 TURNS = 32
-"""Calls of the model for one proposal. Reading two files, a look at three experiments and some edits take about ten."""
+"""Calls of the model for one proposal. To read two files, look at three experiments and edit takes about ten."""
 
 IDLE = 5
 """Answers in a row that use no tool, after which a conversation is over."""
 
 REPAIRS = 2
-"""Times that a crash goes back to the conversation it came from."""
+"""Times that a crash goes back to the conversation that proposed it."""
 
-FRUITLESS = 4
+GIVE_UP_AFTER = 4
 """Conversations in a row without a proposal, after which a person has to look."""
 
 SMALLEST = 3000
-"""Tokens of a briefing below which nothing useful can be said."""
+"""Tokens below which a briefing says nothing useful."""
 
 GROWN = 2
-"""Briefings that a conversation may be long before the results of older calls are left out of it."""
-
-
-class Fruitless(ProposalFailed):
-    """A conversation ended without a proposal; the message says how."""
+"""Length of a conversation, in briefings, above which the results of older calls are dropped from it."""
 
 
 @dataclass
@@ -62,11 +58,11 @@ class _Talk:
 
 
 class LanguageModel:
-    """Proposes what a language model thinks of.
+    """Proposes what a language model comes up with.
 
     Args:
         settings: the endpoint, the model and the bounds.
-        web: what reads the web for it, where the person allows that.
+        web: reads the web for the model, where the person allows that.
     """
 
     name = "llm"
@@ -79,13 +75,13 @@ class LanguageModel:
         self._model = settings.model or ""
         self._most = settings.briefing
         self._in_text: bool | None = None
-        """The model calls no tools, so they are blocks in its text; None until earlier experiments were asked."""
+        """The model calls no tools, so it writes them as blocks of text; None until earlier experiments have shown."""
         self._interrupted: _Talk | None = None
         self._awaiting: dict[int, _Talk] = {}
         """Conversations whose proposal has no result yet, by its number."""
-        self._fruitless = 0
-        self._read_first = False
-        """The first answer was looked at for how much of the briefing the endpoint has read."""
+        self._failures = 0
+        self._reading_checked = False
+        """The first answer has shown how much of the briefing the endpoint reads."""
 
     async def prepare(self, sink: Sink) -> None:
         """See `Researcher`."""
@@ -101,15 +97,15 @@ class LanguageModel:
             self._in_text = self._remembers_text(briefing.experiments)
         try:
             proposal, talk = await self._proposed(briefing, sink)
-        except (Fruitless, faults.Declined) as fruitless:
-            self._fruitless += 1
-            if self._fruitless >= FRUITLESS:
+        except (ProposalFailed, faults.RequestRefused) as failure:
+            self._failures += 1
+            if self._failures >= GIVE_UP_AFTER:
                 raise Unusable(
-                    f"{self._model} came to no proposal in {FRUITLESS} conversations in a row ({fruitless}); read its "
+                    f"{self._model} made no proposal in {GIVE_UP_AFTER} conversations in a row ({failure}); read its "
                     "thoughts, change program.md or name another model, and start `looptop` again"
                 ) from None
             raise
-        self._fruitless = 0
+        self._failures = 0
         self._awaiting[talk.number] = talk
         return self._signed(proposal, talk)
 
@@ -122,20 +118,20 @@ class LanguageModel:
                 return await self._converse(talk, sink), talk
             except GivenUp:
                 talk = None
-            except faults.TooLong as error:
+            except faults.ContextTooLong as error:
                 talk = await self._shorter(talk, briefing, sink, str(error))
-            except asyncio.CancelledError:  # whoever asks again for this number goes on from here
+            except asyncio.CancelledError:  # the next call for this number continues here
                 self._interrupted = talk
                 raise
 
     def _remembers_text(self, experiments: Sequence[Experiment]) -> bool:
-        """Whether this model was found to have no tool calls, in this study, before a restart."""
+        """Whether this model has called no tools in this study, as found before a restart."""
         own = (x for x in reversed(experiments) if x.researcher == self.name and x.notes.get("model") == self._model)
         newest = next(own, None)
         return newest is not None and newest.notes.get("tools") == "text"
 
     def _signed(self, proposal: Proposal, talk: _Talk) -> Proposal:
-        """With our bookkeeping: which model, how it was asked, and what it repairs."""
+        """The proposal with our bookkeeping: which model, how it was asked, and what it repairs."""
         notes: dict[str, object] = {"model": self._model, "turns": talk.turns}
         notes["tools"] = "text" if self._in_text else "calls"
         if not talk.repaired:
@@ -147,7 +143,7 @@ class LanguageModel:
     # --- which conversation ------------------------------------------------------------------------------------
 
     async def _resumed(self, briefing: Briefing, sink: Sink) -> _Talk | None:
-        """A conversation to go on with: one that was interrupted, or one whose experiment has crashed."""
+        """A conversation to continue: one that was interrupted, or one whose experiment has crashed."""
         talk, self._interrupted = self._interrupted, None
         if talk is not None and (talk.number, talk.champion) == (briefing.next_id, briefing.champion.id):
             talk.conversation.complete()
@@ -166,7 +162,7 @@ class LanguageModel:
         return await self._repairing(*mendable[-1], briefing, sink) if mendable else None
 
     async def _repairing(self, crashed: Experiment, talk: _Talk, briefing: Briefing, sink: Sink) -> _Talk:
-        """The conversation that a crashed experiment came from, told of the crash."""
+        """The conversation that proposed a crashed experiment, told of the crash."""
         talk.repaired.append(crashed.id)
         talk.toolbox = self._toolbox(briefing, sink, talk.toolbox, repairs=True)
         talk.number, talk.turns, talk.idle = briefing.next_id, 0, 0
@@ -178,7 +174,7 @@ class LanguageModel:
         return talk
 
     async def _fresh(self, briefing: Briefing, sink: Sink, draft: Toolbox | None = None) -> _Talk:
-        """A new conversation, with a briefing of today."""
+        """A new conversation, with the present briefing."""
         if tokens("\n".join(briefing.notebook)) > notebook_share(self._most):
             briefing = replace(briefing, notebook=await self._rewritten(briefing, sink))
         parts = for_model(briefing, self._most, self.name)
@@ -193,7 +189,7 @@ class LanguageModel:
         return Toolbox(briefing, sink, self._web, draft, repairs=repairs)
 
     async def _shorter(self, talk: _Talk, briefing: Briefing, sink: Sink, said: str) -> _Talk:
-        """A conversation that fits: without old results, or else a new one with half the briefing, same draft."""
+        """A conversation that fits: without old results, else a new one with half the briefing and the same draft."""
         if talk.conversation.shrink():
             return talk
         if self._most // 2 < SMALLEST:
@@ -206,7 +202,7 @@ class LanguageModel:
         return await self._fresh(briefing, sink, talk.toolbox)
 
     async def _rewritten(self, briefing: Briefing, sink: Sink) -> Sequence[str]:
-        """The notebook in fewer words, by the model itself; as it was where that does not work out."""
+        """The notebook in fewer words, by the model itself; unchanged where that fails."""
         words = notebook_share(self._most) // 3
         conversation = Conversation("You keep the notebook of a study that improves a training script by experiments.")
         conversation.say(
@@ -214,7 +210,7 @@ class LanguageModel:
         )
         try:
             reply = await self._call(conversation, (), sink)
-        except (faults.Declined, faults.TooLong):
+        except (faults.RequestRefused, faults.ContextTooLong):
             return briefing.notebook
         text = reply.text.strip()
         if not text or tokens(text) > notebook_share(self._most):
@@ -228,9 +224,9 @@ class LanguageModel:
         """Call the model until it has proposed.
 
         Raises:
-            Fruitless: it does not come to a proposal.
-            NothingLeft: nothing more may be paid for.
-            GivenUp, faults.TooLong, faults.Declined, Unusable.
+            ProposalFailed: it makes none.
+            NothingLeft: a limit allows no more calls.
+            GivenUp, faults.ContextTooLong, faults.RequestRefused, Unusable.
         """
         while talk.turns < TURNS:
             if (reason := sink.last_call()) is not None:
@@ -247,16 +243,16 @@ class LanguageModel:
             if reason is not None:
                 raise NothingLeft(reason)
             if talk.idle > IDLE:
-                raise Fruitless(f"{IDLE} answers in a row used no tool")
+                raise ProposalFailed(f"{IDLE} answers in a row used no tool")
             if self._size(talk) > GROWN * self._most:
                 talk.conversation.shrink(keep=4)
-        raise Fruitless(f"no proposal in {TURNS} answers")
+        raise ProposalFailed(f"no proposal in {TURNS} answers")
 
     def _size(self, talk: _Talk) -> int:
         return sum(tokens(message.text) for message in talk.conversation.messages)
 
     async def _act(self, talk: _Talk, reply: Reply) -> None:
-        """Do what the answer asks for, and put what came of it into the conversation."""
+        """Carry out the calls of an answer, and add their results to the conversation."""
         conversation, toolbox = talk.conversation, talk.toolbox
         calls, in_text = reply.calls, False
         if not calls:
@@ -276,13 +272,13 @@ class LanguageModel:
         for text in [*results, *self._remarks(talk, reply, bool(calls))]:
             conversation.say(text)
 
-    async def _carried_out(self, toolbox: Toolbox, call: Call) -> str:
+    async def _carried_out(self, toolbox: Toolbox, call: ToolCall) -> str:
         if toolbox.proposal is not None:
             return "not carried out: the proposal before it ended your turn"
         return await toolbox.use(call.name, call.arguments)
 
     def _remarks(self, talk: _Talk, reply: Reply, acted: bool) -> list[str]:
-        """What is to be said to an answer that was not as it should be."""
+        """What to reply to an answer that was not as it should be."""
         if reply.finish == "length":
             return [prompts.CUT]
         if acted:
@@ -290,37 +286,38 @@ class LanguageModel:
         if reply.finish == "refused":
             talk.refusals += 1
             if talk.refusals > 1:
-                raise Fruitless(f"the model declined: {one_line(reply.refusal or reply.text) or 'no reason given'}")
+                reason = one_line(reply.refusal or reply.text) or "no reason given"
+                raise ProposalFailed(f"the model declined: {reason}")
             return [prompts.REFUSED]
         return [prompts.NO_TOOL if reply.text.strip() else prompts.EMPTY]
 
     # --- calling -----------------------------------------------------------------------------------------------
 
     async def _call(self, conversation: Conversation, tools: Sequence[dict[str, object]], sink: Sink) -> Reply:
-        """One answer, however long the endpoint has to be waited for. What the person says meanwhile goes along."""
+        """One answer, however long the endpoint makes us wait. What the person says meanwhile goes along."""
 
         async def attempt() -> Reply:
             for words in sink.messages():
                 conversation.say(prompts.WORDS.format(words=words))
             while True:
                 request = self._request(conversation, tools)
-                speech = TextStream(sink)
+                stream = TextStream(sink)
                 try:
-                    reply = await self._endpoint.ask(request, speech.hear)
-                except faults.NotTaken as error:
+                    reply = await self._endpoint.ask(request, stream.add)
+                except faults.UnsupportedParameter as error:
                     self._do_without(error)
                     continue
-                except faults.Passing:
-                    if speech.said:  # it was paid for, and how much is not known
-                        sink.spend(self._estimated(request, speech.said))
-                        speech.end("\n(the answer broke off; asked again)")
+                except faults.TransientError:
+                    if stream.said:  # it has cost something, and nobody says how much
+                        sink.spend(self._estimated(request, stream.said))
+                        stream.end("\n(the answer broke off; asked again)")
                     raise
                 except asyncio.CancelledError:
-                    if speech.said:
-                        sink.spend(self._estimated(request, speech.said))
-                        conversation.say(prompts.INTERRUPTED.format(end=speech.said[-1500:]))
+                    if stream.said:
+                        sink.spend(self._estimated(request, stream.said))
+                        conversation.say(prompts.INTERRUPTED.format(end=stream.said[-1500:]))
                     raise
-                speech.end()
+                stream.end()
                 usage = reply.usage
                 if usage is not None:
                     self._check_reading(request, usage.read, sink)
@@ -338,35 +335,35 @@ class LanguageModel:
             return Request(self._model, spoken, (), self._settings.effort, frozenset(self._endpoint.without))
         return Request(self._model, conversation, tools, self._settings.effort, frozenset(self._endpoint.without))
 
-    def _do_without(self, error: faults.NotTaken) -> None:
-        """Leave out what this endpoint does not take, from now on."""
+    def _do_without(self, error: faults.UnsupportedParameter) -> None:
+        """Leave out what this endpoint does not support, from now on."""
         if error.parameter == "tools" and not self._in_text:
             self._in_text = True
         elif error.parameter not in self._endpoint.without:
             self._endpoint.without.add(error.parameter)
         else:
-            raise faults.Declined(str(error))
+            raise faults.RequestRefused(str(error))
 
     def _check_reading(self, request: Request, read: int, sink: Sink) -> None:
-        """Say so, once, if the endpoint has read far less than it was sent: some cut what is too long without a word.
+        """Warn, once, if the endpoint has read far less than it was sent: some truncate what is too long silently.
 
-        Only the first call tells: later some servers count what was in a cache as not read.
+        Only the first call tells: later on, some servers do not count what comes from a cache.
         """
         sent = _length(request)
-        if not self._read_first and read * 3 < sent:
+        if not self._reading_checked and read * 3 < sent:
             sink.trouble(
                 f"{self._endpoint.where} says that it read {read:,} tokens of about {sent:,}: its context seems too "
-                "small, and it cuts what it is sent. Give it a larger one (docs/models.md says how), or set briefing = "
+                "small and its input truncated. Give it a larger context (docs/models.md says how), or set briefing = "
                 f"{max(SMALLEST, read // 2)} in looptop's settings"
             )
-        self._read_first = True
+        self._reading_checked = True
 
     def _estimated(self, request: Request, said: str) -> Spent:
-        """What a call took that nobody counted: the tokens are an estimate, the price is not known."""
+        """The cost of a call that nobody counted: the tokens are an estimate, the price is unknown."""
         read, written = _length(request), tokens(said)
         return Spent(researcher="", tokens=read + written, usd=None, model=self._model, read=read, written=written)
 
 
 def _length(request: Request) -> int:
-    """Tokens of a conversation that is asked, estimated; those of its tools left out."""
+    """Estimated tokens of a conversation as it is sent, without its tools."""
     return tokens(request.conversation.system + "".join(message.text for message in request.conversation.messages))

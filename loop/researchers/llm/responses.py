@@ -1,20 +1,29 @@
-"""The dialect of Responses, OpenAI's own: summaries of the reasoning, and reasoning that is carried from call to call.
+"""The Responses API, OpenAI's own: summaries of the reasoning, and reasoning that is carried from call to call.
 
-Nothing is stored at the endpoint (`store: false`): what a model thought comes back to it sealed, with our next request.
+Nothing is stored at the endpoint (`store: false`): the model's reasoning goes back encrypted with the next request.
 """
 
 from typing import Any
 
 from openai import APIError, AsyncOpenAI
 
-from loop.researchers.llm.conversation import Call, Cut, Hear, Message, Reply, Request, Said, Usage
+from loop.researchers.llm.conversation import (
+    IncompleteStream,
+    Message,
+    OnPiece,
+    Reply,
+    Request,
+    ToolCall,
+    Usage,
+    UserMessage,
+)
 
 _THINKING = {"response.reasoning_summary_text.delta", "response.reasoning_text.delta"}
 _ENDS = {"response.completed", "response.incomplete", "response.failed"}
 
 
 def body(request: Request) -> dict[str, Any]:
-    """The request as the dialect has it."""
+    """The request as the Responses API has it."""
     reasoning: dict[str, Any] = {"summary": "auto"}
     if request.effort is not None:
         reasoning["effort"] = request.effort
@@ -31,18 +40,18 @@ def body(request: Request) -> dict[str, Any]:
 
 
 def _items(message: Message) -> list[dict[str, Any]]:
-    if isinstance(message, Said):
+    if isinstance(message, UserMessage):
         return [{"role": "user", "content": message.text}]
     if not isinstance(message, Reply):
         return [{"type": "function_call_output", "call_id": message.call.id, "output": message.text}]
     return [dict(item) for item in message.carried]
 
 
-async def ask(client: AsyncOpenAI, request: Request, hear: Hear) -> Reply:
+async def ask(client: AsyncOpenAI, request: Request, on_piece: OnPiece) -> Reply:
     """Make one call and stream its answer.
 
     Raises:
-        Cut: the stream ended early.
+        IncompleteStream: the stream ended early.
         openai.OpenAIError: see `faults.py`.
     """
     stream = await client.responses.create(stream=True, **body(request))
@@ -55,13 +64,13 @@ async def ask(client: AsyncOpenAI, request: Request, hear: Hear) -> Reply:
             anything = True
             match event.type:
                 case kind if kind in _THINKING:
-                    hear("thinking", event.delta)
+                    on_piece("thinking", event.delta)
                 case "response.reasoning_summary_part.added":
                     if parts:
-                        hear("thinking", "\n\n")
+                        on_piece("thinking", "\n\n")
                     parts += 1
                 case "response.output_text.delta" | "response.refusal.delta":
-                    hear("text", event.delta)
+                    on_piece("text", event.delta)
                 case "response.output_item.done":
                     items.append(event.item)
                 case "error":
@@ -71,7 +80,7 @@ async def ask(client: AsyncOpenAI, request: Request, hear: Hear) -> Reply:
     finally:
         await stream.close()
     if last is None:
-        raise Cut(anything)
+        raise IncompleteStream(anything)
     if last.status == "failed":
         error = last.error
         said = (error.message, error.code) if error is not None else ("the endpoint could not answer", None)
@@ -92,7 +101,7 @@ def _reply(response: Any, items: list[Any]) -> Reply:
             case "reasoning":
                 thoughts += [part.text for part in (*item.summary, *(item.content or ()))]
             case "function_call":
-                calls.append(Call(item.call_id, item.name, item.arguments))
+                calls.append(ToolCall(item.call_id, item.name, item.arguments))
             case _:
                 pass
     reason = response.incomplete_details.reason if response.incomplete_details is not None else None

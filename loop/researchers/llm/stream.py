@@ -1,4 +1,4 @@
-"""An answer as it comes: its pieces go into the stream, thinking and text apart, and are kept together."""
+"""An answer as it streams: its pieces go to the sink, thinking and text apart, and are kept for later."""
 
 from loop.researchers.protocol import Sink
 
@@ -10,8 +10,9 @@ class TextStream:
         self._sink = sink
         self._kind = ""
         self.said = ""
+        """All pieces so far."""
 
-    def hear(self, kind: str, piece: str) -> None:
+    def add(self, kind: str, piece: str) -> None:
         """Take one piece, "thinking" or "text"."""
         if self._kind and kind != self._kind and not self.said.endswith("\n\n"):
             self._sink.think("\n" if self.said.endswith("\n") else "\n\n")
@@ -20,6 +21,6 @@ class TextStream:
         self._sink.think(piece)
 
     def end(self, remark: str = "") -> None:
-        """The answer is over."""
+        """End the answer, with a remark where there is one."""
         if self.said:
             self._sink.think(remark + ("\n" if remark or not self.said.endswith("\n") else ""))

@@ -20,9 +20,9 @@ from typing import Any
 import yaml
 
 from loop.config.safe_yaml import PlainLoader
-from loop.researchers.llm.conversation import Call
+from loop.researchers.llm.conversation import ToolCall
 
-# Line by line, so that no answer costs more than its length: a pattern over many lines tries each opening to the end.
+# Matched line by line, in linear time: a pattern over many lines would scan from each opening fence to the end.
 _OPENING = re.compile(r"(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
 _CLOSING = re.compile(r"`{3,}|~{3,}")
 _SEARCH = re.compile(r"<{5,9} ?SEARCH")
@@ -33,11 +33,9 @@ _REPLACE = re.compile(r">{5,9} ?REPLACE")
 def manual(tools: Sequence[Mapping[str, Any]]) -> str:
     """How to use `tools` (name, description and schema of each) in text."""
     lines = [
-        "You have no function calls here. Use a tool by writing a fenced block whose first line names it; the "
-        "arguments are",
-        "lines of `key: value`. Several blocks in one answer are carried out in order, and the results come with "
-        "the next",
-        "message. End your answer after the blocks. To change a file:",
+        "You have no function calls here. Use a tool by writing a fenced block whose first line names it; the",
+        "arguments are lines of `key: value`. Several blocks in one answer are carried out in order, and the results",
+        "come with the next message. End your answer after the blocks. To change a file:",
         "",
         "```edit_file train.py",
         "<<<<<<< SEARCH",
@@ -51,7 +49,7 @@ def manual(tools: Sequence[Mapping[str, Any]]) -> str:
         "(the whole new text)",
         "```",
         "",
-        "The others:",
+        "The other tools:",
     ]
     for tool in tools:
         if tool["name"] in ("edit_file", "write_file"):
@@ -66,26 +64,26 @@ def manual(tools: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def calls(text: str, names: Sequence[str], number: int = 0) -> list[Call]:
-    """The tools used in an answer, in order.
+def calls(text: str, names: Sequence[str], number: int = 0) -> list[ToolCall]:
+    """The tool calls in an answer, in order.
 
     Args:
-        names: tools there are; other fenced blocks are examples and quotations.
-        number: the first call's number, so that ids differ within a conversation.
+        names: the tools there are; other fenced blocks are examples and quotations.
+        number: of the first call, so that ids differ within a conversation.
     """
-    found: list[Call] = []
+    found: list[ToolCall] = []
     for info, body in _blocks(text.split("\n")):
         name, _, rest = info.strip().partition(" ")
         if name not in names:
             continue
         for arguments in _arguments(name, rest.strip(), body):
-            found.append(Call(f"text_{number + len(found)}", name, arguments))
+            found.append(ToolCall(f"text_{number + len(found)}", name, arguments))
     return found
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """What stands behind the opening fence of each block, and its body. One that nobody closes is none."""
-    closing: dict[str, list[int]] = {}  # by fence, where such a line stands, the first last
+    """The info string and body of each fenced block. A block that is never closed does not count."""
+    closing: dict[str, list[int]] = {}  # by fence, the numbers of the lines that close it, last first
     for at in range(len(lines) - 1, -1, -1):
         if (bare := lines[at].rstrip(" \t\r")) and _CLOSING.fullmatch(bare):
             closing.setdefault(bare, []).append(at)
@@ -104,7 +102,7 @@ def _blocks(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _edits(body: str) -> Iterator[dict[str, str]]:
-    """The edits between marks of conflict in a block."""
+    """The edits between conflict markers in a block."""
     search: list[str] | None = None
     replace: list[str] | None = None
     for line in body.split("\n"):
@@ -131,17 +129,17 @@ def _arguments(name: str, path: str, body: str) -> list[str]:
         return [json.dumps({"path": path, "text": body})]
     try:
         values = yaml.load(body, PlainLoader)
-    except (yaml.YAMLError, ValueError, OverflowError):  # the last two of dates that are none
+    except (yaml.YAMLError, ValueError, OverflowError):  # the last two for dates that do not exist
         values = _lines(body)
     if isinstance(values, dict):
-        # a date, a number or a word where the tool wants text is text: `title: 2024-01-01`
+        # where the tool wants text, a date or a number is text: `title: 2024-01-01`
         named = {str(key): value for key, value in ({"path": path} | values if path else values).items()}
         return [json.dumps(named, default=str)]
     return [json.dumps({"path": path} if path else {}) if values is None else body]
 
 
 def _lines(body: str) -> dict[str, str]:
-    """`key: value` lines that are no YAML, such as a title with a colon in it; a line without a key goes on."""
+    """`key: value` lines that are not YAML, such as a title with a colon; a line without a key continues the last."""
     found: dict[str, str] = {}
     last = ""
     for line in body.splitlines():

@@ -1,6 +1,6 @@
-"""Tells thinking from answering in a text that holds both: models that mark their reasoning with `<think>` tags.
+"""Separates reasoning from answer in a text that holds both, for models that mark reasoning with `<think>` tags.
 
-Pure. A tag may be torn between two pieces of a stream, so what could still become one is held back.
+Pure. A tag may be split between two pieces of a stream, so the start of a possible tag is held back.
 """
 
 import re
@@ -11,7 +11,7 @@ _LONGEST = len("</reasoning>")
 
 
 class Splitter:
-    """Takes the pieces of one answer, in order; gives back pairs of "thinking" or "text" and a piece."""
+    """Takes the pieces of one answer in order; yields pairs of "thinking" or "text" and a piece."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -19,11 +19,11 @@ class Splitter:
         self._began = False
 
     def feed(self, piece: str) -> Iterator[tuple[str, str]]:
-        """What can be told so far."""
+        """What is certain so far."""
         text = self._held + piece
         at = 0
         for tag in _TAG.finditer(text):
-            # Only a tag at the very beginning opens thinking: one further on is something the model writes about.
+            # Only a tag at the very start opens reasoning: a later one is something the model writes about.
             before = text[at : tag.start()]
             if self._kind == "text" and (tag[1] or self._began or before.strip()):
                 continue
@@ -33,13 +33,13 @@ class Splitter:
             self._kind = "text" if tag[1] else "thinking"
             at = tag.end()
         rest = text[at:]
-        torn = rest.rfind("<", max(0, len(rest) - _LONGEST))
-        could_be = torn >= 0 and ">" not in rest[torn:]
-        self._held = rest[torn:] if could_be else ""
-        yield from self._give(rest[:torn] if could_be else rest)
+        split = rest.rfind("<", max(0, len(rest) - _LONGEST))
+        could_be = split >= 0 and ">" not in rest[split:]
+        self._held = rest[split:] if could_be else ""
+        yield from self._give(rest[:split] if could_be else rest)
 
     def finish(self) -> Iterator[tuple[str, str]]:
-        """What was held back."""
+        """What was held back, at the end of the answer."""
         held, self._held = self._held, ""
         yield from self._give(held)
 

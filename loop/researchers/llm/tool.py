@@ -1,7 +1,4 @@
-"""A tool as a model knows it: its name, its description and the schema of its arguments, all derived from a method.
-
-Plain; it knows neither the tools there are nor who calls them.
-"""
+"""A tool as a model sees it: name, description and argument schema, all derived from a method."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -17,7 +14,7 @@ class ToolError(Exception):
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool as a model knows it."""
+    """One tool as a model sees it."""
 
     name: str
     description: str
@@ -34,7 +31,7 @@ class Tool:
 
 
 def tool_of(method: Callable[..., Awaitable[str]]) -> Tool:
-    """A method as a tool: parameters from its types, their meaning from `Annotated`, the rest from its docstring."""
+    """A method as a tool: parameters from its types, descriptions from `Annotated`, the rest from its docstring."""
     hints = get_type_hints(method, include_extras=True)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(method).parameters.items():
@@ -47,7 +44,7 @@ def tool_of(method: Callable[..., Awaitable[str]]) -> Tool:
 
 
 def wrong_arguments(tool: Tool, error: ValidationError) -> str:
-    """What is wrong with arguments, and what they must be."""
+    """What is wrong with the arguments, and what they must be."""
     wrong = []
     for problem in error.errors()[:4]:
         name = ".".join(map(str, problem["loc"]))

@@ -1,9 +1,9 @@
-"""The tools that a language model may call: look at the files and at what was tried, edit, note, propose.
+"""The tools of a language model: look at the files and at what was tried, edit, note, propose.
 
-One small method each; its schema is derived from its types and its docstring. They work on a draft, the champion's
-files with the model's edits, which touches no disk: what is proposed is what the draft then differs by. There is no
-tool to run, to read outside the champion's commit, or to reach git, the judge or the person; the web only where the
-person allows it. A mistake comes back as a sentence that says how to do it right.
+One small method each; its schema is derived from its types and its docstring. They work on a draft in memory, the
+champion's files with the model's edits; the proposal is what differs in the draft. There is no tool to run anything, to
+read outside the champion's commit, or to reach git, the judge or the person; the web only where the person allows it.
+A mistake returns a sentence that says how to do it right.
 """
 
 import difflib
@@ -34,20 +34,20 @@ ROWS = 60
 """Experiments listed in one answer."""
 
 _READS = ("read_file", "list_experiments", "show_experiment", "search_papers", "read_page")
-"""Tools whose answer is long, so that the stream says how long, and no more."""
+"""Tools with long answers, of which the stream shows the length only."""
 
-_TOLD_ANYWAY = ("note", "propose")
-"""Tools whose effect is an event of its own, so that the stream tells it without another line."""
+_SHOWN_ANYWAY = ("note", "propose")
+"""Tools whose effect is an event of its own, so that the stream needs no line about them."""
 
 _NAME_SHOWN = 200
-"""Characters of a path, an address or a name that a model made up."""
+"""Characters of a path, an address or a name by the model that are shown."""
 
 _DIFF_SHOWN = 40
 """Lines of an edit's diff that the stream shows."""
 
 
 class Web(Protocol):
-    """What reads the web; see `web.py`."""
+    """Reads the web; see `researchers/web`."""
 
     async def papers(self, query: str, most: int = 5) -> str: ...
 
@@ -55,7 +55,7 @@ class Web(Protocol):
 
 
 class GivenUp(Exception):
-    """The model leaves the idea that it was to repair; the message is its reason."""
+    """The model gives up the idea that it was to repair; the message is its reason."""
 
 
 Path_ = Annotated[str, "Path from the root of the checkout."]
@@ -68,7 +68,7 @@ class Toolbox:
 
     Args:
         draft: edits to begin with, new full text by path.
-        repairs: what crashed is being repaired, so that the model may also give up.
+        repairs: a crash is being repaired, so the model may also give up.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Toolbox:
         self.tools = {tool.name: tool for tool in map(tool_of, [*methods, self.propose])}
 
     def schemas(self) -> list[dict[str, Any]]:
-        """Every tool as a request names it."""
+        """Every tool, as a request lists them."""
         return [tool.schema() for tool in self.tools.values()]
 
     def edits(self) -> dict[str, str]:
@@ -107,13 +107,13 @@ class Toolbox:
         return {path: text for path, text in self.draft.items() if self._before.get(path) != text}
 
     async def use(self, name: str, arguments: str) -> str:
-        """Carry out one call; whatever is wrong with it, the answer says so.
+        """Carry out one call; if something is wrong with it, the answer says what.
 
         Args:
             arguments: JSON as the model wrote it.
 
         Raises:
-            GivenUp: the model leaves what it was to repair.
+            GivenUp: the model gives up what it was to repair.
         """
         began = time.monotonic()
         tool = self.tools.get(name)
@@ -131,10 +131,10 @@ class Toolbox:
         except ToolError as error:
             self.sink.tool(intent, f"refused: {_short(str(error))}", time.monotonic() - began)
             return f"error: {error}"
-        if name not in _TOLD_ANYWAY:
-            told = _lines(answer) if name in _READS else _short(answer)
-            self.sink.tool(intent, told, time.monotonic() - began)
-        return answer if len(answer) <= RESULT else answer[:RESULT] + "\n(cut here; ask for less at once)"
+        if name not in _SHOWN_ANYWAY:
+            result = _lines(answer) if name in _READS else _short(answer)
+            self.sink.tool(intent, result, time.monotonic() - began)
+        return answer if len(answer) <= RESULT else answer[:RESULT] + "\n(truncated here; ask for less at a time)"
 
     # --- files -------------------------------------------------------------------------------------------------
 
@@ -328,13 +328,13 @@ class Toolbox:
         return "handed over"
 
     def _tried(self, title: str) -> Experiment | None:
-        """The newest experiment of this title: the champion under it may have changed, and the idea is the same."""
+        """The newest experiment with this title: the idea is the same, even if the champion has changed since."""
         same = (x for x in reversed(self.briefing.experiments) if x.id and _plain(x.title) == _plain(title))
         return next(same, None)
 
 
 def _plain(title: str) -> str:
-    """A title without what tells two spellings of it apart."""
+    """A title without case, spaces and punctuation."""
     return "".join(sign for sign in title.casefold() if sign.isalnum())
 
 

@@ -1,10 +1,9 @@
 """What a language model may look up: papers on arXiv, and public web pages, as text.
 
-What comes back is data from a stranger, stripped of control characters and of characters that nobody sees; whoever
-puts it before a model fences it and says so. A `WebError` is our own sentence, in which at most an address, cut to 200
-characters, is a stranger's. Where it may come from is `addresses`, how it is had is `download`, and
-how bytes become text is `reading`, in a process of its own. Nothing here is ever written to disk, and nothing of this
-machine goes out but the address or the query itself.
+What comes back is untrusted data, without control characters and invisible characters; whoever shows it to a model
+fences it and says so. A `WebError` is our own sentence, in which only an address, cut to 200 characters, is untrusted.
+`addresses` says which pages are allowed, `download` gets them, and `reading` turns bytes into text, in a process of its
+own. Nothing is ever written to disk, and nothing leaves this machine but the address or the query itself.
 """
 
 import asyncio
@@ -26,11 +25,11 @@ from loop.sanitize import plain
 __all__ = ["Web", "WebError"]
 
 PAGE = 10_000
-"""Characters of a page, about 2,500 tokens: a paper is six of them, and a model that wants the method need not pay for
-the references."""
+"""Characters of a page, about 2,500 tokens: a paper has six, and a model that wants the method need not pay for the
+references."""
 
 REMEMBERED = 4
-"""Texts kept for their later pages, so that turning a page neither downloads again nor lands in another version."""
+"""Texts kept for their later pages, so that the next page is not downloaded again, nor from another version."""
 
 MOST_PAPERS = 20
 
@@ -41,16 +40,16 @@ ABSTRACT = 1_500
 """Characters of an abstract; arXiv's own longest is 1,920."""
 
 _FIELDED = re.compile(r'\b(?:ti|au|abs|co|jr|cat|rn|id|all|submittedDate):|\b(?:AND|OR|ANDNOT)\b|"')
-"""What makes a query one in arXiv's own language, which is passed on as it is."""
+"""Signs of a query in arXiv's own language, which is passed on unchanged."""
 
 
 class Web:
-    """Searches and reads.
+    """Searches arXiv and reads pages.
 
     Args:
-        allowed: which addresses may be connected to; the public internet, unless a test has servers elsewhere.
-        ports: at which ports.
-        patience: seconds for one page to arrive, and again for it to be read.
+        allowed: which addresses may be connected to; the public internet, except in tests.
+        ports: on which ports.
+        patience: seconds for one page to arrive, and again for reading it.
     """
 
     def __init__(
@@ -69,11 +68,11 @@ class Web:
         """What arXiv finds, best first: title, authors, year, addresses and abstract, one block each.
 
         Args:
-            query: plain words, all of which are wanted, or a query in arXiv's own language (`ti:muon AND cat:cs.LG`).
+            query: plain words, all of which must occur, or a query in arXiv's own language (`ti:muon AND cat:cs.LG`).
             most: papers at most, 1 to 20.
 
         Raises:
-            WebError: nothing can be searched, with a sentence.
+            WebError: the search failed.
         """
         _check_installed()
         asked = arxiv_query(query)
@@ -86,16 +85,16 @@ class Web:
         return "\n\n".join(clean(_block(paper)) for paper in found)
 
     async def page(self, url: str, page: int = 1) -> str:
-        """One page of the text at `url`, after a line that says where it came from and how many pages there are.
+        """One page of the text at `url`, after a line with its address and the number of pages.
 
-        The first page is always read anew; the others are of the text that the first came from.
+        The first page is always downloaded; the others are from the same text as the first.
 
         Raises:
-            WebError: it may not or cannot be read, or has no such page; with a sentence.
+            WebError: it may not or cannot be read, or has no such page.
         """
         _check_installed()
         if len(url) > LONGEST_URL:
-            raise WebError(f"an address of {len(url)} characters is not read: {LONGEST_URL:,} at most")
+            raise WebError(f"an address of {len(url)} characters is too long: {LONGEST_URL:,} at most")
         if page < 1:
             raise WebError("pages count from 1")
         if page == 1 or url not in self._texts:
@@ -111,15 +110,15 @@ class Web:
         return f"{head}, page {page} of {pages}\n\n{text[(page - 1) * PAGE : page * PAGE]}"
 
     async def _read(self, got: Downloaded) -> tuple[str, str]:
-        """Where a text came from, and the text."""
+        """The origin of a text, and the text."""
         text = clean(await text_of(got, self.patience))
         if not text:
             raise WebError(f"{short(got.url)} has no text: try another source")
         return short(got.url) + (f" (its first {MOST_TEXT // 1_000_000} MB)" if got.cut else ""), text
 
     def _search(self, query: str, most: int, loop: asyncio.AbstractEventLoop) -> list[Any]:
-        """Papers as `arxiv.Result`; blocks, in a thread. The library keeps arXiv's three seconds between calls and
-        knows its feed; the bytes come through our own door, which has a size, a deadline and one second try."""
+        """Papers as `arxiv.Result`; blocks, so call it in a thread. The library keeps arXiv's three seconds between
+        calls and parses its feed; our own downloader gets the bytes, with a size limit, a deadline and one retry."""
         import arxiv
         import requests
 
@@ -127,7 +126,7 @@ class Web:
             coming = asyncio.run_coroutine_threadsafe(self._downloader.get(request.url), loop)
             got = coming.result(self.patience + 5)
             if got.kind != "text":
-                raise WebError("arXiv answered with something else than its feed: try it later")
+                raise WebError("arXiv answered with something other than its feed: try again later")
             response = requests.Response()
             response.status_code = 200
             response.url = request.url
@@ -137,16 +136,16 @@ class Web:
 
         if self._client is None:
             self._client = arxiv.Client(num_retries=0)
-        door = SimpleNamespace(send=send, close=lambda: None)
-        self._client._session.mount("https://", door)
-        self._client._session.mount("http://", door)
+        session = SimpleNamespace(send=send, close=lambda: None)
+        self._client._session.mount("https://", session)
+        self._client._session.mount("http://", session)
         self._client.page_size = most
         try:
             found = list(self._client.results(arxiv.Search(query, max_results=most)))
         except arxiv.ArxivError as error:
             raise WebError(f"arXiv cannot be searched: {error}") from None
         except (ValueError, TypeError, AttributeError) as error:
-            raise WebError(f"arXiv's answer cannot be read ({error}): try it later") from None
+            raise WebError(f"arXiv's answer cannot be read ({error}): try again later") from None
         if found and "/api/errors" in found[0].entry_id:
             raise WebError(f"arXiv does not understand {query!r}: {clean(found[0].summary)[:200]}")
         return found
@@ -156,7 +155,7 @@ async def text_of(got: Downloaded, patience: float) -> str:
     """The text in what was downloaded, read by a process that ends within `patience` seconds.
 
     Raises:
-        WebError: there is none, or none in time.
+        WebError: there is none, or not in time.
     """
     command = [sys.executable, "-P", reading.__file__, got.kind, str(int(patience) + 1), got.charset or ""]
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
@@ -175,7 +174,7 @@ async def text_of(got: Downloaded, patience: float) -> str:
 
 
 async def _run(command: list[str], given: IO[bytes], said: IO[bytes], patience: float) -> int | None:
-    """The exit status of a process; None for one that was still at it in the end. It never outlives this call."""
+    """The exit status of a process; None for one that ran out of time. It never outlives this call."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=given,
@@ -196,12 +195,12 @@ async def _run(command: list[str], given: IO[bytes], said: IO[bytes], patience: 
 
 
 def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """What a parser needs to start, and no key."""
+    """What a parser needs to start, and no keys."""
     return {name: ours[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in ours}
 
 
 def arxiv_query(words: str) -> str:
-    """Plain words as a query for papers with all of them; a query in arXiv's own language as it is.
+    """Plain words as a query for papers that have all of them; a query in arXiv's own language unchanged.
 
     The language is https://info.arxiv.org/help/api/user-manual.html, section 5.1.
 
@@ -210,17 +209,17 @@ def arxiv_query(words: str) -> str:
     """
     words = " ".join(words.split())
     if len(words) > LONGEST_URL:
-        raise WebError(f"a search of {len(words)} characters is not made: name a few words")
+        raise WebError(f"a search of {len(words)} characters is too long: use a few words")
     if _FIELDED.search(words):
         return words
     terms = re.findall(r"\w[\w.+'-]*", words)
     if not terms:
-        raise WebError("there is nothing to search for: name a few words")
+        raise WebError("there is nothing to search for: use a few words")
     return " AND ".join(f"all:{term}" for term in terms)
 
 
 def clean(text: str) -> str:
-    """The text of a page, made plain: lines lose their trailing blanks, and no more than one in a row is empty."""
+    """The text of a page, made plain: lines lose their trailing blanks, and at most one in a row is empty."""
     seen = plain(text.replace("\f", "\n").replace("\u2028", "\n"), tab="\t")
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"(?<![^\S\n])[^\S\n]++(?=\n|$)", "", seen)).strip()
 
@@ -242,5 +241,5 @@ def _block(paper: Any) -> str:
 def _check_installed() -> None:
     if any(importlib.util.find_spec(name) is None for name in ("arxiv", "trafilatura", "pypdf")):
         raise WebError(
-            "the web needs packages that are not installed: a person has to run `pip install 'looptop[web]'`"
+            "reading the web needs packages that are not installed: a person has to run `pip install 'looptop[web]'`"
         )

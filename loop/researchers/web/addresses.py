@@ -1,8 +1,8 @@
-"""Where a language model may be let out to: rules about addresses, of plain data.
+"""Which addresses a language model may read: rules on plain data.
 
-A text that a model reads may tell it to read the cloud's metadata service, a neighbour's machine or a port of this
-one. So what it asks for is a public web page or nothing. These rules resolve no name and open nothing: `download`
-resolves, asks here, and connects to the very address that was asked about.
+A text that a model reads may tell it to read the cloud's metadata service, another machine of the network or a port of
+this one. So only public web pages are allowed. These rules resolve no name and open nothing: `download` resolves, asks
+here, and connects to exactly the address that it asked about.
 """
 
 import ipaddress
@@ -13,18 +13,18 @@ import httpx2
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 WEB_PORTS = (80, 443)
-"""Anything else is a service that was not made to be read by strangers."""
+"""Other ports may belong to services that are not meant for the public."""
 
 LONGEST_URL = 2_000
-"""Characters of an address that a model may write: enough for any page, too few to carry a file out."""
+"""Characters of an address by a model: enough for any page, too few to leak a file."""
 
 _UNICAST = ipaddress.ip_network("2000::/3")
-"""All of IPv6 that is given out to the public; the rest is local, reserved, multicast or a way to write IPv4."""
+"""All of IPv6 that is assigned to the public; the rest is local, reserved, multicast or another form of IPv4."""
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """How a network without IPv4 writes an IPv4 address (RFC 6052); the last four bytes are that address."""
 
-# Public by their numbers, and yet no public web: what `is_global` lets through, in one Python version or in all.
+# Not the public web, although `is_global` says so in some or all versions of Python.
 _NOT_THE_WEB = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -32,21 +32,21 @@ _NOT_THE_WEB = tuple(
         "192.88.99.0/24",  # 6to4 relays
         "168.63.129.16/32",  # Azure's metadata service
         "2001::/23",  # protocol assignments, Teredo among them
-        "2002::/16",  # 6to4: an IPv4 address in other clothes
+        "2002::/16",  # 6to4: another form of an IPv4 address
         "3fff::/20",  # documentation
     )
 )
 
 _LOCAL_NAMES = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "private", "arpa", "onion")
-"""Last parts of names that no public page has. What such a name resolves to is judged too; a proxy may not."""
+"""Top-level names that no public page has. What a name resolves to is checked too, but a proxy may not do that."""
 
 
 class WebError(Exception):
-    """A page or a search that cannot be had; the message is a sentence that the model can act on."""
+    """A page or a search that failed; the message is a sentence that the model can act on."""
 
 
 def globally_routable(address: Address) -> bool:
-    """Whether an address belongs to the public internet, in whatever form it is written."""
+    """Whether an address belongs to the public internet, whatever form it is written in."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped
         if inner is None and address in _NAT64:
@@ -61,10 +61,10 @@ def globally_routable(address: Address) -> bool:
 
 
 def check(text: str, ports: Container[int] = WEB_PORTS) -> httpx2.URL:
-    """The address as it may be asked for, as far as its words tell; what its host resolves to is looked at later.
+    """The address, if its text allows it; what its host resolves to is checked later.
 
     Raises:
-        WebError: it is no address of a public web page.
+        WebError: it is not the address of a public web page.
     """
     try:
         url = httpx2.URL(text.strip())

@@ -1,18 +1,18 @@
-"""Bytes of a public web page: one careful GET, for addresses that a stranger's text may have chosen.
+"""The bytes of a public web page: one careful GET, for addresses that untrusted text may have chosen.
 
-What holds for every request and every redirect, each of which is followed by hand:
+For every request and every redirect, each of which is followed explicitly:
 
-    the host is resolved once, all its addresses must be allowed, and the connection goes to one of those very
-    addresses; TLS and the Host header keep the name. Who answers differently the second time is not asked a second time
-    no cookie, no credential and no header of this machine goes out but the name and version of looptop
-    reading stops at a size, whatever the length that was announced and however well it was packed
-    all of it together, with redirects and one second try, ends at a deadline
+- The host is resolved once, all its addresses must be allowed, and the connection goes to one of exactly those; TLS and
+  the Host header keep the name. So a second, different answer of the name server has no effect.
+- No cookie, no credential and no header of this machine is sent, except the name and version of looptop.
+- Reading stops at a size limit, whatever length was announced and however well the data is compressed.
+- Everything together, with redirects and one retry, ends at a deadline.
 
-Where the environment names a proxy (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, less `NO_PROXY`), the proxy connects and
-resolves: it stands where it does because this machine cannot. Names that resolve here too are still judged here, and a
-name that does not is the proxy's to judge.
+Where the environment names a proxy (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, without `NO_PROXY`), the proxy connects
+and resolves, since this machine may not be able to. Names that also resolve here are still checked here; other names
+are left to the proxy.
 
-It never writes a file and never looks into what it read.
+It never writes a file and never interprets what it has read.
 """
 
 import asyncio
@@ -36,21 +36,21 @@ from loop.version import VERSION
 USER_AGENT = f"looptop/{VERSION}"
 
 MOST_TEXT = 5_000_000
-"""Bytes of a page, unpacked. The rest is not read, and the reader is told."""
+"""Bytes of a page, decompressed. The rest is not read, and the reader is told."""
 
 MOST_PDF = 20_000_000
-"""Bytes of a PDF: papers carry pictures, and a PDF that is cut cannot be read at all."""
+"""Bytes of a PDF: papers have pictures, and a truncated PDF cannot be read at all."""
 
 MOST_REDIRECTS = 5
 
 CONNECTING_S = 5.0
-"""Seconds for one address to take a connection; a host with IPv6 and IPv4 is tried at one of each."""
+"""Seconds to connect to one address; of a host with IPv6 and IPv4, one of each is tried."""
 
 COME_BACK_S = 3.0
-"""Seconds before the one second try, where a busy server names none; as long as arXiv wants between any two calls."""
+"""Seconds before the one retry, where a busy server names none; what arXiv asks for between two calls."""
 
 LONGEST_WAIT_S = 10.0
-"""A server that wants a longer wait than this gets no second try: the model has better things to do."""
+"""A server that asks for a longer wait is not retried: the model has better things to do."""
 
 Kind = Literal["html", "pdf", "text"]
 
@@ -61,7 +61,7 @@ _TEXTS = ("json", "xml", "tex", "latex", "yaml", "toml", "markdown", "javascript
 
 @dataclass(frozen=True)
 class Downloaded:
-    """What came back: from where in the end, as what, and whether it is all of it."""
+    """The page: its final address, its kind, and whether it was cut."""
 
     url: str
     kind: Kind
@@ -72,7 +72,7 @@ class Downloaded:
 
 @dataclass
 class _Busy(Exception):
-    """A passing refusal, and the seconds to wait."""
+    """A temporary refusal, and the seconds to wait."""
 
     sentence: str
     seconds: float
@@ -86,12 +86,12 @@ class _Moved(Exception):
 
 
 class Downloader:
-    """Asks for pages, one connection each.
+    """Downloads pages, one connection each.
 
     Args:
         allowed: which addresses may be connected to.
-        ports: at which ports.
-        patience: seconds for one page, all in all.
+        ports: on which ports.
+        patience: seconds for one page in total.
     """
 
     def __init__(self, allowed: Callable[[Address], bool], ports: Container[int], patience: float) -> None:
@@ -103,7 +103,7 @@ class Downloader:
         """The page at `address`, or where it redirects to.
 
         Raises:
-            WebError: it may not or cannot be had.
+            WebError: it may not or cannot be downloaded.
         """
         try:
             async with asyncio.timeout(self.patience):
@@ -119,7 +119,7 @@ class Downloader:
                     raise WebError(busy.sentence) from None
         except TimeoutError:
             raise WebError(
-                f"{short(address)} did not answer in full within {self.patience:g} seconds: try another source"
+                f"{short(address)} did not answer completely within {self.patience:g} seconds: try another source"
             ) from None
 
     async def _follow(self, address: str) -> Downloaded:
@@ -131,11 +131,11 @@ class Downloader:
                 try:
                     target = str(url.join(moved.to))
                 except (httpx2.InvalidURL, ValueError):
-                    raise WebError(f"{short(url)} redirects to {moved.to[:200]!r}, which is no address") from None
+                    raise WebError(f"{short(url)} redirects to {moved.to[:200]!r}, which is not an address") from None
                 try:
                     url = check(target, self.ports)
                 except WebError as error:
-                    raise WebError(f"{short(url)} redirects to where nothing is read: {error}") from None
+                    raise WebError(f"{short(url)} redirects to an address that is not allowed: {error}") from None
         raise WebError(f"{short(address)} redirects more than {MOST_REDIRECTS} times: try another source")
 
     async def _ask(self, url: httpx2.URL) -> Downloaded:
@@ -143,9 +143,9 @@ class Downloader:
             async with self._answer(url) as response:
                 return await self._read(url, response)
         except httpx2.DecodingError:
-            raise WebError(f"{short(url)} is packed in a way that cannot be unpacked: try another source") from None
+            raise WebError(f"{short(url)} is compressed in a way that cannot be decoded: try another source") from None
         except httpx2.RemoteProtocolError:
-            raise WebError(f"{short(url)} does not answer as a web server does: try another source") from None
+            raise WebError(f"{short(url)} does not answer like a web server: try another source") from None
         except httpx2.ProxyError as error:
             raise WebError(f"the proxy refused {short(url)}: {error}") from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -154,8 +154,8 @@ class Downloader:
 
     @contextlib.asynccontextmanager
     async def _answer(self, url: httpx2.URL) -> AsyncIterator[httpx2.Response]:
-        """The head of an answer. A client of its own for each: a pooled connection is known by its address only, and
-        would be taken for another name at the same address."""
+        """The head of an answer. Each request has its own client: a pool knows a connection by its address only, and
+        would reuse it for another name at the same address."""
         proxy = _proxy(url)
         addresses = await self._resolve(url, must=proxy is None)
         host = url.host.rstrip(".")
@@ -198,7 +198,7 @@ class Downloader:
         return httpx2.create_ssl_context()  # reading the machine's certificates takes 30 ms: once
 
     async def _resolve(self, url: httpx2.URL, *, must: bool) -> list[Address]:
-        """The addresses to connect to: the first of each family, once all of them are allowed."""
+        """The addresses to connect to: the first of each family, provided that all of them are allowed."""
         try:
             found = await asyncio.get_running_loop().getaddrinfo(url.host, port_of(url), type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
@@ -215,9 +215,11 @@ class Downloader:
         kind, charset = _kind(url, response.headers.get("Content-Type", ""))
         packing = response.headers.get("Content-Encoding", "identity").strip().lower()
         if packing not in ("", "identity", "gzip", "x-gzip", "deflate"):
-            raise WebError(f"{short(url)} is packed as {packing[:20]!r}, which cannot be unpacked: try another source")
+            raise WebError(
+                f"{short(url)} is compressed as {packing[:20]!r}, which cannot be decoded: try another source"
+            )
         body = bytearray()
-        async for piece in response.aiter_bytes():  # unpacked a mebibyte at a time: a bomb stops at the next line
+        async for piece in response.aiter_bytes():  # decompressed a mebibyte at a time: a bomb stops two lines on
             body += piece
             if kind is None and len(body) >= len(_PDF):
                 kind = _sniffed(url, response, body)
@@ -234,11 +236,11 @@ def _check_status(url: httpx2.URL, response: httpx2.Response) -> None:
     status = response.status_code
     if status in (301, 302, 303, 307, 308) and "Location" in response.headers:
         raise _Moved(response.headers["Location"])
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""  # not the server's own words
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""  # not the server's own text
     said = f"{short(url)} answered {status} {phrase}".rstrip()
     if status in (429, 503):
         wait = response.headers.get("Retry-After", "")
-        raise _Busy(f"{said}: the server is busy; try it later, or another source", _seconds(wait))
+        raise _Busy(f"{said}: the server is busy; try again later, or another source", _seconds(wait))
     if status in (401, 402, 403, 407, 451):
         raise WebError(f"{said}: it is not open to everyone; try another source")
     if status in (404, 410):
@@ -248,15 +250,15 @@ def _check_status(url: httpx2.URL, response: httpx2.Response) -> None:
 
 
 def _seconds(retry_after: str) -> float:
-    """What Retry-After asks for, in seconds; a date is rare there and counts as nothing said."""
+    """The seconds that Retry-After asks for; a date is rare there and is ignored."""
     return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else COME_BACK_S
 
 
 def _kind(url: httpx2.URL, content_type: str) -> tuple[Kind | None, str | None]:
-    """What a page says it is, and its character set. None for what only its first bytes can tell.
+    """The declared kind and character set of a page; None where only its first bytes can tell.
 
     Raises:
-        WebError: it is nothing that can be read as text.
+        WebError: it cannot be read as text.
     """
     name, *parameters = (part.strip() for part in content_type.lower().split(";"))
     charset = next((p.removeprefix("charset=").strip("\"' ") for p in parameters if p.startswith("charset=")), None)
@@ -273,7 +275,7 @@ def _kind(url: httpx2.URL, content_type: str) -> tuple[Kind | None, str | None]:
 
 
 def _sniffed(url: httpx2.URL, response: httpx2.Response, body: bytearray) -> Kind:
-    """What a page is that does not say so: a PDF, or text where nothing at all was said."""
+    """The kind of a page that does not declare it: a PDF, or text where there is no Content-Type at all."""
     if body.startswith(_PDF):
         return "pdf"
     if "Content-Type" in response.headers:
@@ -282,7 +284,7 @@ def _sniffed(url: httpx2.URL, response: httpx2.Response, body: bytearray) -> Kin
 
 
 def _refused(url: httpx2.URL, name: str) -> str:
-    name = name if re.fullmatch(r"[\w.+-]{1,40}/[\w.+-]{1,80}", name) else "of a kind without a proper name"
+    name = name if re.fullmatch(r"[\w.+-]{1,40}/[\w.+-]{1,80}", name) else "of an unnamed kind"
     return f"{short(url)} is {name}: only HTML, PDF and text can be read"
 
 
@@ -301,6 +303,6 @@ def _host_header(url: httpx2.URL) -> str:
 
 
 def short(url: httpx2.URL | str) -> str:
-    """An address for a sentence: a stranger's may be of any length."""
+    """An address, cut for a message: it may be of any length."""
     text = str(url)
     return text if len(text) <= 200 else text[:199] + "…"

@@ -1,10 +1,10 @@
-"""What a stranger's bytes say: the text of a web page, a PDF or a plain file. Started as a process of its own.
+"""The text in untrusted bytes: of a web page, a PDF or a plain file. Runs as a process of its own.
 
     python -P reading.py KIND SECONDS CHARSET < bytes > text
 
-The parsers for such files are large, and a file made for it can keep them busy for ever or fill the memory. So they
-run here, bounded in time and memory, with nothing of the supervisor's environment; the supervisor itself never loads
-them. It opens no connection and no file. The exit status says what the output is: 0, the text; `SENTENCE`, one sentence
+The parsers for such files are large, and a malicious file can keep them busy for ever or exhaust the memory. So they
+run here, with limits on time and memory and without the supervisor's environment; the supervisor itself never loads
+them. It opens no connection and no file. The exit status says what the output is: 0, the text; `SENTENCE`, a sentence
 that says why there is none.
 """
 
@@ -17,13 +17,13 @@ import sys
 from io import BytesIO
 
 SENTENCE = 3
-"""Exit status for: what is printed is a sentence, not a text."""
+"""Exit status if the output is a sentence instead of the text."""
 
 MEMORY = 1 << 30
 """Bytes of address space; the libraries take a fifth of it."""
 
 LONGEST = 1_000_000
-"""Characters of a text, a book of 400 pages; more is cut, and said."""
+"""Characters of a text, a book of 400 pages; more is cut, with a note."""
 
 CUT = "\n\n[cut here: the rest is left out]"
 
@@ -33,7 +33,7 @@ _DECLARED = re.compile(
 
 
 class Unreadable(Exception):
-    """There is no text to be had; the message is a sentence without its subject."""
+    """There is no text to read; the message is a sentence without its subject."""
 
 
 def text_of_html(data: bytes, charset: str) -> str:
@@ -50,7 +50,7 @@ def text_of_html(data: bytes, charset: str) -> str:
     )
     text = text or trafilatura.html2txt(page)
     if not text or not text.strip():
-        raise Unreadable("has no text, or only makes it with JavaScript, which is not run: try another source")
+        raise Unreadable("has no text without JavaScript, which is not run: try another source")
     metadata = trafilatura.extract_metadata(page)
     title = metadata.title if metadata else None
     return f"# {title}\n\n{text}" if title and title not in text[: 2 * len(title) + 10] else text
@@ -60,7 +60,7 @@ def text_of_pdf(data: bytes, charset: str) -> str:
     """The text of a PDF, page after page.
 
     Raises:
-        Unreadable: it is encrypted, broken, or only pictures.
+        Unreadable: it is encrypted, broken, or has only pictures.
     """
     import pypdf
     from pypdf.errors import DependencyError, PyPdfError
@@ -68,14 +68,14 @@ def text_of_pdf(data: bytes, charset: str) -> str:
     try:
         reader = pypdf.PdfReader(BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
-            raise Unreadable("is a PDF that wants a password: try another source")
+            raise Unreadable("is a PDF with a password: try another source")
         pages, length, unread = [], 0, 0
         for page in reader.pages:
             try:
                 pages.append(page.extract_text().strip())
             except DependencyError:
                 raise
-            except Exception:  # pypdf raises what it stumbles over, and one bad page need not spoil the others
+            except Exception:  # pypdf raises anything, and one bad page need not spoil the others
                 pages.append("[a page that cannot be read]")
                 unread += 1
             length += len(pages[-1])
@@ -93,13 +93,13 @@ def text_of_pdf(data: bytes, charset: str) -> str:
 
 
 def text_of_text(data: bytes, charset: str) -> str:
-    """A plain file, as it stands.
+    """A plain file, unchanged.
 
     Raises:
-        Unreadable: it is empty, or no text.
+        Unreadable: it is empty, or not text.
     """
     if b"\0" in data[:4096] and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise Unreadable("says that it is text and is not: try another source")
+        raise Unreadable("claims to be text and is not: try another source")
     text = decode(data, charset)
     if not text.strip():
         raise Unreadable("is empty: try another source")
@@ -107,7 +107,7 @@ def text_of_text(data: bytes, charset: str) -> str:
 
 
 def decode(data: bytes, charset: str = "", *, markup: bool = False) -> str:
-    """Bytes as text: by their byte-order mark, what the server said, what the page says, as UTF-8, or by a guess.
+    """Bytes as text: by byte-order mark, by what the server or the page declares, as UTF-8, or by a guess.
 
     Never fails: what cannot be decoded is replaced.
     """
@@ -120,7 +120,7 @@ def decode(data: bytes, charset: str = "", *, markup: bool = False) -> str:
             return data.decode(name, "replace")
     found = _DECLARED.search(data[:2048]) if markup else None
     for declared in (charset, found[1].decode("ascii") if found else ""):
-        # Browsers take the first for the second, and so pages are written (WHATWG, Encoding, 4.2).
+        # Browsers read Latin-1 as cp1252, and pages rely on it (WHATWG, Encoding, 4.2).
         name = "cp1252" if declared.lower() in ("iso-8859-1", "latin1", "latin-1", "us-ascii", "ascii") else declared
         with contextlib.suppress(LookupError, ValueError):
             if name:
@@ -137,7 +137,7 @@ def decode(data: bytes, charset: str = "", *, markup: bool = False) -> str:
 
 
 def bound(seconds: int) -> None:
-    """Let this process die rather than take more: its time ends even where whoever started it is gone."""
+    """Limit this process; its time ends even if the process that started it is gone."""
     for what, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)):
         # macOS knows no limit of address space.
         with contextlib.suppress(ValueError, OSError):
@@ -151,7 +151,7 @@ READERS = {"html": text_of_html, "pdf": text_of_pdf, "text": text_of_text}
 def main(kind: str, seconds: str, charset: str) -> int:
     """Read standard input, print its text. Returns the exit status."""
     bound(int(seconds))
-    logging.disable(logging.CRITICAL)  # the libraries warn of every oddity of a stranger's file
+    logging.disable(logging.CRITICAL)  # the libraries warn about every oddity of a file
     try:
         said, status = READERS[kind](sys.stdin.buffer.read(), charset), 0
     except Unreadable as why:

@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from loop.journal import Journal
-from loop.researchers import UnknownResearcher, check, first_word
 from loop.researchers.agents.command import Command
+from loop.researchers.agents.command_line import UnknownResearcher, first_word
 from loop.researchers.protocol import Unusable
+from loop.researchers.registry import check
 from loop.study import events as e
 from loop.study.state import Study
 from loop.workspace import Workspace, supervise
@@ -134,7 +135,7 @@ async def test_a_forbidden_file_is_rejected_by_its_name_and_kept_in_git(agents: 
 async def test_strays_are_told_and_left_out(agents: Agents) -> None:
     study = await agents.work_with(IMPROVE + "mkdir cache; touch cache/a cache/b notes.md\n")
     assert study.experiments[1].verdict == "kept"
-    assert "(no part of the proposal: cache/, notes.md)" in agents.thoughts()
+    assert "(not part of the proposal: cache/, notes.md)" in agents.thoughts()
     assert git(agents.root, "ls-tree", "--name-only", study.branch).split() == ["other.txt", "program.md", "run.sh"]
 
 
@@ -225,7 +226,7 @@ async def test_a_flood_is_shown_in_part_and_harms_nothing(agents: Agents) -> Non
     study = await agents.work_with(flood + IMPROVE + CLOSE)
     assert study.experiments[1].title == "one less"
     assert len(agents.thoughts()) < 2 * 210_000
-    assert agents.thoughts().count("(it says more than is shown here)") == 2
+    assert agents.thoughts().count("(the rest is not shown here)") == 2
     assert (agents.root / ".looptop" / "journal.db").stat().st_size < 4_000_000
 
 

@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
+from loop.researchers.agents.agent_events import ToolUse, Usage
 from loop.researchers.agents.closing import Closing, closing, title_of
-from loop.researchers.agents.dialects import Tool, Usage
-from loop.researchers.agents.listener import LONGEST_LINE, Listener, Said, Words
+from loop.researchers.agents.listener import LONGEST_LINE, Listener, Shown, Words
 
 
 def jsonl(*lines: dict[str, Any]) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
-def listen(data: bytes, *more: tuple[float, bytes]) -> tuple[str, list[Tool], list[Usage], str]:
+def listen(data: bytes, *more: tuple[float, bytes]) -> tuple[str, list[ToolUse], list[Usage], str]:
     """What is shown of some output: the words, the tools, the costs; and the final message."""
     listener = Listener()
-    said: list[Said] = listener.feed(data, 0.0)
+    said: list[Shown] = listener.feed(data, 0.0)
     for at, piece in more:
         said += listener.feed(piece, at)
     said += listener.finish(more[-1][0] if more else 0.0)
     words = "".join(one.text for one in said if isinstance(one, Words))
-    tools = [one for one in said if isinstance(one, Tool)]
+    tools = [one for one in said if isinstance(one, ToolUse)]
     return words, tools, [one for one in said if isinstance(one, Usage)], listener.final
 
 
@@ -60,7 +60,7 @@ def test_claude_code_thinks_uses_tools_and_says_what_it_cost() -> None:
     after = jsonl(bash_result(), claude({"type": "text", "text": "Done.\ntitle: wider"}), RESULT)
     words, tools, costs, final = listen(before, (2.5, after))
     assert words == "Hm.\nDone.\ntitle: wider\n"
-    assert tools == [Tool("Bash: python train.py", "val_bpb: 1.0…", 2.5)]
+    assert tools == [ToolUse("Bash: python train.py", "val_bpb: 1.0…", 2.5)]
     assert costs == [Usage(read=1110, cached=1000, written=50, usd=0.31, model="claude-x")]
     assert final == "Done.\ntitle: wider\n"
 
@@ -86,7 +86,7 @@ def test_claude_code_that_is_ended_early_still_says_what_its_messages_took() -> 
     first, again = claude(BASH, input_tokens=3, output_tokens=1), claude(BASH, input_tokens=3, output_tokens=9)
     _, tools, costs, _ = listen(jsonl(INIT, first, again))
     assert costs == [Usage(read=3, written=9, model="claude-x")]
-    assert tools == [Tool("Bash: python train.py", "no result", 0.0)]
+    assert tools == [ToolUse("Bash: python train.py", "no result", 0.0)]
 
 
 def test_claude_code_that_fails_says_why() -> None:
@@ -124,7 +124,7 @@ def test_codex_runs_commands_changes_files_and_counts_tokens() -> None:
         ),
     )
     assert words == "**Wider**\nLooking.\ntitle: wider\n(error: usage limit)\n"
-    assert tools == [Tool("bash -lc 'ls'", "exit code 2: ls: no", 1.5), Tool("update train.py", "completed", 0.0)]
+    assert tools == [ToolUse("bash -lc 'ls'", "exit code 2: ls: no", 1.5), ToolUse("update train.py", "completed", 0.0)]
     assert costs == [Usage(read=100, cached=60, written=20, reasoning=5)]
     assert final.startswith("title: wider\n")
 
@@ -154,7 +154,7 @@ def test_gemini_cli_streams_its_answer_in_pieces() -> None:
     )
     assert words == "I will look.\ntitle: wider\n"
     assert final == "title: wider"
-    assert tools == [Tool("read_file: train.py", "failed: not there", 0.5)]
+    assert tools == [ToolUse("read_file: train.py", "failed: not there", 0.5)]
     assert costs == [Usage(read=100, cached=40, written=30, model="gemini-x")]
 
 
@@ -185,7 +185,7 @@ def test_opencode_tells_each_tool_once_it_has_ended() -> None:
     ]
     words, tools, costs, final = listen(jsonl(*lines))
     assert words == "Looking.\ntitle: wider\n(error: overloaded)\n"
-    assert tools == [Tool("edit: train.py", "ok", 0.7), Tool("bash: ls", "failed: denied", 0.0)]
+    assert tools == [ToolUse("edit: train.py", "ok", 0.7), ToolUse("bash: ls", "failed: denied", 0.0)]
     assert costs[0] == Usage(read=111, cached=100, written=7, reasoning=2, usd=0.01)
     assert costs[1].usd is None, "it says 0 where it knows no price"
     assert final.startswith("title: wider\n")
@@ -218,7 +218,7 @@ def test_cursor_tells_tools_by_their_kind() -> None:
         ),
     )
     assert words == "Hm, well.\ntitle: wider\n"
-    assert tools == [Tool("shell: ls", "a", 1.0)]
+    assert tools == [ToolUse("shell: ls", "a", 1.0)]
     assert costs == [Usage(read=90, cached=50, written=5, model="auto")]
     assert final == "title: wider\n"
 
@@ -283,7 +283,7 @@ def test_odd_lines_are_no_accident(line: bytes) -> None:
         match one:
             case Usage():
                 assert one.read >= 0 and one.written >= 0 and (one.usd is None or one.usd >= 0)
-            case Tool():
+            case ToolUse():
                 assert one.seconds >= 0 and len(one.intent) <= 160 and len(one.result) <= 160
 
 

@@ -253,14 +253,14 @@ def test_what_ran_out_of_memory_is_stayed_away_from_like_a_crash() -> None:
     failed = Experiment(1, "automl", "t", "h", "", 0, {"params": {"A": 2}, "was": {"A": 1}, "parent": 0}, 1.0)
     baseline.verdict, failed.verdict = "kept", "out_of_memory"
     found = read([baseline, failed], 0, {"A": 1}, Contract())
-    assert [trial.standing for trial in found if trial.id == 1] == ["failed"]
+    assert [trial.state for trial in found if trial.id == 1] == ["failed"]
 
 
 def test_a_result_that_changes_is_told_anew() -> None:
     span = around(find("RATE = 0.1")[0])
     base = Trial(0, {"RATE": 0.1}, {}, "measured", 3.0, None, True, None)
     flying = Trial(1, {"RATE": 0.2}, {"RATE": 0.1}, "open", None, None, False, 0)
-    landed = altered(flying, standing="measured", metric=2.0)
+    landed = altered(flying, state="measured", metric=2.0)
     fresh, used = Tpe("min", {"RATE": span}, 0), Tpe("min", {"RATE": span}, 0)
     fresh.tell([base, landed])
     for trials in ([base], [base, flying], [base, altered(landed, metric=9.0)], [base, landed]):

@@ -74,7 +74,7 @@ def test_a_process_that_somebody_killed_is_begun_anew_and_knows_everything(estim
     estimator.ask(["RATE"], 1)
     (process,) = set(children()) - before
     os.kill(process, signal.SIGKILL)
-    with pytest.raises(EstimatorEnded, match=r"ended before it answered .*started anew"):
+    with pytest.raises(EstimatorEnded, match=r"ended before it answered .*started again"):
         estimator.ask(["RATE"], 2)
     assert estimator.ask(["RATE"], 2) == here(TRIALS, 2)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loop.researchers.automl.focus import Focus, hear
+from loop.researchers.automl.focus import Focus, interpret
 
 NAMES = ("DEPTH", "MATRIX_RATE", "CLIP", "train.py:WIDTH")
 
@@ -10,7 +10,7 @@ NAMES = ("DEPTH", "MATRIX_RATE", "CLIP", "train.py:WIDTH")
 def after(*texts: str) -> Focus:
     focus = Focus()
     for text in texts:
-        focus, _ = hear(text, NAMES, focus)
+        focus, _ = interpret(text, NAMES, focus)
     return focus
 
 
@@ -46,7 +46,7 @@ def test_names_are_understood(text: str, focus: Focus) -> None:
 
 @pytest.mark.parametrize("text", ["try more depth", "be bolder", "", "LAYERS up", "clip the wings of the optimiser"])
 def test_words_without_a_name_change_nothing_and_are_told_so(text: str) -> None:
-    focus, answer = hear(text, NAMES, only("CLIP"))
+    focus, answer = interpret(text, NAMES, only("CLIP"))
     assert focus == only("CLIP")
     assert "names no constant" in answer or "name no constant" in answer
 
@@ -60,9 +60,9 @@ def test_words_add_up_until_told_otherwise() -> None:
 
 
 def test_the_answer_says_what_holds_now() -> None:
-    _, answer = hear("focus on CLIP and DEPTH", NAMES, frozen("MATRIX_RATE"))
+    _, answer = interpret("focus on CLIP and DEPTH", NAMES, frozen("MATRIX_RATE"))
     assert answer == "I search only CLIP and DEPTH until told otherwise, and I leave MATRIX_RATE as it is."
-    _, answer = hear("unfreeze DEPTH", NAMES, frozen("DEPTH"))
+    _, answer = interpret("unfreeze DEPTH", NAMES, frozen("DEPTH"))
     assert answer == "I search all constants again."
 
 

@@ -50,7 +50,7 @@ def test_seven_hundred_experiments_fit_with_every_title() -> None:
     for path_text in briefing(experiments).files.values():
         assert path_text in parts.page
     assert notes[0] in parts.page and notes[-1] in parts.page
-    assert "for want of room" not in parts.page
+    assert "for lack of space" not in parts.page
 
 
 @pytest.mark.parametrize("count", [0, 3, 100, 1000, 2000])
@@ -60,7 +60,7 @@ def test_no_number_of_experiments_is_too_many(count: int) -> None:
     assert total(parts) <= LIMIT
     judged = {x.id for x in experiments if x.verdict is not None}
     if count > 1000:  # then some go, and the text says how many
-        gone = re.search(r"^(\d+) experiments are left out for want of room", parts.page, re.MULTILINE)
+        gone = re.search(r"^(\d+) experiments are left out for lack of space", parts.page, re.MULTILINE)
         assert gone and int(gone[1]) == len(judged - numbers(parts.page))
     else:
         assert numbers(parts.page) >= judged
@@ -123,7 +123,7 @@ def test_a_file_that_is_too_long_keeps_its_head_and_tail() -> None:
 
 def test_what_finds_no_room_is_named() -> None:
     parts = for_model(briefing(history(30), words=("do less",)), 1100, "llm")
-    assert "Left out here for want of room: " in parts.page
+    assert "Left out here for lack of space: " in parts.page
     assert "Propose experiment #31" in parts.page
 
 
@@ -134,7 +134,7 @@ def test_a_table_without_room_sheds_the_oldest_discarded_first() -> None:
     assert all(f"#{x.id} {x.title} | " in whole and x.hypothesis in whole for x in experiments if x.verdict)
     small = table(experiments, contract_of(), 1500)
     assert tokens(small) <= 1500
-    assert "experiments are left out for want of room, the oldest discarded ones first." in small
+    assert "experiments are left out for lack of space, the oldest discarded ones first." in small
     assert all(x.id in numbers(small) for x in kept)
     discarded = [x.id for x in experiments if x.verdict == "discarded"]
     assert discarded[0] not in numbers(small)

@@ -143,11 +143,11 @@ async def test_an_address_that_answers_with_pages_is_told_so() -> None:
 
 
 async def test_a_refusal_of_this_very_conversation_is_a_fault_and_not_a_wait() -> None:
-    from loop.researchers.llm.faults import Declined
+    from loop.researchers.llm.faults import RequestRefused
 
     with Endpoint(Fault(400, "messages: roles must alternate"), PROPOSED) as endpoint:
         researcher = model(endpoint.url)
-        with pytest.raises(Declined, match="roles must alternate"):
+        with pytest.raises(RequestRefused, match="roles must alternate"):
             await researcher.propose(briefing(), Spoken())
         assert (await researcher.propose(briefing(), Spoken())).edits
 

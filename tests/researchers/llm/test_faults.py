@@ -6,8 +6,16 @@ import httpx2
 import openai
 import pytest
 
-from loop.researchers.llm.conversation import Cut
-from loop.researchers.llm.faults import NO_QUOTA_S, Declined, NotTaken, Passing, TooLong, explain, retry_after
+from loop.researchers.llm.conversation import IncompleteStream
+from loop.researchers.llm.faults import (
+    NO_QUOTA_S,
+    ContextTooLong,
+    RequestRefused,
+    TransientError,
+    UnsupportedParameter,
+    explain,
+    retry_after,
+)
 from loop.researchers.protocol import Unusable
 
 WHERE = "http://localhost:8000/v1"
@@ -39,7 +47,7 @@ def status(code: int, body: object, **headers: str) -> Exception:
     ],
 )
 def test_a_context_that_is_too_small_is_known_by_many_words(message: str, code: str | None) -> None:
-    assert isinstance(status(400, {"message": message, "code": code}), TooLong)
+    assert isinstance(status(400, {"message": message, "code": code}), ContextTooLong)
 
 
 @pytest.mark.parametrize(
@@ -55,17 +63,17 @@ def test_a_context_that_is_too_small_is_known_by_many_words(message: str, code: 
 )  # fmt: skip
 def test_what_an_endpoint_does_not_take_is_named(message: str, param: str | None, parameter: str) -> None:
     found = status(400, {"message": message, "param": param})
-    assert isinstance(found, NotTaken) and found.parameter == parameter
+    assert isinstance(found, UnsupportedParameter) and found.parameter == parameter
 
 
 def test_a_server_that_blames_itself_for_having_no_tools_is_understood() -> None:
     found = status(500, {"code": 500, "message": "tools param requires --jinja flag", "type": "server_error"})
-    assert isinstance(found, NotTaken) and found.parameter == "tools"
+    assert isinstance(found, UnsupportedParameter) and found.parameter == "tools"
 
 
 def test_another_bad_request_is_declined_with_its_words() -> None:
     found = status(400, {"message": "messages: roles must\nalternate \x1b[31mred"})
-    assert isinstance(found, Declined) and "roles must alternate red" in str(found)
+    assert isinstance(found, RequestRefused) and "roles must alternate red" in str(found)
 
 
 def test_a_key_that_is_rejected_names_what_to_mend() -> None:
@@ -75,7 +83,7 @@ def test_a_key_that_is_rejected_names_what_to_mend() -> None:
 
 
 def test_a_proxy_that_forbids_passes() -> None:
-    assert isinstance(status(403, "<html><title>Attention Required!</title></html>"), Passing)
+    assert isinstance(status(403, "<html><title>Attention Required!</title></html>"), TransientError)
 
 
 def test_a_model_that_is_not_there_and_a_wrong_address_are_told_apart() -> None:
@@ -87,15 +95,15 @@ def test_a_model_that_is_not_there_and_a_wrong_address_are_told_apart() -> None:
 
 def test_a_busy_endpoint_says_how_long_to_wait() -> None:
     found = status(429, {"message": "slow down"}, **{"retry-after": "30"})
-    assert isinstance(found, Passing) and found.after == 30
-    assert isinstance(other := status(429, {"message": "slow down"}), Passing) and other.after is None
+    assert isinstance(found, TransientError) and found.after == 30
+    assert isinstance(other := status(429, {"message": "slow down"}), TransientError) and other.after is None
     broke = status(429, {"message": "You exceeded your current quota", "code": "insufficient_quota"})
-    assert isinstance(broke, Passing) and broke.after == NO_QUOTA_S and "no quota left" in str(broke)
+    assert isinstance(broke, TransientError) and broke.after == NO_QUOTA_S and "no quota left" in str(broke)
 
 
 @pytest.mark.parametrize("code", [408, 409, 500, 502, 503, 529])
 def test_what_the_server_cannot_help_passes(code: int) -> None:
-    assert isinstance(status(code, {"message": "oops"}), Passing)
+    assert isinstance(status(code, {"message": "oops"}), TransientError)
 
 
 def test_a_page_instead_of_an_answer_is_told_by_its_title() -> None:
@@ -104,13 +112,13 @@ def test_a_page_instead_of_an_answer_is_told_by_its_title() -> None:
 
 def test_silence_and_breaks_pass() -> None:
     for error in (
-        Cut(True),
-        Cut(False),
+        IncompleteStream(True),
+        IncompleteStream(False),
         openai.APITimeoutError(REQUEST),
         TimeoutError(),
         openai.APIConnectionError(request=REQUEST),
     ):
-        assert isinstance(explain(error, WHERE, "m"), Passing)
+        assert isinstance(explain(error, WHERE, "m"), TransientError)
 
 
 def test_waiting_times_come_as_seconds_milliseconds_or_a_date() -> None:

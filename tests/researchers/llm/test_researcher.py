@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from loop.researchers.llm import researcher as llm
-from loop.researchers.protocol import NothingLeft, Unusable
+from loop.researchers.protocol import NothingLeft, ProposalFailed, Unusable
 from tests.endpoint import Answer, Endpoint, Request
 from tests.researchers.llm.talks import EDIT, PROPOSE, PROPOSED, TRAIN, altered, briefing, experiment, model
 from tests.researchers.spoken import Shelf, Spoken
@@ -214,17 +214,17 @@ async def test_what_comes_after_the_proposal_is_not_carried_out() -> None:
 async def test_a_model_that_never_proposes_is_bounded_and_at_last_a_person_is_called() -> None:
     with Endpoint(Answer(text="Let me think about it.")) as endpoint:
         researcher = model(endpoint.url)
-        for _ in range(llm.FRUITLESS - 1):
-            with pytest.raises(llm.Fruitless, match="used no tool"):
+        for _ in range(llm.GIVE_UP_AFTER - 1):
+            with pytest.raises(ProposalFailed, match="used no tool"):
                 await researcher.propose(briefing(), Spoken())
-        with pytest.raises(Unusable, match="came to no proposal in 4 conversations"):
+        with pytest.raises(Unusable, match="made no proposal in 4 conversations"):
             await researcher.propose(briefing(), Spoken())
-    assert len(endpoint.requests) == llm.FRUITLESS * (llm.IDLE + 1)
+    assert len(endpoint.requests) == llm.GIVE_UP_AFTER * (llm.IDLE + 1)
 
 
 async def test_a_model_that_only_looks_is_bounded_and_told_before() -> None:
     looks, why = Answer(calls=(("list_experiments", {}),)), f"no proposal in {llm.TURNS} answers"
-    with Endpoint(looks) as endpoint, pytest.raises(llm.Fruitless, match=why):
+    with Endpoint(looks) as endpoint, pytest.raises(ProposalFailed, match=why):
         await model(endpoint.url).propose(briefing(), Spoken())
     assert len(endpoint.requests) == llm.TURNS
     assert "4 answers left" in endpoint.requests[-1].text and "4 answers left" not in endpoint.requests[-6].text
@@ -293,7 +293,7 @@ async def test_a_crash_goes_back_to_its_conversation_twice_at_most() -> None:
     assert "RuntimeError: shapes" in told.text and "give_up" in told.tools
     short = endpoint.requests[2].text
     assert "has no number: it ran out of memory: ran out of GPU memory: 79.0 of 80.0 GiB were in use." in short
-    assert "It has to hold less memory than the reason says was used." in short
+    assert "It has to use less memory than the reason says was used." in short
     assert len(told.messages) > len(endpoint.requests[0].messages), "the same conversation"
     assert len(endpoint.requests[3].messages) == len(endpoint.requests[0].messages), "then a fresh one"
 

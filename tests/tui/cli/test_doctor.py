@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from loop.errors import UserError
 from loop.workspace import Workspace, supervise
 from tests.recovery.test_recovery import Hurt, hurt, ran
-from tui.cli import study_checks
+from tui.cli import checks
 from tui.cli.main import app
 from tui.cli.open_study import Refused
 
@@ -28,7 +28,7 @@ def refused(root: Path, *arguments: str) -> str:
 
 def test_a_mending_tells_what_it_found_and_a_second_one_nothing(hurt: Hurt) -> None:
     hurt.git("update-ref", "-d", "refs/looptop/test/2")
-    (line,) = (finding.line() for finding in study_checks.examine(hurt.root) if finding.what == "recovery")
+    (line,) = (check.line() for check in checks.study(hurt.root) if check.what == "recovery")
     assert line == (
         "– recovery    the ref of experiment 2 is gone; the next start mends that, or `looptop doctor --mend`"
     )
@@ -47,8 +47,8 @@ def test_a_mending_tells_what_it_found_and_a_second_one_nothing(hurt: Hurt) -> N
 def test_a_rebuild_prints_what_came_back_and_names_what_did_not(hurt: Hurt) -> None:
     for path in (hurt.root / ".looptop").glob("journal.db*"):
         path.unlink()
-    (finding,) = study_checks.examine(hurt.root)
-    assert finding.said == "no journal here, and git knows test" and "`looptop doctor --rebuild`" in finding.remedy
+    (check,) = checks.study(hurt.root)
+    assert check.said == "no journal here, and git knows test" and "`looptop doctor --rebuild`" in check.remedy
     lines = looptop(hurt.root, "--rebuild").splitlines()
     assert lines[0] == ("the journal of test was made anew: experiments 0 to 4 from git; experiment 4 is the champion")
     assert "not restored: the notebook" in lines

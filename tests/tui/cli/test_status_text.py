@@ -1,10 +1,11 @@
 """What a plain terminal is told of troubles, pins, a person's own edit and what it has cost."""
 
+from loop.reporting.summary import status
 from loop.study import events as e
 from loop.study.state import Trouble
 from tests.stories import Story
 from tui.cli.event_lines import line
-from tui.cli.status_text import status, status_lines
+from tui.cli.status_text import status_lines
 from tui.render.troubles import trouble_words
 
 
@@ -41,7 +42,7 @@ def test_status_says_what_confines_the_runs_as_long_as_any_can_start() -> None:
 
 def test_an_unknown_price_is_not_zero() -> None:
     study = Story().tell(e.Spent(researcher="llm", tokens=900)).study()
-    assert "  spent 900 tokens (price not known)" in status_lines(study, 1, 0.0)
+    assert "  spent 900 tokens (price unknown)" in status_lines(study, 1, 0.0)
 
 
 def test_a_trouble_takes_the_room_it_has() -> None:

@@ -366,7 +366,7 @@ def test_what_is_too_long_for_osc_52_goes_into_a_file(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize(
     ("key", "suffix", "has"),
-    [("s", "svg", "<svg"), ("t", "txt", "h100-a"), ("r", "tsv", "commit\tval_bpb"), ("j", "json", '"hypothesis"')],
+    [("s", "svg", "<svg"), ("t", "txt", "h100-a"), ("v", "tsv", "commit\tval_bpb"), ("j", "json", '"hypothesis"')],
 )
 async def test_exporting_writes_a_file_and_says_where(workspace: Path, key: str, suffix: str, has: str) -> None:
     async with opened(workspace) as (app, pilot):

@@ -6,13 +6,16 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from string import ascii_lowercase
 
 from textual.app import SuspendNotSupported
 
-from loop.reporting import table
+from loop.reporting.exporters import EXPORTERS
 from tui.cockpit import clipboard
 from tui.cockpit.shell import Shell
+from tui.model.commands import SCREEN_FORMS
 from tui.render import screenshot
 from tui.render.text import clean, one_line
 from tui.screens.confirm import Choice
@@ -138,14 +141,10 @@ class ExportActions(Shell, inherit_bindings=False):
 
     def action_export(self) -> None:
         view = (self.sheet or self.panel).view
-        choices: list[Choice] = [
-            ("s", "s", f"the screen as it is ({view}), as a picture: SVG"),
-            ("t", "t", f"the screen as it is ({view}), as text"),
-            ("r", "r", "the results as results.tsv, as autoresearch has it"),
-            ("c", "c", "the results as CSV"),
-            ("j", "j", "the results as JSON"),
-        ]
-        forms = {"s": "svg", "t": "text", "r": "tsv", "c": "csv", "j": "json"}
+        helps = {name: f"{help} ({view})" for name, help in SCREEN_FORMS.items()}
+        helps |= {name: f"the results as {row.help}" for name, row in EXPORTERS.items()}
+        forms = dict(zip(_letters(helps), helps, strict=True))
+        choices: list[Choice] = [(key, key, helps[name]) for key, name in forms.items()]
 
         def answer(key: str) -> None:  # the question has to be off the screen before a picture is taken
             self.call_after_refresh(lambda: self.export(forms[key]))
@@ -154,15 +153,16 @@ class ExportActions(Shell, inherit_bindings=False):
         self.confirm("Export what?", where, choices, answer)
 
     def export(self, form: str, path: str = "") -> None:
-        """Write the screen (svg, text) or the results (tsv, csv, json) to a file, and say where it is."""
+        """Write the screen or the results to a file, and say where it is."""
         rows, stem = self.screen._compositor.render_strips(), self.active
         if form == "svg":
-            text = screenshot.svg(rows, self.size.width, self.palette, one_line(self.known.study.tag))
+            text, suffix = screenshot.svg(rows, self.size.width, self.palette, one_line(self.known.study.tag)), "svg"
         elif form == "text":
-            text = "\n".join(row.text.rstrip() for row in rows) + "\n"
+            text, suffix = "\n".join(row.text.rstrip() for row in rows) + "\n", "txt"
         else:
-            text, stem = table.table(self.known.study, form), "results"  # type: ignore[arg-type]
-        name = f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.{'txt' if form == 'text' else form}"
+            row = EXPORTERS[form]
+            text, stem, suffix = row.write(self.known.study, self.journal), "results", row.suffix
+        name = f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.{suffix}"
         target = self.root / path if path else self.exports / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -172,6 +172,14 @@ class ExportActions(Shell, inherit_bindings=False):
             return
         shown = target.relative_to(self.root) if target.is_relative_to(self.root) else target
         self.say(f"wrote {shown} ({len(text.encode()) / 1000:.0f} kB)")
+
+
+def _letters(names: Iterable[str]) -> list[str]:
+    """A key for each name: its first letter that no name before it has taken, else any that is free."""
+    taken: list[str] = []
+    for name in names:
+        taken.append(next(x for x in name.lower() + ascii_lowercase if x.isalnum() and x not in taken))
+    return taken
 
 
 def _run(command: list[str]) -> str:

@@ -1,0 +1,162 @@
+"""A study as data for scripts, and what it has come to in a few sentences. Pure; the layout is the caller's."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from loop.policy import false_discovery, limits
+from loop.reporting.table import flagged
+from loop.study.experiment import Experiment, Run
+from loop.study.state import Study
+
+
+def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
+    """What `looptop status --json` prints; durations in seconds, times in Unix seconds."""
+    supervisor, best, baseline = study.supervisor, study.best, study.baseline
+    return {
+        "state": state(study, pid),
+        "reason": supervisor.reason if supervisor is not None and pid is None else "",
+        "supervisor": {
+            "alive": pid is not None,
+            "pid": pid,
+            "host": supervisor.host if supervisor is not None else None,
+            "slots": list(supervisor.slots) if supervisor is not None else [],
+            "sandbox": supervisor.sandbox or None if supervisor is not None else None,
+        },
+        "study": {
+            "tag": study.tag,
+            "branch": study.branch,
+            "base": study.base,
+            "started_at": study.started_at or None,
+            "hours": study.hours(now if pid is not None else None),
+            "metric": study.contract.metric,
+            "goal": study.contract.goal,
+            "verified": study.contract.verify is not None,
+        },
+        "champion": {
+            "id": best.id if best is not None else None,
+            "metric": best.metric if best is not None else None,
+            "title": best.title if best is not None else None,
+            "commit": best.commit if best is not None else None,
+        },
+        "baseline": {
+            "metric": baseline.metric if baseline is not None else None,
+            "noise": baseline.noise if baseline is not None else None,
+        },
+        "experiments": study.verdicts(),
+        "expected_false": false_discovery.of(study),
+        "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
+        "verifying": [f"{found.id}.{run.number}" for found, run in study.verifying()],
+        "waiting": [experiment.id for experiment in study.experiments.values() if experiment.phase == "waiting"],
+        "limits": {
+            left.name: {"used": left.used, "limit": left.limit, "left": left.left}
+            for left in limits.limits(study, now if pid is not None else None)
+        },
+        "troubles": {
+            name: {"since": one.since, "next_at": one.next_at, "tries": one.tries, "message": one.message}
+            for name, one in study.troubles.items()
+        },
+        "pins": {str(number): text for number, text in study.pins.items()},
+        "edited": [] if study.checkout is None else list(study.checkout.files),
+        "spent": {"tokens": study.tokens, "usd": None if study.usd_unknown else study.usd},
+    }
+
+
+def _running(experiment: Experiment, run: Run, now: float) -> dict[str, Any]:
+    return {
+        "id": experiment.id,
+        "run": run.number,
+        "title": experiment.title,
+        "seconds": max(0.0, now - run.started_at),
+        "budget": run.budget,
+    }
+
+
+def experiment(study: Study, found: Experiment) -> dict[str, Any]:
+    """One experiment, as `looptop experiments --json` prints it."""
+    return {
+        "id": found.id,
+        "parent": found.parent,
+        "title": found.title,
+        "hypothesis": found.hypothesis,
+        "expected": found.expected,
+        "researcher": found.researcher,
+        "phase": found.phase,
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "metric": found.metric,
+        "effect": found.effect,
+        "noise": found.noise,
+        "confidence": found.confidence,
+        "judged_by": found.judged_by or None,
+        "flags": list(flagged(found)),
+        "champion": found.id == study.champion,
+        "runs": [
+            {
+                "run": run.number,
+                "seed": run.seed,
+                "metric": run.metric,
+                "seconds": run.seconds,
+                "outcome": run.outcome,
+                "reason": run.reason,
+                "verified": run.verified,
+                "peak_memory": run.peak_memory,
+                "peak_gpu_memory": run.peak_gpu_memory,
+                "metrics": run.metrics,
+            }
+            for run in found.runs.values()
+        ],
+        "commit": found.commit,
+        "lines_added": found.lines_added,
+        "lines_removed": found.lines_removed,
+    }
+
+
+def state(study: Study, pid: int | None) -> str:
+    """What the loop is doing; a supervisor that ended without recording it has "died"."""
+    if pid is None and study.state in ("baseline", "running", "paused", "no room", "stopping"):
+        return "died"
+    return "starting" if pid is not None and study.state in ("empty", "stopped", "failed") else study.state
+
+
+def change(study: Study, metric: float | None) -> str:
+    """The distance of `metric` from the baseline's, such as `+2.8%`; empty where there is none."""
+    base = study.baseline.metric if study.baseline is not None else None
+    if metric is None or not base:
+        return ""
+    return f"{(metric - base) / abs(base):+.1%}"
+
+
+def claimed(study: Study) -> str:
+    """The remark after a number that only the edited program has measured; empty where a verification has."""
+    return "" if study.contract.verify is not None else " (self-reported)"
+
+
+def sentences(study: Study) -> list[str]:
+    """What the study has come to so far, in one or two sentences; none before the first verdict."""
+    best, baseline = study.best, study.baseline
+    if best is None or baseline is None or baseline.metric is None or best.metric is None:
+        return []
+    if not study.judged():
+        return []
+    kept = [number for number in dict.fromkeys(study.lineage) if number != 0]
+    if not kept:
+        return [
+            f"None of {study.judged()} experiments beat the noise of {baseline.noise or 0:.2g} "
+            f"in {study.contract.metric}; the baseline has {baseline.metric:.6g}."
+        ]
+    lines = [
+        f"{len(kept)} of {study.judged()} experiments kept: {study.contract.metric} went from {baseline.metric:.6g} "
+        f"to {best.metric:.6g} ({change(study, best.metric)}){claimed(study)}; "
+        f"the result is on the branch {study.branch}."
+    ]
+    false = false_discovery.of(study)
+    if false is not None:
+        told = "fewer than 0.1" if false < 0.1 else f"about {false:.1f}"
+        lines.append(f"Of those, {told} are expected to be false, by their confidences and by how many were tried.")
+    return lines
+
+
+def newest(experiments: Iterable[Experiment]) -> Experiment | None:
+    """The experiment that ran last, or that is running."""
+    ran = [found for found in experiments if found.runs]
+    return max(ran, key=lambda found: max(run.started_at for run in found.runs.values()), default=None)

@@ -1,0 +1,121 @@
+"""What a coding agent can tell us in its output, whichever agent it is. Plain data."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MessageStart:
+    """The text that follows belongs to a new message."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A piece of a message, or of its reasoning (`aside`)."""
+
+    text: str
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    """A piece of text that comes again later, as part of a `FullText`."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class FullText:
+    """A whole text, whose pieces may have come before as `TextDelta`."""
+
+    text: str
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class FinalText:
+    """The last message once more, at the end."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class LineEnd:
+    """What follows starts on a new line."""
+
+
+@dataclass(frozen=True)
+class ToolStart:
+    """A tool has started."""
+
+    key: str
+    intent: str
+
+
+@dataclass(frozen=True)
+class ToolEnd:
+    """A tool has ended."""
+
+    key: str
+    result: str
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """A tool that has started and ended."""
+
+    intent: str
+    result: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens and US dollars, as the agent reports them."""
+
+    read: int = 0
+    """Tokens of prompts, cached ones included."""
+    cached: int = 0
+    written: int = 0
+    """Tokens of answers, reasoning included."""
+    reasoning: int = 0
+    usd: float | None = None
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class MessageUsage:
+    """The cost of one message; the sum follows at the end, unless the agent is stopped before."""
+
+    key: str
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class TotalUsage:
+    """The sum of all messages."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class ModelNamed:
+    """The model that is in use."""
+
+    model: str
+
+
+AgentEvent = (
+    MessageStart
+    | Text
+    | TextDelta
+    | FullText
+    | FinalText
+    | LineEnd
+    | ToolStart
+    | ToolEnd
+    | ToolUse
+    | Usage
+    | MessageUsage
+    | TotalUsage
+    | ModelNamed
+)
