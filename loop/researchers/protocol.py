@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from loop.errors import UserError
-from loop.policy.judge import Noise
 from loop.policy.limits import Left
+from loop.policy.noise import Noise
 from loop.study.contract import Contract
 from loop.study.events import GaugeRead, Spent
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ class Work:
     """Files that it made beside those; they are no part of any proposal."""
     refused: str = ""
     """Why its change can be no proposal (a file that is no text, a deleted one), in a sentence."""
-    outcome: str = "finished"
-    """As of a run: "finished", "crashed", "out_of_memory", "timed_out" or "killed"."""
+    outcome: Outcome = Outcome.FINISHED
+    """As of a run."""
     reason: str = ""
     seconds: float = 0.0
     output: str = ""

@@ -10,7 +10,8 @@ from loop.researchers.agents.closing import LONGEST_TEXT, LONGEST_TITLE, closing
 from loop.researchers.agents.dialects import LONGEST_TOLD, Tool, Usage
 from loop.researchers.agents.listener import LONGEST_FINAL, Listener, Words
 from loop.sanitize import plain
-from loop.study.events import Spent, Thought, ToolCalled, decode, encode
+from loop.study.codec import decode, encode
+from loop.study.events import Spent, Thought, ToolCalled
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import NESTED, VALUES, as_bytes, as_json

@@ -1,7 +1,7 @@
 """What a plain terminal is told of troubles, pins, a person's own edit and what it has cost."""
 
 from loop.study import events as e
-from loop.study.state import Trouble
+from loop.study.supervision import Trouble
 from tests.stories import Story
 from tui.cli.event_lines import line
 from tui.cli.status_text import status, status_lines
