@@ -26,6 +26,7 @@ import psutil
 
 from loop.journal import Journal
 from loop.study import events as e
+from loop.study.readings import GpuGauge
 from tests.recorded import record
 
 _START = "import sys; from pathlib import Path; from tui.cockpit.launch import run; sys.exit(run(Path(sys.argv[1])))"
@@ -125,7 +126,7 @@ def live_journal(folder: Path, experiments: int, events: int = 0) -> Journal:
 
 
 def gauge() -> e.GaugeRead:
-    gpu = e.GpuGauge(
+    gpu = GpuGauge(
         index=0, name="GPU", utilisation=80 + time.time() % 19, memory_used=45 * _GB, memory_total=80 * _GB,
         temperature=61, power=600 + time.time() % 50,
     )  # fmt: skip

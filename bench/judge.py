@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 
 from bench.noise import FILE
 from loop.policy.false_discovery import expected_false
-from loop.policy.judge import Noise, judge, pooled, present_noise
+from loop.policy.judge import judge
+from loop.policy.noise import Noise, pooled, present_noise
 from loop.study.contract import Keep
 
 KEPT = (

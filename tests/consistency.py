@@ -16,6 +16,7 @@ from typing import Any, Literal
 import psutil
 
 from loop.lineage import Lineage, LineageError
+from loop.study import codec
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.state import FOLDED, Study, fold
@@ -48,7 +49,7 @@ class Row:
     body: str
 
     def event(self) -> e.Event:
-        return e.Event(self.seq, self.at, self.experiment, self.run, e.decode(self.body))
+        return e.Event(self.seq, self.at, self.experiment, self.run, codec.decode(self.body))
 
 
 def rows_of(path: Path) -> list[Row]:

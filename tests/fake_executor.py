@@ -7,11 +7,12 @@ from loop.machine.gauges import Reading
 from loop.runs.executor import Job, Report, RunListener, RunUsage, StopReason
 from loop.runs.slot import Slot
 from loop.runs.spec import Lost, RunResult
+from loop.study.outcomes import Outcome
 
 
 def ended(outcome: str = "finished", reason: str = "", lost: Lost | None = None, **metrics: float) -> RunResult:
     """How a run ended that printed `metrics`."""
-    return RunResult(outcome, reason, 0, None, 1.0, 1.0, 0, None, 0, metrics, "", lost=lost)  # type: ignore[arg-type]
+    return RunResult(Outcome(outcome), reason, 0, None, 1.0, 1.0, 0, None, 0, metrics, "", lost=lost)
 
 
 class FakeRun:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection
 
 from loop.machine.gauges import USERS_S, Reading
-from loop.study.events import GpuGauge, GpuProcess, GpuUse
+from loop.study.readings import GpuGauge, GpuProcess, GpuUse
 
 
 class FakeGauges:

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loop.journal import Journal
+from loop.study import codec
 from loop.study import events as e
 from loop.study.contract import Contract
+from loop.study.readings import GpuGauge, GpuProcess, GpuUse, RunGauge
 
 START = 1_767_225_600.0
 """2026-01-01 00:00:00 UTC: recorded time never depends on when a test runs."""
@@ -109,7 +111,7 @@ class _Recording:
         """The machine during a run: it is on the first GPU, and somebody else on the last of several."""
         r = self.random
         gpus = tuple(
-            e.GpuGauge(
+            GpuGauge(
                 index=i,
                 name="NVIDIA H100 80GB HBM3",
                 utilisation=r.uniform(84, 99) if i != 5 else None,
@@ -121,10 +123,8 @@ class _Recording:
             for i in range(self.gpus)
         )
         held = (45 * GB, 7 * GB)
-        use = [e.GpuProcess(pid=50_000 + number, memory=held[0], user="ada", command="python", run=f"{number}.{run}")]
-        guest = e.GpuProcess(
-            pid=977, memory=held[1], user="grace", command="python -m ipykernel_launcher -f kernel.json"
-        )
+        use = [GpuProcess(pid=50_000 + number, memory=held[0], user="ada", command="python", run=f"{number}.{run}")]
+        guest = GpuProcess(pid=977, memory=held[1], user="grace", command="python -m ipykernel_launcher -f kernel.json")
         return self.fact(
             e.GaugeRead(
                 cpu=r.uniform(8, 30) if self.gpus else r.uniform(88, 99),
@@ -133,7 +133,7 @@ class _Recording:
                 disk_free=812 * GB,
                 gpus=gpus,
                 runs=(
-                    e.RunGauge(
+                    RunGauge(
                         experiment=number,
                         run=run,
                         memory=int(r.uniform(5.8, 6.2) * GB),
@@ -141,7 +141,7 @@ class _Recording:
                     ),
                 ),
                 gpu_use=tuple(
-                    e.GpuUse(index=i, processes=(use if i == 0 else [guest] if i == self.gpus - 1 else []))  # type: ignore[arg-type]
+                    GpuUse(index=i, processes=(use if i == 0 else [guest] if i == self.gpus - 1 else []))  # type: ignore[arg-type]
                     for i in range(self.gpus)
                 ),
             )
@@ -336,11 +336,11 @@ def record(
     db = sqlite3.connect(path)
     db.executemany(
         "INSERT INTO events(at, kind, experiment, run, body) VALUES (?, ?, ?, ?, ?)",
-        ((at, body.kind, experiment, run, e.encode(body)) for at, body, experiment, run in recording.rows()),
+        ((at, body.kind, experiment, run, codec.encode(body)) for at, body, experiment, run in recording.rows()),
     )
     _write_log(path.parent / "runs" / f"{experiments + 1}.1", recording)
     if stopped:
-        row = (recording.at + 5, "supervisor_stopped", None, None, e.encode(e.SupervisorStopped(reason=stopped)))
+        row = (recording.at + 5, "supervisor_stopped", None, None, codec.encode(e.SupervisorStopped(reason=stopped)))
         db.execute("INSERT INTO events(at, kind, experiment, run, body) VALUES (?, ?, ?, ?, ?)", row)
     db.commit()
     db.close()

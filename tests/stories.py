@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from loop.study import events as e
 from loop.study.contract import Contract
+from loop.study.outcomes import Outcome
 from loop.study.state import Study, fold
 
 
@@ -39,17 +40,17 @@ class Story:
         )
         return self.tell(started, number, run)
 
-    def finish(self, number: int, run: int, value: float | None, outcome: e.Outcome = "finished") -> "Story":
+    def finish(self, number: int, run: int, value: float | None, outcome: str = "finished") -> "Story":
         metrics = {} if value is None else {self.contract.metric: value}
-        return self.tell(e.RunFinished(outcome=outcome, metrics=metrics, seconds=20), number, run)
+        return self.tell(e.RunFinished(outcome=Outcome(outcome), metrics=metrics, seconds=20), number, run)
 
     def runs(self, number: int, values: Iterable[float], first: int = 1) -> "Story":
         for run, value in enumerate(values, first):
             self.start(number, run).finish(number, run, value)
         return self
 
-    def judge(self, number: int, verdict: e.Verdict, metric: float | None = None) -> "Story":
-        self.tell(e.ExperimentJudged(verdict=verdict, reason="because", metric=metric), number)
+    def judge(self, number: int, verdict: str, metric: float | None = None) -> "Story":
+        self.tell(e.ExperimentJudged(verdict=Outcome(verdict), reason="because", metric=metric), number)
         if verdict == "kept":
             self.tell(e.ChampionChanged(commit=f"{number:040d}", metric=metric), number)
         return self

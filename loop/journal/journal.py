@@ -14,7 +14,8 @@ from loop.journal.connect import PATIENCE, open_for_looking, open_for_writing
 from loop.journal.errors import JournalBusy, JournalError, JournalFull, damaged, told
 from loop.journal.wal import wal_size
 from loop.study import aliases
-from loop.study.events import READABLE, STREAM, Body, Event, decode, encode
+from loop.study.codec import decode, encode
+from loop.study.events import READABLE, STREAM, Body, Event
 
 FOLLOW_INTERVAL = 0.08
 """Seconds between two looks of `follow`, so that an event is seen within 100 ms. A look is an indexed query of 3 µs;

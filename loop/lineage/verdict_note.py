@@ -23,13 +23,13 @@ No line but the metric's is a plain number, since an older reader takes the firs
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import cast, get_args
 
 from loop.lineage import Judged
 from loop.policy.run_checks import CLAIM
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment, Run
+from loop.study.outcomes import named
 
 _PAIR = re.compile(r"(\w+) (\S+)")
 _RUN = re.compile(r"seed (-?\d+): (\S+)")
@@ -94,8 +94,8 @@ def _times(run: Run) -> str:
 
 def read(judged: Judged) -> RecordedVerdict | None:
     """What a note says; None where its verdict is none that a study knows."""
-    verdict = judged.verdict.replace(" ", "_")
-    if verdict not in get_args(e.Verdict):
+    verdict = named(judged.verdict.replace(" ", "_"))
+    if verdict is None or not verdict.is_verdict:
         return None
     more = judged.more
     at, _, by = more.get("Judged", "").partition(" s by ")
@@ -103,7 +103,7 @@ def read(judged: Judged) -> RecordedVerdict | None:
     under = dict(_PAIR.findall(more.get("Under", "").replace(",", " ")))
     champion = figures.get("champion", "")
     said = e.ExperimentJudged(
-        verdict=cast(e.Verdict, verdict),
+        verdict=verdict,
         reason=judged.reason,
         metric=judged.value,
         effect=_number(figures.get("effect")),

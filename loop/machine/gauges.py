@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import psutil
 import pynvml
 
-from loop.study.events import GaugeRead, GpuGauge, GpuProcess, GpuUse, RunGauge
+from loop.study.readings import GaugeRead, GpuGauge, GpuProcess, GpuUse, RunGauge
 
 QUICK_S = 1.0  # between two looks at a GPU's utilisation and memory
 SLOW_S = 3.0  # between two looks at its temperature and power

@@ -13,13 +13,15 @@ from loop.machine.gauges import Reading
 from loop.policy import scheduler
 from loop.runs import outcome as ends
 from loop.runs.executor import SUPERVISOR_ENDS, Executor, Job, RunHandle, StopReason
-from loop.runs.local.gpus import usual_others
 from loop.runs.local.machine_faults import BELIEVED
 from loop.runs.output import Sample
 from loop.runs.slot import Slot
 from loop.runs.spec import Lost, RunResult
 from loop.study import events as e
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
+from loop.study.queries import usual_gpu_others
+from loop.study.readings import RunGauge
 from loop.workspace import Workspace
 
 SHORTEST_VERIFICATION = 60.0
@@ -66,14 +68,12 @@ class RunInFlight:
             body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
             self._recorder.stream(body, self.job.experiment, self.job.run)
 
-    def gauge(self) -> e.RunGauge | None:
+    def gauge(self) -> RunGauge | None:
         """What it holds now; None while it is being started."""
         if self.handle is None:
             return None
         use = self.handle.usage()
-        return e.RunGauge(
-            experiment=self.job.experiment, run=self.job.run, memory=use.memory, gpu_memory=use.gpu_memory
-        )
+        return RunGauge(experiment=self.job.experiment, run=self.job.run, memory=use.memory, gpu_memory=use.gpu_memory)
 
 
 class Dispatcher:
@@ -117,7 +117,7 @@ class Dispatcher:
             reason = self._lost_by(running, result, lost)
             finished = ends.finished(study, experiment, result, running.stepping, reason)
             # Before its end is recorded: a supervisor that is killed in between runs it again, and clears it then.
-            if finished.outcome == "lost":
+            if finished.outcome == Outcome.LOST:
                 self._workspace.drop_written(experiment.id, number)
             self._record_end(running, finished)
             await handle.close()  # running until then: an end of the loop waits for it
@@ -169,7 +169,7 @@ class Dispatcher:
         """Record that what goes on of `experiment` by the record, and does not here, is lost."""
         for run in experiment.running():
             if (experiment.id, run.number) not in self._running:
-                lost = e.RunFinished(outcome="lost", reason=f"{reason}{ends.AGAIN}")
+                lost = e.RunFinished(outcome=Outcome.LOST, reason=f"{reason}{ends.AGAIN}")
                 self._recorder.record(lost, experiment.id, run.number)
 
     @property
@@ -190,7 +190,7 @@ class Dispatcher:
     ) -> Job:
         study = self._recorder.study
         assert experiment.commit
-        others = usual_others(study)
+        others = usual_gpu_others(study)
         return Job(experiment.id, number, kind, experiment.commit, study.base, study.contract, seed, deadline, others)
 
     def _starting(self, experiment: Experiment) -> Mapping[int, int]:
@@ -217,13 +217,13 @@ class Dispatcher:
             return "ended with the supervisor"
         if lost is not None:
             return lost.reason
-        return (self._recorder.disk.shortage() or "") if result.outcome == "crashed" else ""
+        return (self._recorder.disk.shortage() or "") if result.outcome == Outcome.CRASHED else ""
 
     def _short_of_memory(self, job: Job, result: RunResult) -> bool:
         """Whether a verification ran out of memory for the first time. It is done again then: what it measures is on
         the disk, and who took the memory may be gone. What runs out twice is too large to be measured here."""
         key = (job.experiment, job.run)
-        if result.outcome != "out_of_memory" or key in self._short:
+        if result.outcome != Outcome.OUT_OF_MEMORY or key in self._short:
             self._short.discard(key)
             return False
         self._short.add(key)
@@ -240,7 +240,7 @@ class Dispatcher:
         job, request = running.job, running.request
         facts: list[tuple[e.Body, int | None, int | None]] = [(end, job.experiment, job.run)]
         others = any(one.request == request for one in self._running.values() if one is not running)
-        if request is not None and not others and not (isinstance(end, e.RunFinished) and end.outcome == "lost"):
+        if request is not None and not others and not (isinstance(end, e.RunFinished) and end.outcome == Outcome.LOST):
             outcome = f"the run of experiment {job.experiment} is ended"
             facts.append((e.RequestFulfilled(request=request, outcome=outcome), None, None))
         self._recorder.record_all(facts)

@@ -5,16 +5,18 @@ Every step may be repeated without effect, so a supervisor that was killed halfw
 
 import asyncio
 from functools import partial
-from typing import cast
+from typing import Literal
 
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, verdict_note
 from loop.pipeline.proposals import Rejected
 from loop.policy import scheduler
-from loop.policy.judge import pooled
+from loop.policy.noise import pooled
+from loop.policy.standing import decision, standing
 from loop.runs.log import compress_log
 from loop.study import events as e
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 from loop.study.state import Study
 from loop.workspace import Workspace
 
@@ -38,18 +40,18 @@ class Judging:
             Why the study cannot go on, where the file that everything is measured against does not work; else None.
         """
         async with self.judging:
-            standing, reason = scheduler.standing(self._study, experiment)
-            if standing == "unfinished":
+            stands, reason = standing(self._study, experiment)
+            if stands == "unfinished":
                 return None
             if experiment.id == scheduler.reference(self._study):
-                failure = await self._consider_reference(experiment, standing, reason)
+                failure = await self._consider_reference(experiment, stands, reason)
                 if failure is None and experiment.verdict is not None:
                     await self._consider_challengers()
                 return failure
             if experiment.verdict is not None:
                 return None
-            if standing != "measured":
-                await self.give_verdict(experiment, e.ExperimentJudged(verdict=standing, reason=reason))
+            if stands != "measured":
+                await self.give_verdict(experiment, e.ExperimentJudged(verdict=stands, reason=reason))
             elif experiment.parent == self._study.champion:
                 await self._compare(experiment)
         return None
@@ -64,12 +66,14 @@ class Judging:
         if rejected is None:
             return
         if experiment.verdict is None:
-            judged = e.ExperimentJudged(verdict="rejected", reason=rejected.reason, by="guard")
+            judged = e.ExperimentJudged(verdict=Outcome.REJECTED, reason=rejected.reason, by="guard")
             await self.give_verdict(experiment, judged)
         else:  # it is on record with the commit
             await self.write_notes(experiment)
 
-    async def _consider_reference(self, experiment: Experiment, standing: scheduler.Standing, why: str) -> str | None:
+    async def _consider_reference(
+        self, experiment: Experiment, stands: Outcome | Literal["measured"], why: str
+    ) -> str | None:
         contract = self._study.contract
         values = experiment.measured(contract.protocol_id)
         if experiment.verdict is not None and values:
@@ -80,17 +84,19 @@ class Judging:
                 self._recorder.record(e.Fault(where="champion", message=message))
             await self.write_notes(experiment)  # its note tells all of its runs
             return None
-        if standing != "measured":
+        if stands != "measured":
             if experiment.verdict is None:
-                await self.give_verdict(experiment, e.ExperimentJudged(verdict=cast(e.Verdict, standing), reason=why))
+                await self.give_verdict(experiment, e.ExperimentJudged(verdict=stands, reason=why))
             what = "the baseline" if experiment.id == 0 else f"the champion (experiment {experiment.id})"
-            return f"{what} {scheduler.WORDS[standing]}: {why}"
+            return f"{what} {stands.said}: {why}"
         if experiment.verdict is None and len(values) >= contract.keep.baseline_runs:
             noise = pooled([values])
             sd = noise.sd if noise is not None else 0.0
             mean = sum(values) / len(values)
             reason = f"{len(values)} runs of the file as it stands: {mean:.6g}, noise {sd:.2g}"
-            judged = e.ExperimentJudged(verdict="kept", reason=self._told(reason), metric=mean, noise=sd, by="baseline")
+            judged = e.ExperimentJudged(
+                verdict=Outcome.KEPT, reason=self._told(reason), metric=mean, noise=sd, by="baseline"
+            )
             await self.give_verdict(experiment, judged)
         return None
 
@@ -100,7 +106,7 @@ class Judging:
             if (
                 experiment.phase == "queued"
                 and experiment.parent == self._study.champion
-                and scheduler.standing(self._study, experiment)[0] == "measured"
+                and standing(self._study, experiment)[0] == "measured"
             ):
                 await self._compare(experiment)
 
@@ -108,23 +114,23 @@ class Judging:
         contract, champion = self._study.contract, self._study.best
         assert champion is not None
         values = experiment.measured(contract.protocol_id)
-        decision = scheduler.decision(self._study, experiment)
-        if decision.action in ("again", "remeasure"):
+        decided = decision(self._study, experiment)
+        if decided.action in ("again", "remeasure"):
             return
-        kept = decision.action == "keep"
-        if kept and decision.flag and not approved_by and contract.review == "flagged":
-            self._recorder.record(e.ApprovalAsked(reason=decision.flag), experiment.id)
+        kept = decided.action == "keep"
+        if kept and decided.flag and not approved_by and contract.review == "flagged":
+            self._recorder.record(e.ApprovalAsked(reason=decided.flag), experiment.id)
             return
-        reason = decision.reason.partition(": ")[2]
+        reason = decided.reason.partition(": ")[2]
         judged = e.ExperimentJudged(
-            verdict="kept" if kept else "discarded",
+            verdict=Outcome.KEPT if kept else Outcome.DISCARDED,
             reason=self._told(f"{reason}; {approved_by} has looked at it" if approved_by else reason),
             metric=sum(values) / len(values),
-            effect=decision.effect,
-            noise=decision.noise,
-            confidence=decision.confidence,
+            effect=decided.effect,
+            noise=decided.noise,
+            confidence=decided.confidence,
             champion=champion.id,
-            flags=(decision.flag,) if kept and decision.flag else (),
+            flags=(decided.flag,) if kept and decided.flag else (),
         )
         await self.give_verdict(experiment, judged)
 
@@ -148,7 +154,7 @@ class Judging:
             LineageError: the branch is not where the study left it; there is no verdict then.
         """
         facts: list[tuple[e.Body, int | None, int | None]] = [(judged, experiment.id, None)]
-        successor = experiment if judged.verdict == "kept" else champion
+        successor = experiment if judged.verdict == Outcome.KEPT else champion
         if successor is None and self._study.best is not None:
             await asyncio.to_thread(self._lineage.branch.check, self._study.best.commit or "")
         elif successor is not None:
@@ -209,7 +215,7 @@ class Judging:
         for run in experiment.runs.values():
             if run.outcome is None or run.number in verifying:
                 continue  # a person may judge while it runs
-            checkpoints = experiment.verdict == "kept" and run.outcome != "lost"
+            checkpoints = experiment.verdict == Outcome.KEPT and run.outcome != Outcome.LOST
             self._workspace.drop_written(experiment.id, run.number, but="out" if checkpoints else "")
             folder = self._workspace.run_folder(experiment.id, run.number)
             for log in (folder, folder / "verify"):

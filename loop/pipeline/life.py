@@ -17,10 +17,10 @@ from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
 from loop.policy import scheduler
 from loop.runs.executor import Executor, MachineFault, Report
-from loop.runs.local.gpus import needed
 from loop.runs.slot import Slot
 from loop.study import events as e
 from loop.study.experiment import Experiment
+from loop.study.queries import gpu_memory_needed
 from loop.study.state import Study
 
 MOST_TROUBLES, LONGEST_TROUBLE = 10, 60.0
@@ -74,7 +74,7 @@ class Life:
         """
         while True:
             await self._recorder.until(lambda: self._next() is not None)
-            await self._executor.ready(slot, lambda: needed(self._study), self._report(slot))
+            await self._executor.ready(slot, lambda: gpu_memory_needed(self._study), self._report(slot))
             self._limited()
             if (experiment := self._next()) is None:
                 continue

@@ -18,6 +18,7 @@ from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
 from loop.pipeline.sink import ResearcherSink
 from loop.policy import limits, scheduler
+from loop.policy.standing import noise
 from loop.researchers.protocol import (
     Briefing,
     NothingLeft,
@@ -167,7 +168,7 @@ class ResearcherPool:
             champion=study.best,
             files=self._proposals.champion_files(),
             experiments=tuple(study.experiments.values()),
-            noise=scheduler.noise(study),
+            noise=noise(study),
             notebook=tuple(study.notebook),
             words=words,
             next_id=number,

@@ -15,6 +15,7 @@ from loop.policy.review_flags import flags
 from loop.researchers.protocol import Proposal
 from loop.study import events as e
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 from loop.study.state import Study
 
 PERSON = "you"
@@ -111,7 +112,7 @@ class Proposals:
         contract = self._study.contract
         found = flags(contract, self._files(parent_commit), edits)
         if reason := self._refusal(parent_commit, edits, experiment.id):
-            return found, e.ExperimentJudged(verdict="rejected", reason=reason, by="guard")
+            return found, e.ExperimentJudged(verdict=Outcome.REJECTED, reason=reason, by="guard")
         if experiment.submitted:
             return found, None
         if contract.review == "all":
@@ -249,5 +250,5 @@ def _result(experiment: Experiment) -> str:
     """What came of an experiment, in a few words."""
     said = (experiment.verdict or experiment.phase).replace("_", " ")
     number = "" if experiment.metric is None else f" at {experiment.metric:.6g}"
-    why = "" if experiment.verdict in (None, "kept", "discarded") else f": {experiment.reason:.200}"
+    why = "" if experiment.verdict is None or experiment.verdict.has_number else f": {experiment.reason:.200}"
     return f"“{experiment.title}” ({said}{number}{why})"

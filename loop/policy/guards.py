@@ -1,7 +1,7 @@
-"""Guards: what is looked at before anything of a proposal runs. Pure; a refusal is a sentence.
+"""Guards: what is checked before anything of a proposal runs. Pure; a refusal is a sentence.
 
-They keep accidents out (a file that does not parse, the same idea again, a path outside the contract) and cost
-milliseconds where a run costs minutes. They are no defence against a hostile file: that is the verification's part.
+They stop accidents (a file that does not parse, the same idea again, a path outside the contract) and cost milliseconds
+where a run costs minutes. They are no defence against a hostile file: the sandbox and the verification are.
 """
 
 import ast
@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from loop.study.contract import Contract
 
 LARGEST = 1_000_000
-"""Bytes of one edited file; a model reads it in every briefing."""
+"""Bytes that an edited file may have: a model reads it in every briefing."""
 
 
 def fingerprint(files: Mapping[str, str]) -> str:
-    """Digest of `files` (text by path) that comments, docstrings and layout of Python files do not change."""
+    """Digest of `files` (text by path); comments, docstrings and layout of Python files do not change it."""
     digest = hashlib.sha256()
     for path in sorted(files):
         digest.update(f"{path}\0{_essence(path, files[path])}\0".encode("utf-8", "surrogatepass"))
@@ -30,7 +30,7 @@ def _essence(path: str, text: str) -> str:
                 _drop_docstring(node)
             return ast.dump(tree)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            pass  # not Python after all; its text will do
+            pass  # not Python after all: its text counts
     return text
 
 

@@ -5,21 +5,21 @@ does, only at what was measured and at how many lines it adds or removes.
 
 The rule. A candidate with n runs is compared with the champion's m runs by a one-sided Student test: the effect is
 the difference of the two means (never of the luckiest runs), its standard error is `sd * sqrt(1/n + 1/m)` with the
-noise of `present_noise`. At or above the look's own bar (`needed`) it is kept, below `FUTILE` it is discarded at once,
-in between somebody runs again, up to `keep.max_runs`: the champion as long as it is the one that is known too little,
-then the candidate with another seed.
+noise of `present_noise`. At or above the look's threshold (`needed`) it is kept, below `FUTILE` it is discarded at
+once, and in between something runs again, up to `keep.max_runs`: the champion while too little is known of it, then
+the candidate with another seed.
 
-One noise for the whole study, until it shows otherwise: a champion of another kind may scatter by a tenth of what the
-baseline did, or by five times that. Where the newest champions' repetitions differ from all before them, they alone
-say what the noise is; and what only their narrower noise makes clear is seen as often as the baseline was.
+One noise for the whole study, until the numbers say otherwise: a champion of another kind may scatter by a tenth of
+what the baseline did, or by five times that. Where the newest champions' repetitions differ from all before them, they
+alone give the noise; and what only their narrower noise makes clear must be seen as often as the baseline was.
 
-The champion first. Who has just won has won by its luck too, so its own runs flatter it (the winner's curse), and every
-challenger pays for what is not known of it. So a champion that a challenger comes near is measured anew, and none is
-replaced before it has run as often as the baseline: its own repetitions are the first that tell of a wider noise.
+The champion first. A new champion has won by its luck too, so its own runs flatter it (the winner's curse), and every
+challenger pays for that uncertainty. So a champion that a challenger comes near is measured again, and none is
+replaced before it has run as often as the baseline: its own repetitions are the first to show a wider noise.
 
 What is too good to be true (`implausible`) is seen twice before it is kept, and is flagged then.
-`bench/judge.py` says what all this is worth in whole studies; `docs/decisions/0004-a-bar-that-falls.md` and
-`0007-a-noise-that-changes.md` why it is so.
+`bench/judge.py` measures what all this is worth in whole studies; `docs/decisions/0004-a-bar-that-falls.md` and
+`0007-a-noise-that-changes.md` give the reasons.
 """
 
 import math
@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from loop.policy.distributions import f_below, student_below, student_quantile
+from loop.policy.noise import Noise, check_finite, mean, student_below, student_quantile
 from loop.study.contract import Keep
 
 FUTILE = 0.88
@@ -42,122 +42,57 @@ Seven in eight changes without effect end here after one run, and a real gain of
 SPREAD = 4.0
 """How much stricter the first look is than `keep.confidence`, and the last one laxer.
 
-Early looks are many (every candidate has one), late ones few (who comes there has been lucky or good for a while), so
-an error permitted early costs the most. At 99% and five runs the bars are 99.75, 98.81, 97.88, 96.94 and 96%.
+Early looks are many (every candidate has one) and late ones few (only candidates that were good or lucky so far), so
+an error permitted early costs the most. At 99% and five runs the thresholds are 99.75, 98.81, 97.88, 96.94 and 96%.
 """
 
 PROMISING = 0.5
 """Confidence from which a challenger is a reason to run a champion that has fewer runs than the baseline had."""
 
 BEYOND_HISTORY, BEYOND_NOISE = 3.0, 20.0
-"""An effect beyond so many times the study's largest kept one, and so many times the noise, is too good to be true."""
+"""An effect of more than so many times the largest kept one, and so many times the noise, is too good to be true."""
 
 SCATTERED = 4.0
-"""A candidate whose own runs have a standard deviation so many times the noise is judged by that instead.
+"""A candidate whose own runs have a standard deviation of so many times the noise is judged by that instead.
 
 Honest runs do so once in 15,000 pairs. A change that is brilliant on one seed and ordinary on the next always does.
 """
 
-CHANGED, CHANGED_DOF = 0.01, 2
-"""The two-sided level at which the newest champions' noise differs from that before them, and the least degrees of
-freedom that may say so. At 3% a study of one noise lost 0.5% of its gain; more degrees of freedom only came later."""
-
 _ROUNDING = 4 * sys.float_info.epsilon
-"""Relative size of differences that are float arithmetic rather than measurement."""
+"""Relative size of differences that come from float arithmetic rather than measurement."""
+
+Goal = Literal["min", "max"]
 
 Action = Literal["keep", "discard", "again", "remeasure"]
-"""`again`: the candidate runs again; `remeasure`: the champion does, and then the candidate is judged anew."""
-
-
-@dataclass(frozen=True)
-class Noise:
-    """How much one run's metric varies when nothing changes but the seed."""
-
-    sd: float
-    """Standard deviation of one run, in the metric's units."""
-    dof: int
-    """Degrees of freedom behind it; at least 1."""
-    before: "Noise | None" = None
-    """That of earlier champions, where this one was told apart from it and is of the newest ones alone."""
+"""`again`: the candidate runs again; `remeasure`: the champion does, and the candidate is judged after that."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done with a candidate, and why."""
+    """What to do with a candidate, and why."""
 
     action: Action
     effect: float
     """Better than the champion by so much, in the metric's units; negative is worse, whatever the goal."""
     noise: float | None
     """Standard deviation of one run; None while nothing was repeated."""
-    standard_error: float | None
-    """Standard deviation of `effect`; None while nothing was repeated."""
     confidence: float | None
-    """One-sided confidence of this look that the candidate is better; None while nothing was repeated."""
-    needed: float | None
-    """The confidence from which this look keeps."""
+    """One-sided confidence, at this look, that the candidate is better; None while nothing was repeated."""
     reason: str
     """A sentence for a person."""
     flag: str = ""
-    """What a person should look at before they believe it; empty almost always."""
-
-
-def pooled(groups: Sequence[Sequence[float]]) -> Noise | None:
-    """The noise of one run, pooled over the repeated runs of one change each.
-
-    The first group is the reference (the baseline) and counts whole. Of every later group the first run is left
-    out: the change was run again because that run looked lucky, and its distance from the next ones is the luck, not
-    the noise. With it, simulated studies ended with a noise 35% too wide; without it, within 6%.
-
-    Returns:
-        None where no group has a repetition to offer.
-
-    Raises:
-        ValueError: a number is not finite.
-    """
-    return _scatter([*groups[:1], *(group[1:] for group in groups[1:])])
-
-
-def present_noise(reigns: Sequence[Sequence[Sequence[float]]]) -> Noise | None:
-    """The noise of one run as it is now: of the whole study, or of its newest champions where theirs is another.
-
-    Every champion that another one took over from is a place where the noise may have changed. At each the variance
-    after it is compared with that before it (F test, two-sided); the clearest one below `CHANGED` is believed. So a
-    new champion of the same kind goes on with all that was known, and one of another kind with its own repetitions.
-
-    Args:
-        reigns: for each champion from the first to the present one, the runs of one change each, as `pooled` takes
-            them: its own, and those of what was measured on it. The very first group is the reference.
-
-    Returns:
-        None where no group has a repetition to offer.
-
-    Raises:
-        ValueError: a number is not finite.
-    """
-    whole = pooled([group for reign in reigns for group in reign])
-    parts = [_scatter([group[1:] for group in reign]) for reign in reigns[1:]]
-    clearest, found = CHANGED, whole
-    before = pooled(reigns[0]) if reigns else None
-    for start, part in enumerate(parts):
-        since = _together(parts[start:])
-        if before is not None and since is not None and since.dof >= CHANGED_DOF:
-            chance = _same(since, before)
-            if chance < clearest:
-                clearest, found = chance, Noise(since.sd, since.dof, before)
-        before = _together([before, part])
-    return found
+    """What a person should look at before believing it; almost always empty."""
 
 
 def needed(keep: Keep, look: int) -> float:
     """The confidence that a candidate must reach to be kept after its run number `look`.
 
     The permitted share of false keeps, `1 - keep.confidence`, is divided by `SPREAD` at the first look and multiplied
-    by it at the last, in equal steps between; with one look it is what the person said. A bar never falls below
-    `FUTILE` or, where that is lower, below `keep.confidence` itself.
+    by it at the last, in equal steps between; with one look it is what the program says. The threshold never falls
+    below `FUTILE` or, where that is lower, below `keep.confidence` itself.
 
     Of changes without effect, measured against a champion of three honest runs, 2.6% are kept at the default of 99% and
-    five looks; in whole studies of 700 of them, where one champion is measured better and better, one or none is.
+    five looks; in whole studies of 700 of them, where the champion is known better and better, one or none is.
     """
     permitted = 1 - keep.confidence
     if keep.max_runs > 1:
@@ -184,7 +119,7 @@ def implausible(effect: float, noise: Noise | None, largest: float | None) -> st
     """What is odd about an effect, or None.
 
     Args:
-        effect: better by so much than the champion.
+        effect: by how much it is better than the champion.
         largest: the largest effect that this study has kept so far; None while there is none.
     """
     measures = [BEYOND_HISTORY * largest] if largest else []
@@ -198,7 +133,7 @@ def implausible(effect: float, noise: Noise | None, largest: float | None) -> st
 
 def judge(
     keep: Keep,
-    goal: Literal["min", "max"],
+    goal: Goal,
     champion: Sequence[float],
     candidate: Sequence[float],
     noise: Noise | None,
@@ -217,7 +152,7 @@ def judge(
         noise: From `present_noise`, the candidate's own runs included.
         lines_net: Lines the candidate adds less those it removes; negative is simpler.
         largest: The largest effect that was kept before, in the metric's units.
-        settled: The champion is not to run again, however little is known of it.
+        settled: The champion must not run again, however little is known of it.
 
     Raises:
         ValueError: either side has no run, or a number is not finite.
@@ -225,37 +160,20 @@ def judge(
     for side in (champion, candidate):
         if not side:
             raise ValueError("champion and candidate need a run each to be compared")
-        _check(side)
-    effect = _mean(champion) - _mean(candidate)
-    effect = effect if goal == "min" else -effect
+        check_finite(side)
     runs = len(candidate)
     last = runs >= keep.max_runs
     if noise is None:
-        return _without_noise(effect, last)
-
-    rounding = _ROUNDING * max(map(abs, (*champion, *candidate)))
-    own = statistics.stdev(candidate) if runs > 1 else 0.0
-    scattered = own > max(rounding, SCATTERED * noise.sd)
-    exact = noise.sd <= rounding and not scattered
+        return _without_noise(_effect(goal, champion, candidate), last)
+    look = _compared(goal, champion, candidate, noise)
+    effect, confidence, exact, size = look.effect, look.confidence, look.exact, look.size
     threshold = needed(keep, runs)
-    if scattered:
-        error = math.sqrt(own**2 / runs + noise.sd**2 / len(champion))
-        confidence = student_below(runs - 1, effect / error)
-    elif exact:
-        error = 0.0
-        confidence = 0.5 if abs(effect) <= rounding else float(effect > 0)
-    else:
-        error = _standard_error(noise, len(champion), runs)
-        confidence = student_below(noise.dof, effect / error)
     odd = implausible(effect, None if exact else noise, largest) or ""
+    sure = f"{_percent(confidence)} sure after {_runs(runs)}"
 
     def decide(action: Action, reason: str, flag: str = "") -> Decision:
-        return Decision(action, effect, noise.sd, error, confidence, threshold, reason, flag)
+        return Decision(action, effect, noise.sd, confidence, reason, flag)
 
-    size = _size(0.0 if abs(effect) <= rounding else effect, own if scattered else noise.sd, exact)
-    if scattered:
-        size = f"its own runs scatter by {_figure(own, 2)}, so the noise of others says nothing: {size}"
-    sure = f"{_percent(confidence)} sure after {_runs(runs)}"
     clear = confidence >= threshold
     futile = confidence < min(FUTILE, keep.confidence)
     simpler = keep.simpler_wins and lines_net < 0 and not clear
@@ -272,7 +190,7 @@ def judge(
             why = f"clear by the noise of the newest champions only, so it has to be seen {times} times"
             return decide("again", f"run again: {size}, {sure}; {why}", odd)
         return decide("keep", f"kept: {size}" if exact else f"kept: {size}, {sure}", odd)
-    within = "within the noise, " if not exact and abs(effect) <= 2 * error else ""
+    within = "within the noise, " if not exact and abs(effect) <= 2 * look.error else ""
     if simpler:
         figures = size if exact else f"{within}{size}, {sure} that it is better"
         return decide(*_simpler(keep, runs, effect, confidence, exact, -lines_net, figures))
@@ -287,12 +205,46 @@ def judge(
     return decide("again", f"run again: {size}, {sure}, {_percent(threshold)} needed")
 
 
+@dataclass(frozen=True)
+class _Look:
+    """A candidate beside the champion."""
+
+    effect: float
+    error: float
+    """Standard deviation of the effect; 0 where the numbers are exact."""
+    confidence: float
+    exact: bool
+    """Repeated runs agree to the last digit, so any difference counts."""
+    size: str
+    """The effect in words."""
+
+
+def _compared(goal: Goal, champion: Sequence[float], candidate: Sequence[float], noise: Noise) -> _Look:
+    effect, runs = _effect(goal, champion, candidate), len(candidate)
+    rounding = _ROUNDING * max(map(abs, (*champion, *candidate)))
+    own = statistics.stdev(candidate) if runs > 1 else 0.0
+    told = 0.0 if abs(effect) <= rounding else effect
+    if own > max(rounding, SCATTERED * noise.sd):
+        error = math.sqrt(own**2 / runs + noise.sd**2 / len(champion))
+        scatter = f"its own runs scatter by {_figure(own, 2)}, so the noise of others says nothing"
+        return _Look(effect, error, student_below(runs - 1, effect / error), False, f"{scatter}: {_size(told, own)}")
+    if noise.sd <= rounding:
+        return _Look(effect, 0.0, float(told > 0) if told else 0.5, True, _exact_size(told))
+    error = _standard_error(noise, len(champion), runs)
+    return _Look(effect, error, student_below(noise.dof, effect / error), False, _size(told, noise.sd))
+
+
+def _effect(goal: Goal, champion: Sequence[float], candidate: Sequence[float]) -> float:
+    difference = mean(champion) - mean(candidate)
+    return difference if goal == "min" else -difference
+
+
 def _champion_unknown(keep: Keep, runs: int, confidence: float, near: bool) -> bool:
     """Whether a challenger of this confidence is reason enough to run a champion of so many runs again.
 
-    It gets as many runs as the baseline had as soon as anything looks better than it, and one fewer than an experiment
-    may use once a challenger is `near`, worth another run itself: in simulated studies the fifth paid for itself no
-    more. With `max_runs: 1` nothing is repeated, and neither is it.
+    The champion gets as many runs as the baseline had as soon as anything looks better than it, and one fewer than an
+    experiment may use once a challenger is `near`, worth another run itself: in simulated studies the fifth no longer
+    paid for itself. With `max_runs: 1` nothing is repeated, the champion included.
     """
     if keep.max_runs == 1 or confidence < PROMISING:
         return False
@@ -300,9 +252,9 @@ def _champion_unknown(keep: Keep, runs: int, confidence: float, near: bool) -> b
 
 
 def _by_its_noise_only(noise: Noise, effect: float, n_champion: int, n_candidate: int, threshold: float) -> bool:
-    """Whether an effect is clear by a noise that has become narrower, and was not by the one before it.
+    """Whether an effect is clear by a noise that has become narrower, and would not be by the one before it.
 
-    The candidate may be of the older, wider kind, and then its one run is luck that the narrow noise takes for a gain.
+    The candidate may be of the older, wider kind: then its one run is luck that the narrow noise takes for a gain.
     """
     before = noise.before
     if before is None or before.sd <= noise.sd:
@@ -316,7 +268,7 @@ def _simpler(
     """The verdict on a candidate that removes lines and is not clearly better.
 
     It is kept where its mean is no worse than the champion's after as many runs as the baseline had. A true loss of
-    half a standard error still passes one time in three: that is the price the person chose with `simpler_wins`.
+    half a standard error still passes one time in three: that is the price of `simpler_wins`.
     """
     lines = f"{fewer} {'line' if fewer == 1 else 'lines'} fewer"
     if confidence <= 1 - FUTILE:
@@ -331,65 +283,31 @@ def _simpler(
 
 def _without_noise(effect: float, last: bool) -> Decision:
     """Nothing was repeated yet, so no difference means anything."""
-    word = "better" if effect > 0 else "worse"
-    figures = f"{word} by {_figure(abs(effect), 3)}, but nothing was run twice yet, so the noise is not known"
+    figures = f"{_by(effect)}, but nothing was run twice yet, so the noise is not known"
     if last:
-        return Decision("discard", effect, None, None, None, None, f"discarded: {figures}")
-    return Decision("again", effect, None, None, None, None, f"run again: {figures}")
-
-
-def _scatter(samples: Sequence[Sequence[float]]) -> Noise | None:
-    """The noise of samples that count whole, each about its own mean."""
-    deviations: list[float] = []
-    dof = 0
-    for sample in samples:
-        _check(sample)
-        if len(sample) > 1:
-            mean = _mean(sample)
-            deviations += [value - mean for value in sample]
-            dof += len(sample) - 1
-    # Sorted, so that the same runs in another order give the same bits; hypot, so that no square overflows.
-    return Noise(math.hypot(*sorted(deviations)) / math.sqrt(dof), dof) if dof else None
-
-
-def _together(noises: Sequence[Noise | None]) -> Noise | None:
-    known = [noise for noise in noises if noise is not None]
-    dof = sum(noise.dof for noise in known)
-    return Noise(math.hypot(*(noise.sd * math.sqrt(noise.dof / dof) for noise in known)), dof) if known else None
-
-
-def _same(one: Noise, other: Noise) -> float:
-    """How likely two noises that are one lie so far apart (F test of two variances, two-sided)."""
-    if other.sd == 0:
-        return float(one.sd == 0)
-    ratio = one.sd / other.sd
-    below = f_below(one.dof, other.dof, min(ratio * ratio, sys.float_info.max))
-    return 2 * min(below, 1 - below)
-
-
-def _check(values: Sequence[float]) -> None:
-    for value in values:
-        if not math.isfinite(value):
-            raise ValueError(f"{value} is no measurement; a run without a finite metric is a crash, not a number")
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
+        return Decision("discard", effect, None, None, f"discarded: {figures}")
+    return Decision("again", effect, None, None, f"run again: {figures}")
 
 
 def _standard_error(noise: Noise, n_champion: int, n_candidate: int) -> float:
     return noise.sd * math.sqrt(1 / n_candidate + 1 / n_champion)
 
 
-def _size(effect: float, sd: float, exact: bool) -> str:
+def _size(effect: float, sd: float) -> str:
     """Such as "better by 0.0123 (3.1× the noise of 0.0040)"."""
-    word = "better" if effect > 0 else "worse"
-    if exact:
-        told = "the repeated runs agree to the last digit, so any difference counts"
-        return f"{word} by {_figure(abs(effect), 3)} ({told})" if effect else f"exactly the same ({told})"
     if not effect:
         return f"exactly the same (the noise is {_figure(sd, 2)})"
-    return f"{word} by {_figure(abs(effect), 3)} ({abs(effect) / sd:.1f}× the noise of {_figure(sd, 2)})"
+    return f"{_by(effect)} ({abs(effect) / sd:.1f}× the noise of {_figure(sd, 2)})"
+
+
+def _exact_size(effect: float) -> str:
+    """The same where there is no noise."""
+    size = _by(effect) if effect else "exactly the same"
+    return f"{size} (the repeated runs agree to the last digit, so any difference counts)"
+
+
+def _by(effect: float) -> str:
+    return f"{'better' if effect > 0 else 'worse'} by {_figure(abs(effect), 3)}"
 
 
 def _figure(value: float, digits: int) -> str:
@@ -397,7 +315,7 @@ def _figure(value: float, digits: int) -> str:
 
 
 def _percent(share: float) -> str:
-    """Rounded down, so that a bar just missed never reads as reached."""
+    """Rounded down, so that a threshold just missed never reads as reached."""
     if share > 0.9999:
         return "over 99.99%"
     if share < 0.01:

@@ -1,16 +1,17 @@
-"""What is left: experiments, hours, money, tokens, failures in a row, disk. Pure."""
+"""The program's limits and what is left of them: experiments, hours, money, tokens, failures in a row, disk. Pure."""
 
 from dataclasses import dataclass
 
+from loop.study import queries
 from loop.study.state import Study
 
 PAID = frozenset({"usd", "tokens"})
-"""Limits of what thinking costs. What was paid for by then is still run and judged."""
+"""Limits on what proposals cost. Those that are paid for are still run and judged."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """One limit of the program against what was used of it, in the limit's own unit."""
+    """One limit of the program and how much of it is used, in the limit's own unit."""
 
     name: str
     used: float
@@ -22,10 +23,10 @@ class Left:
 
 
 def limits(study: Study, now: float | None = None, disk_used: int | None = None) -> list[Left]:
-    """Every limit that the program sets and that the loop as a whole can reach.
+    """Every limit that the program sets for the study as a whole.
 
     Args:
-        now: Unix seconds, where a supervisor is at work.
+        now: Unix seconds, while a supervisor is at work; None: up to the newest event.
         disk_used: bytes in `.looptop/`; None leaves the disk limit out.
     """
     given = study.contract.limits
@@ -34,7 +35,7 @@ def limits(study: Study, now: float | None = None, disk_used: int | None = None)
         ("hours", study.hours(now), given.hours),
         ("usd", study.usd, given.usd),
         ("tokens", study.tokens, given.tokens),
-        ("failures", study.failures_in_a_row(), given.failures),
+        ("failures", queries.failures_in_a_row(study), given.failures),
         ("disk", disk_used, given.disk),
     ]
     return [Left(name, used, limit) for name, used, limit in pairs if limit is not None and used is not None]
@@ -51,7 +52,7 @@ _SENTENCES = {
 
 
 def reached(study: Study, now: float | None = None, disk_used: int | None = None) -> tuple[str, str] | None:
-    """Name of the first limit that is reached and a sentence about it, or None."""
+    """The name of the first limit that is reached and a sentence about it, or None."""
     for left in limits(study, now, disk_used):
         if left.used >= left.limit:
             return left.name, _SENTENCES[left.name].format(used=left.used, limit=left.limit)

@@ -7,7 +7,9 @@ Screen, command line and supervisor ask here, so they give one answer. Which req
 from dataclasses import dataclass
 from datetime import timedelta
 
+from loop.study import queries
 from loop.study.experiment import Experiment, Run
+from loop.study.outcomes import Outcome
 from loop.study.state import Study
 
 
@@ -137,11 +139,11 @@ def keep(study: Study, experiment: Experiment) -> Answer:
 def discard(study: Study, experiment: Experiment) -> Answer:
     """Overrule the judge: take the champion back, to the one that it was built on."""
     name = experiment.id
-    if experiment.verdict != "kept":
+    if experiment.verdict != Outcome.KEPT:
         return Refused(f"experiment {name} was not kept, so there is nothing to discard")
     if name == 0:
         return Refused("the baseline cannot be discarded")
-    if name not in study.built_on():
+    if name not in queries.built_on(study):
         return Refused(f"today's champion does not build on experiment {name}, so there is nothing to take back")
     if name != study.champion:
         return Refused(f"later champions build on experiment {name}; `branch {name}` goes on from it without them")
@@ -157,7 +159,7 @@ def requeue(study: Study, experiment: Experiment) -> Answer:
     name = experiment.id
     if experiment.verdict is None:
         return Refused(f"experiment {name} is open already")
-    if name in study.built_on():
+    if name in queries.built_on(study):
         return Refused(f"experiment {name} was kept; it needs no other run")
     if experiment.commit is None:
         return Refused(f"experiment {name} never became a commit, so there is nothing to run")
@@ -174,11 +176,11 @@ def branch(study: Study, experiment: Experiment) -> Answer:
         return Refused(f"experiment {name} has no verdict yet")
     if best is None or name == best.id:
         return Refused(f"experiment {name} is the champion already")
-    if experiment.verdict != "kept":
+    if experiment.verdict != Outcome.KEPT:
         if experiment.parent == study.champion:
             return Refused(f"experiment {name} was not kept; `keep {name}` makes it the champion")
         return Refused(f"experiment {name} was not kept; `requeue {name}` runs it on today's champion first")
-    line = study.built_on()
+    line = queries.built_on(study)
     left = line[: line.index(name)] if name in line else line[:1]
     leaves = f"{left[0]} leaves" if len(left) == 1 else f"{left[-1]} and {left[0]} leave"
     if len(left) > 2:

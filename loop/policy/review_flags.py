@@ -1,10 +1,10 @@
-"""Flags: what of an edit a person should look at before it runs. Pure; each is a sentence that names line and what.
+"""Review flags: what a person should look at in an edit before it runs. Pure; each is a sentence with the line and why.
 
 An honest edit rarely touches the seed, the budget, the clock, the summary, the harness, the environment or other
-processes, and most ways to win without being better do. A flag is no refusal: it is a mark in the record, and in
-`review: flagged` the proposal waits for a person. What was there before is no flag, wherever it stands now: uses are
-compared as syntax, so that layout, comments and moved lines change nothing. A file that hides what it does is not
-understood here: it is flagged for hiding (`eval`, `exec`, `getattr` by a computed name), and that is all.
+processes, and most ways to win without being better do. A flag refuses nothing: it is a mark in the record, and under
+`review: flagged` the proposal waits for a person. What was there before is not flagged, wherever it stands now: uses
+are compared as syntax, so layout, comments and moved lines change nothing. A file that hides what it does cannot be
+understood here; it is flagged for hiding it (`eval`, `exec`, `getattr` by a computed name).
 """
 
 import ast
@@ -16,13 +16,10 @@ from dataclasses import dataclass
 from loop.study.contract import Contract
 
 MOST = 12
-"""Flags of one edit that are told; a rewritten file has more, and nobody reads them."""
+"""Flags shown for one edit; a rewritten file has more, and nobody would read them."""
 
 LONGEST = 80
 """Characters of the code that a flag quotes."""
-
-Touched = tuple[str, str]
-"""What a use touches, and the piece of syntax it is in."""
 
 _WORDS = {
     "seed": re.compile(r"(^|_)seeds?(_|$)|^LOOPTOP_SEED$|^default_rng$|^initial_seed$", re.I),
@@ -121,13 +118,13 @@ def _python(contract: Contract, text: str) -> Iterator[_Use]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     try:
-        yield from _Reader(contract, _Spelt().visit(tree)).uses()
+        yield from _Reader(contract, _HexNumbers().visit(tree)).uses()
     except RecursionError:
         return
 
 
-class _Spelt(ast.NodeTransformer):
-    """Writes whole numbers out in hexadecimal where Python refuses to in decimals: past 4,300 digits it raises."""
+class _HexNumbers(ast.NodeTransformer):
+    """Replaces huge whole numbers by their hexadecimal form: past 4,300 digits Python refuses to print decimals."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         if isinstance(node.value, int) and node.value.bit_length() > 2000:

@@ -1,10 +1,9 @@
-"""Inspection: what is looked at when a run has come to its end, before its number counts. Pure; a failed check is a
-name and a sentence.
+"""What is checked when a run has finished, before its number counts. Pure; a failed check is a name and a sentence.
 
-A run is compared with those of the baseline under the same measure, never with an ideal: a program that takes an hour
-without training, or that writes into a tracked file, may do so in every experiment, as long as it did from the start.
-Nothing here sees what happens inside a run. That a run trains longer than it may is known from three sides: what it
-says itself, how long its step lines went on, and how long all of it took.
+A run is compared with the baseline's runs under the same protocol, never with an ideal: a program that takes an hour
+without training, or that writes into a tracked file, may do so in every experiment if it did so from the start.
+Nothing here sees what happens inside a run. That it trains for longer than it may shows in three ways: what it says
+itself, how long its step lines go on, and how long all of it takes.
 """
 
 import math
@@ -13,19 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 CLAIM = "training_seconds"
-"""Name of the summary line in which a run says how long it trained."""
+"""The summary line in which a run says how long it trained, in seconds."""
 
 TOLERANCE = 1.1
-"""Training may take so much longer than its budget, and a second: the last step is not cut short."""
+"""Training may take this many times its budget, and a second: the last step is not cut short."""
 
 AROUND_BUDGET, AROUND_SECONDS = 0.25, 5.0
-"""Share of the budget, and seconds, by which a run may take longer than the baseline's slowest run, start and scoring
-included. Compiling another model takes so long; training before the clock starts takes longer to be worth it."""
+"""Share of the budget, and seconds, by which a run may take longer than the baseline's slowest, start-up and scoring
+included. Compiling another model takes that long; training before the clock starts pays only if it takes longer."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """What is known of one run's time, in seconds, and of the files it touched."""
+    """What is known about one run's time, in seconds, and about the files it touched."""
 
     seconds: float
     """From its start to its end, by our clock."""
@@ -49,8 +48,8 @@ def inspect(run: Course, usual: Sequence[Course], budget: float) -> Failed | Non
     """The first check that a run fails, or None.
 
     Args:
-        run: the run that has just ended well.
-        usual: the baseline's runs under the same measure; empty while there is none, and then everything passes.
+        run: the run that has just finished.
+        usual: the baseline's runs under the same protocol; while there are none, everything passes.
         budget: seconds of training.
     """
     if not usual:
@@ -84,11 +83,11 @@ def _too_long(run: Course, usual: Sequence[Course], budget: float) -> Failed | N
 
 
 def too_long_to_verify(seconds: float, usual: Sequence[float], budget: float) -> Failed | None:
-    """Whether a verification took so long that the model may have been trained on in it, or None.
+    """What is wrong where a verification took so long that it may have gone on training the model, or None.
 
     Args:
-        seconds: what it took.
-        usual: what those of the baseline's runs took; empty while there is none.
+        seconds: how long it took.
+        usual: how long those of the baseline's runs took; while there are none, everything passes.
         budget: seconds of training.
     """
     most = max(usual, default=math.inf) + AROUND_BUDGET * budget + AROUND_SECONDS

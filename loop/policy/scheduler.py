@@ -1,24 +1,25 @@
 """What to do next, decided from the study alone. Pure: the same study gives the same answer.
 
-The supervisor has no plan of its own that a crash could lose: after every event, and at every start, it asks here.
+The supervisor keeps no plan of its own that a crash could lose: it asks here after every event and at every start.
 """
 
 from collections import Counter
 from collections.abc import Container, Mapping
 from itertools import count
 from types import MappingProxyType
-from typing import Literal, cast
 
-from loop.policy.judge import Decision, Noise, judge, pooled, present_noise
 from loop.policy.limits import PAID
+from loop.policy.noise import pooled
+from loop.policy.standing import awaits_champion
+from loop.study import queries
 from loop.study.experiment import Experiment
 from loop.study.state import Study
 
 FIRST_SEED = 1337
-"""Seed of an experiment's first run; each further run counts up. All begin alike, so no change wins by its seed."""
+"""Seed of every experiment's first run, so that no change wins by its seed; each further run counts up by one."""
 
 MOST_WAITING = 4
-"""Proposals that may wait for a person. The loop thinks on meanwhile, but not into a pile nobody will read."""
+"""Proposals that may wait for a person. Researchers go on meanwhile, but not into a pile that nobody will read."""
 
 
 def reference(study: Study) -> int:
@@ -29,13 +30,13 @@ def reference(study: Study) -> int:
 def lacks_reference(study: Study) -> bool:
     """Whether the reference must run before anything can be compared with it.
 
-    So it is at the start, and again when an edit of the program changed the measure: numbers of another budget or
-    metric say nothing.
+    That is so at the start, and again after an edit of the program that changed the protocol: numbers of another budget
+    or metric say nothing.
     """
     if study.champion is None:
         return True
     champion = study.experiments[study.champion]
-    known = pooled([group for reign in study.repetitions() for group in reign])
+    known = pooled([group for reign in queries.repetitions(study) for group in reign])
     enough = study.contract.keep.baseline_runs - 1
     return not champion.measured(study.contract.protocol_id) or known is None or known.dof < enough
 
@@ -46,8 +47,8 @@ def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | 
     Args:
         claimed: experiments that a slot has taken already.
 
-    An experiment that has run already and needs another run goes before one that has not: a verdict near is worth
-    more than a start. Where what it needs is a run of the champion, that is the one; other slots go on with others.
+    An experiment that has run already and needs another run goes before one that has not: a verdict near is worth more
+    than a start. Where it needs a run of the champion, the champion is next; other slots go on with other experiments.
     """
     if study.paused or study.short_of_room or study.stopping != "no":
         return None
@@ -71,47 +72,16 @@ def next_experiment(study: Study, claimed: Container[int] = ()) -> Experiment | 
     return min(queued, key=lambda x: (not x.counted(), x.id), default=None)
 
 
-def noise(study: Study) -> Noise | None:
-    """The noise of one run that the judge goes by now; None while nothing was repeated."""
-    return present_noise(study.repetitions())
-
-
-def decision(study: Study, experiment: Experiment) -> Decision:
-    """What the judge says of an experiment that stands "measured", from its runs and the champion's so far."""
-    contract, champion = study.contract, study.best
-    assert champion is not None
-    tried = [run for run in champion.counted() if run.protocol_id == contract.protocol_id]
-    return judge(
-        contract.keep,
-        contract.goal,
-        champion=champion.measured(contract.protocol_id),
-        candidate=experiment.measured(contract.protocol_id),
-        noise=noise(study),
-        lines_net=experiment.lines_added - experiment.lines_removed,
-        largest=study.largest_gain(),
-        # A champion that fails now and then is not run for ever: what it has must do.
-        settled=len(tried) >= max(contract.keep.max_runs, contract.keep.baseline_runs),
-    )
-
-
-def awaits_champion(study: Study, experiment: Experiment) -> bool:
-    """Whether an open experiment cannot be judged before the champion has run once more."""
-    return (
-        experiment.parent == study.champion
-        and standing(study, experiment)[0] == "measured"
-        and decision(study, experiment).action == "remeasure"
-    )
-
-
 def next_run(experiment: Experiment, starting: Mapping[int, int] = MappingProxyType({})) -> tuple[int, int]:
     """Number and seed of the experiment's next run: the first seed that none of its runs has which count or may yet.
 
-    So a run that was lost is run again with its own seed.
+    So a lost run is repeated with its own seed.
 
     Args:
         starting: seeds, by number, of its runs that are being started and are not on record yet.
     """
-    alive = (run for run in experiment.runs.values() if run.number > experiment.since_run and run.outcome != "lost")
+    present = (run for run in experiment.runs.values() if run.number > experiment.since_run)
+    alive = (run for run in present if run.outcome is None or not run.outcome.is_lost)
     taken = {*(run.seed for run in alive), *starting.values()}
     seed = next(seed for seed in count(FIRST_SEED) if seed not in taken)
     return max([*experiment.runs, *starting], default=0) + 1, seed
@@ -137,39 +107,3 @@ def wants_proposal(study: Study, slots: int, ahead: int, thinking: int) -> bool:
     if phases["waiting"] >= MOST_WAITING:
         return False
     return open_ones - phases["waiting"] < slots + ahead
-
-
-Standing = Literal["crashed", "out_of_memory", "timed_out", "killed", "rejected", "measured", "unfinished"]
-
-_CHECKS: dict[str, Standing] = {"verification": "crashed", "memory": "out_of_memory", "killed": "killed"}
-"""What it means when the verification itself did not come to an end; any other check that fails rejects."""
-
-WORDS: dict[Standing, str] = {
-    "crashed": "crashed",
-    "out_of_memory": "ran out of memory",
-    "timed_out": "ran out of time",
-    "killed": "was killed",
-    "rejected": "was rejected by the verification",
-}
-
-
-def standing(study: Study, experiment: Experiment) -> tuple[Standing, str]:
-    """Where an experiment stands after its runs so far, before any comparison, with the reason.
-
-    "measured": every counted run gave a number, so the judge may compare. "unfinished": a run is under way, unverified,
-    or none has counted yet.
-    """
-    protocol_id = study.contract.protocol_id
-    runs = [run for run in experiment.counted() if run.protocol_id == protocol_id]
-    if experiment.running() or not runs:
-        return "unfinished", ""
-    for run in runs:
-        if run.outcome != "finished":
-            return cast(Standing, run.outcome), run.reason
-        if study.awaits_verification(run):
-            return "unfinished", ""
-        if run.check is not None:
-            return _CHECKS.get(run.check, "rejected"), run.reason
-        if run.metric is None:
-            return "crashed", run.reason or f"the run's output has no {study.contract.metric}"
-    return "measured", ""

@@ -32,6 +32,7 @@ from loop.recovery.findings import (
 from loop.recovery.git_facts import Dated, GitRecord, Known, Lacking, lacking
 from loop.study import events as e
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 from loop.study.state import Study
 
 STALE_LOCK_S = 60.0
@@ -275,7 +276,7 @@ def _on_the_way(study: Study) -> set[str | None]:
 
 def _never_told(study: Study, tip: str | None) -> Experiment | None:
     """The kept experiment at the branch's tip, where the journal never had it as a champion."""
-    found = (x for x in study.experiments.values() if x.commit == tip and tip is not None and x.verdict == "kept")
+    found = (x for x in study.experiments.values() if x.commit == tip and tip is not None and x.verdict == Outcome.KEPT)
     return next((experiment for experiment in found if experiment.id not in study.lineage), None)
 
 

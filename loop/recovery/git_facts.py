@@ -15,6 +15,7 @@ from loop.policy.review_flags import flags
 from loop.policy.run_checks import CLAIM
 from loop.study import events as e
 from loop.study.contract import Contract
+from loop.study.outcomes import Outcome
 
 LOST = (
     "the reasoning and the tool calls",
@@ -51,7 +52,7 @@ class GitRecord:
         """Its verdict, where there is a note that can be read; what is on the branch was kept, note or not."""
         told = verdict_note.read(self.commit.judged) if self.commit.judged is not None else None
         if told is None and self.commit.kept:
-            kept = e.ExperimentJudged(verdict="kept", reason="it is on the study's branch; its note is not here")
+            kept = e.ExperimentJudged(verdict=Outcome.KEPT, reason="it is on the study's branch; its note is not here")
             told = verdict_note.RecordedVerdict(kept, None, ())
         return told
 
@@ -159,7 +160,7 @@ def _tell(story: _Story, contract: Contract, one: GitRecord, known: Known) -> No
     if verdict_note.is_known(told, known.judged):
         return
     story.facts.append(Dated(one.judged_at, told.verdict, commit.id, None))
-    if told.verdict.verdict == "kept":
+    if told.verdict.verdict == Outcome.KEPT:
         story.kept.append((one.judged_at, commit.id, one))
 
 
@@ -179,7 +180,7 @@ def _run(
     )
     metrics = {contract.metric: run.metric} | ({CLAIM: run.claimed} if run.claimed is not None else {})
     finished = e.RunFinished(
-        outcome="finished",
+        outcome=Outcome.FINISHED,
         seconds=run.seconds,
         metrics=metrics,
         stepping=run.stepping,

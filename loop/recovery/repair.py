@@ -21,6 +21,7 @@ from loop.recovery.findings import Finding, Observed
 from loop.recovery.git_facts import GitRecord
 from loop.runs.local.orphans import find_leftovers
 from loop.study import events as e
+from loop.study.outcomes import Outcome
 from loop.study.state import Study
 from loop.workspace import Workspace
 
@@ -145,7 +146,7 @@ class Repair:
         match mend:
             case d.RunAgain(experiment=number, run=run):
                 await asyncio.to_thread(self._workspace.drop_written, number, run)
-                lost = e.RunFinished(outcome="lost", reason="its supervisor ended; it is run again")
+                lost = e.RunFinished(outcome=Outcome.LOST, reason="its supervisor ended; it is run again")
                 self._recorder.record(lost, number, run)
             case d.Commit(experiment=number):
                 await self._judging.settle(experiments[number], await self._proposals.commit(experiments[number]))
@@ -183,7 +184,7 @@ class Repair:
                 raise LineageError(f"{reason}; bring .git/objects back from a backup") from error
             if experiment.verdict is None:
                 await self._judging.give_verdict(
-                    experiment, e.ExperimentJudged(verdict="rejected", reason=reason, by="guard")
+                    experiment, e.ExperimentJudged(verdict=Outcome.REJECTED, reason=reason, by="guard")
                 )
             else:
                 self._recorder.record(e.Fault(where="recovery", message=reason))

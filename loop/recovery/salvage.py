@@ -16,7 +16,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from loop.study.events import READABLE, Event, decode
+from loop.study.codec import decode
+from loop.study.events import READABLE, Event
 
 AT_ONCE = 2000
 """Events that are asked for at once."""

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from loop.errors import UserError
-from loop.policy.judge import Noise
 from loop.policy.limits import Left
+from loop.policy.noise import Noise
 from loop.study.contract import Contract
 from loop.study.events import GaugeRead, Spent
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class Work:
     """Other files that it made; they are not part of a proposal."""
     refused: str = ""
     """Why its change cannot be proposed (a file that is not text, a deleted file), in a sentence."""
-    outcome: str = "finished"
-    """As for a run: "finished", "crashed", "out_of_memory", "timed_out" or "killed"."""
+    outcome: Outcome = Outcome.FINISHED
+    """As of a run."""
     reason: str = ""
     seconds: float = 0.0
     output: str = ""

@@ -10,7 +10,9 @@ import re
 from loop.policy import run_checks
 from loop.runs.spec import RunResult
 from loop.study import events as e
+from loop.study import queries
 from loop.study.experiment import Experiment, Run
+from loop.study.outcomes import Outcome
 from loop.study.state import Study
 
 LONGEST_TAIL = 4000
@@ -33,21 +35,21 @@ def finished(study: Study, experiment: Experiment, result: RunResult, stepping: 
         lost_by: why it does not count, in a sentence; "" where it does.
     """
     contract = study.contract
-    outcome: e.Outcome = result.outcome
+    outcome = result.outcome
     reason = result.reason
     failed: run_checks.Failed | None = None
     if lost_by:
-        outcome, reason = "lost", f"{lost_by}{AGAIN}"
-    elif outcome == "finished" and contract.verify is None:
+        outcome, reason = Outcome.LOST, f"{lost_by}{AGAIN}"
+    elif outcome == Outcome.FINISHED and contract.verify is None:
         value = result.metrics.get(contract.metric)
         if value is None:
             others = ", ".join(sorted(result.metrics)) or "no numbers at all"
-            outcome, reason = "crashed", f"its output has no {contract.metric} (it has {others:.200})"
+            outcome, reason = Outcome.CRASHED, f"its output has no {contract.metric} (it has {others:.200})"
         elif not math.isfinite(value):
-            outcome, reason = "crashed", f"{contract.metric} is {value}"
-    if outcome == "finished" and _challenges(experiment):
+            outcome, reason = Outcome.CRASHED, f"{contract.metric} is {value}"
+    if outcome == Outcome.FINISHED and _challenges(experiment):
         course = run_checks.Course(result.seconds, result.metrics.get(run_checks.CLAIM), stepping, result.touched)
-        failed = run_checks.inspect(course, [_course(run) for run in study.usual()], contract.budget)
+        failed = run_checks.inspect(course, [_course(run) for run in queries.usual_runs(study)], contract.budget)
     return e.RunFinished(
         outcome=outcome,
         reason=reason if failed is None else failed.reason,
@@ -59,7 +61,7 @@ def finished(study: Study, experiment: Experiment, result: RunResult, stepping: 
         gpu_others=result.gpu_others,
         leftovers=result.leftovers,
         metrics=result.metrics,
-        tail="" if outcome == "finished" else result.tail[-LONGEST_TAIL:],
+        tail="" if outcome == Outcome.FINISHED else result.tail[-LONGEST_TAIL:],
         stepping=stepping,
         touched=result.touched,
         check=None if failed is None else failed.check,
@@ -74,7 +76,7 @@ def verified(study: Study, experiment: Experiment, result: RunResult) -> e.Verif
     """
     metric, check, reason = _measured(result, study.contract.metric)
     if check is None and _challenges(experiment):
-        usual = [run.verify_seconds for run in study.usual()]
+        usual = [run.verify_seconds for run in queries.usual_runs(study)]
         if failed := run_checks.too_long_to_verify(result.seconds, usual, study.contract.budget):
             metric, check, reason = None, failed.check, failed.reason
     return e.Verified(metric=metric, check=check, reason=reason, seconds=result.seconds)
@@ -84,23 +86,25 @@ def _measured(result: RunResult, metric: str) -> tuple[float | None, str | None,
     """The metric that a verification has measured, or None with the check that failed and why."""
     if result.exit_code == REJECTED and (found := _REJECTION.search(result.tail)):
         return None, found[1], found[2].strip()
-    if result.outcome == "killed":
-        return None, "killed", result.reason
-    if result.outcome == "out_of_memory":
-        return None, "memory", f"the run came to its end, and its verification {result.reason}"
-    if result.outcome != "finished":
-        return None, "verification", f"the verification failed: {result.reason}"
+    undone = Outcome.CRASHED.check
+    if result.outcome != Outcome.FINISHED:
+        reason = result.reason
+        if result.outcome == Outcome.OUT_OF_MEMORY:
+            reason = f"the run came to its end, and its verification {reason}"
+        elif result.outcome != Outcome.KILLED:
+            reason = f"the verification failed: {reason}"
+        return None, result.outcome.check or undone, reason
     value = result.metrics.get(metric)
     if value is None or not math.isfinite(value):
         said = "printed no" if value is None else f"printed {value} as"
-        return None, "verification", f"the verification {said} {metric}"
+        return None, undone, f"the verification {said} {metric}"
     return value, None, ""
 
 
 def told_before(experiment: Experiment, reason: str) -> int:
     """How many of an experiment's present runs were lost for that reason."""
-    runs = (run for run in experiment.runs.values() if run.number > experiment.since_run and run.outcome == "lost")
-    return sum(run.reason == f"{reason}{AGAIN}" for run in runs)
+    runs = [run for run in experiment.runs.values() if run.number > experiment.since_run]
+    return sum(run.outcome == Outcome.LOST and run.reason == f"{reason}{AGAIN}" for run in runs)
 
 
 def _challenges(experiment: Experiment) -> bool:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop.runs.local.exit_reason import Outcome
 from loop.sandbox.confinement import Confinement
+from loop.study.outcomes import Outcome
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
-"""Old names in journals: what was recorded under another name is read as if it were written today.
+"""Old names in journals, for reading only: nothing is written under them.
 
-For reading only: nothing is written under an old name. A name that changes gets a line here, and `tests/study` folds a
-journal that was recorded before it changed.
+A name that changes gets a line here, and `tests/study` folds a journal that was recorded before it changed.
 """
 
 from collections.abc import Iterable
@@ -14,6 +13,6 @@ FIELDS = {"request": "wish", "protocol_id": "measure"}
 
 
 def with_old(kinds: Iterable[str]) -> set[str]:
-    """Kinds of events with the names that journals of before have for them."""
+    """Those kinds of events and the names that older journals have for them."""
     wanted = set(kinds)
     return wanted | {old for old, new in KINDS.items() if new in wanted}

@@ -1,7 +1,7 @@
 """The contract of a study: what the front matter of `program.md` says, as typed values.
 
-Plain data with its own validation, on the ground beside `events`: everything may import it. It never reads a
-file; `program.py` does that and turns a refusal here into a sentence with file and line.
+Plain data with its own validation; everything may import it. It never reads a file: `config/program` does that and adds
+file and line to what is refused here.
 
 Units: durations are seconds, sizes are bytes.
 """
@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
-_LONGEST = 1e9  # seconds, 31 years; clocks and locks of a system take no more than a few hundred
+_LONGEST = 1e9  # seconds, 31 years; the system's clocks and locks take no more than a few hundred
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
@@ -30,7 +30,7 @@ def duration(value: Any) -> Any:
     """Seconds from `90`, `"20s"`, `"5m"`, `"1.5h"` or `"2d"`; a bare number is seconds.
 
     Raises:
-        ValueError: anything else, in words that fit behind "budget: ".
+        ValueError: anything else; the message fits behind "budget: ".
     """
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LONGEST:
         return float(value)
@@ -40,7 +40,7 @@ def duration(value: Any) -> Any:
 
 
 def _text(value: str) -> str:
-    """A text that a command line, a path and the journal can carry."""
+    """A text that fits into a command line, a path and the journal."""
     if "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
         raise ValueError(f"{value!r:.80} is no text: it has a zero byte or half a character in it")
     return value
@@ -56,17 +56,17 @@ class _Strict(BaseModel):
 
 
 class Keep(_Strict):
-    """When a change is kept; see `judge.py` for the rule itself."""
+    """When a change is kept; `policy/judge` has the rule itself."""
 
     confidence: float = Field(default=0.99, gt=0.5, lt=1)
-    """One-sided confidence that the candidate beats the champion, from which it is kept; with several looks the first
+    """One-sided confidence from which a candidate is kept as better than the champion; with several looks the first
     needs more and the last less, see `judge.needed`."""
     baseline_runs: int = Field(default=3, ge=2, le=50)
-    """Runs of the file as the person left it: they measure the noise, so two is the least."""
+    """Runs of the file as the person left it. They measure the noise, so there are at least two."""
     max_runs: int = Field(default=5, ge=1, le=50)
-    """Runs one experiment may use before an unclear result counts as discarded."""
+    """Runs of one experiment after which an unclear result is discarded."""
     simpler_wins: bool = True
-    """Keep a change that removes lines and measures no worse."""
+    """Keep a change that removes lines and is no worse."""
 
 
 class Limits(_Strict):
@@ -77,9 +77,9 @@ class Limits(_Strict):
     hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Hours under supervision; time while stopped does not count."""
     usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """US dollars of model calls; calls whose price is not known do not count, and the screen says so."""
+    """US dollars of model calls. Calls of unknown price do not count, and the screen says so."""
     tokens: int | None = Field(default=None, ge=1)
-    """Tokens of model calls, read and written."""
+    """Tokens of model calls, read and written together."""
     failures: int | None = Field(default=20, ge=1)
     """Experiments in a row that ended without a number."""
     memory: Size | None = None
@@ -87,7 +87,7 @@ class Limits(_Strict):
     processes: int | None = Field(default=1024, ge=1)
     """Processes that a run may have at once."""
     file: Size | None = None
-    """Bytes of one file that a run writes."""
+    """Bytes that one file may have which a run writes."""
     run_disk: Size | None = ByteSize(20_000_000_000)
     """Bytes that a run may leave on the disk, its temporary files included."""
     disk: Size | None = None
@@ -100,23 +100,23 @@ class Contract(_Strict):
     edit: tuple[str, ...] = ("train.py",)
     """The only files a proposal may change, relative to the root of the repository."""
     run: Text = "python train.py"
-    """One run, as a command line from the root of the experiment's worktree."""
+    """The command line of one run, in the root of the experiment's worktree."""
     metric: str = Field(default="val_bpb", pattern=r"^[A-Za-z_][\w./-]*$")
-    """Name of the number that decides."""
+    """Name of the number that is compared."""
     goal: Literal["min", "max"] = "min"
     budget: Seconds = 300.0
-    """Training time of one run; the script gets it as LOOPTOP_BUDGET_S."""
+    """Training time of one run, in seconds; the script gets it as LOOPTOP_BUDGET_S."""
     deadline: Seconds = 600.0
-    """Start-up, training and scoring together; past it the run is ended."""
+    """Seconds for start-up, training and scoring together; the run is ended after them."""
     read: tuple[str, ...] = ()
     """Files and folders outside the repository's commits that a run may read, such as its data: absolute, below the
     home (`~/`), or relative to the checkout."""
     verify: Text | None = None
-    """Command that measures the metric anew where the proposal cannot reach; None: self-reported."""
+    """Command that measures the metric again where the proposal cannot reach; None: the run's own number counts."""
     keep: Keep = Keep()
     limits: Limits = Limits()
     review: Literal["auto", "all", "flagged"] = "auto"
-    """Which proposals wait for a person: none, all, or those with a flag (see `flags`)."""
+    """Which proposals wait for a person: none, all, or those with a flag (see `policy/review_flags`)."""
     researcher: Text | None = None
     """Who proposes: `automl`, `llm`, or the command line of a coding agent; None: what the person's settings say."""
 
@@ -162,12 +162,12 @@ class Contract(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _deadline_follows_budget(cls, values: Any) -> Any:
-        """Without a stated deadline: twice the budget (five minutes, killed at ten), and room to start up."""
+        """Default: twice the budget (five minutes, ended at ten), and at least a minute more, to start up."""
         if isinstance(values, dict) and "budget" in values and "deadline" not in values:
             try:
                 budget = duration(values["budget"])
             except ValueError:
-                return values  # the field's own validation says it better
+                return values  # the field's own validation has the better message
             return {**values, "deadline": max(2 * budget, budget + 60)}
         return values
 
@@ -181,12 +181,12 @@ class Contract(_Strict):
     def protocol_id(self) -> str:
         """Digest of everything that gives a metric its meaning.
 
-        Two runs may be compared only when their measures are equal: a number from a budget of 20 s says nothing
-        against one from 5 minutes.
+        Only runs with the same digest may be compared: a number from a budget of 20 s says nothing about one from five
+        minutes.
         """
         parts = (self.run, self.metric, self.goal, f"{self.budget:.6f}", self.verify or "")
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
     def better_by(self, candidate: float, reference: float) -> float:
-        """How much better `candidate` is than `reference`, in the metric's units; positive is better."""
+        """How much better `candidate` is than `reference`, in the metric's units; negative is worse."""
         return reference - candidate if self.goal == "min" else candidate - reference

@@ -1,56 +1,27 @@
 """The study: what all events of a journal amount to.
 
-`fold` is pure: the same events give the same study, on any machine, for ever. No clock, no file, no socket is
-read here; times are those of the events. Supervisor, cockpit and command line all fold the same way, so they
-cannot disagree about what happened.
+`fold` is pure: the same events give the same study, on any machine, at any time. It reads no clock, file or socket;
+all times are those of the events. Supervisor, cockpit and command line fold the same way, so they cannot disagree
+about what happened. Questions about the past that few ask are in `queries`.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain
-from math import isfinite
-from typing import Literal, get_args
+from typing import Literal
 
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment, Run
+from loop.study.outcomes import VERDICTS, Outcome
+from loop.study.supervision import Supervisor, Trouble
 
 FOLDED = e.KINDS - e.STREAM - {"edits_recorded", "tool_called"}
-"""The kinds that `fold` needs; the rest may be left out of what it is given."""
+"""The kinds that `fold` needs; the others may be left out."""
 
 State = Literal["empty", "baseline", "running", "paused", "no room", "stopping", "stopped", "failed"]
 
 _FAULTS_SHOWN = 50
-
-
-@dataclass(slots=True)
-class Supervisor:
-    """The last supervisor that said anything."""
-
-    pid: int
-    host: str
-    version: str
-    slots: tuple[str, ...]
-    started_at: float
-    stopped_at: float | None = None
-    reason: str = ""
-    failed: bool = False
-    signal: str = ""
-    """The signal that ended it, where one did."""
-    sandbox: str = ""
-    """What confines the runs: `bubblewrap`, `landlock` or `off`."""
-
-
-@dataclass(slots=True)
-class Trouble:
-    """What somebody has been up against for a while, and is still."""
-
-    since: float
-    message: str
-    next_at: float | None
-    """When it is tried again; None where nothing is waited for."""
-    tries: int = 1
 
 
 @dataclass(slots=True)
@@ -84,16 +55,16 @@ class Study:
     open: set[int] = field(default_factory=set)
     """Experiments without a verdict."""
     closed: dict[int, None] = field(default_factory=dict)
-    """Those with one, in the order of their verdicts: what is asked of them after every event takes no longer for the
-    thousandth than for the tenth."""
+    """Those with one, in the order of their verdicts (a set that keeps its order). With this and `open`, what is asked
+    after every event takes as long in the thousandth experiment as in the tenth."""
     repeated: set[int] = field(default_factory=set)
-    """Experiments that had more than one run, and so may tell of the noise."""
+    """Experiments that had more than one run, and so may tell something about the noise."""
     champion: int | None = None
     lineage: list[int] = field(default_factory=list)
     """Champions in the order they took over."""
     supervisor: Supervisor | None = None
     active_seconds: float = 0.0
-    """Time under earlier supervisors; the present one adds `at - started_at`."""
+    """Seconds under earlier supervisors; the present one adds `at - started_at`."""
     paused: bool = False
     stopping: Literal["no", "after run", "now"] = "no"
     limit: e.LimitReached | None = None
@@ -103,18 +74,18 @@ class Study:
     fingerprints: dict[str, int] = field(default_factory=dict)
     """First experiment of each fingerprint."""
     options: dict[str, object] = field(default_factory=dict)
-    """Flags of the last supervisor."""
+    """Options that the newest supervisor was started with."""
     faults: list[tuple[float, e.Fault]] = field(default_factory=list)
     troubles: dict[str, Trouble] = field(default_factory=dict)
-    """What is being waited for now, by who waits."""
+    """What is being waited for now, by where the fault is."""
     pins: dict[int, str] = field(default_factory=dict)
-    """Standing guidance of the person, by number."""
+    """The person's standing guidance, by number."""
     checkout: e.CheckoutChanged | None = None
-    """The person's own edit that could be submitted, if there is one."""
+    """The person's own edit that could be submitted; None while there is none."""
     tokens: int = 0
     usd: float = 0.0
     usd_unknown: bool = False
-    """Some spending has no known price, so `usd` is a lower bound."""
+    """Some calls have no known price, so `usd` is a lower bound."""
     _pinned: int = 0
     """Number of the newest pin."""
 
@@ -122,7 +93,7 @@ class Study:
 
     @property
     def state(self) -> State:
-        """What the loop is doing, as far as the journal tells (a supervisor may have died without a word)."""
+        """What the loop is doing, as far as the journal tells: a killed supervisor writes nothing."""
         supervisor = self.supervisor
         if supervisor is None:
             return "empty"
@@ -138,7 +109,7 @@ class Study:
 
     @property
     def short_of_room(self) -> bool:
-        """Whether a disk has too little room: nothing new starts until it has."""
+        """Whether a disk has too little space: nothing new starts while that is so."""
         return "disk" in self.troubles
 
     @property
@@ -150,20 +121,11 @@ class Study:
         """The champion."""
         return None if self.champion is None else self.experiments[self.champion]
 
-    def built_on(self) -> list[int]:
-        """The champion, what it was built on, and so on down to the baseline: the branch, newest first."""
-        found: list[int] = []
-        at = self.champion
-        while at in self.experiments and at not in found:
-            found.append(at)
-            at = self.experiments[at].parent
-        return found
-
     def hours(self, now: float | None = None) -> float:
         """Time under supervision so far, in hours.
 
         Args:
-            now: Unix seconds, for a supervisor at work; None: up to the newest event.
+            now: Unix seconds, while a supervisor is at work; None: up to the newest event.
         """
         seconds = self.active_seconds
         if self.supervisor is not None and self.supervisor.stopped_at is None:
@@ -175,21 +137,22 @@ class Study:
         return [self.experiments[number] for number in sorted(self.open)]
 
     def _active(self) -> list[Experiment]:
-        """Who may have a run: the open ones, and champions measured anew, whoever took over meanwhile. They are few."""
+        """Those that may have a run: the open ones, and present and past champions, which are measured again. Few."""
         champions = (self.experiments[number] for number in dict.fromkeys(self.lineage) if number not in self.open)
         return [*self.open_experiments(), *champions]
 
     def running(self) -> list[tuple[Experiment, Run]]:
-        """Runs under way."""
+        """The current runs."""
         return [(experiment, run) for experiment in self._active() for run in experiment.running()]
 
     def awaits_verification(self, run: Run) -> bool:
-        """Whether a run has ended well and its number is still to be measured anew."""
-        ended_well = run.outcome == "finished" and run.check is None
-        return self.contract.verify is not None and ended_well and not run.verified
+        """Whether a run has ended well and its metric is still to be measured again."""
+        if self.contract.verify is None or run.verified or run.check is not None:
+            return False
+        return run.outcome == Outcome.FINISHED
 
     def verifying(self) -> list[tuple[Experiment, Run]]:
-        """Runs that have ended and whose number is being measured anew, or is next to be."""
+        """Runs that have ended and whose metric is being measured again, or is next to be."""
         return [
             (experiment, run)
             for experiment in self._active()
@@ -198,61 +161,16 @@ class Study:
         ]
 
     def verdicts(self) -> dict[str, int]:
-        """How many experiments ended how, and how many are open; the baseline is not an experiment here."""
+        """How many experiments have which verdict, and how many are open; the baseline does not count."""
         counts = Counter(x.verdict or "open" for x in self.experiments.values() if x.id != 0)
-        return {name: counts.get(name, 0) for name in (*get_args(e.Verdict), "open")}
+        return {name: counts.get(name, 0) for name in (*VERDICTS, "open")}
 
     def judged(self) -> int:
         """Experiments with a verdict, the baseline not counted."""
         return len(self.closed) - (0 in self.closed)
 
-    def failures_in_a_row(self) -> int:
-        """Newest experiments that ended without a number, back to the last one with one."""
-        count = 0
-        for number in reversed(self.closed):
-            if self.experiments[number].verdict not in e.FAILURES:
-                break
-            count += 1
-        return count
-
-    def repetitions(self) -> list[list[list[float]]]:
-        """What the noise is told from: for each champion that the present one was built on, from the first to itself,
-        its own metrics under the present measure and those of what was measured on it, run by run.
-
-        Of who ran once only the first counts, as what the others refer to. What was built on a champion that was put
-        aside stands with the first.
-        """
-        place = {number: index for index, number in enumerate(reversed(self.built_on()))}
-        reigns: list[list[list[float]]] = [[] for _ in place or [0]]
-        protocol_id = self.contract.protocol_id
-        # Champions first: what is built on one may have the smaller number, where it was moved there.
-        first = next((n for n in chain(place, self.experiments) if self.experiments[n].measured(protocol_id)), None)
-        telling = self.repeated if first is None else {first, *self.repeated}
-        for number in sorted(telling, key=lambda n: (place.get(n, len(place)), n)):
-            experiment = self.experiments[number]
-            if group := experiment.measured(protocol_id):
-                on = experiment.parent if experiment.parent is not None else number
-                reigns[place.get(number, place.get(on, 0))].append(group)
-        return [reign for reign in reigns if reign]
-
-    def largest_gain(self) -> float | None:
-        """The largest effect that the judge has kept under the present measure, in the metric's units."""
-        protocol_id = self.contract.protocol_id
-        kept = (self.experiments[number] for number in self.lineage if number)
-        return max((x.effect for x in kept if x.effect and x.effect > 0 and x.measured(protocol_id)), default=None)
-
-    def usual(self) -> list[Run]:
-        """What other runs are compared with in time and manners: those of the first champion that has any under the
-        present measure, which is the baseline where the measure never changed."""
-        protocol_id = self.contract.protocol_id
-        for number in self.lineage:
-            runs = self.experiments[number].counted()
-            if found := [run for run in runs if run.protocol_id == protocol_id and run.outcome == "finished"]:
-                return found
-        return []
-
     def open_requests(self) -> list[Request]:
-        """Requests that have not taken effect yet, oldest first."""
+        """Requests that are not fulfilled yet, oldest first."""
         return [request for request in self.requests.values() if request.fulfilled_at is None]
 
     # --- folding -----------------------------------------------------------------------------------------------
@@ -331,9 +249,9 @@ class Study:
                 self._request(event, body)
 
     def _shift(self, set_by: float, slept: float) -> None:
-        """Have times of what is going on compare with those after a jump of the clock as if it had always gone so.
+        """Move the times of whatever is going on to the clock as it is after a jump.
 
-        What the machine slept through counts as little: no run got on in it, and nobody was at work.
+        Time in which the machine slept does not count: no run made progress in it and no supervisor worked.
         """
         by = set_by + slept
         if self.supervisor is not None and self.supervisor.stopped_at is None:
@@ -345,7 +263,7 @@ class Study:
             trouble.next_at = None if trouble.next_at is None else trouble.next_at + by
 
     def _close_supervision(self, at: float) -> None:
-        """Book the time of a supervisor that stopped, or that died and is being followed by another."""
+        """Book the time of a supervisor that stopped, or that died and has a successor now."""
         if self.supervisor is not None and self.supervisor.stopped_at is None:
             self.active_seconds += max(0.0, at - self.supervisor.started_at)
 
@@ -368,7 +286,7 @@ class Study:
                 pass
 
     def _trouble(self, at: float, fault: e.Fault) -> None:
-        """A fault that something waits for is a trouble until it is told to be over."""
+        """A fault that something waits for is a trouble until it has recovered."""
         if fault.next_at is None:
             return
         known = self.troubles.get(fault.where)
@@ -380,7 +298,7 @@ class Study:
             return
         before = self.experiments.get(event.experiment)
         if before is not None and not (event.experiment == 0 and self.champion is None):
-            return  # only a baseline that never came to a champion is taken anew
+            return  # only a baseline that never became champion is proposed again
         experiment = Experiment(
             id=event.experiment,
             researcher=body.researcher,
@@ -402,7 +320,7 @@ class Study:
             self.fingerprints.setdefault(body.fingerprint, event.experiment)
 
     def _open(self, number: int) -> None:
-        """An experiment has no verdict, or none any more."""
+        """Note that an experiment has no verdict, or none any more."""
         self.open.add(number)
         self.closed.pop(number, None)
 
@@ -421,7 +339,7 @@ class Study:
             case "approval_asked":
                 experiment.phase, experiment.waits_for = "waiting", body.reason
             case "run_started" if event.run is not None:
-                if experiment.verdict is None:  # a champion that is measured anew stays judged
+                if experiment.verdict is None:  # a champion that is measured again stays judged
                     experiment.phase = "running"
                 experiment.runs[event.run] = Run(
                     number=event.run,
@@ -437,11 +355,16 @@ class Study:
                 if len(experiment.runs) > 1:
                     self.repeated.add(experiment.id)
             case "run_finished" | "verified" if event.run in experiment.runs:
-                self._of_run(experiment, experiment.runs[event.run], body)
+                run = experiment.runs[event.run]
+                if body.kind == "verified":
+                    run.verify(body)
+                else:
+                    run.finish(body, self.contract)
+                self._leave_run(experiment)
             case "experiment_judged":
                 experiment.phase, experiment.verdict, experiment.reason = "judged", body.verdict, body.reason
                 self.open.discard(experiment.id)
-                self.closed.pop(experiment.id, None)  # a second verdict is the newest
+                self.closed.pop(experiment.id, None)  # a second verdict counts as the newest
                 self.closed[experiment.id] = None
                 experiment.metric, experiment.effect = body.metric, body.effect
                 experiment.noise, experiment.confidence = body.noise, body.confidence
@@ -454,34 +377,15 @@ class Study:
             case _:
                 pass
 
-    def _of_run(self, experiment: Experiment, run: Run, body: e.RunFinished | e.Verified) -> None:
-        if isinstance(body, e.Verified):
-            run.verified, run.metric, run.check = True, body.metric, body.check
-            run.verify_seconds = body.seconds
-            if body.check is not None:
-                run.reason = body.reason
-            self._leave_run(experiment)
-            return
-        run.outcome, run.reason = body.outcome, body.reason
-        run.seconds, run.cpu_seconds = body.seconds, body.cpu_seconds
-        run.peak_memory, run.peak_gpu_memory = body.peak_memory, body.peak_gpu_memory
-        run.gpu_others = body.gpu_others
-        run.metrics, run.check = body.metrics, body.check
-        run.stepping, run.touched = body.stepping, body.touched
-        if body.outcome == "finished" and body.check is None and self.contract.verify is None:
-            value = body.metrics.get(self.contract.metric)
-            run.metric = value if value is not None and isfinite(value) else None
-        self._leave_run(experiment)
-
     def _leave_run(self, experiment: Experiment) -> None:
-        """Back into the queue, for a verdict or another run, once none of its runs goes on, verification included."""
+        """Go back into the queue, for a verdict or another run, once no run or verification of it goes on."""
         busy = experiment.running() or any(self.awaits_verification(run) for run in experiment.counted())
         if experiment.phase == "running" and not busy:
             experiment.phase = "queued"
 
 
 def fold(events: Iterable[e.Event], study: Study | None = None) -> Study:
-    """The study that `events` amount to, on top of `study` where one is given (which is changed in place)."""
+    """The study that `events` amount to; where `study` is given they are added to it in place."""
     study = Study() if study is None else study
     for event in events:
         study.apply(event)

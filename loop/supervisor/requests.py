@@ -17,6 +17,7 @@ from loop.policy.permissions import Refused
 from loop.researchers.protocol import Proposal
 from loop.study import events as e
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 from loop.study.state import Request, Study
 
 
@@ -117,17 +118,17 @@ class Requests:
             case e.Approved():
                 return await self._approve(experiment, who)
             case e.Rejected(why=why):
-                judged = e.ExperimentJudged(verdict="rejected", reason=why or "rejected without a reason", by=who)
+                judged = e.ExperimentJudged(verdict=Outcome.REJECTED, reason=why or "rejected without a reason", by=who)
                 await self._judging.give_verdict(experiment, judged)
                 return f"experiment {experiment.id} is rejected"
             case e.Killed():
                 return await self._kill(experiment, who, request.seq)
             case e.Overruled(verdict="kept", why=why):
-                await self._judging.give_verdict(experiment, _overruling(experiment, "kept", who, why))
+                await self._judging.give_verdict(experiment, _overruling(experiment, Outcome.KEPT, who, why))
                 return f"experiment {experiment.id} is the champion now"
             case e.Overruled(why=why):
                 before = self._study.experiments[experiment.parent or 0]
-                judged = _overruling(experiment, "discarded", who, why)
+                judged = _overruling(experiment, Outcome.DISCARDED, who, why)
                 await self._judging.give_verdict(experiment, judged, champion=before)
                 return f"experiment {experiment.id} is discarded, and experiment {before.id} is the champion again"
             case e.Requeued():
@@ -153,7 +154,7 @@ class Requests:
         if experiment.verdict is not None:  # a champion that was measured anew, and has just ended
             return permissions.not_running(experiment).sentence
         reason = "killed before it ran" if not experiment.counted() else "killed between two runs"
-        await self._judging.give_verdict(experiment, e.ExperimentJudged(verdict="killed", reason=reason, by=who))
+        await self._judging.give_verdict(experiment, e.ExperimentJudged(verdict=Outcome.KILLED, reason=reason, by=who))
         return f"experiment {experiment.id} is taken out of the queue"
 
     def _queue_again(self, experiment: Experiment) -> None:
@@ -169,7 +170,7 @@ class Requests:
         self._recorder.record(queued, experiment.id)
 
 
-def _overruling(experiment: Experiment, verdict: e.Verdict, who: str, why: str) -> e.ExperimentJudged:
+def _overruling(experiment: Experiment, verdict: Outcome, who: str, why: str) -> e.ExperimentJudged:
     """The person's verdict, with the figures of the judge's."""
     judged = (experiment.verdict or "").replace("_", " ")
     return e.ExperimentJudged(

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from loop.study import events as e
 from tests.cheats import NEEDS_SANDBOX, TOY, edit
 from tests.cheats.conftest import SANDBOXES, Cheated, cheated
 
@@ -30,7 +29,7 @@ class Stopped(NamedTuple):
     """How a cheat ends."""
 
     by: str
-    verdict: e.Verdict
+    verdict: str
     reason: str
     """A part of the verdict's sentence."""
 

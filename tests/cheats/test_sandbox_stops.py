@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import pytest
 
-from loop.study import events as e
 from loop.workspace import Workspace
 from tests.cheats import NEEDS_SANDBOX, TEXT
 from tests.cheats.conftest import SANDBOXES, Cheated, cheated
@@ -29,7 +28,7 @@ Make it better.
 class Ended(NamedTuple):
     """How a cheat ends."""
 
-    verdict: e.Verdict
+    verdict: str
     reason: str
     """A part of the verdict's sentence."""
 

@@ -11,7 +11,8 @@ from loop.researchers.agents.closing import LONGEST_TEXT, LONGEST_TITLE, closing
 from loop.researchers.agents.json_fields import LONGEST_SHOWN
 from loop.researchers.agents.listener import LONGEST_FINAL, Listener, Words
 from loop.sanitize import plain
-from loop.study.events import Spent, Thought, ToolCalled, decode, encode
+from loop.study.codec import decode, encode
+from loop.study.events import Spent, Thought, ToolCalled
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import NESTED, VALUES, as_bytes, as_json

@@ -13,7 +13,7 @@ from loop.researchers.llm import chat, faults, prices, responses, text_tools
 from loop.researchers.llm.conversation import Conversation, Reply, Request, UserMessage
 from loop.researchers.llm.endpoint import Endpoint
 from loop.researchers.protocol import Unusable
-from loop.study.events import decode, encode
+from loop.study.codec import decode, encode
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import NESTED, VALUES, as_json, one_sentence

@@ -4,6 +4,7 @@ import json
 import math
 import pickle
 import types
+from enum import Enum
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -18,6 +19,7 @@ from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.policy import limits
 from loop.reporting import summary, table
+from loop.study import codec, queries
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.state import FOLDED, Study, fold
@@ -43,6 +45,8 @@ def values(annotation: Any, name: str = "") -> st.SearchStrategy[Any]:
         return bodies(annotation)
     if origin is Literal:
         return st.sampled_from(arguments)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return st.sampled_from([one.value for one in annotation])
     if origin in (Union, types.UnionType):
         return st.one_of([values(one, name) for one in arguments])
     if origin is Annotated:
@@ -90,7 +94,7 @@ def facts(data: bytes) -> list[tuple[int | None, int | None, e.Body]]:
         except (ValueError, TypeError, RecursionError):
             continue
         try:
-            decoded = e.decode(grammar.as_json(body))
+            decoded = codec.decode(grammar.as_json(body))
         except ValidationError:
             continue
         numbers = [one if isinstance(one, int) and abs(one) < 2**63 else None for one in (experiment, run)]
@@ -100,9 +104,10 @@ def facts(data: bytes) -> list[tuple[int | None, int | None, e.Body]]:
 
 def shown(study: Study, events: list[e.Event]) -> None:
     """Everything that tells a person of a study can tell of this one."""
-    study.running(), study.verifying(), study.repetitions(), study.largest_gain(), study.usual(), study.built_on()
+    study.running(), study.verifying(), queries.repetitions(study), queries.largest_gain(study)
+    queries.usual_runs(study), queries.built_on(study), queries.gpu_memory_needed(study)
     limits.reached(study, 2000.0, 5)
-    assert study.state and study.failures_in_a_row() >= 0
+    assert study.state and queries.failures_in_a_row(study) >= 0
     json.loads(json_of(summary.status(study, 1, 2000.0)), parse_constant=pytest.fail)
     lines = [*status_text.status_lines(study, None, 2000.0), *summary.sentences(study), *status_text.table(study)]
     for experiment in study.experiments.values():
@@ -116,8 +121,8 @@ def shown(study: Study, events: list[e.Event]) -> None:
 def read(data: bytes) -> None:
     found = facts(data)
     for *_, body in found:
-        again = e.decode(e.encode(body))
-        assert e.encode(again) == e.encode(body) and again.kind == body.kind
+        again = codec.decode(codec.encode(body))
+        assert codec.encode(again) == codec.encode(body) and again.kind == body.kind
     events = [e.Event(seq, 1000.0 + seq, *fact) for seq, fact in enumerate(found, 1)]
     study = fold(events)
     assert pickle.dumps(fold(events)) == pickle.dumps(study), "the same events, the same study"
@@ -210,11 +215,11 @@ def test_two_writers_of_a_journal_and_its_readers_agree(budget: Budget) -> None:
 
 
 def test_what_is_no_number_is_kept_as_it_is() -> None:
-    found = e.decode(e.encode(e.StepSampled(values={"loss": math.nan, "norm": -math.inf})))
+    found = codec.decode(codec.encode(e.StepSampled(values={"loss": math.nan, "norm": -math.inf})))
     assert isinstance(found, e.StepSampled) and math.isnan(found.values["loss"]) and found.values["norm"] == -math.inf
 
 
 def test_text_that_is_no_text_is_kept_as_a_question() -> None:
     assert as_bytes("\ud800") == b"\xed\xa0\x80"
-    found = e.decode(e.encode(e.Thought(researcher="r", text="a\ud800b")))
+    found = codec.decode(codec.encode(e.Thought(researcher="r", text="a\ud800b")))
     assert isinstance(found, e.Thought) and found.text == "a?b"

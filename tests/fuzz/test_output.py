@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from loop.runs.log import CappedLog, read_log, read_log_tail
 from loop.runs.output import LINE_BYTES, TAIL_CHARS, OutputReader, Sample, crash_line
+from loop.study import codec
 from loop.study import events as e
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
@@ -134,9 +135,9 @@ def read(data: bytes) -> None:
     for sample in samples:
         assert sample.progress is None or 0 <= sample.progress <= 1
         step = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
-        assert repr(e.decode(e.encode(step))) == repr(step)
+        assert repr(codec.decode(codec.encode(step))) == repr(step)
     done = e.RunFinished(outcome="finished", metrics=whole.summary(), tail=whole.tail())
-    assert repr(e.decode(e.encode(done))) == repr(done)
+    assert repr(codec.decode(codec.encode(done))) == repr(done)
 
 
 def test_any_output_means_the_same_in_any_pieces(budget: Budget) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from loop.config.program import Program, ProgramError, load
 from loop.policy import limits
+from loop.study import codec
 from loop.study import events as e
 from loop.study.contract import Contract, Keep, Limits
 from loop.study.state import Study
@@ -158,7 +159,7 @@ def read(data: bytes) -> None:
         return
     assert isinstance(program, Program)
     changed = e.ProgramChanged(contract=program.contract, text=program.text)
-    assert e.decode(e.encode(changed)) == changed, "the journal gives back what was read"
+    assert codec.decode(codec.encode(changed)) == changed, "the journal gives back what was read"
     study = Study(contract=program.contract)
     limits.reached(study, 0.0, 0)
     assert study.contract.deadline >= study.contract.budget > 0 and study.contract.protocol_id

@@ -14,8 +14,9 @@ from loop.researchers.llm.thinking import Splitter
 from loop.researchers.llm.toolbox import RESULT, GivenUp, Toolbox
 from loop.researchers.patching import Refused, diff, replace_once
 from loop.sanitize import plain
+from loop.study.codec import decode, encode
 from loop.study.contract import Contract
-from loop.study.events import EditsRecorded, ExperimentProposed, decode, encode
+from loop.study.events import EditsRecorded, ExperimentProposed
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import NESTED, NUMBERS, TEXTS, VALUES, as_bytes, as_json

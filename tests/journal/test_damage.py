@@ -20,6 +20,7 @@ from loop.journal.recorder import FLUSH_INTERVAL, JOURNAL, Recorder
 from loop.journal.wal import WAL_USUAL, flush_factor, wal_size
 from loop.lineage import LineageError
 from loop.machine.disk import DiskReserve, is_full, marks, out_of_order
+from loop.study import codec
 from loop.study import events as e
 from tests.disks import fill, read_only, small_disk
 
@@ -459,7 +460,7 @@ def test_hours_of_a_reader_that_holds_on_cost_what_is_said_in_them_and_not_a_pag
                 journal.append_all([(sample, 1, 1)] * new)
             if due == 300:
                 a_minute = journal.wal_size / 5
-        said = written * len(e.encode(sample))
+        said = written * len(codec.encode(sample))
         assert written > 50_000 and commits < 3_000
         assert journal.wal_size < (48 << 20) + 3 * said < 360 * a_minute / 10
         print(f"{written} events of {said >> 20} MB in {commits} commits: a WAL of {journal.wal_size >> 20} MB")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from loop.journal import Journal, JournalError
 from loop.study import events as e
-from loop.study.events import decode, encode
+from loop.study.codec import decode, encode
 
 WRITER = """
 import sys

@@ -8,6 +8,8 @@ from loop.runs.local.machine_faults import Around, lost
 from loop.runs.spec import RunResult
 from loop.study import events as e
 from loop.study.contract import Contract
+from loop.study.outcomes import Outcome
+from loop.study.queries import failures_in_a_row
 from loop.study.state import fold
 from tests.stories import Story
 
@@ -32,7 +34,7 @@ def test_a_clock_that_is_set_and_a_machine_that_sleeps_are_told_apart() -> None:
 
 
 def result(outcome: str, slept: float = 0.0, clock_set: float = 0.0) -> RunResult:
-    return RunResult(outcome, "", 0, None, 300.0, 300.0, 0, None, 0, {}, "", slept=slept, clock_set=clock_set)  # type: ignore[arg-type]
+    return RunResult(Outcome(outcome), "", 0, None, 300.0, 300.0, 0, None, 0, {}, "", slept=slept, clock_set=clock_set)  # type: ignore[arg-type]
 
 
 def test_a_run_that_a_clock_lied_to_is_lost_however_it_ended() -> None:
@@ -84,4 +86,4 @@ def test_verdicts_are_in_the_order_they_were_given_in_whatever_the_clock_said() 
     for number, (verdict, at) in enumerate([("kept", 10 * DAY), ("crashed", 9 * DAY), ("out_of_memory", 8 * DAY)]):
         story.propose(number)
         story.tell(e.ExperimentJudged(verdict=verdict, reason="x"), number, at=at)  # type: ignore[arg-type]
-    assert fold(story.events).failures_in_a_row() == 2
+    assert failures_in_a_row(fold(story.events)) == 2

@@ -10,7 +10,7 @@ import pynvml
 import pytest
 
 from loop.machine.gauges import MachineGauges, in_container
-from loop.study.events import RunGauge
+from loop.study.readings import RunGauge
 from tests.gauges import FakeGauges
 
 

@@ -6,8 +6,10 @@ import pytest
 
 from bench.judge import Change, Noisiness, Ours
 from loop.policy import scheduler
+from loop.policy.standing import decision
 from loop.study import events as e
 from loop.study.contract import Contract, Keep
+from loop.study.outcomes import Outcome
 from tests.stories import Story
 
 KEEP = Keep(simpler_wins=False)
@@ -68,11 +70,11 @@ def by_the_loop(change: Change) -> tuple[list[bool], list[float]]:
             assert found is not None
             run(found.id)
             study = story.study()
-            decision = scheduler.decision(study, study.experiments[number])
-            if decision.action in ("keep", "discard"):
+            decided = decision(study, study.experiments[number])
+            if decided.action in ("keep", "discard"):
                 break
-        verdict: e.Verdict = "kept" if decision.action == "keep" else "discarded"
-        story.tell(e.ExperimentJudged(verdict=verdict, reason="x", metric=1.0, effect=decision.effect), number)
+        verdict = Outcome.KEPT if decided.action == "keep" else Outcome.DISCARDED
+        story.tell(e.ExperimentJudged(verdict=verdict, reason="x", metric=1.0, effect=decided.effect), number)
         if verdict == "kept":
             story.tell(e.ChampionChanged(commit="c", metric=1.0), number)
             noisy.champion, true = scale[number], true + (effect > 0)

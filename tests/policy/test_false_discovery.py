@@ -7,7 +7,7 @@ from loop.study import events as e
 from tests.stories import Story
 
 
-def judged(story: Story, number: int, verdict: e.Verdict, effect: float, confidence: float, by: str = "judge") -> None:
+def judged(story: Story, number: int, verdict: str, effect: float, confidence: float, by: str = "judge") -> None:
     story.propose(number).queue(number)
     story.tell(
         e.ExperimentJudged(verdict=verdict, reason="x", metric=1, effect=effect, confidence=confidence, by=by), number

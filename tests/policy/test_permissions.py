@@ -9,6 +9,7 @@ from loop.policy.permissions import Allowed, Refused, find_experiment, find_pin
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
+from loop.study.queries import built_on
 from loop.study.requests import AnyRequest
 from loop.study.state import Study
 from tests.stories import Story
@@ -128,7 +129,7 @@ def test_who_leaves_the_branch_is_said_before(number: int, words: str) -> None:
 def test_who_has_left_the_branch_can_come_back_and_cannot_be_discarded() -> None:
     story = told().tell(e.ChampionChanged(commit=f"{1:040d}", metric=0.9), 1)
     study = story.study()
-    assert study.built_on() == [1, 0]
+    assert built_on(study) == [1, 0]
     assert answer("discard", 5, study).startswith("no: today's champion does not build on experiment 5")
     assert "is the champion again instead of 1" in answer("branch", 5, study)
     assert "1 leaves the branch" in answer("branch", 5, study)

@@ -1,9 +1,7 @@
-"""What comes next, from the study alone; and the limits that end it."""
+"""What comes next, from the study alone."""
 
-import pytest
-
-from loop.policy import limits as budget
 from loop.policy import scheduler
+from loop.policy.standing import standing
 from loop.study import events as e
 from loop.study.contract import Contract, Limits
 from tests.stories import Story
@@ -48,7 +46,7 @@ def test_runs_of_one_experiment_at_once_have_each_a_number_and_a_seed_of_its_own
     assert scheduler.next_run(baseline, starting={3: first + 2}) == (4, first + 3)
     story.finish(0, 1, None, "lost")
     baseline = story.study().experiments[0]
-    assert (baseline.phase, scheduler.standing(story.study(), baseline)[0]) == ("running", "unfinished")
+    assert (baseline.phase, standing(story.study(), baseline)[0]) == ("running", "unfinished")
     assert scheduler.next_run(baseline) == (3, first), "the lost one is run again, while the second goes on"
     story.start(0, 3, first).finish(0, 2, 1.0)
     assert story.study().experiments[0].phase == "running"
@@ -139,49 +137,3 @@ def test_proposals_stop_where_the_open_ones_reach_the_limit() -> None:
     story = Story(Contract(limits=Limits(experiments=2))).baseline().propose(1).queue(1)
     assert scheduler.wants_proposal(story.study(), 4, 0, 0)
     assert not scheduler.wants_proposal(story.study(), 4, 0, thinking=1)
-
-
-@pytest.mark.parametrize("outcome", ["crashed", "timed_out", "killed"])
-def test_one_run_without_an_end_decides_whatever_the_others_say(outcome: e.Outcome) -> None:
-    story = Story().baseline().propose(1).queue(1).runs(1, [0.5]).start(1, 2).finish(1, 2, None, outcome)
-    assert scheduler.standing(story.study(), story.study().experiments[1])[0] == outcome
-
-
-def test_what_stands_before_any_comparison() -> None:
-    def standing(story: Story) -> tuple[str, str]:
-        study = story.study()
-        return scheduler.standing(study, study.experiments[1])
-
-    contract = Contract(verify="check")
-    story = Story(contract).propose(0).propose(1).queue(1)
-    assert standing(story)[0] == "unfinished"
-    story.start(1, 1)
-    assert standing(story)[0] == "unfinished"
-    story.finish(1, 1, 0.1)
-    assert standing(story)[0] == "unfinished"
-    assert [run.number for _, run in story.study().verifying()] == [1]
-    story.tell(e.Verified(metric=1.0), 1, 1)
-    assert standing(story)[0] == "measured"
-    assert story.study().verifying() == []
-    story.start(1, 2).finish(1, 2, 0.1).tell(e.Verified(metric=None, check="causal", reason="it peeks"), 1, 2)
-    assert standing(story) == ("rejected", "it peeks")
-    story.queue(1).start(1, 3).finish(1, 3, 0.1).tell(e.Verified(metric=None, check="verification", reason="oom"), 1, 3)
-    assert standing(story) == ("crashed", "oom")
-
-
-def test_limits_are_told_with_what_is_left_and_reached_in_words() -> None:
-    story = Story(Contract(limits=Limits(experiments=3, hours=1, failures=2, usd=5))).baseline()
-    story.propose(1).queue(1).judge(1, "crashed").tell(e.Spent(researcher="r", tokens=9, usd=1.25))
-    left = {one.name: one.left for one in budget.limits(story.study(), now=1002 + 1800)}
-    assert left == {"experiments": 2, "hours": 0.5, "failures": 1, "usd": 3.75}
-    assert budget.reached(story.study(), now=1002) is None
-    story.propose(2).queue(2).judge(2, "timed_out")
-    assert budget.reached(story.study(), now=1002) == ("failures", "2 experiments in a row ended without a number")
-    assert budget.reached(story.study(), now=1002 + 3600) == ("hours", "1.0 of 1 hours are used")
-
-
-def test_the_disk_limit_needs_a_walk_and_counts_when_there_was_one() -> None:
-    study = Story(Contract(limits=Limits.model_validate({"disk": "1GB"}))).baseline().study()
-    assert budget.reached(study) is None
-    found = budget.reached(study, disk_used=2 * 10**9)
-    assert found is not None and found[0] == "disk"

@@ -12,6 +12,7 @@ import pytest
 from loop.journal import Journal
 from loop.recovery.rebuild import CannotRebuild, rebuild
 from loop.recovery.salvage import carve
+from loop.study import codec, queries
 from loop.study import events as e
 from loop.study.state import Study
 from loop.workspace import Workspace
@@ -63,9 +64,9 @@ def test_with_the_journal_deleted_the_tree_comes_back_from_git_and_what_cannot_i
     assert tree(after) == tree(before)
     assert (after.champion, after.lineage, after.base, after.branch) == (4, [0, 1, 4], before.base, before.branch)
     assert (after.contract, after.program, after.fingerprints) == (before.contract, before.program, before.fingerprints)
-    assert after.repetitions() == before.repetitions()
-    seconds = [(run.number, run.seed, run.seconds, run.stepping) for run in after.usual()]
-    assert seconds == [(run.number, run.seed, run.seconds, run.stepping) for run in before.usual()]
+    assert queries.repetitions(after) == queries.repetitions(before)
+    seconds = [(run.number, run.seed, run.seconds, run.stepping) for run in queries.usual_runs(after)]
+    assert seconds == [(run.number, run.seed, run.seconds, run.stepping) for run in queries.usual_runs(before)]
     assert (rebuilt.salvaged, rebuilt.from_git, rebuilt.kept) == (0, (0, 1, 2, 3, 4), "")
     for phrase in ("the reasoning and the tool calls", "the notebook", "a person's words, pins and other requests"):
         assert phrase in rebuilt.lost
@@ -123,7 +124,7 @@ def test_rows_taken_out_by_hand_are_those_that_sqlite_reads(hurt: Hurt) -> None:
     with Journal(path) as journal:
         events = journal.read()
     assert sorted(carved) == [event.seq for event in events]
-    assert [e.decode(carved[event.seq][5]) for event in events] == [event.body for event in events]
+    assert [codec.decode(carved[event.seq][5]) for event in events] == [event.body for event in events]
 
 
 def test_a_clone_says_what_to_fetch_and_gives_what_it_has(hurt: Hurt, tmp_path: Path) -> None:
@@ -184,7 +185,7 @@ def test_a_study_of_another_budget_goes_on_with_that_budget(hurt: Hurt) -> None:
     rebuild(hurt.root)
     study = hurt.study
     assert (study.contract.budget, study.options) == (1.0, {"budget": 1.0}), "as `--budget 1s` would have it"
-    assert len(study.usual()) == 2
+    assert len(queries.usual_runs(study)) == 2
 
 
 def test_notes_are_read_by_git_and_by_whoever_reads_the_metric_only(hurt: Hurt) -> None:

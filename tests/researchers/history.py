@@ -6,12 +6,13 @@ The same arguments give the same study.
 import random
 from pathlib import Path
 
-from loop.policy.judge import Noise
 from loop.policy.limits import Left
+from loop.policy.noise import Noise
 from loop.researchers.protocol import Briefing
 from loop.study.contract import Contract, Limits
-from loop.study.events import GaugeRead, GpuGauge, Verdict
 from loop.study.experiment import Experiment, Run
+from loop.study.outcomes import Outcome
+from loop.study.readings import GaugeRead, GpuGauge
 from tests.researchers.spoken import Closed, Shelf
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,11 +115,11 @@ def history(count: int, seed: int = 1, researcher: str = "llm") -> list[Experime
         elif lot < 0.97:
             _failed(x, "timed_out", "ended at its deadline of 600 s", contract)
         elif lot < 0.99:
-            x.verdict, x.phase, x.judged_by = "rejected", "judged", "guard"
+            x.verdict, x.phase, x.judged_by = Outcome.REJECTED, "judged", "guard"
             x.reason = f"it is the same as experiment {chance.randint(0, number)}, which was discarded"
             x.judged_at, x.judged_seq = x.proposed_at + 1, x.proposed_seq + 1
         else:
-            x.verdict, x.phase, x.judged_by = "rejected", "judged", "ada"
+            x.verdict, x.phase, x.judged_by = Outcome.REJECTED, "judged", "ada"
             x.reason = "no dropout on this data, please: it reads the text once"
             x.judged_at, x.judged_seq = x.proposed_at + 90, x.proposed_seq + 1
     return experiments
@@ -184,12 +185,12 @@ def _proposal(number: int, title: str, why: str, parent: int | None, researcher:
 
 
 def _judged(
-    x: Experiment, verdict: Verdict, contract: Contract, metric: float, effect: float | None, runs: int
+    x: Experiment, verdict: str, contract: Contract, metric: float, effect: float | None, runs: int
 ) -> Experiment:
     chance = random.Random(x.id)
     for number in range(1, runs + 1):
         x.runs[number] = _run(number, contract, metric + chance.gauss(0, NOISE) / 3)
-    x.verdict, x.phase, x.metric, x.effect = verdict, "judged", metric, effect
+    x.verdict, x.phase, x.metric, x.effect = Outcome(verdict), "judged", metric, effect
     x.noise, x.judged_by, x.judged_at = NOISE, "judge", x.proposed_at + 400 * runs - 20
     x.judged_seq = x.proposed_seq + 10 * runs - 1
     if effect is not None:
@@ -199,9 +200,15 @@ def _judged(
     return x
 
 
-def _failed(x: Experiment, verdict: Verdict, reason: str, contract: Contract) -> None:
+def _failed(x: Experiment, verdict: str, reason: str, contract: Contract) -> None:
     x.runs[1] = _run(1, contract, None)
-    x.verdict, x.phase, x.reason, x.judged_by, x.judged_at = verdict, "judged", reason, "judge", x.proposed_at + 60
+    x.verdict, x.phase, x.reason, x.judged_by, x.judged_at = (
+        Outcome(verdict),
+        "judged",
+        reason,
+        "judge",
+        x.proposed_at + 60,
+    )
     x.judged_seq = x.proposed_seq + 2
 
 
@@ -216,7 +223,7 @@ def _run(number: int, contract: Contract, metric: float | None) -> Run:
         started_at=START,
         pid=1,
         pid_started=1.0,
-        outcome="crashed" if metric is None else "finished",
+        outcome=Outcome.CRASHED if metric is None else Outcome.FINISHED,
         seconds=326.0,
         peak_memory=4 * 10**9,
         peak_gpu_memory=45 * 10**9,

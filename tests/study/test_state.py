@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loop.study import events as e
+from loop.study import queries
 from loop.study.contract import Contract
 from loop.study.state import FOLDED, fold
 from tests.stories import Story
@@ -115,50 +116,6 @@ def test_hours_count_time_under_supervision_only() -> None:
     assert round(story.study().hours(now=1106) * 3600) == 1 + 1
 
 
-def test_failures_in_a_row_end_with_a_number() -> None:
-    story = Story().baseline()
-    for number, verdict in enumerate(["crashed", "discarded", "crashed", "timed_out"], 1):
-        story.propose(number).queue(number).judge(number, verdict)  # type: ignore[arg-type]
-    assert story.study().failures_in_a_row() == 2
-
-
-def test_a_second_verdict_is_the_newest_and_one_taken_back_is_none() -> None:
-    story = Story().baseline()
-    for number, verdict in enumerate(["crashed", "discarded", "timed_out"], 1):
-        story.propose(number).queue(number).judge(number, verdict)  # type: ignore[arg-type]
-    assert (story.study().judged(), story.study().failures_in_a_row()) == (3, 1)
-    story.judge(1, "crashed")
-    assert (story.study().judged(), story.study().failures_in_a_row()) == (3, 2)
-    story.queue(2)
-    assert (story.study().judged(), story.study().failures_in_a_row()) == (2, 2)
-    story.judge(2, "discarded")
-    assert (story.study().judged(), story.study().failures_in_a_row()) == (3, 0)
-
-
-def test_without_a_number_of_the_champion_the_first_other_is_what_the_noise_refers_to() -> None:
-    story = Story().baseline(()).propose(1).queue(1).runs(1, (1.0,)).judge(1, "discarded")
-    story.propose(2).queue(2).runs(2, (1.1,)).judge(2, "discarded")
-    story.propose(3).queue(3).runs(3, (1.2, 1.3)).judge(3, "discarded")
-    assert story.study().repetitions() == [[[1.0], [1.2, 1.3]]]
-
-
-def test_repetitions_stand_by_the_champion_they_were_measured_on() -> None:
-    story = Story().baseline((1.0, 1.01, 0.99))
-    story.propose(1).queue(1).runs(1, (1.02, 1.03)).judge(1, "discarded")
-    story.propose(2).queue(2).runs(2, (1.04,)).judge(2, "discarded")
-    story.propose(3).queue(3).runs(3, (0.8,)).judge(3, "kept", 0.8)
-    story.propose(4, 3).queue(4, 3).runs(4, (0.81, 0.82)).judge(4, "discarded").runs(3, (0.83,), first=2)
-    assert story.study().repetitions() == [[[1.0, 1.01, 0.99], [1.02, 1.03]], [[0.8, 0.83], [0.81, 0.82]]]
-
-
-def test_what_was_built_on_a_champion_put_aside_stands_with_the_first() -> None:
-    story = Story().baseline((1.0, 1.01)).propose(1).queue(1).runs(1, (0.8, 0.81)).judge(1, "kept", 0.8)
-    story.propose(2, 1).queue(2, 1).runs(2, (0.82, 0.83)).judge(2, "discarded")
-    assert len(story.study().repetitions()) == 2
-    story.tell(e.ChampionChanged(commit="0" * 40, metric=1.0), 0)
-    assert story.study().repetitions() == [[[1.0, 1.01], [0.8, 0.81], [0.82, 0.83]]]
-
-
 def test_money_of_unknown_price_is_not_zero() -> None:
     study = Story().tell(e.Spent(researcher="r", tokens=10, usd=0.5)).tell(e.Spent(researcher="r", tokens=5)).study()
     assert (study.tokens, study.usd, study.usd_unknown) == (15, 0.5, True)
@@ -192,7 +149,7 @@ def test_no_order_of_events_breaks_the_fold(kinds: list[str], chance: object) ->
     for kind in kinds:
         story.tell(bodies[kind], chance.choice([None, 0, 1, 7]), chance.choice([None, 1, 2]))  # type: ignore[attr-defined]
     study = story.study()
-    study.verdicts(), study.running(), study.state, study.hours(), study.repetitions()
+    study.verdicts(), study.running(), study.state, study.hours(), queries.repetitions(study)
 
 
 def _one_of_each() -> list[e.Event]:

@@ -20,7 +20,8 @@ from loop.runs.executor import Executor
 from loop.runs.local import process
 from loop.sandbox.backend import Wanted, choose
 from loop.study import events as e
-from loop.study.events import GpuProcess, GpuUse
+from loop.study.queries import built_on
+from loop.study.readings import GpuProcess, GpuUse
 from loop.study.state import FOLDED, Study, fold
 from loop.supervisor.build import build
 from loop.supervisor.startup import Prepared
@@ -399,7 +400,7 @@ async def test_the_search_goes_on_from_an_earlier_champion(house: House) -> None
     assert tip == SCRIPT.replace("A=5", "A=1").replace("C=5", "C=1").encode()
     (request,) = study.requests.values()
     assert request.outcome.startswith("experiment 1 is the champion again")
-    assert study.built_on() == [3, 1, 0]
+    assert built_on(study) == [3, 1, 0]
 
 
 async def test_a_branch_that_was_moved_before_the_supervisor_died_is_no_obstacle(house: House) -> None:

@@ -97,7 +97,7 @@ def _finished(run: e.RunFinished, name: str) -> str:
         text += f": {run.reason}"
     if run.leftovers:
         text += f" ({run.leftovers} leftover processes ended)"
-    if run.outcome in ("crashed", "out_of_memory") and run.tail:
+    if run.outcome.is_broken and run.tail:
         text += "".join(f"\n          | {tail}" for tail in run.tail.splitlines()[-15:])
     return text
 

@@ -9,7 +9,9 @@ from collections import deque
 from collections.abc import Iterable
 
 from loop.study import events as e
+from loop.study.curves import Sample
 from loop.study.experiment import Experiment, Run
+from loop.study.readings import GpuUse
 from loop.study.state import Study
 from tui.model.text_buffer import TextBuffer
 from tui.model.transcript import MIND, Transcript
@@ -17,9 +19,6 @@ from tui.render.text import number, one_line
 
 SAMPLES = 4000
 """Samples kept of one run: all of half an hour at two a second; of a longer run the older half is thinned."""
-
-Sample = tuple[float, dict[str, float]]
-"""Seconds of training, and what the run reported then."""
 
 
 class ViewState:
@@ -33,7 +32,7 @@ class ViewState:
         self.gauge: e.GaugeRead | None = None
         self.heartbeat = 0.0
         """Time of the newest gauge."""
-        self.gpu_use: tuple[e.GpuUse, ...] | None = None
+        self.gpu_use: tuple[GpuUse, ...] | None = None
         """Who was on the GPUs when that was last asked."""
         self.history: deque[e.GaugeRead] = deque(maxlen=240)
         self.samples: dict[tuple[int, int], list[Sample]] = {}

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from loop.study.curves import Point
 from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, cells, pad
-
-Point = tuple[float, float]
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bit of the dot in row 0-3, column 0-1 of a braille cell."""

@@ -3,21 +3,12 @@
 from dataclasses import dataclass
 
 from loop.study.experiment import Experiment
+from loop.study.outcomes import VERDICTS
 
-WORDS = {
-    "kept": "kept",
-    "discarded": "discarded",
-    "crashed": "crashed",
-    "out_of_memory": "out of memory",
-    "timed_out": "timed out",
-    "killed": "killed",
-    "rejected": "rejected",
-    "running": "running",
-    "verifying": "verifying",
-    "queued": "queued",
-    "waiting": "waiting",
-    "proposed": "proposed",
-}
+_OPEN = {"running": "▸>", "verifying": "▹v", "queued": "○o", "waiting": "??", "proposed": "·."}
+"""Before an experiment has a verdict: state to sign and ASCII sign."""
+
+WORDS: dict[str, str] = {verdict.value: verdict.word for verdict in VERDICTS} | {state: state for state in _OPEN}
 """State of an experiment to the word on screen; the role of its colour has the state's own name."""
 
 
@@ -71,20 +62,7 @@ def state_of(experiment: Experiment) -> str:
 
 UNICODE = Glyphs(
     ascii=False,
-    state={
-        "kept": "✓",
-        "discarded": "✗",
-        "crashed": "!",
-        "out_of_memory": "▤",
-        "timed_out": "◔",
-        "killed": "■",
-        "rejected": "⊘",
-        "running": "▸",
-        "verifying": "▹",
-        "queued": "○",
-        "waiting": "?",
-        "proposed": "·",
-    },
+    state={verdict.value: verdict.sign for verdict in VERDICTS} | {state: sign[0] for state, sign in _OPEN.items()},
     live="●",
     dot="·",
     point="•",
@@ -108,20 +86,7 @@ UNICODE = Glyphs(
 
 ASCII = Glyphs(
     ascii=True,
-    state={
-        "kept": "*",
-        "discarded": "x",
-        "crashed": "!",
-        "out_of_memory": "M",
-        "timed_out": "T",
-        "killed": "K",
-        "rejected": "R",
-        "running": ">",
-        "verifying": "v",
-        "queued": "o",
-        "waiting": "?",
-        "proposed": ".",
-    },
+    state={verdict.value: verdict.ascii for verdict in VERDICTS} | {state: sign[1] for state, sign in _OPEN.items()},
     live="*",
     dot=".",
     point="o",

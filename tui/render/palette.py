@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from loop.study.outcomes import VERDICTS
+
 if TYPE_CHECKING:
     from rich.style import Style
 
@@ -25,8 +27,6 @@ _DARK = {
     "champion": "bold #84d694",
     "discarded": "#93858d",
     "crashed": "#f0857a",
-    "out_of_memory": "#f0857a",
-    "timed_out": "#e6b566",
     "killed": "#e6b566",
     "rejected": "#d29ae8",
     "running": "bold #7fb4ff",
@@ -77,8 +77,6 @@ _LIGHT = {
     "champion": "bold #1a7a35",
     "discarded": "#7d6a73",
     "crashed": "#b3261e",
-    "out_of_memory": "#b3261e",
-    "timed_out": "#8f5b00",
     "killed": "#8f5b00",
     "rejected": "#7b2fa0",
     "running": "bold #1d5fbf",
@@ -130,8 +128,6 @@ _ANSI = {
     "champion": "bold green",
     "discarded": "bright_black",
     "crashed": "red",
-    "out_of_memory": "red",
-    "timed_out": "yellow",
     "killed": "yellow",
     "rejected": "magenta",
     "running": "bold blue",
@@ -182,8 +178,6 @@ _CONTRAST = dict.fromkeys(_DARK, "#ffffff") | {
     "champion": "bold #5cff5c",
     "discarded": "#c8c8c8",
     "crashed": "#ff8f8f",
-    "out_of_memory": "#ff8f8f",
-    "timed_out": "#ffd75f",
     "killed": "#ffd75f",
     "rejected": "#ff9dff",
     "running": "bold #66d9ff",
@@ -218,6 +212,10 @@ _MONO = dict.fromkeys(_DARK, "") | dict.fromkeys(_BOLD, "bold") | {"cursor": "re
 _MONO |= {"match": "reverse bold", "faint": "dim", "border": "dim", "axis": "dim", "band": "dim", "track": "dim"}
 
 
+_SHARED: dict[str, str] = {verdict.value: verdict.role for verdict in VERDICTS}
+"""Verdicts are roles too, and some share the colour of another."""
+
+
 @dataclass(frozen=True)
 class Palette:
     """One theme. An empty `background` is the terminal's own."""
@@ -238,7 +236,7 @@ class Palette:
         parts = role.split("+")
         if self.native and parts[-1] == "cursor":
             parts = parts[-1:]  # reversed colours of each word would make a patchwork of backgrounds
-        return _style(" ".join(self.roles[part] for part in parts))
+        return _style(" ".join(self.roles[_SHARED.get(part, part)] for part in parts))
 
 
 @lru_cache(256)

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from loop.study.events import FAILURES
 from loop.study.experiment import Experiment
+from loop.study.outcomes import VERDICTS, Outcome
 
-_FRUITLESS = frozenset({"discarded", *FAILURES, "killed", "rejected"})
+_FRUITLESS = frozenset(VERDICTS) - {Outcome.KEPT}
 
 LEAST = 4
 """Consecutive experiments from which they fold; fewer are not worth pressing a key for."""

@@ -3,7 +3,7 @@
 import time
 
 from loop.study.events import ClockMoved
-from loop.study.state import Trouble
+from loop.study.supervision import Trouble
 from tui.render.text import brief, cut, one_line
 
 

@@ -8,6 +8,7 @@ from loop.policy import request_table
 from loop.policy.permissions import Allowed
 from loop.reporting.table import flagged, measured
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 from loop.study.state import Study
 from tui.model.text_buffer import Paragraph
 from tui.model.transcript import paragraphs_of
@@ -48,7 +49,7 @@ def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs)
                 text += f", {sigmas(experiment.effect, experiment.noise)}"
             if experiment.confidence is not None:
                 text += f" (confidence {experiment.confidence:.1%})"
-        say("measured", text, "kept" if experiment.verdict == "kept" else "text")
+        say("measured", text, "kept" if experiment.verdict == Outcome.KEPT else "text")
     sign, word, role = glyphs.of(experiment)
     why = one_line(experiment.reason or experiment.waits_for)
     by = f" by {one_line(experiment.judged_by)}" if experiment.judged_by not in ("", "judge") else ""
@@ -73,7 +74,7 @@ def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]
         gpu = size(run.peak_gpu_memory) if run.peak_gpu_memory else "-"
         memory = size(run.peak_memory) if run.peak_memory else "-"
         outcome = (run.outcome or "under way").replace("_", " ")
-        role = "text" if run.outcome == "finished" else "running" if run.outcome is None else "crashed"
+        role = "text" if run.outcome == Outcome.FINISHED else "running" if run.outcome is None else "crashed"
         checked = (
             " verified"
             if run.verified and run.check is None

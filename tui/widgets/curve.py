@@ -1,45 +1,18 @@
 """curve: the current run over the champion's run, at equal training time."""
 
 from collections.abc import Sequence
-from itertools import islice, pairwise
+from itertools import islice
 
+from loop.study.curves import Point, curve_of, smooth, value_at
 from loop.study.experiment import Experiment, Run
-from tui.model.view_state import Sample, ViewState
-from tui.render.chart import Axis, Point, Series, chart, span
+from tui.model.view_state import ViewState
+from tui.render.chart import Axis, Series, chart, span
 from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, brief, cells, cut, number, one_line, spread
 from tui.widgets.panel import Panel, centred
 
 RunOf = tuple[Experiment, Run]
 """An experiment and one of its runs."""
-
-
-def curve_of(samples: Sequence[Sample], metric: str) -> tuple[str, list[Point]]:
-    """What of a run's samples to draw: the loss where it reports one, else its metric, else its first value."""
-    names = {name for _, values in samples[-50:] for name in values}
-    name = next((name for name in ("loss", "train_loss", metric) if name in names), None)
-    if name is None:
-        name = next((name for name in sorted(names) if "loss" in name), min(names, default=""))
-    return name, [(seconds, values[name]) for seconds, values in samples if name in values]
-
-
-def value_at(points: Sequence[Point], x: float) -> float | None:
-    """The value at `x`, a straight line between two points; None outside of them."""
-    for (x0, y0), (x1, y1) in pairwise(points):
-        if x0 <= x <= x1:
-            return y0 if x1 == x0 else y0 + (y1 - y0) * (x - x0) / (x1 - x0)
-    return None
-
-
-def smooth(points: Sequence[Point], span_points: int = 12) -> list[Point]:
-    """A running mean, so that the comparison is of curves and not of two noisy samples."""
-    result: list[Point] = []
-    mean = 0.0
-    for index, (x, y) in enumerate(points):
-        weight = 1 / min(index + 1, span_points)
-        mean += (y - mean) * weight
-        result.append((x, mean))
-    return result
 
 
 def curve_lines(

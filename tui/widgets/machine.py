@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from loop.study.events import GaugeRead, GpuGauge, GpuProcess, GpuUse, RunGauge
-from tui.model.view_state import Sample
+from loop.study.curves import Sample
+from loop.study.readings import GaugeRead, GpuGauge, GpuProcess, GpuUse, RunGauge
 from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, cells, cut, number, one_line, pad, size
 from tui.widgets.panel import Panel, centred

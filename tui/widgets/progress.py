@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from loop.study.curves import Point
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 from loop.study.state import Study
-from tui.render.chart import Axis, Mark, Point, Series, chart
+from tui.render.chart import Axis, Mark, Series, chart
 from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, number, sigmas, spread
 from tui.widgets.panel import Panel, centred
@@ -41,9 +43,9 @@ def progress_lines(study: Study, width: int, height: int, glyphs: Glyphs) -> lis
         [x.metric for x in measured if x.metric is not None], [y for _, y in steps], study.contract.goal
     )
     last = max(8.0, float(max(study.experiments)))
-    dots = [(float(x.id), x.metric) for x in measured if x.verdict == "discarded" and x.metric is not None]
+    dots = [(float(x.id), x.metric) for x in measured if x.verdict == Outcome.DISCARDED and x.metric is not None]
     few = len(dots) <= _MARKED
-    kept = [x for x in measured if x.verdict == "kept"][-_MARKED:]
+    kept = [x for x in measured if x.verdict == Outcome.KEPT][-_MARKED:]
     marks = [Mark(x, y, glyphs.point, "discarded") for x, y in dots] if few else []
     marks += [Mark(x.id, x.metric or 0.0, glyphs.state["kept"], "kept") for x in kept]
     floor = low if study.contract.goal == "max" else high

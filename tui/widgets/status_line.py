@@ -6,7 +6,8 @@ Pure: text from a `ViewState` and a time. In a narrow terminal the least importa
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loop.study.events import FAILURES, GaugeRead, GpuGauge
+from loop.study.outcomes import NO_NUMBER
+from loop.study.readings import GaugeRead, GpuGauge
 from loop.study.state import Study
 from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
@@ -108,7 +109,7 @@ def _squeeze(parts: list[tuple[int, Sequence[Span]]], ends: list[tuple[int, Sequ
 
 def _counts(study: Study, glyphs: Glyphs) -> list[Span]:
     verdicts = study.verdicts()
-    failed = sum(verdicts[name] for name in (*FAILURES, "killed"))
+    failed = sum(verdicts[name] for name in NO_NUMBER)
     spans = [(f"exp {study.judged()}", "text")]
     for name, count in (("kept", verdicts["kept"]), ("discarded", verdicts["discarded"]), ("crashed", failed)):
         if count or name != "crashed":

@@ -17,6 +17,7 @@ from loop.researchers.agents.listener import Listener, Shown, Words
 from loop.researchers.briefing.page import for_command
 from loop.researchers.protocol import Briefing, Proposal, ProposalFailed, Sink, Unusable, Work
 from loop.study.events import Spent
+from loop.study.outcomes import Outcome
 
 MOST_FAILURES = 5
 """Attempts in a row without a proposal, after which a person has to look; each may have cost money."""
@@ -90,22 +91,22 @@ class Command:
     def _proposal(self, briefing: Briefing, work: Work, final: str, sink: Sink) -> Proposal:
         editable = ", ".join(briefing.contract.edit)
         reason = work.reason
-        if work.outcome == "crashed":
+        if work.outcome == Outcome.CRASHED:
             reason = reason.partition(": ")[0]  # then follows the last line of its output, which may be JSON
         last = " ".join(final.split())[-LAST_WORDS:] or "none"
-        if work.outcome in ("timed_out", "killed"):
+        if work.outcome != Outcome.FINISHED and not work.outcome.is_broken:
             raise ProposalFailed(f"it was {reason or work.outcome}; its last words: {last}")
         if work.refused:
             raise ProposalFailed(f"its change cannot be proposed: {work.refused}; only {editable} may change, as text")
         if not work.edits:
             strays = f" (it made {_some(work.strays)})" if work.strays else ""
             why = f" ({reason})" if reason else ""
-            failed = work.outcome in ("crashed", "out_of_memory") and reason not in _NEVER_STARTED
+            failed = work.outcome.is_broken and reason not in _NEVER_STARTED
             kind = AgentFailed if failed else ProposalFailed
             raise kind(f"it ended without changing {editable}{strays}{why}; its last words: {last}")
         if work.strays:
             sink.think(f"\n(not part of the proposal: {_some(work.strays)})\n")
-        if work.outcome in ("crashed", "out_of_memory"):
+        if work.outcome.is_broken:
             sink.think(f"\n(it ended with {reason}; its change is proposed all the same)\n")
         said = closing(final)
         for note in said.notes:

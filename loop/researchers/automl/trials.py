@@ -11,8 +11,8 @@ from typing import Literal, cast
 
 from loop.researchers.automl.constants import Number
 from loop.study.contract import Contract
-from loop.study.events import FAILURES
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 
 Values = Mapping[str, Number]
 State = Literal["open", "measured", "failed", "void"]
@@ -100,7 +100,7 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
                 state=_state(experiment, metric),
                 metric=metric,
                 effect=effect,
-                kept=experiment.verdict == "kept",
+                kept=experiment.verdict == Outcome.KEPT,
                 parent=experiment.parent,
             )
         )
@@ -135,9 +135,9 @@ def importance(trials: Sequence[Trial], names: Collection[str]) -> dict[str, flo
 def _state(experiment: Experiment, metric: float | None) -> State:
     if experiment.verdict is None:
         return "open"
-    if metric is not None and experiment.verdict in ("kept", "discarded"):
+    if metric is not None and experiment.verdict.has_number:
         return "measured"
-    return "failed" if experiment.verdict in (*FAILURES, "rejected") else "void"
+    return "failed" if experiment.verdict.is_failure or experiment.verdict == Outcome.REJECTED else "void"
 
 
 def _mean(experiment: Experiment, protocol_id: str) -> float | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from loop.researchers.briefing.excerpt import one_line, shortened, tokens
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 
 TITLE = 120
 """Characters of a title that are ever shown."""
@@ -129,12 +130,11 @@ def comparable(experiment: Experiment, protocol_id: str) -> bool:
 def kind_of_failure(experiment: Experiment) -> str:
     """How an experiment without a number ended, in words that groups of them share."""
     reason = experiment.reason
-    if experiment.verdict == "timed_out":
-        return "ran past the deadline"
-    if experiment.verdict == "killed":
-        return "killed"
-    if experiment.verdict == "out_of_memory" or _MEMORY.search(reason):
-        return "ran out of memory"
+    verdict = experiment.verdict or Outcome.CRASHED
+    if verdict == Outcome.CRASHED and _MEMORY.search(reason):
+        verdict = Outcome.OUT_OF_MEMORY
+    if verdict != Outcome.CRASHED:
+        return verdict.said
     if found := _ERROR.search(reason):
         return found[1]
     if _LOSS.search(reason):
@@ -166,11 +166,11 @@ def row(experiment: Experiment, protocol_id: str) -> Row:
 
 def _place(experiment: Experiment, size: float, counts: bool) -> tuple[str, str]:
     match experiment.verdict:
-        case "kept":
+        case Outcome.KEPT:
             return "kept", ""
-        case "rejected":
+        case Outcome.REJECTED:
             return "rejected", f"by {rejected_by(experiment)}"
-        case "discarded":
+        case Outcome.DISCARDED:
             if not counts or experiment.effect is None:
                 return "discarded", "no number"
             if experiment.effect > 0 and (experiment.confidence or 0.0) >= NEAR:

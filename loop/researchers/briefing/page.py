@@ -19,6 +19,7 @@ from loop.researchers.briefing.situation import reading, situation
 from loop.researchers.protocol import Briefing
 from loop.sanitize import plain
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 
 __all__ = ["Parts", "fenced", "for_command", "for_model", "notebook_share", "outcome", "repair", "tokens"]
 
@@ -113,7 +114,7 @@ def outcome(experiment: Experiment, briefing: Briefing) -> str:
     title, reason = one_line(experiment.title, 120), one_line(experiment.reason, REASON)
     if experiment.verdict is None:
         reason = one_line(experiment.waits_for, REASON)
-    if experiment.verdict == "rejected":
+    if experiment.verdict == Outcome.REJECTED:
         verdict = f"rejected by {rejected_by(experiment)}"
     lines = [f"#{experiment.id} {title}: {verdict}{': ' + reason if reason else ''}"]
     if expected := one_line(experiment.expected, REASON):
@@ -169,20 +170,19 @@ def repair(experiment: Experiment, log: str, left: int) -> str:
         log: the end of its newest run's output.
         left: how many repairs are still allowed, including the one asked for here.
     """
-    verdict = experiment.verdict or "failed"
-    word = {"timed_out": "ran past its deadline", "out_of_memory": "ran out of memory"}.get(verdict, verdict)
-    reason = one_line(experiment.reason, REASON).removeprefix(f"{word}: ")
+    verdict = experiment.verdict or Outcome.CRASHED
+    reason = one_line(experiment.reason, REASON).removeprefix(f"{verdict.said}: ")
     start = log.rfind("Traceback (most recent call last)")
     shown = log[start:] if start >= 0 and len(log) - start >= 200 else log
     many = "It can be repaired once more" if left == 1 else f"It can be repaired {left} times"
-    smaller = "It has to use less memory than the reason says was used. " if verdict == "out_of_memory" else ""
+    smaller = "It has to use less memory than the reason says was used. " if verdict == Outcome.OUT_OF_MEMORY else ""
     advice = (
         f"{many}. {smaller}If this was a slip (a shape, a name, a type, a little too much memory or time), mend it and "
         "hand over the same idea again: your draft is still as you proposed it. If the idea is at fault, give it up "
         "and say so."
     )
     return (
-        f"Experiment #{experiment.id} ({one_line(experiment.title, 120)}) has no number: it {word}"
+        f"Experiment #{experiment.id} ({one_line(experiment.title, 120)}) has no number: it {verdict.said}"
         f"{': ' + reason if reason else ''}.\n\n"
         f"{fenced(f'the end of the output of experiment {experiment.id}', shown, TRACEBACK)}\n\n{advice}"
     )

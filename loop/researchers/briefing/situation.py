@@ -9,7 +9,7 @@ from loop.policy.judge import keep_threshold, repeat_threshold
 from loop.researchers.briefing.excerpt import one_line
 from loop.researchers.briefing.experiment_table import comparable, figure
 from loop.researchers.protocol import Briefing
-from loop.study.events import FAILURES
+from loop.study.outcomes import Outcome
 
 PLATEAU = 12
 """Experiments in a row without a new champion, after which another kind of idea is asked for."""
@@ -125,16 +125,16 @@ def _hints(briefing: Briefing) -> list[str]:
     judged = sorted(
         (x for x in briefing.experiments if x.id and x.judged_seq is not None), key=lambda x: x.judged_seq or 0
     )
-    newest = [x for x in reversed(judged) if x.verdict in ("kept", "discarded", *FAILURES)]
-    stumbles = list(takewhile(lambda x: x.verdict in FAILURES, newest))
-    barren = list(takewhile(lambda x: x.verdict != "kept", newest))
+    newest = [(x, x.verdict) for x in reversed(judged) if x.verdict and (x.verdict.has_number or x.verdict.is_failure)]
+    stumbles = [verdict for _, verdict in takewhile(lambda pair: pair[1].is_failure, newest)]
+    barren = [x for x, _ in takewhile(lambda pair: pair[1] != Outcome.KEPT, newest)]
     hints = []
     if len(stumbles) >= STUMBLES:
         hints.append(
             f"The last {len(stumbles)} experiments all ended without a number. Propose something simpler, and "
             "follow every shape, type and name through the file before you hand it over."
         )
-    if len(stumbles) > 1 and all(x.verdict == "out_of_memory" for x in stumbles):
+    if len(stumbles) > 1 and set(stumbles) == {Outcome.OUT_OF_MEMORY}:
         hints.append(
             f"The last {len(stumbles)} experiments ran out of memory; their reasons say how much was used. Propose "
             "something that needs less of it: a smaller batch or model, fewer activations kept."

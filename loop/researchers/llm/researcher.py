@@ -155,7 +155,8 @@ class LanguageModel:
         mendable = [
             (experiment, talk)
             for experiment, talk in known
-            if experiment.verdict in ("crashed", "out_of_memory")
+            if experiment.verdict
+            and experiment.verdict.is_broken
             and len(talk.repaired) < REPAIRS
             and talk.champion == briefing.champion.id
         ]

@@ -21,8 +21,8 @@ from loop.researchers.briefing.page import outcome
 from loop.researchers.llm.tool import ToolError, tool_of, wrong_arguments
 from loop.researchers.protocol import Briefing, Proposal, Sink
 from loop.sanitize import one_line
-from loop.study.events import FAILURES
 from loop.study.experiment import Experiment
+from loop.study.outcomes import NO_NUMBER
 
 LINES = 600
 """Lines of a file in one answer; train.py has some 300."""
@@ -345,7 +345,7 @@ def _is(experiment: Experiment, which: Which) -> bool:
         case "open":
             return experiment.verdict is None
         case "crashed":
-            return experiment.verdict in (*FAILURES, "killed")
+            return experiment.verdict in NO_NUMBER
         case _:
             return experiment.verdict == which
 

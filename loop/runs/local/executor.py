@@ -23,7 +23,7 @@ from loop.sandbox.backend import Sandbox
 from loop.sandbox.environment import child_environment, resolve_command
 from loop.sandbox.folders import RunFolders
 from loop.sandbox.policy import SandboxPolicy
-from loop.study.events import GpuUse
+from loop.study.readings import GpuUse
 from loop.workspace import Workspace
 
 

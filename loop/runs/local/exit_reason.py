@@ -5,11 +5,9 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from loop.runs.output import crash_line
-
-Outcome = Literal["finished", "crashed", "out_of_memory", "timed_out", "killed"]
+from loop.study.outcomes import Outcome
 
 REASON_CHARS = 300
 
@@ -42,11 +40,11 @@ def exited(ending: Ending, tail: str) -> tuple[Outcome, str]:
         tail: the end of its output, for the line that says most.
     """
     if ending.why == "terminated":
-        return "crashed", "the process that guards the run was told to end (SIGTERM), and ended the run"
+        return Outcome.CRASHED, "the process that guards the run was told to end (SIGTERM), and ended the run"
     if ending.code == 0:
-        return "finished", ""
+        return Outcome.FINISHED, ""
     said = crash_line(tail)[:REASON_CHARS]
-    return "crashed", _code_sentence(ending.code or 0) + (f": {said}" if said else "")
+    return Outcome.CRASHED, _code_sentence(ending.code or 0) + (f": {said}" if said else "")
 
 
 def cannot_start(program: str, folder: Path, what: str, number: int) -> str:

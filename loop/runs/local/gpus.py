@@ -7,8 +7,7 @@ somebody else's, even where the driver does not tell whose. What becomes of a ru
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loop.study.events import GpuGauge, GpuProcess, GpuUse
-from loop.study.state import Study
+from loop.study.readings import GpuGauge, GpuProcess, GpuUse
 
 NOTHING = 256 << 20
 """Bytes held by others that make no difference: an idle driver context, a desktop."""
@@ -53,23 +52,6 @@ def seen(looked: Sequence[tuple[GpuGauge, GpuUse]]) -> Look:
         others=sum(used for used, _ in known),
         holders=tuple(sorted(everyone, key=lambda one: -(one.memory or 0))),
     )
-
-
-def needed(study: Study) -> int | None:
-    """Bytes that a run of the champion takes on its GPUs; None where that was never seen."""
-    runs = study.best.counted() if study.best is not None else []
-    peaks = [
-        run.peak_gpu_memory - (run.gpu_others or 0)
-        for run in runs
-        if run.outcome == "finished" and run.peak_gpu_memory is not None
-    ]
-    return min(peaks, default=None)
-
-
-def usual_others(study: Study) -> int:
-    """Bytes that others held beside the champion's runs, and that say nothing against a run of today."""
-    runs = study.best.counted() if study.best is not None else []
-    return max((run.gpu_others or 0 for run in runs), default=0)
 
 
 def in_the_way(name: str, look: Look, need: int | None, most: int | None) -> str:

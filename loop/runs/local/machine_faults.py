@@ -12,6 +12,7 @@ from loop.runs.local.gpus import NOTHING, NOTHING_SEEN, Look, gib
 from loop.runs.local.out_of_memory import Shortage, said
 from loop.runs.output import crash_line
 from loop.runs.spec import Lost, RunResult
+from loop.study.outcomes import Outcome
 
 BELIEVED = 2
 
@@ -57,11 +58,11 @@ def lost(result: RunResult, around: Around) -> Lost | None:
     A run that came to its end is lost for one thing only, a clock that lied to it: whatever else happened did not keep
     it from its number.
     """
-    if result.outcome == "killed":
+    if result.outcome == Outcome.KILLED:
         return None
     if why := _clock(result, around.budget):
         return Lost(why)
-    if result.outcome == "finished":
+    if result.outcome == Outcome.FINISHED:
         return None
     if around.after.gone and not around.before.gone:
         return Lost(f"{around.slot} stopped answering while it ran")
@@ -87,7 +88,11 @@ def others_held(result: RunResult, around: Around) -> int:
 
 
 def _shortage(result: RunResult) -> Shortage | None:
-    found = said(result.tail, result.exit_code or -(result.signal or 0)) if result.outcome == "out_of_memory" else None
+    found = (
+        said(result.tail, result.exit_code or -(result.signal or 0))
+        if result.outcome == Outcome.OUT_OF_MEMORY
+        else None
+    )
     return found if found is not None and found.memory == "GPU" else None
 
 

@@ -21,7 +21,7 @@ import psutil
 
 from loop.machine.clocks import Moment
 from loop.runs.local import out_of_memory, process_tree
-from loop.runs.local.exit_reason import MACHINE, Ending, Outcome, cannot_start, exited
+from loop.runs.local.exit_reason import MACHINE, Ending, cannot_start, exited
 from loop.runs.local.order import Order
 from loop.runs.local.orphans import sweep_orphans
 from loop.runs.local.warden import GRACE_S, STUCK_S
@@ -30,6 +30,7 @@ from loop.runs.output import SAMPLE_EVERY_S, OutputReader, Sample
 from loop.runs.spec import RunResult, RunSpec
 from loop.sandbox import backend
 from loop.sandbox.bubblewrap import SIGNALLED
+from loop.study.outcomes import Outcome
 
 # One turn of the event loop takes this much of a run's output, and no longer than this...
 TURN_BYTES = 64 * 1024
@@ -354,24 +355,27 @@ class LocalProcess:
         if self._wrapped and ending.code == 1 and (said := _NOT_STARTED.search(tail)):
             self._cannot = ("start", _ERRORS.get(said[1], errno.EIO))
         if self._cannot:
-            return "crashed", cannot_start(spec.argv[0], spec.cwd, *self._cannot)
+            return Outcome.CRASHED, cannot_start(spec.argv[0], spec.cwd, *self._cannot)
         if ending.why == "exited" and ending.code and (why := out_of_memory.ran_out(ending, tail, self._kernel_ended)):
-            return "out_of_memory", why
+            return Outcome.OUT_OF_MEMORY, why
         if ending.why in ("exited", "terminated"):
             return exited(ending, tail)
         if ending.why == "memory":
             over = f"used more than its {spec.memory_cap / 1e9:g} GB of memory ({ending.peak / 1e9:.3g} GB)"
-            return "out_of_memory", f"{over}, and was ended"
+            return Outcome.OUT_OF_MEMORY, f"{over}, and was ended"
         if ending.why in (sentences := _over(spec)):
-            return "crashed", f"{sentences[ending.why]}, and was ended"
+            return Outcome.CRASHED, f"{sentences[ending.why]}, and was ended"
         if ending.why == "deadline" or (self._overdue and not self._killed_by):
             force = " by force" if self._overdue else ""
-            return "timed_out", f"not done after its deadline of {spec.deadline_s:g} s, and ended{force}"
+            return Outcome.TIMED_OUT, f"not done after its deadline of {spec.deadline_s:g} s, and ended{force}"
         if self._killed_by:
-            return "killed", self._killed_by
+            return Outcome.KILLED, self._killed_by
         if self._failed:
-            return "crashed", f"the process that guards the run failed ({self._failed}); its log says how"
-        return "crashed", "the process that guards the run was killed, by the run or by the kernel; all of it was ended"
+            return Outcome.CRASHED, f"the process that guards the run failed ({self._failed}); its log says how"
+        return (
+            Outcome.CRASHED,
+            "the process that guards the run was killed, by the run or by the kernel; all of it was ended",
+        )
 
 
 def _over(spec: RunSpec) -> dict[str, str]:

@@ -20,7 +20,8 @@ from loop.runs.local.readiness import Readiness
 from loop.runs.slot import Slot
 from loop.runs.spec import RunResult
 from loop.sandbox.folders import RunFolders
-from loop.study.events import GpuUse
+from loop.study.outcomes import Outcome
+from loop.study.readings import GpuUse
 
 
 class Trees(Protocol):
@@ -125,11 +126,11 @@ class LocalRun:
         )
         found = lost(result, around)
         others = max(self._others or 0, self._before.others) if slot.gpus else None
-        if found is not None and found.believed and result.outcome == "out_of_memory" and slot.gpus:
+        if found is not None and found.believed and result.outcome == Outcome.OUT_OF_MEMORY and slot.gpus:
             others = others_held(result, around)
             self._readiness.keep_off(slot, max(job.usual_others, others // 2))
         touched: tuple[str, ...] = ()
-        if result.outcome == "finished":
+        if result.outcome == Outcome.FINISHED:
             touched = self._trees.touched(job.name, job.commit, job.contract.edit)
         return replace(result, lost=found, gpu_others=others, touched=touched)
 

@@ -8,12 +8,15 @@ real judge, with the runs it asks for.
 import math
 import random
 
-from loop.policy.judge import Noise, judge, present_noise
+from loop.policy.judge import judge
+from loop.policy.noise import Noise, present_noise
 from loop.researchers.automl.constants import find
 from loop.researchers.automl.ranges import Range, around
 from loop.researchers.protocol import Briefing, Proposal, Researcher
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment, Run
+from loop.study.outcomes import Outcome
+from loop.study.queries import repetitions
 from loop.study.state import Study
 from tests.researchers.spoken import Closed, Shelf, Spoken
 
@@ -106,7 +109,7 @@ class Desk:
         baseline = self.add("", Proposal("baseline", "", {}), None)
         for _ in range(self.contract.keep.baseline_runs):
             self.run(baseline)
-        baseline.verdict = "kept"
+        baseline.verdict = Outcome.KEPT
 
     def add(self, researcher: str, proposal: Proposal, parent: int | None) -> Experiment:
         id = len(self.experiments)
@@ -121,7 +124,16 @@ class Desk:
         number = len(experiment.runs) + 1
         metric = self.landscape.run(self.files[experiment.id], self.rng)
         experiment.runs[number] = Run(
-            number, 1, 0, 20, 60, self.contract.protocol_id, 0.0, 1, 0.0, "crashed" if metric is None else "finished"
+            number,
+            1,
+            0,
+            20,
+            60,
+            self.contract.protocol_id,
+            0.0,
+            1,
+            0.0,
+            Outcome.CRASHED if metric is None else Outcome.FINISHED,
         )
         experiment.runs[number].metric = metric
         return metric
@@ -153,12 +165,12 @@ class Desk:
         action = "again"
         while action in ("again", "remeasure"):
             if self.run(experiment if action == "again" else champion) is None and action == "again":
-                experiment.verdict = "crashed"
+                experiment.verdict = Outcome.CRASHED
                 return
             numbers = [x.measured(self.contract.protocol_id) for x in (champion, experiment)]
             decision = judge(self.contract.keep, self.contract.goal, *numbers, self._noise())
             action = decision.action
-        experiment.verdict = "kept" if decision.action == "keep" else "discarded"
+        experiment.verdict = Outcome.KEPT if decision.action == "keep" else Outcome.DISCARDED
         if experiment.verdict == "kept":
             self.champion = experiment.id
 
@@ -173,4 +185,4 @@ class Desk:
     def _noise(self) -> Noise | None:
         study = Study(contract=self.contract, champion=self.champion)
         study.experiments = dict(enumerate(self.experiments))
-        return present_noise(study.repetitions())
+        return present_noise(repetitions(study))

@@ -16,6 +16,7 @@ from loop.researchers.automl.trials import Trial, importance, read
 from loop.researchers.protocol import Briefing, NothingLeft
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 from tests.researchers.automl.landscape import SOURCE, Desk, Landscape
 from tests.researchers.spoken import Spoken
 
@@ -84,7 +85,7 @@ async def test_a_space_that_is_used_up_is_said_to_be() -> None:
     for _ in range(3):
         experiment = await table.ask(researcher)
         depths.append(values(table.files[experiment.id])["DEPTH"])
-        experiment.verdict = "discarded"
+        experiment.verdict = Outcome.DISCARDED
     assert sorted(depths) == [2, 3, 4]
     with pytest.raises(NothingLeft, match="every combination of DEPTH near the champion has been tried"):
         await table.ask(researcher)
@@ -197,7 +198,7 @@ async def test_experiments_of_others_and_notes_of_nobody_do_no_harm() -> None:
         experiment = await table.ask(researcher)
         titles.append(experiment.title)
         assert "GATE" in experiment.notes["params"]
-        experiment.verdict = "killed"
+        experiment.verdict = Outcome.KILLED
         experiment.parent = other.id
         if "GATE 0.5 → " in experiment.title:
             break
@@ -220,7 +221,7 @@ async def test_an_experiment_that_moved_has_its_new_parents_other_constants() ->
     table = desk()
     researcher = AutoML()
     first, second = await table.ask(researcher), await table.ask(researcher)
-    first.verdict = "kept"
+    first.verdict = Outcome.KEPT
     table.champion = first.id
     second.parent = first.id
     trials = {trial.id: trial for trial in read(table.experiments, first.id, first.notes["params"], table.contract)}
@@ -251,7 +252,7 @@ def test_the_optimiser_stays_away_from_where_runs_crash() -> None:
 def test_what_ran_out_of_memory_is_stayed_away_from_like_a_crash() -> None:
     baseline = Experiment(0, "you", "baseline", "", "", None, {}, 0.0)
     failed = Experiment(1, "automl", "t", "h", "", 0, {"params": {"A": 2}, "was": {"A": 1}, "parent": 0}, 1.0)
-    baseline.verdict, failed.verdict = "kept", "out_of_memory"
+    baseline.verdict, failed.verdict = Outcome.KEPT, Outcome.OUT_OF_MEMORY
     found = read([baseline, failed], 0, {"A": 1}, Contract())
     assert [trial.state for trial in found if trial.id == 1] == ["failed"]
 

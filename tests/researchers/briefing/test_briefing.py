@@ -11,6 +11,7 @@ from loop.researchers.briefing.excerpt import one_line, within
 from loop.researchers.briefing.experiment_table import LADDER, table
 from loop.researchers.briefing.page import fenced, for_command, for_model, notebook_share, outcome, repair, tokens
 from loop.study.contract import Contract
+from loop.study.outcomes import Outcome
 from tests.researchers.history import NOISE, briefing, contract_of, history
 
 LIMIT = 32_000
@@ -229,7 +230,7 @@ def test_near_misses_stand_apart_and_failures_by_kind() -> None:
     assert 1 <= len(re.findall(r"^#\d+ .* better by", near, re.MULTILINE)) <= 12
     assert "worse by" not in near
     failed = text.split("## Failed, by kind")[1]
-    kinds = ("ran out of memory", "became nan or infinite", "ran past the deadline", "RuntimeError", "TypeError")
+    kinds = ("ran out of memory", "became nan or infinite", "ran out of time", "RuntimeError", "TypeError")
     assert all(re.search(rf"^{kind} \(\d+\):$", failed, re.MULTILINE) for kind in kinds)
 
 
@@ -305,7 +306,7 @@ def test_a_coding_agent_is_told_where_the_file_is_and_how_to_end() -> None:
 def test_who_runs_out_of_memory_again_and_again_is_told_to_ask_for_less() -> None:
     told = history(60, seed=4)[:-2]
     for x in told[-2:]:
-        x.verdict, x.metric, x.effect = "out_of_memory", None, None
+        x.verdict, x.metric, x.effect = Outcome.OUT_OF_MEMORY, None, None
         x.reason = "ran out of GPU memory: 79.0 of 80.0 GiB were in use when it asked for 2.0 GiB more"
     page = for_model(briefing(told), LIMIT, "llm").page
     assert "The last 2 experiments ran out of memory; their reasons say how much was used." in page

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from loop.config.settings import Settings
-from loop.policy.judge import Noise
+from loop.policy.noise import Noise
 from loop.researchers.llm.researcher import LanguageModel
 from loop.researchers.protocol import Briefing
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment, Run
+from loop.study.outcomes import Outcome
 from tests.dialects import Answer
 from tests.researchers.spoken import Closed, Shelf
 
@@ -24,12 +25,12 @@ def experiment(number: int, verdict: str | None = "kept", metric: float | None =
     found = Experiment(
         number, "llm" if number else "you", f"idea {number}" if number else "baseline", "", "", 0, {}, 0.0
     )
-    found.verdict, found.metric, found.reason = verdict, metric, "because"  # type: ignore[assignment]
+    found.verdict, found.metric, found.reason = Outcome(verdict) if verdict else None, metric, "because"
     found.phase = "judged" if verdict else "queued"
     found.proposed_at, found.judged_at = number, number + 0.5 if verdict else None
     found.proposed_seq, found.judged_seq = 2 * number, 2 * number + 1 if verdict else None
     if metric is not None:
-        found.runs[1] = Run(1, 1337, 0, 20, 60, contract.protocol_id, 0.0, 1, 0.0, "finished", metric=metric)
+        found.runs[1] = Run(1, 1337, 0, 20, 60, contract.protocol_id, 0.0, 1, 0.0, Outcome.FINISHED, metric=metric)
     for name, value in more.items():
         setattr(found, name, value)
     return found

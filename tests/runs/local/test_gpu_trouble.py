@@ -19,7 +19,8 @@ from loop.runs.local.gpus import NOTHING, Look, in_the_way, seen
 from loop.runs.local.machine_faults import Around, lost
 from loop.runs.spec import RunResult
 from loop.study import events as e
-from loop.study.events import GpuGauge, GpuProcess, GpuUse
+from loop.study.outcomes import Outcome
+from loop.study.readings import GpuGauge, GpuProcess, GpuUse
 from loop.study.state import Study
 from tests.native import compiled
 from tests.supervisor.test_supervisor import SCRIPT, House, Scripted, change
@@ -234,7 +235,7 @@ def test_who_holds_a_gpu_is_named_the_largest_first() -> None:
 
 
 def failed(tail: str, outcome: Any = "out_of_memory", **more: Any) -> RunResult:
-    return RunResult(outcome, "it failed", 1, None, 9.0, 9.0, 0, None, 0, {}, tail, **more)
+    return RunResult(Outcome(outcome), "it failed", 1, None, 9.0, 9.0, 0, None, 0, {}, tail, **more)
 
 
 def test_memory_that_others_took_is_the_reason_only_where_the_run_would_have_had_enough() -> None:

@@ -2,7 +2,7 @@
 
 from loop.reporting.summary import status
 from loop.study import events as e
-from loop.study.state import Trouble
+from loop.study.supervision import Trouble
 from tests.stories import Story
 from tui.cli.event_lines import line
 from tui.cli.status_text import status_lines

@@ -8,6 +8,8 @@ import pytest
 from loop.journal import Journal
 from loop.study import events as e
 from loop.study.contract import Contract
+from loop.study.queries import built_on
+from loop.study.readings import RunGauge
 from loop.study.state import Study
 from tests.recorded import record
 from tests.repositories import git
@@ -116,7 +118,7 @@ async def test_while_the_champion_is_measured_anew_its_run_is_the_current_one_ev
     story.propose(11).queue(11).runs(11, (0.98,)).start(0, 4)
     for step in range(20):
         story.tell(e.StepSampled(step=step, progress=0.04 * step, values={"loss": 3 - 0.1 * step}), 0, 4)
-    held = e.RunGauge(experiment=0, run=4, memory=3 * 2**30)
+    held = RunGauge(experiment=0, run=4, memory=3 * 2**30)
     story.tell(e.GaugeRead(cpu=50, ram_used=1, ram_total=2, disk_free=3, runs=(held,)))
     (tmp_path / ".looptop").mkdir()
     with Journal(tmp_path / ".looptop" / "journal.db", create=True) as journal:
@@ -167,7 +169,7 @@ async def test_overruling_names_what_will_happen_and_takes_a_reason(workspace: P
 
 async def test_going_back_to_an_earlier_champion_names_who_leaves_the_branch(workspace: Path) -> None:
     async with opened(workspace, (100, 30)) as (app, pilot):
-        line = app.known.study.built_on()
+        line = built_on(app.known.study)
         app.open_experiment(0)
         await pilot.pause(0.03)
         assert "B branch " in screen(app)[-1]

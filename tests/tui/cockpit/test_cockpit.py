@@ -9,6 +9,7 @@ import pytest
 from loop.journal import Journal
 from loop.study import events as e
 from loop.study.contract import Contract
+from loop.study.readings import GpuGauge, GpuProcess, GpuUse
 from tests.pictures import picture
 from tests.recorded import record
 from tests.tui.cockpit.cockpits import journal_of, opened, requests, screen, settle
@@ -204,8 +205,8 @@ async def test_what_comes_into_the_journal_comes_onto_the_screen(workspace: Path
 
 def _told_by_others(nasty: str) -> list[e.Body]:
     """Every other place where text of a stranger comes onto the screen."""
-    guest = e.GpuProcess(pid=9, memory=1, user=nasty[:30], command=nasty[:60])
-    gpu = e.GpuGauge(index=0, name=nasty[:40])
+    guest = GpuProcess(pid=9, memory=1, user=nasty[:30], command=nasty[:60])
+    gpu = GpuGauge(index=0, name=nasty[:40])
     return [
         e.ResearcherJoined(name=nasty[:20], about=nasty),
         e.Fault(where=nasty[:20], message=nasty, next_at=1e12),
@@ -216,7 +217,7 @@ def _told_by_others(nasty: str) -> list[e.Body]:
         e.Submitted(who=nasty[:20], title=nasty, parent=0, edits={}),
         e.CheckoutChanged(files=(nasty[:40],), lines_added=1),
         e.GaugeRead(
-            cpu=1, ram_used=1, ram_total=2, disk_free=3, gpus=(gpu,), gpu_use=(e.GpuUse(index=0, processes=(guest,)),)
+            cpu=1, ram_used=1, ram_total=2, disk_free=3, gpus=(gpu,), gpu_use=(GpuUse(index=0, processes=(guest,)),)
         ),
     ]
 

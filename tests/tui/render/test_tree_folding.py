@@ -4,14 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loop.study.experiment import Experiment
+from loop.study.outcomes import VERDICTS, Outcome
 from tui.render.tree_folding import LEAST, Fold, folded
 
-VERDICTS = ("kept", "discarded", "crashed", "timed_out", "killed", "rejected", None)
 
-
-def experiment(number: int, verdict: str | None, parent: int | None) -> Experiment:
+def experiment(number: int, verdict: Outcome | None, parent: int | None) -> Experiment:
     found = Experiment(number, "llm", f"idea {number}", "", "", parent, {}, 0.0)
-    found.verdict = verdict  # type: ignore[assignment]
+    found.verdict = verdict
     return found
 
 
@@ -40,7 +39,7 @@ def test_an_opened_fold_stays_open_and_short_runs_never_fold() -> None:
     assert folded(sorted(few, reverse=True), few, recent=0) == sorted(few, reverse=True)
 
 
-@given(st.lists(st.sampled_from(VERDICTS), max_size=60), st.integers(0, 12))
+@given(st.lists(st.sampled_from((*VERDICTS, None)), max_size=60), st.integers(0, 12))
 def test_folding_loses_nothing_and_hides_only_what_came_to_nothing(verdicts: list[str | None], recent: int) -> None:
     found = studied(*verdicts)
     ids = sorted(found, reverse=True)
