@@ -349,7 +349,7 @@ class Lineage:
         sha = answer.out.decode().strip()
         if answer.status == 0:
             return sha
-        if sha and "Not updating" in answer.err:
+        if sha and "not updating" in answer.err.lower():  # git 2.53 begins it with a small letter
             old = self._git.run("rev-parse", "--verify", ref).decode().strip()
             aside = f"{self._refs}/superseded/{ref.rpartition('/')[2]}-{old[:12]}"
             moves = f"update {aside} {old}\nupdate {ref} {sha} {old}\n"
