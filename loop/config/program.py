@@ -88,15 +88,15 @@ def check_files(contract: Contract, root: Path, source: str = "") -> None:
         path = root / name
         try:
             if not path.resolve().is_relative_to(root.resolve()):
-                raise ProgramError(f"{where}: {name} leads outside the repository ({path.resolve()})")
+                raise ProgramError(f"{where}: {name:.200} leads outside the repository ({path.resolve()!s:.200})")
             if not path.is_file():
                 kind = "is not a file" if path.exists() else "does not exist"
-                raise ProgramError(f"{where}: {name} {kind} in {root}")
+                raise ProgramError(f"{where}: {name:.200} {kind} in {root}")
             if b"\0" in (content := path.read_bytes()):
                 raise ValueError
             content.decode("utf-8")
         except ValueError:
-            raise ProgramError(f"{where}: {name} is not a text file; proposals are edits of text") from None
+            raise ProgramError(f"{where}: {name:.200} is not a text file; proposals are edits of text") from None
         except (OSError, RuntimeError) as error:  # before Python 3.13 a link to itself is the second
             raise ProgramError(f"{where}: {name:.200} cannot be read: {_why(error)}") from None
     line = next((n for n, text in enumerate(source.splitlines(), 1) if text.startswith("read")), 0)
@@ -104,7 +104,7 @@ def check_files(contract: Contract, root: Path, source: str = "") -> None:
     for name in contract.read:
         try:
             if not (root / Path(name).expanduser()).exists():
-                raise ProgramError(f"{where}: {name} does not exist, so no run could read it")
+                raise ProgramError(f"{where}: {name:.200} does not exist, so no run could read it")
         except (OSError, RuntimeError) as error:  # the second where `~name` is nobody's home
             raise ProgramError(f"{where}: {name:.200} cannot be read: {_why(error)}") from None
 

@@ -170,7 +170,7 @@ class Lineage:
         sha = answer.out.decode().strip()
         if answer.status == 0:
             return sha
-        if sha and "Not updating" in answer.err:
+        if sha and "not updating" in answer.err.lower():  # git 2.53 begins it with a small letter
             ref = self.refs.name(experiment_id)
             old = self.git.run("rev-parse", "--verify", ref).decode().strip()
             moves = f"update {self.refs.aside(experiment_id, old)} {old}\nupdate {ref} {sha} {old}\n"

@@ -57,7 +57,7 @@ class _Ruleset(ctypes.Structure):
 
 
 class _PathBeneath(ctypes.Structure):
-    _pack_ = 1
+    _pack_, _layout_ = 1, "ms"  # the only layout that can be packed; Python 3.14 wants to be told
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 

@@ -106,7 +106,7 @@ def test_killed_again_and_again(bench: Bench) -> None:
 
 
 def test_sigterm_ends_it_cleanly_and_the_run_is_run_again(bench: Bench) -> None:
-    bench.program(budget="1s", limits={"experiments": 1}, keep={"baseline_runs": 2, "max_runs": 1})
+    bench.program(budget="3s", limits={"experiments": 1}, keep={"baseline_runs": 2, "max_runs": 1})
     bench.looptop()
     bench.until(lambda: bench.study().running())
     pid = bench.pid
@@ -186,7 +186,7 @@ def test_a_person_kills_a_run_and_the_loop_goes_on(bench: Bench) -> None:
 
 
 def test_steering_words_reach_the_researcher_before_its_next_proposal(bench: Bench) -> None:
-    bench.program(limits={"experiments": 2})
+    bench.program(budget="1s", limits={"experiments": 2})
     bench.looptop()
     bench.until(lambda: bench.study().running())
     bench.looptop("steer", "focus on DEPTH")

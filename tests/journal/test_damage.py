@@ -78,14 +78,19 @@ def killed_in_the_middle(path: Path, more: int = 0) -> None:
     assert done.returncode == -signal.SIGKILL and (not more or wal_size(path) > 0)
 
 
+def content(folder: Path) -> dict[str, bytes]:
+    """What is in the files of a folder that this user may read."""
+    return {part.name: part.read_bytes() for part in folder.iterdir() if part.is_file() and os.access(part, os.R_OK)}
+
+
 def refusal(path: Path, *, check: bool = False) -> str:
     """What opening and reading the journal is refused with; nothing of it has changed then."""
-    before = {part.name: part.read_bytes() for part in path.parent.iterdir() if part.is_file()}
+    before = content(path.parent)
     with pytest.raises(JournalError) as refused, Journal(path) as journal:
         if check:
             journal.check()
         journal.read()
-    after = {part.name: part.read_bytes() for part in path.parent.iterdir() if part.is_file()}
+    after = content(path.parent)
     assert {name: after.get(name) for name in before if not name.endswith("-shm")} == {
         name: content for name, content in before.items() if not name.endswith("-shm")
     }
