@@ -9,13 +9,14 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 demo: .venv/.train  ## the main job: a loop at work on the example, with its cockpit; no key and no GPU needed
 	@$(BIN)/looptop --researcher automl $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--budget 20s")')
 
-test: .venv/.dev  ## ruff, mypy and pytest, side by side
+test: .venv/.dev  ## ruff, mypy, import-linter and pytest, side by side
 	@$(MAKE) --no-print-directory -j2 check pytest
 
 check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 pytest: .venv/.dev
 	$(BIN)/python -m pytest -n 4 --dist worksteal
