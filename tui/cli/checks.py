@@ -22,6 +22,7 @@ from loop.machine.systemd import ends_at_logout, lingers
 from loop.sandbox.backend import NoSandbox, choose
 from loop.sandbox.environment import resolve_command
 from loop.study.state import fold
+from loop.words import size
 from loop.workspace import Workspace
 from tui.cli import study_checks
 from tui.cli.finding import Finding
@@ -51,7 +52,7 @@ def _machine(folder: Path) -> Iterator[Finding]:
     yield _torch(folder)
     free = shutil.disk_usage(folder).free
     short = lacking(folder)
-    yield Finding("disk", short is None, short or f"{free / 1e9:.1f} GB free", "free some space", needed=True)
+    yield Finding("disk", short is None, short or f"{size(free)} free", "free some space", needed=True)
     yield _sandbox(folder)
     multiplexer = next((name for name in ("TMUX", "STY", "ZELLIJ") if os.environ.get(name)), None)
     yield Finding(

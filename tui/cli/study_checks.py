@@ -6,6 +6,7 @@ from pathlib import Path
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, tags
 from loop.recovery import doctor
+from loop.words import size
 from loop.workspace import Workspace, supervisor_alive
 from tui.cli.finding import Finding
 
@@ -20,8 +21,7 @@ def examine(root: Path) -> Iterator[Finding]:
     try:
         with Journal(workspace.journal) as journal:
             journal.check()
-            size = workspace.journal.stat().st_size / 1e6
-            said = f"{journal.last_seq()} events, {size:.1f} MB; " + (
+            said = f"{journal.last_seq()} events, {size(workspace.journal.stat().st_size)}; " + (
                 f"process {pid} is at work" if pid else "no loop runs"
             )
         yield Finding("study", True, said)

@@ -17,6 +17,7 @@ from loop.researchers.agents.listener import Listener, Said, Words
 from loop.researchers.briefing.page import for_command
 from loop.researchers.protocol import Briefing, Proposal, ProposalFailed, Sink, Unusable, Work
 from loop.study.events import Spent
+from loop.words import listed
 
 MOST_FAILURES = 5
 """Times in a row that it may work and come to no proposal; each may have cost money."""
@@ -106,12 +107,12 @@ class Command:
         if work.refused:
             raise NoProposal(f"its change cannot be proposed: {work.refused}; only {editable} may change, as text")
         if not work.edits:
-            strays = f" (it made {_some(work.strays)})" if work.strays else ""
+            strays = f" (it made {listed(work.strays)})" if work.strays else ""
             why = f" ({reason})" if reason else ""
             failed = work.outcome in ("crashed", "out_of_memory") and reason not in _NEVER_STARTED
             raise NoProposal(f"it ended without changing {editable}{strays}{why}; its last words: {last}", failed)
         if work.strays:
-            sink.think(f"\n(no part of the proposal: {_some(work.strays)})\n")
+            sink.think(f"\n(no part of the proposal: {listed(work.strays)})\n")
         if work.outcome in ("crashed", "out_of_memory"):
             sink.think(f"\n(it ended with {reason}; its change is proposed all the same)\n")
         said = closing(final)
@@ -164,8 +165,3 @@ def _spent(name: str, usage: Usage) -> Spent:
         written=usage.written,
         reasoning=usage.reasoning,
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    """A few of many names."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
