@@ -1,7 +1,7 @@
-"""The archive: what researchers may look up, read from the champion's commit, the journal and the logs of runs.
+"""The archive: what researchers may look up in the champion's commit, the journal and the logs of runs.
 
-Only files that are in git are ever read, so nothing of the person's home, of `.looptop/`, or of what a verification
-keeps hidden can be asked for. It changes nothing. What cannot be read comes back as a sentence.
+Only files in git are read, so nothing from the person's home, from `.looptop/` or from what a verification keeps hidden
+can be asked for. It changes nothing. What cannot be read comes back as a sentence.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class StudyArchive:
         return await asyncio.to_thread(self._proposals.refusal_on_champion, edits)
 
     def vitals(self, experiment: Experiment) -> dict[str, float]:
-        """What an experiment's newest run reported: its last step line, and its summary over it."""
+        """What an experiment's newest run reported: its last step line, overlaid with its summary."""
         run = max(experiment.counted(), key=lambda run: run.number, default=None)
         if run is None:
             return {}

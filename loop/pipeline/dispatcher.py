@@ -116,7 +116,7 @@ class Dispatcher:
             lost = None if running.lost else _believed(experiment, result.lost)
             reason = self._lost_by(running, result, lost)
             finished = ends.finished(study, experiment, result, running.stepping, reason)
-            # Before its end is told: who dies in between runs it again, and nobody would come back to clear up.
+            # Before its end is recorded: a supervisor that is killed in between runs it again, and clears it then.
             if finished.outcome == "lost":
                 self._workspace.drop_written(experiment.id, number)
             self._record_end(running, finished)
@@ -235,8 +235,8 @@ class Dispatcher:
         return True
 
     def _record_end(self, running: RunInFlight, end: e.RunFinished | e.Verified) -> None:
-        """Record the end of a run, and with the last one that a request has ended the request: who dies before that is
-        asked again."""
+        """Record the end of a run, and that of the request with the last run that it has ended: a supervisor killed
+        before that fulfils it again."""
         job, request = running.job, running.request
         facts: list[tuple[e.Body, int | None, int | None]] = [(end, job.experiment, job.run)]
         others = any(one.request == request for one in self._running.values() if one is not running)

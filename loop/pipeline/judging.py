@@ -1,7 +1,6 @@
-"""Judging: when an experiment has run enough, what came of it, and what git is made to say.
+"""Judging: when an experiment has run enough, its verdict, the branch and the note in git.
 
-Each step may be done again and changes nothing then, so a supervisor that died in between is followed by one that
-finishes.
+Every step may be repeated without effect, so a supervisor that was killed halfway is followed by one that finishes.
 """
 
 import asyncio
@@ -26,7 +25,7 @@ class Judging:
     def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder) -> None:
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
         self.judging = asyncio.Lock()
-        """Held by whoever may change the champion, from the look at it until it is changed."""
+        """Held from looking at the champion until it is changed."""
 
     @property
     def _study(self) -> Study:
@@ -56,12 +55,12 @@ class Judging:
         return None
 
     async def confirm(self, experiment: Experiment, who: str) -> None:
-        """Give an experiment that waited for a person after its runs its verdict, as the judge had it."""
+        """Give an experiment that waited for a person after its runs the judge's verdict."""
         async with self.judging:
             await self._compare(experiment, approved_by=who)
 
     async def settle(self, experiment: Experiment, rejected: Rejected | None) -> None:
-        """Settle what came of `Proposals`: nothing to do where it is not rejected."""
+        """Give a proposal that was rejected its verdict and its note; None where it was not."""
         if rejected is None:
             return
         if experiment.verdict is None:
@@ -96,7 +95,7 @@ class Judging:
         return None
 
     async def _consider_challengers(self) -> None:
-        """The champion was measured anew: judge who waited for that."""
+        """The champion was measured anew: judge the experiments that waited for it."""
         for experiment in self._study.open_experiments():
             if (
                 experiment.phase == "queued"
@@ -130,7 +129,7 @@ class Judging:
         await self.give_verdict(experiment, judged)
 
     def _told(self, reason: str) -> str:
-        """A reason with what every number of the study has to carry along."""
+        """A reason, marked where the study's numbers are not verified."""
         return reason if self._study.contract.verify is not None else f"{reason} (self-reported)"
 
     async def give_verdict(
@@ -138,9 +137,9 @@ class Judging:
     ) -> None:
         """Give an experiment its verdict, and with it the study its champion.
 
-        The branch moves first; the verdict and the change of champion are then one transaction, so that nobody ever
-        sees one without the other. Who dies in between is followed by one that puts the branch back and judges the same
-        again. A branch that somebody has moved is found at the next verdict, whatever that is.
+        The branch moves first; the verdict and the change of champion are then one transaction, so that neither is ever
+        seen without the other. A supervisor killed in between is followed by one that puts the branch back and judges
+        the same. A branch that somebody else has moved is found at the next verdict, whatever it is.
 
         Args:
             champion: who is champion from now on; the experiment itself where it is kept, else nobody new.
@@ -184,8 +183,8 @@ class Judging:
     async def write_notes(self, *experiments: Experiment) -> None:
         """Bring git's notes and the run folders in line with the verdicts of experiments; may be done again.
 
-        The notes come last: a start that finds one knows that the folders are done. One that could not become a commit
-        has neither; the journal has its edits.
+        The notes come last, so that a start which finds one knows that the folders are done. An experiment that could
+        not become a commit has no note; the journal has its edits.
         """
         notes = {experiment.commit: self.note(experiment) for experiment in experiments if experiment.commit}
         for experiment in experiments:
@@ -202,7 +201,7 @@ class Judging:
         return verdict_note.write(self._study.contract, experiment)
 
     def _put_away(self, experiment: Experiment) -> None:
-        """Bound what a judged experiment keeps on disk: the logs, compressed, and the checkpoints of a kept one.
+        """Limit what a judged experiment keeps on disk to its compressed logs and, if it was kept, its checkpoints.
 
         Checkpoints fill a disk in a day, logs in a month.
         """

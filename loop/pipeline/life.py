@@ -1,7 +1,7 @@
 """One experiment's life in one slot: claimed, moved onto today's champion, run, verified, judged.
 
-Every stage may be done again, and which one an experiment is at is asked of the study. So a supervisor that was killed
-in the midst of one is followed by another that goes on from there; and no stage knows the next.
+The study says at which stage an experiment is, and every stage may be repeated: a supervisor that was killed in the
+middle of one is followed by another that goes on from there. No stage knows the next.
 """
 
 import asyncio

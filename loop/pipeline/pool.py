@@ -1,8 +1,7 @@
-"""The pool of researchers: when there is room for a proposal, who is asked, with which briefing, what comes of it.
+"""The pool of researchers: who is asked for a proposal, when, with which briefing, and what comes of it.
 
-Everything a researcher says on the way lands in the journal as it comes; a person's words reach it at its next call
-of a model, and an interrupt ends the thought it is in. A researcher that fails is asked again, later and later.
-Nothing here runs or judges anything.
+A person's words reach a researcher at its next call of a model, and an interrupt ends its present thought. A researcher
+that fails is asked again, after longer and longer waits. Nothing here runs or judges anything.
 """
 
 import asyncio
@@ -71,7 +70,7 @@ class ResearcherPool:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody thinks about a proposal now."""
+        """Whether a researcher is thinking about a proposal."""
         return bool(self._thinking)
 
     def gone(self) -> int:
@@ -151,7 +150,7 @@ class ResearcherPool:
         return scheduler.wants_proposal(self._study, self._slots, researcher.ahead, len(self._thinking))
 
     def _free_number(self) -> int:
-        """The smallest number that no experiment has and nobody thinks about: an abandoned thought leaves no gap."""
+        """The smallest number without an experiment or a thought under way: an abandoned thought leaves no gap."""
         taken = self._study.experiments.keys() | self._thinking.keys()
         return next(number for number in range(1, len(taken) + 2) if number not in taken)
 
@@ -188,7 +187,7 @@ class ResearcherPool:
         return isinstance(body, e.Steered) and body.interrupt and self.busy and request.seq not in self._interrupting
 
     def interrupt(self, request: Request) -> None:
-        """End the thoughts that are going on; whoever thought is asked again at once, with the words."""
+        """End all present thoughts; their researchers are asked again at once, with the person's words."""
         self._interrupting.add(request.seq)
         for task in self._thinking.values():
             task.cancel()

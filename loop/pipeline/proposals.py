@@ -1,6 +1,6 @@
-"""Proposals: a proposal is recorded whole, guarded, made a commit, and queued; or rejected with a sentence.
+"""Proposals: each is recorded whole, checked by the guards, made a commit and queued, or rejected with a sentence.
 
-Also moves a queued experiment onto a champion that came after it was proposed. Nothing here runs anything.
+A queued experiment is also moved onto a newer champion here. Nothing is run.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from loop.study.experiment import Experiment
 from loop.study.state import Study
 
 PERSON = "you"
-"""Name under which the person's own file, the baseline, stands among the researchers."""
+"""The researcher's name of the baseline, which is the person's own file."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Proposals:
         """Make a proposal a commit on top of its parent, and queue it.
 
         A proposal that a guard refuses becomes a commit all the same, where git can hold it: nothing is lost. Its
-        rejection is on record with the commit, so that it never runs, whoever dies meanwhile.
+        rejection is recorded in the same transaction, so that it never runs, whenever the supervisor is killed.
 
         Returns:
             Why it is rejected, where it is.

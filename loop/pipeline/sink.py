@@ -1,4 +1,4 @@
-"""The line to a researcher while it thinks: what it says goes into the journal, a person's words go to it."""
+"""The sink of a researcher: what it says while it thinks goes into the journal, and a person's words come to it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ class ResearcherSink:
         return self.deliver_messages("while it thought about")
 
     def deliver_messages(self, when: str) -> tuple[str, ...]:
-        """What the person said and nobody has heard yet; it is recorded as heard `when` experiment N."""
+        """What the person said and no researcher has heard yet; recorded as heard `when` experiment N."""
         self._recorder.catch_up()
         said = [request for request in self._recorder.study.open_requests() if isinstance(request.body, e.Steered)]
         if said:

@@ -1,6 +1,6 @@
-"""A person's own edit, in their checkout as it stands: what `submit` hands to the loop, and when there is one to offer.
+"""A person's own edit in their checkout: whether there is one to offer, and what `submit` hands to the loop.
 
-Only looks. The checkout, its index and its branch are not touched.
+Read-only: the checkout, its index and its branch are not touched.
 """
 
 import asyncio
@@ -95,7 +95,7 @@ def _texts(lineage: Lineage, commit: str, study: Study) -> dict[str, str]:
 
 
 async def follow(lineage: Lineage, recorder: Recorder) -> None:
-    """Record each edit of the person's that could be submitted, and when there is none any more. For ever.
+    """Record each edit of the person's that could be submitted, and when there is none any more. Never returns.
 
     Folders are watched, not files: editors replace a file by renaming another over it.
     """

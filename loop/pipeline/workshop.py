@@ -1,13 +1,13 @@
-"""The workshop: where a command of the person's, such as a coding agent, works in a copy of the champion's files.
+"""The workshop: where a command of the person's, such as a coding agent, works on a copy of the champion's files.
 
 Invariants:
-- It works in a worktree of its own, made for each piece of work and removed after it, however that ends. The person's
-  checkout is not its folder, and only the files that it leaves are looked at, never what its git says of them.
-- Its processes belong to a warden like those of a run: nothing of them outlives the deadline, a cancellation, the loop,
-  or, by the next start, any accident (`runs/leftovers.py` knows them by LOOPTOP_RUN_DIR).
+- Each piece of work has a worktree of its own, which is removed afterwards, however the work ends. It never happens in
+  the person's checkout, and only the files that it leaves are looked at, never what its git says of them.
+- Its processes belong to a warden, like those of a run: none outlives the deadline, a cancellation or the loop. What an
+  accident leaves ends with the next start (`runs/local/orphans.py` knows it by LOOPTOP_RUN_DIR).
 
-Unlike a run it is no stranger: it is the person's own tool, so it gets the person's whole environment, keys included,
-and no sandbox. Nothing here judges what it did.
+Unlike a run, it is the person's own tool, so it gets their whole environment, keys included, and no sandbox. Nothing
+here judges what it did.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from loop.workspace import Workspace
 _OF_ONE_REPOSITORY = re.compile(
     r"GIT_(DIR|WORK_TREE|INDEX_FILE|(ALTERNATE_)?OBJECT_DIRECTOR(Y|IES)|COMMON_DIR|PREFIX|NAMESPACE)"
 )
-"""What git tells the programs that it starts (hooks, aliases) of the repository they are in. With it, a git in our
-worktree would work on the person's checkout."""
+"""What git tells the programs that it starts (hooks, aliases) about their repository. With these variables a git in
+our worktree would work on the person's checkout."""
 
 _START = 'exec <"$1"\n'
-"""Put before the command: its standard input is the file that follows it. A person may end a command in a comment or
-a here-document, so nothing stands behind it."""
+"""Put before the command, so that its standard input is the file given as its argument. Nothing is put after it, since
+a command may end in a comment or a here-document."""
 
 
 class AgentWorktree:
@@ -43,7 +43,7 @@ class AgentWorktree:
     def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder) -> None:
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
         self._benches: set[int] = set()
-        """Numbers of the pieces of work that are going on."""
+        """Numbers of the pieces of work under way."""
 
     async def work(self, command: str, text: str, deadline: float, heard: Callable[[bytes], None]) -> Work:
         """See `Workshop`.

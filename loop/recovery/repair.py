@@ -1,7 +1,7 @@
-"""Looks at git, the process table and the disk for `recovery`, and carries out what it says mends them.
+"""Looks at git, the process table and the disk for `compare`, and carries out the repairs that it names.
 
-The same at every start of a supervisor and for `looptop doctor --mend`. Every step may be done again, so a mending that
-is killed is finished by the next one. What is decided is decided in `recovery`; nothing here judges or runs anything.
+The same at every start of a supervisor and for `looptop doctor --mend`. Every step may be repeated, so a repair that is
+killed is finished by the next one. Nothing is decided, judged or run here.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""How a run happens: one execution of the command under one budget and one seed, on this machine.
+"""How a run happens: one execution of the command under one budget and one seed.
 
-`local` starts a run and tells how it ended; `warden` is the small process that owns the run's tree of processes;
-`output` reads what it prints, `log` keeps it, `environment` says what it may know, `leftovers` cleans up after a crash.
-Nothing in here imports anything else of `loop`. This file stays empty of imports: the warden pays for each one.
+`executor` is the promise of any place where runs happen, `local/` keeps it for this machine. `spec` is what a run is to
+do and what came of it, `output` reads what it prints, `log` keeps it, `outcome` makes its end a fact of the record.
+This file stays empty of imports: the warden pays for each one.
 """

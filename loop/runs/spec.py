@@ -1,4 +1,4 @@
-"""What a run is to do, and what came of it: for whoever plans runs or reads their results."""
+"""What a run is to do on its machine, and what came of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from loop.sandbox.confinement import Confinement
 
 @dataclass(frozen=True)
 class RunSpec:
-    """Everything that a run needs."""
+    """Everything that a run needs to start."""
 
     argv: list[str]
     """The command, as from `environment.resolve_command`."""
@@ -19,7 +19,7 @@ class RunSpec:
     env: Mapping[str, str]
     """The whole environment, as from `environment.child_environment`."""
     log_dir: Path
-    """Where the log goes. Not the run's own LOOPTOP_RUN_DIR: there it could replace the log by a link to anything."""
+    """Where the log goes. Not the run's own LOOPTOP_RUN_DIR, where it could replace the log by a link to any file."""
     deadline_s: float
     """Seconds from the start until everything is ended."""
     memory_cap: int = 0
@@ -40,7 +40,7 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class Lost:
-    """Why a run says nothing of its experiment, by the machine's doing or by somebody else's."""
+    """Why a run says nothing of its experiment: the machine, or somebody else on it, kept it from its number."""
 
     reason: str
     believed: bool = True
@@ -63,12 +63,12 @@ class RunResult:
     seconds: float
     """Wall time from start to the end of the command itself."""
     cpu_seconds: float
-    """CPU time of the whole tree, user and system, of every process that somebody waited for."""
+    """CPU time of the whole tree, user and system, of every process that was waited for."""
     peak_memory: int
     """Bytes: the largest sum of resident memory over the tree (shared pages count once a process), looked at twice a
     second, or the largest single process, whichever is more. Never under the 10 MB of the process that starts it."""
     peak_gpu_memory: int | None
-    """Bytes, from `LocalProcess.note_gpu_memory`; None when nobody noted any."""
+    """Bytes, from `LocalProcess.note_gpu_memory`; None where it was never known."""
     leftovers: int
     """Processes that outlived a command that had ended by itself, and were ended."""
     metrics: dict[str, float]
@@ -80,9 +80,9 @@ class RunResult:
     clock_set: float = 0.0
     """Seconds by which somebody set the wall clock ahead while it ran; negative: back."""
     machine: bool = False
-    """It crashed by this machine's or our own doing, before or around the command; it says nothing of the command."""
+    """It crashed through a fault of the machine or of looptop, so it says nothing of the command."""
     lost: Lost | None = None
-    """Why it may say nothing of its experiment; here and below as its executor has found."""
+    """Why it may say nothing of its experiment. This and what follows is filled in by the executor."""
     gpu_others: int | None = None
     """Bytes that others held on its GPUs, at most; None where nobody can tell."""
     touched: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""How a supervisor comes to run: in this process, or in the background, detached from the terminal."""
+"""Starts a supervisor: in this process, or in the background, detached from the terminal."""
 
 import asyncio
 import subprocess
@@ -25,10 +25,10 @@ LONGEST_START = 15.0
 
 
 def nothing_to_resume(root: Path) -> str | None:
-    """Why a loop at `root` is not to be started by the machine itself; None where one was cut off at its work.
+    """Why the machine should not resume the loop at `root` by itself; None where it should.
 
-    Cut off: it died, or something told it to end (SIGTERM, as at a shutdown). What a person has stopped, what a limit
-    has ended or what has failed waits for a person.
+    It should where the loop was cut off: it died, or was told to end (SIGTERM, as at a shutdown). A loop that a person
+    stopped, that reached a limit or that failed waits for a person.
     """
     workspace = Workspace(root)
     if not workspace.journal.exists():

@@ -1,9 +1,8 @@
-"""How a study is opened: what must be so before anything starts, then its beginning or its going on.
+"""The start of a supervisor: what is checked before it, and how a study is begun or resumed.
 
-`preflight` looks and changes nothing but `.looptop/`; whoever starts a loop calls it first, so that a person reads what
-is wrong at once and on their own terminal. `Startup` has journal, git, the process table and the disk compared
-(`recovery`) and mended (`repair`), whatever state the last supervisor left them in: the same code after a clean stop,
-after `kill -9`, and at the very first start.
+`preflight` changes nothing but `.looptop/`. Whoever starts a loop calls it first, so that a person reads at once, on
+their own terminal, what is wrong. `Startup` has journal, git, the process table and the disk compared and repaired
+(`recovery`): the same code at the first start, after a clean stop and after `kill -9`.
 """
 
 import asyncio
@@ -43,7 +42,7 @@ class CannotStart(UserError):
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything a supervisor needs, looked up and found good."""
+    """What a supervisor needs, checked."""
 
     workspace: Workspace
     lineage: Lineage
@@ -102,7 +101,7 @@ def _study_so_far(workspace: Workspace) -> Study:
 
 
 def _check_lost(workspace: Workspace) -> None:
-    """Refuse to begin another study where one has run whose journal was lost: it can be had back."""
+    """Refuse to begin another study where the journal of one was lost: it can be rebuilt."""
     if next(workspace.runs.glob("*.*"), None) is not None and (known := tags(workspace.root)):
         several = len(known) > 1
         which, names = (" --tag TAG", f" (git knows {', '.join(known)})") if several else ("", "")
@@ -128,7 +127,7 @@ class Startup:
         return self._recorder.study
 
     async def open(self, slots: Sequence[Slot]) -> str | None:
-        """Begin the study, or go on with it from exactly where it stopped.
+        """Begin the study, or resume it exactly where it stopped.
 
         Returns:
             Why it cannot go on, or None.
@@ -154,7 +153,7 @@ class Startup:
         return None
 
     def _announce(self, slots: Sequence[Slot]) -> None:
-        """Say who is at work now."""
+        """Record who is at work now."""
         started = e.SupervisorStarted(
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -213,7 +212,7 @@ def apply_program(recorder: Recorder, contract: Contract, text: str) -> None:
 
 
 async def follow_program(prepared: Prepared, recorder: Recorder) -> None:
-    """Take over each saved version of the program, or say why not. For ever."""
+    """Put each saved version of the program in force, or record why not. Never returns."""
     refused = False
     async for found in programs.watch(prepared.workspace.root):
         if isinstance(found, ProgramError):

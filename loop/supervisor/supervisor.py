@@ -122,14 +122,14 @@ class Supervisor:
         return self._pool.gone() == len(self._prepared.researchers)
 
     def _work_paid_for(self) -> bool:
-        """Whether something that was paid for is still to be thought to its end, run or judged."""
+        """Whether something that was paid for is still being thought about, or waits to be run or judged."""
         study = self.study
         if study.limit is None or study.limit.limit not in limits.PAID:
             return False
         return self._pool.busy or any(x.phase in ("proposed", "queued", "running") for x in study.open_experiments())
 
     async def _close(self, end: End) -> None:
-        """End the current runs (they are run again), then everything else, and say why."""
+        """End the current runs (they will run again), then everything else, and record why."""
         self._life.closing = self._recorder.hurry = True
         self._prepared.lineage.git.patience.end()
         dispatcher, began = self._parts.dispatcher, time.monotonic()
@@ -159,19 +159,19 @@ class Supervisor:
     # --- signals, and a git that waits ------------------------------------------------------------------------
 
     def _git(self, waits: str | None) -> None:
-        """Say what a git command of ours waits for, and that it has got through."""
+        """Record what a git command of ours waits for, and when it has got through."""
         if waits is not None:
             self._recorder.record(e.Fault(where="git", message=waits, next_at=time.time() + locks.MOST_WAIT_S))
         elif "git" in self.study.troubles:
             self._recorder.record(e.Recovered(where="git"))
 
     def _on_signal(self, number: int, _: object) -> None:
-        """What can be done about a signal at any moment: nothing that cannot be written is waited for any longer."""
+        """The part of a signal that takes effect at any moment: no write is waited for any longer."""
         self._recorder.hurry |= number == signal.SIGTERM or self._asked
         self._asked = True
 
     def _signalled(self, number: int) -> None:
-        """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; a second one does not wait for the run."""
+        """SIGTERM ends the loop at once. The first ctrl+c is `looptop stop`; the second does not wait for the run."""
         if not self._recorder.hurry and self.study.stopping == "no" and self.study.running():
             try:
                 self._recorder.record(e.Stopped(who="ctrl+c"))
@@ -183,7 +183,7 @@ class Supervisor:
 
 
 def _call_in_loop(loop: asyncio.AbstractEventLoop, say: Callable[[str | None], None], waits: str | None) -> None:
-    """Call `say` in the event loop, from any thread; a loop that is over needs to hear nothing."""
+    """Call `say` in the event loop, from any thread; nothing where the loop is over."""
     try:
         loop.call_soon_threadsafe(say, waits)
     except RuntimeError:
@@ -191,7 +191,7 @@ def _call_in_loop(loop: asyncio.AbstractEventLoop, say: Callable[[str | None], N
 
 
 def _ending(task: asyncio.Task[None]) -> End:
-    """Why a task that should go on for ever has ended."""
+    """Why a task that should never end has ended."""
     error = task.exception()
     if isinstance(error, UserError | DiskError):
         return End(str(error), failed=True)

@@ -1,4 +1,4 @@
-"""How a run ended, in one word and one sentence. Pure but for one look at whether a script is there."""
+"""How a run ended, in one word and one sentence. Pure, except that it looks whether a script exists."""
 
 import errno
 import os
@@ -14,12 +14,12 @@ Outcome = Literal["finished", "crashed", "out_of_memory", "timed_out", "killed"]
 REASON_CHARS = 300
 
 MACHINE = frozenset({"fork", "enter", "confine", "limit"})
-"""What may fail before a command starts that is no fault of the command's."""
+"""What may fail before a command starts through no fault of its own."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """What the warden says at the end; as it stands when the warden could not."""
+    """The warden's last report; the defaults stand where there was none."""
 
     why: str = ""
     """exited, deadline, memory, processes, file, disk, kill, orphaned or terminated."""
@@ -35,7 +35,7 @@ class Ending:
 
 
 def exited(ending: Ending, tail: str) -> tuple[Outcome, str]:
-    """The outcome of a command that nobody here has ended.
+    """The outcome of a command that ended by itself.
 
     Args:
         ending: its end.

@@ -1,8 +1,7 @@
 """A slot's GPUs: whether they are there, how much of them is free, and who has the rest. Pure.
 
-Looked at before a run starts on them and after one has failed there, in both cases with nothing of the run left: what
-is in use then is somebody else's, also where nobody can tell whose. It says what is in the way; what becomes of a run,
-`lost` says.
+They are looked at before a run starts and after it has ended, when no process of it is left: what is in use then is
+somebody else's, even where the driver does not tell whose. What becomes of a run, `machine_faults` says.
 """
 
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from loop.study.events import GpuGauge, GpuProcess, GpuUse
 from loop.study.state import Study
 
 NOTHING = 256 << 20
-"""Bytes of somebody else's that make no difference: an idle context of a driver, a desktop."""
+"""Bytes held by others that make no difference: an idle driver context, a desktop."""
 
 _SHOWN = 3
 

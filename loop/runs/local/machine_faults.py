@@ -1,8 +1,8 @@
-"""Runs that say nothing of their experiment: lost by the machine's doing, or by somebody else's. Pure.
+"""Runs that say nothing of their experiment, because the machine or somebody else on it got in their way. Pure.
 
-A lost run is run again with its own seed and held against nobody. So nothing that a run could bring about by itself
-may be lost for ever: what only its own output tells, or what it could have done to its own folders, is believed
-`BELIEVED` times an experiment, and is its crash after that.
+A lost run is run again with its own seed, and does not count. So a run must not be able to bring its own loss about for
+ever: what only its output tells, or what it could have done to its own folders, is believed `BELIEVED` times an
+experiment, and counts as a crash after that.
 """
 
 import re
@@ -16,7 +16,7 @@ from loop.runs.spec import Lost, RunResult
 BELIEVED = 2
 
 MANY = 1 << 30
-"""Bytes of somebody else's that count as the reason where a run does not say how much it asked for."""
+"""Bytes held by others that count as the reason where a run does not say how much it asked for."""
 
 NO_ROOM = 64 << 20
 """Bytes left on a disk that is full; file systems keep some back, so it is seldom 0."""

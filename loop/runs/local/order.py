@@ -1,6 +1,6 @@
 """The order for one run, and the process that becomes its command: within its limits, in its sandbox.
 
-`local` writes the order into a pipe, the warden reads it and forks; what follows here happens between that fork and
+`process` writes the order into a pipe, the warden reads it and forks; what follows here happens between that fork and
 exec. What cannot be limited or confined as ordered is not started. It imports only what costs next to nothing.
 """
 

@@ -1,4 +1,4 @@
-"""Finds and ends what a run left behind when its warden, or the supervisor, could not.
+"""Finds and ends the processes that a run left behind when neither its warden nor the supervisor could end them.
 
 A process of a run is known by LOOPTOP_RUN_DIR in its environment, which it inherited from the supervisor that started
 it. Only the user's own processes are looked at, never this process or one that it descends from.

@@ -1,8 +1,8 @@
-"""One run as a process on this machine: started, read, measured, ended, and told about in one result.
+"""One run as a process on this machine: started, read, measured and ended, with one result.
 
-The run's tree of processes belongs to its warden (`warden.py`); this side runs in the supervisor's event loop, feeds
-the output into the log and the reader, and never holds the loop for long, whatever the run prints. It judges nothing: a
-run that printed no metric and ended with exit code 0 is `finished` here.
+The run's process tree belongs to its warden (`warden.py`). This side works in the supervisor's event loop: it feeds the
+output into the log and the reader, and never blocks the loop for long, whatever the run prints. It judges nothing: a
+run that printed no metric and exited with 0 is `finished` here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether a run can start in a slot now: its GPUs are there, and free enough.
 
-Where that is not so the slot waits, says for what, and looks again; nothing of it is held against an experiment, and it
-is waited for as long as it takes. It starts nothing and decides nothing about a run.
+If not, the slot waits for as long as it takes, reports for what, and looks again. None of it counts against an
+experiment. Nothing is started here.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ WAITS = (0.5, 20.0)
 """Seconds until the second look and between two looks at most; they double from one to the other."""
 
 TOLD_FROM = 2
-"""Looks in vain from which it is told: a process that has just ended may hold its memory for a second."""
+"""Failed looks after which it is reported: a process that has just ended may hold its memory for a second."""
 
 
 class Readiness:
@@ -25,7 +25,7 @@ class Readiness:
     def __init__(self, gauges: Gauges) -> None:
         self._gauges = gauges
         self._most: dict[int, int] = {}
-        """Bytes that others may hold on a slot, after a run has failed there for what they held."""
+        """Bytes that others may hold on a slot where a run has failed for want of what they held."""
 
     async def wait(self, slot: Slot, need: Callable[[], int | None], report: Report) -> None:
         """See `Executor.ready`."""
@@ -46,7 +46,7 @@ class Readiness:
         self._most.pop(slot.index, None)
 
     def keep_off(self, slot: Slot, most: int) -> None:
-        """Start no run in `slot` before others hold no more than `most` bytes of its GPUs' memory."""
+        """Start no run in `slot` until others hold at most `most` bytes of its GPUs' memory."""
         self._most[slot.index] = most
 
     def look(self, slot: Slot) -> Look:

@@ -2,7 +2,7 @@
 
 It starts the command in a new session, watches memory and the deadline, and ends everything below it: when the
 command ends, at the deadline, when it is asked to, and when the supervisor is gone, however that died. It keeps its own
-time, so a supervisor that hangs does not make a run longer. `local` starts it and speaks to it over three pipes:
+time, so a supervisor that hangs does not make a run longer. `process` starts it and talks to it over three pipes:
 
 - fd 0: the order (see `Order`), then `kill`; the end of file means that the supervisor is gone.
 - fd 1: its reports, a line each: `warden PID`, `cannot WHAT ERRNO`, `memory NOW`, `ended ...` (see `Warden.report`),
@@ -38,7 +38,7 @@ NEVER = float("inf")
 
 
 def _kill_group(leader: int) -> None:
-    """Where orphans go to init instead of here, what stayed in the command's group is still found by its group."""
+    """Where orphans are inherited by init, those that stayed in the command's group are still found by it."""
     try:
         os.killpg(leader, process_tree.SIGKILL)
     except (ProcessLookupError, PermissionError):
