@@ -1,5 +1,6 @@
 """Sizes, durations and short lists as a person reads them. Pure."""
 
+import math
 from collections.abc import Collection
 
 
@@ -25,6 +26,15 @@ def duration(seconds: float) -> str:
     units = (("days", 86400), ("h", 3600), ("min", 60))
     unit, scale = next(((unit, scale) for unit, scale in units if seconds >= 2 * scale), ("s", 1))
     return f"{seconds / scale:.{1 if seconds < 10 * scale else 0}f}".removesuffix(".0") + f" {unit}"
+
+
+def clock(seconds: float) -> str:
+    """`03:12`, or `07:41:12` from an hour on, or `3d 07:41` from a hundred hours on."""
+    whole = max(0, int(seconds)) if math.isfinite(seconds) else 0
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours >= 100:
+        return f"{hours // 24}d {hours % 24:02}:{minutes:02}"
+    return f"{hours:02}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
 def listed(names: Collection[str], most: int = 5) -> str:

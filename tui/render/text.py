@@ -159,15 +159,6 @@ def _reach(text: str, start: int, width: int) -> int:
 # --- short forms ---------------------------------------------------------------------------------------------------
 
 
-def clock(seconds: float) -> str:
-    """`03:12`, or `07:41:12` from an hour on, or `3d 07:41` from a hundred hours on."""
-    whole = max(0, int(seconds)) if math.isfinite(seconds) else 0
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    if hours >= 100:
-        return f"{hours // 24}d {hours % 24:02}:{minutes:02}"
-    return f"{hours:02}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
-
-
 def brief(seconds: float) -> str:
     """`0.3s`, `42s`, `5m`, `3h`, `2d`: one unit, to be read at a glance."""
     if seconds < 9.95:

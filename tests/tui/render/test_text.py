@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.render.text import brief, cells, clean, clock, cut, fit, line_cells, number, pad, sigmas, spread, wrap
+from loop.words import clock
+from tui.render.text import brief, cells, clean, cut, fit, line_cells, number, pad, sigmas, spread, wrap
 
 NASTY = [
     "\x1b[31mred\x1b[0m \x1b[2J\x1b[H gone",
