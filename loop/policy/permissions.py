@@ -5,12 +5,12 @@ Screen, command line and supervisor ask here, so they give one answer. Which req
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from loop.study import queries
 from loop.study.experiment import Experiment, Run
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
+from loop.words import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,9 @@ def kill(study: Study, experiment: Experiment) -> Answer:
         )
     if running:
         (run,) = running
-        done = _clock(min(max(0.0, study.at - run.started_at), run.deadline))
+        done = clock(min(max(0.0, study.at - run.started_at), run.deadline))
         return Allowed(
-            f"Run {name}.{run.number} {titled} has trained {done} of {_clock(run.budget)}. It is ended with all its "
+            f"Run {name}.{run.number} {titled} has trained {done} of {clock(run.budget)}. It is ended with all its "
             "processes, counts as killed, and is not tried again. The loop goes on."
         )
     if (verified := _verifying(study, experiment)) is not None:
@@ -206,11 +206,6 @@ def _verifying(study: Study, experiment: Experiment) -> Run | None:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.6g}"
-
-
-def _clock(seconds: float) -> str:
-    """`03:12`, or `7:41:12` from an hour on."""
-    return str(timedelta(seconds=int(seconds))).removeprefix("0:")
 
 
 def _verdict(experiment: Experiment) -> str:

@@ -4,8 +4,6 @@ An event is a past-tense fact with an envelope: `seq` (its place in the journal)
 writer's clock), the experiment and the run it belongs to, and one of the bodies below. What a person asks for
 is an event like any other; those classes are written in `requests`, and named here like the rest. A reader skips a
 kind that it does not know.
-
-This module knows no storage, no clock and nobody above it.
 """
 
 from collections.abc import Sequence
@@ -334,7 +332,6 @@ class RequestFulfilled(Fact):
     request: int = _renamed("request")
     """`seq` of the request."""
     outcome: str
-    """What came of it, for a person."""
 
 
 Body = Annotated[

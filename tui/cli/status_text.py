@@ -6,8 +6,9 @@ from loop.reporting.summary import change, claimed, status
 from loop.reporting.table import flagged
 from loop.study.experiment import Experiment, Run
 from loop.study.state import Study
+from loop.words import clock
 from tui.render.glyphs import UNICODE
-from tui.render.text import clean, clock, one_line, sigmas
+from tui.render.text import clean, one_line, sigmas
 from tui.render.troubles import trouble_words
 
 

@@ -11,8 +11,8 @@ import psutil
 from loop.journal import Journal
 from loop.study import events as e
 from loop.study.state import FOLDED, fold
+from loop.words import clock
 from loop.workspace import supervisor_alive
-from tui.render.text import clock
 
 PATIENCE = 20.0
 """Seconds that a supervisor has to stop with --now; ending a run takes six at most."""

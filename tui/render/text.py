@@ -159,15 +159,6 @@ def _reach(text: str, start: int, width: int) -> int:
 # --- short forms ---------------------------------------------------------------------------------------------------
 
 
-def clock(seconds: float) -> str:
-    """`03:12`, or `07:41:12` from an hour on, or `3d 07:41` from a hundred hours on."""
-    whole = max(0, int(seconds)) if math.isfinite(seconds) else 0
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    if hours >= 100:
-        return f"{hours // 24}d {hours % 24:02}:{minutes:02}"
-    return f"{hours:02}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
-
-
 def brief(seconds: float) -> str:
     """`0.3s`, `42s`, `5m`, `3h`, `2d`: one unit, to be read at a glance."""
     if seconds < 9.95:
@@ -176,15 +167,6 @@ def brief(seconds: float) -> str:
         if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
             return f"{seconds / size:.0f}{unit}"
     return f"{seconds:.0f}s"
-
-
-def size(count: float) -> str:
-    """Bytes as `812 GB`, `6.1 GB`, `310 MB`."""
-    for unit, scale in (("TB", 1024**4), ("GB", 1024**3), ("MB", 1024**2), ("kB", 1024)):
-        if count >= scale:
-            value = count / scale
-            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
-    return f"{count:.0f} B"
 
 
 def number(value: float | None, digits: int = 5) -> str:

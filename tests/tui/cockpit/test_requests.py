@@ -24,7 +24,7 @@ from loop.study import events as e
 from loop.supervisor.requests import Requests
 from tests.policy.test_permissions import told
 from tests.stories import Story
-from tests.tui.cockpit.cockpits import journal_of, opened
+from tests.tui.cockpit.cockpits import journal_of, opened, requests, settle
 from tui.cli.main import app as command_line
 from tui.render.text import one_line
 from tui.screens.confirm import Confirm
@@ -134,6 +134,22 @@ async def test_the_supervisor_asks_again_when_it_acts(tmp_path: Path) -> None:
         "experiment 8 does not wait for approval",
         "experiment 8 was not kept; `keep 8` makes it the champion",
     ]
+
+
+async def test_a_person_who_is_asked_about_a_run_answers_about_that_run(tmp_path: Path) -> None:
+    root = workspace_of(told(), tmp_path)
+    async with opened(root) as (app, pilot):
+        await pilot.press("x")
+        await pilot.pause(0.03)
+        assert isinstance(app.screen, Confirm) and app.screen.question.title == "Kill run 11.1?"
+        with journal_of(root) as journal:
+            journal.append(e.RunFinished(outcome="finished"), 11, 1)
+            journal.append(next(x.body for x in told().events if x.kind == "run_started"), 11, 2)
+        await settle(app, pilot)
+        await pilot.press("y")
+        await settle(app, pilot)
+    (asked,) = requests(root)
+    assert (asked.kind, asked.experiment, asked.run) == ("killed", 11, 1)
 
 
 # --- a new request -------------------------------------------------------------------------------------------------

@@ -69,15 +69,15 @@ class RequestActions(Shell, inherit_bindings=False):
         elif row.confirm:
             self._confirm(row, experiment, answer.sentence, why)
         else:
-            self._send(row, row.body(who(), why), experiment)
+            self._sender(row, experiment)(row.body(who(), why))
 
     def _ask_why(self, row: Row, experiment: Experiment | None) -> None:
-        hint = "why, in a few words; enter sends it, esc leaves things as they are"
-        self.ask(_words(row, experiment), hint, lambda why: self._send(row, row.body(who(), why), experiment))
+        hint, send = "why, in a few words; enter sends it, esc leaves things as they are", self._sender(row, experiment)
+        self.ask(_words(row, experiment), hint, lambda why: send(row.body(who(), why)))
 
     def _confirm(self, row: Row, experiment: Experiment | None, would: str, why: str) -> None:
         """Ask whether the request is to be made, saying what it would mean."""
-        words = _words(row, experiment)
+        words, send = _words(row, experiment), self._sender(row, experiment)
         choices: list[Choice] = [("y", "y", words)]
         if row.reasoned and not why:
             choices.append(("w", "w", f"{words}, with a reason for the record"))
@@ -91,14 +91,16 @@ class RequestActions(Shell, inherit_bindings=False):
             elif key == "enter" and experiment is not None:
                 self.open_experiment(experiment.id)
             else:
-                self._send(row, row.body(who(), why), experiment)
+                send(row.body(who(), why))
 
         self.confirm(f"{words[0].upper()}{words[1:]}?", one_line(would), choices, answer)
 
-    def _send(self, row: Row, body: e.Body, experiment: Experiment | None = None) -> None:
+    def _sender(self, row: Row, experiment: Experiment | None = None) -> Callable[[e.Body], None]:
+        """Puts a request on record as it is understood now: about the run that goes on while a person is asked."""
         later = f"; it takes effect {row.later}" if row.later else ""
-        number = None if experiment is None else experiment.id
-        self.request(body, f"asked to {_words(row, experiment)}{later}", number, _run(row, experiment))
+        said = f"asked to {_words(row, experiment)}{later}"
+        number, run = None if experiment is None else experiment.id, _run(row, experiment)
+        return lambda body: self.request(body, said, number, run)
 
     # --- requests with a way of their own ----------------------------------------------------------------------
 
@@ -158,7 +160,7 @@ class RequestActions(Shell, inherit_bindings=False):
 
         def answer(key: str) -> None:
             if key == "y":
-                self._send(row, e.Stopped(who=who()))
+                self._sender(row)(e.Stopped(who=who()))
             else:
                 self.request(e.Stopped(who=who(), now=True), "asked to stop the loop now")
 
