@@ -19,6 +19,7 @@ from loop.machine.clocks import Clocks
 from loop.machine.disk import CHECK_INTERVAL, DISK, DiskGuard, DiskReserve
 from loop.study.events import Body, ClockMoved, Entry, Fault, Recovered, Thought
 from loop.study.state import FOLDED, Study
+from loop.words import size
 
 log = logging.getLogger(__name__)
 
@@ -154,8 +155,8 @@ class Recorder:
 
     def check_wal(self) -> None:
         """Report once that a reader makes the WAL grow, and once that the WAL is short again."""
-        size = self._journal.wal_size
-        if size <= WAL_USUAL or self._journal.empty_wal():
+        wal = self._journal.wal_size
+        if wal <= WAL_USUAL or self._journal.empty_wal():
             self._blocked_checks = 0
             if JOURNAL in self.study.troubles:
                 self.record(Recovered(where=JOURNAL))
@@ -165,7 +166,7 @@ class Recorder:
             return
         path = self._journal.path
         message = (
-            f"another program keeps a read transaction open on the journal, so its WAL grows ({size >> 20} MB); end "
+            f"another program keeps a read transaction open on the journal, so its WAL grows ({size(wal)}); end "
             f"that program (`lsof {path}` lists who has it open). Nothing is lost, but screens lag more and more"
         )
         self.record(Fault(where=JOURNAL, message=message, next_at=time.time() + CHECK_INTERVAL))

@@ -11,6 +11,7 @@ from pathlib import Path
 from shutil import disk_usage
 
 from loop.journal.errors import JournalError
+from loop.words import size
 
 VERSION = 2
 """Layout of the file, in SQLite's `user_version`. An older one can be read and appended to as it is, and a supervisor
@@ -84,7 +85,7 @@ def migrate(db: sqlite3.Connection, path: Path, version: int) -> Path:
     if free < 2 * pages * page:  # the copy, and what the migration itself writes
         raise JournalError(
             f"{path} was written by an older looptop (layout {version}); to keep a copy before it is brought up to "
-            f"date, {2 * pages * page >> 20} MB must be free and {free >> 20} MB are; free some space first"
+            f"date, {size(2 * pages * page)} must be free and {size(free)} are; free some space first"
         )
     new = copy.with_name(f"{copy.name}.new")
     new.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 from loop.errors import UserError
 from loop.study.events import Entry, Fault, Recovered
 from loop.study.state import Study
+from loop.words import size
 
 DISK = "disk"
 """`where` of the faults of this module; the study is `short_of_room` while one of them is open."""
@@ -65,7 +66,7 @@ def lacking(folder: Path) -> str | None:
     needed = marks(usage.total).start
     if usage.free >= needed:
         return None
-    return f"the disk under {folder} has {_mb(usage.free)} left, and a study needs {_mb(needed)} to start"
+    return f"the disk under {folder} has {size(usage.free)} left, and a study needs {size(needed)} to start"
 
 
 def kept_free(folder: Path) -> int:
@@ -126,11 +127,11 @@ class DiskReserve:
     def sentence(self, folder: Path | None = None) -> str:
         """What is reported during a shortage."""
         folder = folder or self._fullest()
-        return f"the disk under {folder} has {_mb(disk_usage(folder).free)} left; {self.until(folder)}"
+        return f"the disk under {folder} has {size(disk_usage(folder).free)} left; {self.until(folder)}"
 
     def until(self, folder: Path | None = None) -> str:
         """What the loop waits for; the whole report if a write has failed and there is space again by now."""
-        return f"nothing new starts until {_mb(marks(disk_usage(folder or self._fullest()).total).start)} are free"
+        return f"nothing new starts until {size(marks(disk_usage(folder or self._fullest()).total).start)} are free"
 
     def _fullest(self) -> Path:
         return min(self._folders, key=lambda folder: disk_usage(folder).free)
@@ -274,7 +275,3 @@ def _allocate(descriptor: int, size: int) -> None:
     else:  # macOS
         os.pwrite(descriptor, bytes(size), 0)
     os.fsync(descriptor)
-
-
-def _mb(size: int) -> str:
-    return f"{size / (1 << 20):.1f} MB" if size < 10 << 20 else f"{size >> 20} MB"

@@ -34,6 +34,7 @@ from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
+from loop.words import duration, listed
 
 STALE_LOCK_S = 60.0
 """Seconds after which a lock of the person's own git is told of; git itself holds one for a moment."""
@@ -96,18 +97,18 @@ def _known(experiment: Experiment, remembered: GitRecord) -> Known:
 
 def _left_over(world: Observed) -> Iterable[Finding]:
     if world.processes:
-        said = f"processes of runs outlived their supervisor ({_few([f'{line:.60}' for line in world.processes])})"
+        said = f"processes of runs outlived their supervisor ({listed([f'{line:.60}' for line in world.processes])})"
         yield Finding("processes", said, "ended", (Clear(),), ordinary=True)
     if world.trees:
-        said = f"worktrees of runs, or git's records of them, were left ({_few(world.trees)})"
+        said = f"worktrees of runs, or git's records of them, were left ({listed(world.trees)})"
         yield Finding("trees", said, "removed", (Clear(),), ordinary=True)
     if world.locks:
-        said = f"a git that died left {_few(world.locks)}"
+        said = f"a git that died left {listed(world.locks)}"
         yield Finding("locks", said, "removed", (Clear(),), ordinary=True)
     for path, age in world.foreign_locks.items():
         if age >= STALE_LOCK_S:
             said = (
-                f"{path} has been there for {_duration(age)}: if no git of yours is at work, it is a dead one's, and "
+                f"{path} has been there for {duration(age)}: if no git of yours is at work, it is a dead one's, and "
                 f"`rm {path}` frees what it locks"
             )
             yield Finding("person's locks", said)
@@ -116,7 +117,7 @@ def _left_over(world: Observed) -> Iterable[Finding]:
 def _in_flight(study: Study) -> Iterable[Finding]:
     running = study.running()
     if running:
-        which = _few([f"{experiment.id}.{run.number}" for experiment, run in running])
+        which = listed([f"{experiment.id}.{run.number}" for experiment, run in running])
         again = tuple(RunAgain(experiment.id, run.number) for experiment, run in running)
         said = f"run {which} was under way when its supervisor ended"
         ids = tuple(experiment.id for experiment, _ in running)
@@ -181,7 +182,7 @@ def _folders(study: Study, world: Observed) -> Iterable[Finding]:
     if unknown:
         # A supervisor that dies at the start of a run has made its folder and not yet recorded it.
         ordinary = len(unknown) == 1 and all(unknown.values())
-        said = f"the journal does not know the run of {_few(unknown)} under .looptop/runs"
+        said = f"the journal does not know the run of {listed(unknown)} under .looptop/runs"
         yield Finding("folders", said, "put aside with its log", tuple(map(SetAside, unknown)), ordinary=ordinary)
 
 
@@ -287,18 +288,4 @@ def told(found: Iterable[Finding]) -> list[str]:
 
 def _named(numbers: Collection[int]) -> str:
     """`experiment 5`, `experiments 5, 6 and 7`, `experiments 1, 2, 3 and 40 more`."""
-    return f"experiment{'s' if len(numbers) > 1 else ''} {_few([str(number) for number in numbers])}"
-
-
-def _few(words: Collection[str], most: int = 5) -> str:
-    shown = list(words)[:most] if len(words) > most + 1 else list(words)
-    if len(shown) < len(words):
-        return f"{', '.join(shown)} and {len(words) - len(shown)} more"
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _duration(seconds: float) -> str:
-    for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {name}"
-    return f"{seconds:.0f} s"
+    return f"experiment{'s' if len(numbers) > 1 else ''} {listed([str(number) for number in numbers])}"

@@ -33,6 +33,7 @@ from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.state import Study, fold
 from loop.version import VERSION
+from loop.words import listed
 from loop.workspace import Workspace
 
 
@@ -196,8 +197,7 @@ class Startup:
         recorded = e.EditsRecorded(edits=edits)
         self._recorder.record_all([(started, None, None), (proposed, 0, None), (recorded, 0, None)])
         if dirty := await asyncio.to_thread(self._lineage.checkout.dirty, (*contract.edit, programs.NAME)):
-            shown = ", ".join(dirty[:5]) + (f" and {len(dirty) - 5} more" if len(dirty) > 5 else "")
-            message = f"runs use the committed version of {shown}; your checkout has uncommitted changes there"
+            message = f"runs use the committed version of {listed(dirty)}; your checkout has uncommitted changes there"
             self._recorder.record(e.Fault(where="checkout", message=message))
 
 

@@ -39,8 +39,8 @@ def test_a_loop_goes_on_through_a_clock_that_is_set_and_a_machine_that_sleeps(be
     first, second, third, *rest = (event.body for event in bench.events("run_finished"))
     said = [body.reason for body in (first, second, third) if isinstance(body, e.RunFinished)]
     assert said == [
-        "the machine's clock was set ahead by 24.0 h while it ran; it is run again",
-        "the machine's clock was set back by 24.0 h while it ran; it is run again",
+        "the machine's clock was set ahead by 24 h while it ran; it is run again",
+        "the machine's clock was set back by 24 h while it ran; it is run again",
         "the machine was suspended for 8.3 h while it ran; it is run again",
     ]
     assert all(isinstance(body, e.RunFinished) and body.outcome == "finished" for body in rest)

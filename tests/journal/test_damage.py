@@ -303,7 +303,7 @@ def test_a_reserve_is_really_taken_and_really_given_back(tmp_path: Path) -> None
         assert reserve.reserve() and reserve.shortage() is None and reserve.recovered()
         assert free - shutil.disk_usage(disk).free == wanted.reserve
         fill(disk)
-        assert reserve.shortage() == f"the disk under {disk} has 0.0 MB left; nothing new starts until 8.0 MB are free"
+        assert reserve.shortage() == f"the disk under {disk} has 0 B left; nothing new starts until 8.0 MB are free"
         assert reserve.release() and not reserve.release()
         assert shutil.disk_usage(disk).free == wanted.reserve - (64 << 10)
         assert not reserve.recovered() and not reserve.reserve()
@@ -355,7 +355,7 @@ async def test_what_is_said_on_a_full_disk_is_written_in_the_place_of_the_reserv
         recorder.stream(e.Thought(researcher="r", text="thought"))
         recorder.record(e.NoteWritten(researcher="r", text=20_000 * "x"))
         assert [event.kind for event in journal.read()] == ["thought", "note_written", "fault"]
-        assert "MB left; nothing new starts until 8.0 MB are free" in recorder.study.troubles["disk"].message
+        assert "B left; nothing new starts until 8.0 MB are free" in recorder.study.troubles["disk"].message
         recorder.disk.check()
         assert recorder.study.short_of_room
         ballast.unlink()

@@ -271,7 +271,7 @@ def test_a_persons_own_lock_is_told_of_and_never_touched(hurt: Hurt) -> None:
     assert hurt.found() == [], "a living git holds one for a moment"
     os.utime(lock, (time.time() - 7200, time.time() - 7200))
     (found,) = doctor.mend(hurt.root)
-    assert found.said.startswith(f"{lock} has been there for 2 hours: if no git of yours is at work")
+    assert found.said.startswith(f"{lock} has been there for 2 h: if no git of yours is at work")
     assert lock.exists()
 
 

@@ -161,7 +161,7 @@ async def test_a_disk_that_others_fill_costs_the_run_and_one_that_the_run_fills_
     study = await house.work_while(act, Scripted(change("# the end", writes), change("sleep 0.3", fills)))
     first, second = list(study.experiments[1].runs.values())[:2]
     assert first.outcome == "lost"
-    assert first.reason == "the disk was full, and not by its doing: 0 MB are left; it is run again"
+    assert first.reason == "the disk was full, and not by its doing: 0 B are left; it is run again"
     assert (second.outcome, study.experiments[1].verdict) == ("finished", "kept")
     assert study.experiments[2].verdict == "crashed"
     assert study.experiments[2].reason.startswith("wrote more than its 0.2")

@@ -26,6 +26,7 @@ from loop.researchers.agents.command_line import UnknownResearcher
 from loop.sandbox.backend import NoSandbox, choose
 from loop.sandbox.environment import resolve_command
 from loop.study.state import fold
+from loop.words import size
 from loop.workspace import Workspace, supervisor_alive
 
 _TORCH = """
@@ -75,7 +76,7 @@ def _machine(folder: Path) -> Iterator[Check]:
     yield _torch(folder)
     free = shutil.disk_usage(folder).free
     short = lacking(folder)
-    yield Check("disk", short is None, short or f"{free / 1e9:.1f} GB free", "free some space", needed=True)
+    yield Check("disk", short is None, short or f"{size(free)} free", "free some space", needed=True)
     yield _sandbox(folder)
     multiplexer = next((name for name in ("TMUX", "STY", "ZELLIJ") if os.environ.get(name)), None)
     yield Check("terminal", True, f"TERM={os.environ.get('TERM', '')}" + (f", in {multiplexer}" if multiplexer else ""))
@@ -146,9 +147,8 @@ def study(root: Path) -> Iterator[Check]:
     try:
         with Journal(workspace.journal) as journal:
             journal.check()
-            size = workspace.journal.stat().st_size / 1e6
             at_work = f"process {pid} is at work" if pid else "no loop runs"
-            said = f"{journal.last_seq()} events, {size:.1f} MB; {at_work}"
+            said = f"{journal.last_seq()} events, {size(workspace.journal.stat().st_size)}; {at_work}"
         yield Check("study", True, said)
         yield from _disagreements(root)
     except JournalError as error:

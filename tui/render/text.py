@@ -178,15 +178,6 @@ def brief(seconds: float) -> str:
     return f"{seconds:.0f}s"
 
 
-def size(count: float) -> str:
-    """Bytes as `812 GB`, `6.1 GB`, `310 MB`."""
-    for unit, scale in (("TB", 1024**4), ("GB", 1024**3), ("MB", 1024**2), ("kB", 1024)):
-        if count >= scale:
-            value = count / scale
-            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
-    return f"{count:.0f} B"
-
-
 def number(value: float | None, digits: int = 5) -> str:
     """A value in about `digits` significant figures (0.9720 and 1.0023 get four decimals both); `-` for none."""
     if value is None:

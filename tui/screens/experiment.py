@@ -10,11 +10,12 @@ from loop.reporting.table import flagged, measured
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
+from loop.words import size
 from tui.model.text_buffer import Paragraph
 from tui.model.transcript import paragraphs_of
 from tui.render.diff_colours import diff_line
 from tui.render.glyphs import Glyphs
-from tui.render.text import Line, Span, clean, clock, cut, number, one_line, pad, sigmas, size, wrap
+from tui.render.text import Line, Span, clean, clock, cut, number, one_line, pad, sigmas, wrap
 from tui.screens.sheet import Sheet
 from tui.widgets.curve import RunOf, comparison
 

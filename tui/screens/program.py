@@ -9,6 +9,7 @@ import time
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.state import Study
+from loop.words import decimal_size
 from tui.render.text import Line, Span, brief, clean, cut, one_line, pad, wrap
 from tui.screens.sheet import Sheet
 
@@ -28,8 +29,8 @@ def contract_lines(contract: Contract, width: int) -> list[Line]:
         "usd": limits.usd,
         "tokens": limits.tokens,
         "failures": limits.failures,
-        "memory": None if limits.memory is None else _decimal(limits.memory),
-        "disk": None if limits.disk is None else _decimal(limits.disk),
+        "memory": None if limits.memory is None else decimal_size(limits.memory),
+        "disk": None if limits.disk is None else decimal_size(limits.disk),
     }
     keep = contract.keep
     facts = {
@@ -49,14 +50,6 @@ def contract_lines(contract: Contract, width: int) -> list[Line]:
         for index, (a, b) in enumerate(wrap(one_line(text), max(20, width - 10))):
             lines.append(((pad("" if index else name, 10), "dim"), (one_line(text)[a:b], "text")))
     return lines
-
-
-def _decimal(count: float) -> str:
-    """Bytes as they are written in the program, where a GB has a thousand MB."""
-    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= scale:
-            return f"{count / scale:g} {unit}"
-    return f"{count:g} B"
 
 
 def instruction_lines(text: str, width: int) -> list[Line]:

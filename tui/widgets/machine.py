@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from loop.study.curves import Sample
 from loop.study.readings import GaugeRead, GpuGauge, GpuProcess, GpuUse, RunGauge
+from loop.words import size
 from tui.render.glyphs import Glyphs
-from tui.render.text import Line, Span, cells, cut, number, one_line, pad, size
+from tui.render.text import Line, Span, cells, cut, number, one_line, pad
 from tui.widgets.panel import Panel, centred
 from tui.widgets.status_line import bar, heights
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from loop.study.outcomes import NO_NUMBER
 from loop.study.readings import GaugeRead, GpuGauge
 from loop.study.state import Study
+from loop.words import size
 from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
 from tui.render.layout import VIEWS
-from tui.render.text import Line, Span, clock, cut, fit, line_cells, number, one_line, size, spread
+from tui.render.text import Line, Span, clock, cut, fit, line_cells, number, one_line, spread
 from tui.render.troubles import trouble_words
 
 STALE = 15.0

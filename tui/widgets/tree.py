@@ -6,9 +6,10 @@ from itertools import islice
 from loop.reporting.table import flagged, memory
 from loop.study.experiment import Experiment
 from loop.study.state import Study
+from loop.words import size
 from tui.render.commit_graph import Node, Row, walk
 from tui.render.glyphs import Glyphs
-from tui.render.text import Line, Span, cells, cut, one_line, pad, sigmas, size
+from tui.render.text import Line, Span, cells, cut, one_line, pad, sigmas
 from tui.render.tree_folding import Fold, folded
 from tui.widgets.panel import Panel, centred, marked
 

@@ -18,6 +18,7 @@ from loop.researchers.briefing.page import for_command
 from loop.researchers.protocol import Briefing, Proposal, ProposalFailed, Sink, Unusable, Work
 from loop.study.events import Spent
 from loop.study.outcomes import Outcome
+from loop.words import listed
 
 MOST_FAILURES = 5
 """Attempts in a row without a proposal, after which a person has to look; each may have cost money."""
@@ -99,13 +100,13 @@ class Command:
         if work.refused:
             raise ProposalFailed(f"its change cannot be proposed: {work.refused}; only {editable} may change, as text")
         if not work.edits:
-            strays = f" (it made {_some(work.strays)})" if work.strays else ""
+            strays = f" (it made {listed(work.strays)})" if work.strays else ""
             why = f" ({reason})" if reason else ""
             failed = work.outcome.is_broken and reason not in _NEVER_STARTED
             kind = AgentFailed if failed else ProposalFailed
             raise kind(f"it ended without changing {editable}{strays}{why}; its last words: {last}")
         if work.strays:
-            sink.think(f"\n(not part of the proposal: {_some(work.strays)})\n")
+            sink.think(f"\n(not part of the proposal: {listed(work.strays)})\n")
         if work.outcome.is_broken:
             sink.think(f"\n(it ended with {reason}; its change is proposed all the same)\n")
         said = closing(final)
@@ -158,8 +159,3 @@ def _spent(name: str, usage: Usage) -> Spent:
         written=usage.written,
         reasoning=usage.reasoning,
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    """A few of many names."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -11,6 +11,7 @@ from loop.researchers.automl.plan import Move, Situation
 from loop.researchers.automl.trials import Trial, Values, importance
 from loop.researchers.protocol import Briefing
 from loop.study.experiment import Experiment
+from loop.words import listed
 
 _NAMED = 3
 """Constants named in one sentence at most."""
@@ -38,16 +39,16 @@ def overview(briefing: Briefing, now: Situation) -> Iterator[str]:
         name = "the baseline" if now.champion == 0 else f"experiment {now.champion}"
         yield f"Best so far is {name} with {briefing.contract.metric} {best.metric:.5g}{noise}. "
     if not measured:
-        yield f"There are {len(now.present)} constants to search: {_names(list(now.present))}.\n"
+        yield f"There are {len(now.present)} constants to search: {listed(now.present, 100)}.\n"
         return
     moved = importance(now.trials, now.present)
     ranked = sorted(((size, name) for name, size in moved.items() if size is not None), reverse=True)
     strong = [f"{name} ({amount(size)})" for size, name in ranked if size > now.noise][:_NAMED]
     weak = [name for size, name in reversed(ranked) if size <= now.noise][:_NAMED]
     if strong:
-        yield f"What moved it most, on average over {_count(measured)}: {_names(strong)}. "
+        yield f"What moved it most, on average over {_count(measured)}: {listed(strong)}. "
     if weak:
-        yield f"Inside the noise so far: {_names(weak)}. "
+        yield f"Inside the noise so far: {listed(weak)}. "
     open_names = [name for name, size in moved.items() if size is None]
     yield f"Not measured yet: {len(open_names)} of {len(moved)} constants.\n" if open_names else "\n"
 
@@ -94,7 +95,7 @@ def choice(move: Move, now: Situation) -> Iterator[str]:
 
 def hypothesis(move: Move, now: Situation) -> str:
     """Why this change, in a sentence."""
-    names = _names(list(move.values))
+    names = listed(list(move.values))
     told = sum(trial.state in ("measured", "failed") for trial in now.trials)
     because = move.because
     known = because.effect if because is not None else None
@@ -153,11 +154,6 @@ def _factor(value: Number, was: Number) -> str:
     if was == 0 or value == 0:
         return f"from {number(was)} to {number(value)}"
     return f"{'up' if abs(value) > abs(was) else 'down'}, times {value / was:.3g}"
-
-
-def _names(names: list[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _count(trials: list[Trial]) -> str:

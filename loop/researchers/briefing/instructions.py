@@ -5,8 +5,9 @@ Pure: the contract in, text out. Written for a reader who knows nothing about lo
 
 from loop.policy.judge import FUTILE
 from loop.researchers.briefing.excerpt import one_line
-from loop.researchers.briefing.situation import in_bytes, in_seconds
+from loop.researchers.briefing.situation import in_seconds
 from loop.study.contract import Contract
+from loop.words import decimal_size, listed
 
 _WORLD = """\
 # How the search works
@@ -75,8 +76,8 @@ def direction(contract: Contract) -> str:
 
 def files(contract: Contract) -> str:
     """The paths that may be changed, for a sentence."""
-    names = [f"`{one_line(path, 120)}`" for path in contract.edit[:20]]
-    return ", ".join(names) + (f" and {len(contract.edit) - 20} more" if len(contract.edit) > 20 else "")
+    names = [f"`{one_line(path, 120)}`" for path in contract.edit]
+    return listed(names, 20)
 
 
 def contract_told(contract: Contract) -> str:
@@ -98,7 +99,7 @@ def contract_told(contract: Contract) -> str:
         f"- Proposals that a person looks at before they run: {reviews[contract.review]}.",
     ]
     if contract.limits.memory is not None:
-        lines.append(f"- A run may use {in_bytes(contract.limits.memory)} of main memory; above that it is ended.")
+        lines.append(f"- A run may use {decimal_size(contract.limits.memory)} of main memory; above that it is ended.")
     return "# The contract\n" + "\n".join(lines)
 
 

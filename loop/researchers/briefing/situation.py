@@ -10,6 +10,7 @@ from loop.researchers.briefing.excerpt import one_line
 from loop.researchers.briefing.experiment_table import comparable, figure
 from loop.researchers.protocol import Briefing
 from loop.study.outcomes import Outcome
+from loop.words import decimal_size, size
 
 PLATEAU = 12
 """Experiments in a row without a new champion, after which another kind of idea is asked for."""
@@ -74,12 +75,12 @@ def _vitals(briefing: Briefing) -> list[str]:
     lines = []
     run = max(briefing.champion.counted(), key=lambda run: run.number, default=None)
     if run is not None and run.seconds:
-        gpu = f", {in_bytes(run.peak_gpu_memory)} of GPU memory" if run.peak_gpu_memory else ""
+        gpu = f", {size(run.peak_gpu_memory)} of GPU memory" if run.peak_gpu_memory else ""
         busy = f", kept {run.cpu_seconds / run.seconds:.1f} CPU cores busy" if run.cpu_seconds else ""
         checked = f" Its verification took {run.verify_seconds:.0f} s." if run.verify_seconds else ""
         lines.append(
             f"The champion's newest run took {run.seconds:.0f} s in total{busy}, and used "
-            f"{in_bytes(run.peak_memory)} of main memory{gpu} at its peak.{checked}"
+            f"{size(run.peak_memory)} of main memory{gpu} at its peak.{checked}"
         )
     if briefing.vitals:
         said = ", ".join(f"{one_line(name, 40)} {reading(value)}" for name, value in list(briefing.vitals.items())[:24])
@@ -97,12 +98,11 @@ def _machine(briefing: Briefing) -> list[str]:
     if gauge is None:
         return []
     gpus = [
-        one_line(gpu.name, 60) + (f" ({in_bytes(gpu.memory_total)})" if gpu.memory_total else "")
-        for gpu in gauge.gpus[:16]
+        one_line(gpu.name, 60) + (f" ({size(gpu.memory_total)})" if gpu.memory_total else "") for gpu in gauge.gpus[:16]
     ]
     counted = [f"{gpus.count(name)} x {name}" for name in dict.fromkeys(gpus)]
     processors = f"{gauge.cpus} CPU cores, " if gauge.cpus else ""
-    memory = f"{in_bytes(gauge.ram_total)} of main memory"
+    memory = f"{size(gauge.ram_total)} of main memory"
     return [f"The machine: {', '.join(counted) or 'no GPU'}; {processors}{memory}."]
 
 
@@ -113,7 +113,7 @@ def _limit(name: str, used: float, limit: float) -> str:
         case "hours":
             return f"{used:.1f} of {limit:g} hours"
         case "disk":
-            return f"{in_bytes(used)} of {in_bytes(limit)} of disk"
+            return f"{size(used)} of {decimal_size(limit)} of disk"
         case "failures":
             return f"{used:.0f} failures in a row, at {limit:.0f} the loop stops"
         case _:
@@ -152,7 +152,3 @@ def _hints(briefing: Briefing) -> list[str]:
 
 def in_seconds(value: float) -> str:
     return f"{value / 60:g} min" if value >= 120 and value % 60 == 0 else f"{value:g} s"
-
-
-def in_bytes(value: float) -> str:
-    return f"{value / 1e9:.1f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"

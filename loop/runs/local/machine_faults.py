@@ -13,6 +13,7 @@ from loop.runs.local.out_of_memory import Shortage, said
 from loop.runs.output import crash_line
 from loop.runs.spec import Lost, RunResult
 from loop.study.outcomes import Outcome
+from loop.words import duration, size
 
 BELIEVED = 2
 
@@ -70,7 +71,7 @@ def lost(result: RunResult, around: Around) -> Lost | None:
         return Lost(why)
     said_last = crash_line(result.tail)
     if _NO_SPACE.search(result.tail) and around.disk_free < NO_ROOM:
-        return Lost(f"the disk was full, and not by its doing: {around.disk_free / 1e6:.0f} MB are left", passes=False)
+        return Lost(f"the disk was full, and not by its doing: {size(around.disk_free)} are left", passes=False)
     if not around.folder_there:
         return Lost("its folder in .looptop/runs was deleted while it ran", believed=False, passes=False)
     if not around.tree_there:
@@ -116,15 +117,8 @@ def _taken(result: RunResult, around: Around) -> str:
 def _clock(result: RunResult, budget: float) -> str:
     most = max(1.0, SHARE_OF_BUDGET * budget)
     if result.slept >= most:
-        return f"the machine was suspended for {_long(result.slept)} while it ran"
+        return f"the machine was suspended for {duration(result.slept)} while it ran"
     if abs(result.clock_set) >= most:
         way = "ahead" if result.clock_set > 0 else "back"
-        return f"the machine's clock was set {way} by {_long(abs(result.clock_set))} while it ran"
+        return f"the machine's clock was set {way} by {duration(abs(result.clock_set))} while it ran"
     return ""
-
-
-def _long(seconds: float) -> str:
-    for size, name in ((3600.0, "h"), (60.0, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {name}"
-    return f"{seconds:.1f} s"

@@ -135,7 +135,7 @@ async def test_a_forbidden_file_is_rejected_by_its_name_and_kept_in_git(agents: 
 async def test_strays_are_told_and_left_out(agents: Agents) -> None:
     study = await agents.work_with(IMPROVE + "mkdir cache; touch cache/a cache/b notes.md\n")
     assert study.experiments[1].verdict == "kept"
-    assert "(not part of the proposal: cache/, notes.md)" in agents.thoughts()
+    assert "(not part of the proposal: cache/ and notes.md)" in agents.thoughts()
     assert git(agents.root, "ls-tree", "--name-only", study.branch).split() == ["other.txt", "program.md", "run.sh"]
 
 
@@ -161,7 +161,7 @@ async def test_git_variables_of_the_caller_do_not_lead_it_into_the_persons_check
     ("script", "sentence"),
     [
         ("echo I have; echo no idea", "it ended without changing run.sh; its last words: I have no idea"),
-        ("touch a b", "it ended without changing run.sh (it made a, b); its last words: none"),
+        ("touch a b", "it ended without changing run.sh (it made a and b); its last words: none"),
         ("exec nothing-of-this-name", "it ended without changing run.sh (exit code 127); its last words:"),
         ("rm run.sh", "its change cannot be proposed: run.sh was deleted; only run.sh may change, as text"),
         ("rm run.sh; ln -s other.txt run.sh", "its change cannot be proposed: run.sh is a symbolic link now; "),

@@ -174,7 +174,7 @@ def test_a_higher_metric_is_asked_for_where_higher_is_better() -> None:
     contract = Contract(metric="accuracy", goal="max", edit=("a.py", "b.py"))
     told = briefing(history(5), contract=contract)
     parts = for_model(told, LIMIT, "llm")
-    assert "Goal: a higher `accuracy`" in parts.stable and "`a.py`, `b.py`" in parts.stable
+    assert "Goal: a higher `accuracy`" in parts.stable and "`a.py` and `b.py`" in parts.stable
     assert "`accuracy` higher than the champion's" in parts.page
 
 

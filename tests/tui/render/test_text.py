@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.render.text import brief, cells, clean, clock, cut, fit, line_cells, number, pad, sigmas, size, spread, wrap
+from tui.render.text import brief, cells, clean, clock, cut, fit, line_cells, number, pad, sigmas, spread, wrap
 
 NASTY = [
     "\x1b[31mred\x1b[0m \x1b[2J\x1b[H gone",
@@ -72,7 +72,6 @@ def test_lines_are_fitted_and_spread() -> None:
 def test_short_forms() -> None:
     assert [clock(192), clock(27672), clock(400_000)] == ["03:12", "07:41:12", "4d 15:06"]
     assert [brief(0.31), brief(42), brief(300), brief(7200)] == ["0.3s", "42s", "5m", "2h"]
-    assert [size(812 * 1024**3), size(6.1 * 1024**3), size(12)] == ["812 GB", "6.1 GB", "12 B"]
     assert [number(0.97203), number(1.00234), number(0.02, 2), number(None)] == ["0.9720", "1.0023", "0.020", "-"]
     assert [number(float("nan")), number(float("inf"))] == ["NaN", "inf"]
     assert [sigmas(0.0033, 0.0011), sigmas(-0.0011, 0.0011), sigmas(None, 1)] == ["+3.0σ", "-1.0σ", ""]
