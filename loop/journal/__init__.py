@@ -3,12 +3,12 @@
 - `append` is the one way to make a fact. A batch is one transaction: all of it is there, or nothing.
 - Nothing updates or deletes a row: no code here can, and triggers in the file itself refuse it to any other program.
 - Any number of processes read while one or more append; a reader never blocks a writer (WAL), and one that never ends
-  makes the WAL grow by a stated rule only (`readers`).
-- On a remote file system WAL's shared memory does not work, so there it is a rollback journal (`place`).
-- Whatever is wrong with the file is one sentence (`faults`), and where it can still be looked at it is (`opening`).
+  makes the WAL grow by a stated rule only (`wal`).
+- On a remote file system WAL's shared memory does not work, so there it is a rollback journal (`filesystem`).
+- Whatever is wrong with the file is one sentence (`errors`), and if it can still be read it is (`connect`).
 
-Stream kinds (thoughts, step samples, gauges) survive the death of any process; everything else is also on the
-disk itself, through a power cut, before `append` returns.
+Stream kinds (thoughts, step samples, gauges) survive the death of any process; everything else is fsynced before
+`append` returns, and survives a power cut.
 """
 
 from loop.journal.connect import exists

@@ -1,7 +1,7 @@
-"""How a journal is opened: for writing where that can be, for looking wherever it can be looked at at all.
+"""Opening a journal: for writing by a supervisor, for reading wherever it can be read at all.
 
-Looking changes nothing of a journal that it must not change: on a read-only file system it needs no file beside it, and
-where an unfinished WAL lies there, a copy is read that is gone with the process.
+Reading never changes a journal that must not change: on a read-only file system it needs no file beside it, and if an
+unfinished WAL lies there, it reads a temporary copy.
 """
 
 import os
@@ -121,7 +121,7 @@ def open_for_looking(path: Path) -> Opened:
 
 
 def _look(path: Path) -> None:
-    """Refuse what is no journal, before SQLite takes an empty file for a new one.
+    """Refuse what is no journal, before SQLite takes an empty file for a new database.
 
     The file itself is not opened: on closing it, this process would lose the locks of every connection that it has to
     the same journal (https://www.sqlite.org/howtocorrupt.html#posix), and another one that closes then removes the WAL.

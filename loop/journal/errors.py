@@ -1,7 +1,7 @@
-"""What can be wrong with a journal, as sentences for a person. Says, and changes nothing.
+"""What can be wrong with a journal, as sentences for a person. Changes nothing.
 
-SQLite tells little of a disk: one code stands for a full quota, a file system that became read-only and a cable. So
-where it says no more than "input/output error", a few bytes are tried beside the journal, and the system says why.
+SQLite says little about a disk: one code stands for a full quota, a file system that became read-only and a bad cable.
+So on a mere "input/output error" a few bytes are written beside the journal, and the system says why.
 """
 
 import errno
@@ -12,10 +12,10 @@ from pathlib import Path
 from loop.errors import UserError
 
 REBUILD = "nothing was changed; `looptop doctor --rebuild` saves what can be read and adds what git knows"
-"""Behind the sentence of every damage."""
+"""Ends the sentence of every damage."""
 
 _PROBE = 256 << 10
-"""Bytes that are tried: a transaction with all its pages, and the shared memory beside it."""
+"""Bytes to write in that probe: a transaction with all its pages, and the shared memory beside it."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -25,19 +25,19 @@ class JournalError(UserError):
 
 
 class JournalFull(JournalError):
-    """The disk has no room for more. Nothing of what was to be written is there; the same can be tried again."""
+    """The disk is full. Nothing was written; the same can be tried again."""
 
 
 class JournalBusy(JournalError):
-    """Somebody else lets nobody write. Nothing of what was to be written is there; the same can be tried again."""
+    """Another program holds the write lock. Nothing was written; the same can be tried again."""
 
 
 class JournalDamaged(JournalError):
-    """Something in the file is not what was written there."""
+    """The content of the file is not what was written."""
 
 
 def told(error: sqlite3.Error, path: Path, doing: str) -> JournalError:
-    """The sentence for what SQLite has against the journal at `path`.
+    """The sentence for an error of SQLite about the journal at `path`.
 
     Args:
         doing: what was attempted, such as "written".
@@ -61,12 +61,12 @@ def told(error: sqlite3.Error, path: Path, doing: str) -> JournalError:
 
 
 def full(path: Path) -> JournalFull:
-    """There is no room for another fact."""
+    """The disk is full."""
     return JournalFull(f"the disk of {path} is full, so the journal takes nothing more; free some space")
 
 
 def damaged(path: Path, what: str) -> JournalDamaged:
-    """Something in the file is not what was written there, such as `what` says."""
+    """The file is damaged; `what` says how."""
     return JournalDamaged(f"{path} is damaged: {what}; {REBUILD}")
 
 
@@ -111,7 +111,7 @@ def _try_to_write(path: Path) -> OSError | None:
 def _cut_off(path: Path) -> str:
     """How much is missing at the end of the file, where its own header says that something is."""
     try:
-        header = os.pread(os.open(path, os.O_RDONLY), 100, 0)  # left open: see `opening._look`
+        header = os.pread(os.open(path, os.O_RDONLY), 100, 0)  # left open: see `connect._look`
         size = path.stat().st_size
     except OSError:
         return ""

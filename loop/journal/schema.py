@@ -1,7 +1,7 @@
-"""The journal's layout: its table, what guards it, and how an older file is brought up to date.
+"""The journal's layout: its table, the triggers that guard it, and the migration of an older file.
 
-A file is never half of anything: a new one comes into its place by its name alone, and an older one is changed in one
-transaction, after a copy of it was put beside it.
+No step can be left half done: a new file is renamed into place when it is complete, and an older one is migrated in one
+transaction, after a copy was made.
 """
 
 import os
@@ -50,7 +50,7 @@ def version_of(db: sqlite3.Connection) -> int:
 
 
 def lay_out(db: sqlite3.Connection) -> None:
-    """Make an empty database a journal, or an older journal one of this version: all of it, or nothing."""
+    """Turn an empty database into a journal, or migrate an older one: in one transaction."""
     db.execute("BEGIN IMMEDIATE")
     try:
         for statement in f"{_TABLE};;{_GUARDS}".split(";;"):
@@ -65,7 +65,7 @@ def lay_out(db: sqlite3.Connection) -> None:
 
 
 def make(path: Path) -> None:
-    """Put an empty journal at `path`, where there is none. Who dies in between leaves none there."""
+    """Put an empty journal at `path`, where there is none; a kill leaves either none or a complete one."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     with closing(sqlite3.connect(new, isolation_level=None)) as db:
@@ -74,10 +74,10 @@ def make(path: Path) -> None:
 
 
 def migrate(db: sqlite3.Connection, path: Path, version: int) -> Path:
-    """Bring the journal at `path`, open as `db`, up to date; returns where a copy of it as it was is kept.
+    """Migrate the journal at `path`, open as `db`; returns where a copy of the old one is kept.
 
     Raises:
-        JournalError: there is no room for the copy; nothing was changed then.
+        JournalError: there is not enough space for the copy; nothing was changed.
     """
     copy = path.with_name(f"{path.stem}.layout-{version}{path.suffix}")
     (pages,), (page,) = db.execute("PRAGMA page_count").fetchone(), db.execute("PRAGMA page_size").fetchone()
@@ -98,7 +98,7 @@ def migrate(db: sqlite3.Connection, path: Path, version: int) -> Path:
 
 
 def put(new: Path, path: Path) -> None:
-    """Give a finished file its name, through a power cut."""
+    """Give a finished file its name, so that a power cut cannot undo it."""
     new.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:

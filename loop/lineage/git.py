@@ -1,15 +1,14 @@
-"""One git command in one checkout, shut off from everything that could surprise a person.
+"""Git commands in one checkout, isolated from everything that could surprise a person.
 
 Invariants, for every command that lineage runs:
 
 - no hook, editor, pager, signing, credential prompt, file-system monitor or automatic gc of the person's starts;
-- no GIT_DIR, GIT_INDEX_FILE or the like of the calling shell is heard: the repository is named outright, which
+- no GIT_DIR, GIT_INDEX_FILE or the like of the calling shell takes effect: the repository is given explicitly, which
   is also why git's ownership check does not stop us as root on a rented machine;
-- the command has a session of its own, so that ctrl+c in a terminal, or the end of a supervisor, does not cut a
-  write in half.
+- the command has its own session, so that neither ctrl+c in a terminal nor the end of a supervisor interrupts a write.
 
-It never guesses a repository, never touches the network, and raises nothing but `LineageError`. A lock that somebody
-else's command holds, and a `.git` that is away for a while, are waited for (`locks.py`).
+It never guesses a repository, never touches the network, and raises nothing but `LineageError`. It waits for locks that
+other programs hold, and for a `.git` that was moved away (`locks.py`).
 """
 
 import os
@@ -33,9 +32,8 @@ from loop.lineage import locks
 LOOPTOP_NAME = "looptop"
 LOOPTOP_EMAIL = "looptop@localhost"
 
-# What a person may say to git through the environment and still mean it here: who they are, where their settings and
-# git itself lie, how to reach a network (which we never do). Every other GIT_* variable belongs to the command that
-# started us.
+# GIT_* variables that keep their meaning here: who the person is, where their settings and git itself are, how to reach
+# a network (which we never do). Every other one belongs to the command that started us.
 _HEARD = re.compile(
     r"GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL)|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)|GIT_EXEC_PATH"
     r"|GIT_(LFS|PYTHON|SSL|SSH|HTTP|PROXY|PS1)_\w+|GIT_SSH|GIT_(SEQUENCE_)?EDITOR|GIT_PAGER"
@@ -65,7 +63,7 @@ class LineageError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a git command said: its exit status, its output as bytes, its complaints as text."""
+    """The result of a git command: exit status, output as bytes, error output as text."""
 
     status: int
     out: bytes
@@ -110,7 +108,7 @@ def start_git(
 
 
 def ask_git(args: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: bytes | None = None) -> Answer:
-    """Runs `git args` to its end and returns what it said, whatever its status."""
+    """Runs `git args` and returns its result, whatever its status."""
     with start_git(args, cwd, env, takes_input=stdin is not None) as process:
         out, err = process.communicate(stdin)
     return Answer(process.returncode, out, err.decode("utf-8", "replace"))
@@ -142,7 +140,7 @@ class Plumbing:
 
     Attributes:
         root: the top folder of the checkout.
-        patience: how long what is in the way of a command is waited for.
+        patience: how long to wait for what blocks a command.
         git_dir: its own git folder (for a linked worktree, the one below `worktrees/`).
         common_dir: the git folder that all worktrees share: objects, refs, `info/exclude`.
     """
@@ -181,22 +179,22 @@ class Plumbing:
         cwd: Path | None = None,
         again: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """Runs a git command and returns what it said, whatever its status, once nothing of others is in its way.
+        """Runs a git command once nothing blocks it and returns its result, whatever its status.
 
         Args:
-            again: takes away what a try that something was in the way of has left, before the next one.
+            again: removes what a blocked attempt has left, before the next one.
         """
         place, variables = cwd or self.root, {**self._env(), **(env or {})}
 
         def attempt() -> Answer:
             answer = ask_git(args, place, variables, stdin)
-            # Git makes the folders that it misses: what it did while its own was moved away, it did to an empty one.
+            # Git creates folders that are missing: while its own was moved away, it worked on an empty one.
             return answer if self._present() else replace(answer, status=answer.status or 128)
 
         return self.patience.through(attempt, self._blocked, self._why, again)
 
     def await_repository(self) -> None:
-        """Wait until the git folder is there, where somebody has moved it away."""
+        """Wait until the git folder is back, if somebody has moved it away."""
         self.patience.through(lambda: Answer(0 if self._present() else 128, b"", ""), self._blocked, self._why)
 
     def run(
@@ -218,15 +216,15 @@ class Plumbing:
         return answer.out
 
     def failed(self, args: Sequence[str], answer: Answer) -> LineageError:
-        """What is said of a command that did not work: what it waited for in vain, or git's own reason."""
+        """The error for a command that failed: what it waited for in vain, or git's own reason."""
         if self._blocked(answer):
             return LineageError(f"git {args[0]} gave up waiting: {self._why(answer)}")
         return complaint(args, self.root, answer)
 
     def fast_import(self, stream: Sequence[bytes]) -> Answer:
-        """Feeds commits to git, in the pieces of a stream for `git fast-import`; returns what it said."""
+        """Feeds commits to `git fast-import`; returns its result."""
         answer = self.ask("fast-import", "--quiet", stdin=b"".join(stream))
-        if answer.status != 0:  # what it leaves behind would fill a full disk further at every try
+        if answer.status != 0:  # what it leaves behind would fill a full disk further with every attempt
             for left in re.findall(r"crash report to (.+)|'([^']+/objects/pack/tmp_\w+)'", answer.err):
                 Path(self.root, "".join(left)).unlink(missing_ok=True)
         return answer
@@ -262,10 +260,10 @@ class Plumbing:
         return contents
 
     def _blocked(self, answer: Answer) -> bool:
-        """Whether a command failed because of what somebody else does to the repository just now."""
+        """Whether a command failed because of what another program is doing to the repository."""
         if answer.status == 0:
             return False
-        # Git quotes the folder that it does not take for a repository: it may be back since.
+        # Git quotes the folder that it does not recognise as a repository; it may be back by now.
         unseen = answer.err.rstrip().endswith(f"'{self.git_dir}'")
         return locks.lock_in(answer.err, self.root) is not None or unseen or not self._present()
 
@@ -282,11 +280,11 @@ class Plumbing:
         )
 
     def _present(self) -> bool:
-        """Whether the git folder has what git itself knows one by: enough is missing where somebody has moved it."""
+        """Whether the git folder has what git recognises one by."""
         return all(os.access(self.common_dir / name, os.F_OK) for name in ("HEAD", "objects", "refs"))
 
     def scratch(self) -> "tempfile.TemporaryDirectory[str]":
-        """A folder for a moment. It stands among our worktrees, so that the next start takes away what a kill left."""
+        """A temporary folder among our worktrees, so that the next start removes it after a kill."""
         home = self.root / ".looptop" / "trees"
         home.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(prefix="scratch-", dir=home)

@@ -1,9 +1,9 @@
-"""What git remembers of a study; read here, never written.
+"""What git knows of a study. Reads only.
 
-`survey` is for every start: where the refs, the branch and the notes are, without any commit's message. `rebuild` is
-for a study whose journal is lost: two or three git processes, however many experiments there are; 1,000 take about
-110 ms. Where the refs are gone too (a clone brings only branches), the kept experiments still come back from the
-branch."""
+`survey` is for every start: where the refs, the branch and the notes are, without reading any commit. `read` is for a
+study whose journal is lost: two or three git processes, however many experiments there are; 1,000 take about 110 ms.
+Where the refs are gone too (a clone brings only branches), the kept experiments still come back from the branch.
+"""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -18,7 +18,7 @@ _FIELDS = 5  # of the format in _read_commits, each ended by a NUL; the text of 
 
 @dataclass(frozen=True, slots=True)
 class RecoveredExperiment:
-    """One experiment as git remembers it.
+    """One experiment as git has it.
 
     Attributes:
         id: its number.
@@ -56,9 +56,9 @@ class Survey:
         superseded: commits that another one replaced under the same number, with that number.
         notes: the verdict notes of all those commits and of those asked about, by commit.
         tip: the commit that the branch is at, None where there is no such branch.
-        standing: the worktree in which somebody has the branch checked out, "" for none.
+        standing: the worktree that has the branch checked out, "" for none.
         there: of all these commits, those that exist and can be read.
-        broken: the branch's file holds nothing that is a commit, as a power cut leaves it.
+        broken: the branch's file holds no commit, as after a power cut.
     """
 
     refs: Mapping[int, str]

@@ -1,8 +1,8 @@
-"""Git's locks in other hands: a command of the person's is at work, or one that died has left its lock behind.
+"""Git locks that other programs hold: a command of the person's is running, or one that died has left its lock behind.
 
-A command of ours that meets one is tried again until it gets through; none of them has changed anything by then, since
-git takes its locks first. Whoever calls says how long that may take, and hears of it. A lock is never removed here: it
-may be the only thing that keeps somebody's half-written index whole.
+Our command is retried until it gets through; it has changed nothing by then, since git takes its locks first. The
+caller decides how long to retry, and is told of the wait. A lock is never removed here: it may be the only thing that
+protects somebody's half-written index.
 """
 
 import os
@@ -19,13 +19,13 @@ from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 
 LONGEST_S = 10.0
-"""Seconds that a command waits where nobody has said otherwise, such as on a person's own terminal."""
+"""Seconds that a command waits by default, such as in a person's own terminal."""
 
 TOLD_AFTER_S = 1.0
-"""Seconds after which it is told: most locks are gone within some milliseconds."""
+"""Seconds after which the wait is reported: most locks are gone within milliseconds."""
 
 TOLD_AGAIN_S = 60.0
-"""Seconds after which it is looked anew who holds it."""
+"""Seconds after which it is reported again, with the present holder."""
 
 FIRST_WAIT_S, MOST_WAIT_S = 0.05, 2.0
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Patience:
-    """How long locks are waited for, and who hears of it. For one checkout; for any number of threads."""
+    """How long to wait for locks, and who is told. For one checkout and any number of threads."""
 
     def __init__(self) -> None:
         self._longest: float | None = LONGEST_S  # None: for ever
@@ -48,12 +48,12 @@ class Patience:
         """Wait as long as it takes, until `end`.
 
         Args:
-            hear: gets a sentence when something is waited for, and None when it is over; from any thread.
+            hear: called with a sentence when a wait begins, and with None when it is over; from any thread.
         """
         self._longest, self._hear = None, hear
 
     def end(self) -> None:
-        """Wait for nothing any more: who waits gives up now."""
+        """Stop waiting: every waiting command gives up now."""
         self._over.set()
 
     def through(
@@ -63,12 +63,12 @@ class Patience:
         why: Callable[[T], str],
         again: Callable[[], None] = lambda: None,
     ) -> T:
-        """What `command` gives as soon as nothing is in its way; what it gave last where that takes too long.
+        """The result of `command` as soon as nothing blocks it; its last result if that takes too long.
 
         Args:
-            blocked: whether what it gave says that something was in its way.
-            why: what that is, in a sentence.
-            again: makes ready for the next try.
+            blocked: whether a result says that something blocked the command.
+            why: what blocked it, in a sentence.
+            again: prepares the next attempt.
         """
         told = 0.0
 
@@ -110,7 +110,7 @@ def lock_in(complaint: str, root: Path) -> Path | None:
 
 
 def sentence(lock: Path, root: Path, common_dir: Path) -> str:
-    """Which lock is in the way, since when and by whom, and what to do where nobody alive holds it."""
+    """Which lock blocks us, since when and by whom, and what to do if no living process holds it."""
     try:
         since = time.strftime("%H:%M", time.localtime(lock.stat().st_mtime))
     except OSError:
@@ -124,7 +124,7 @@ def sentence(lock: Path, root: Path, common_dir: Path) -> str:
 
 
 def _holder(lock: Path, root: Path, common_dir: Path) -> str | None:
-    """The git command of somebody else's that holds a lock, as far as that can be seen: it need not have it open."""
+    """The git process that probably holds a lock; it need not have the file open."""
     likely: psutil.Process | None = None
     for process in psutil.process_iter(["name", "ppid"]):
         if not (process.info["name"] or "").startswith("git"):

@@ -1,4 +1,4 @@
-"""The words of an experiment in git: its commit message and its verdict note, written and read back.
+"""The text of an experiment in git: its commit message and its verdict note, written and read back.
 
 A commit message is the title, the hypothesis and, as the last paragraph, trailers:
 
@@ -14,9 +14,9 @@ A commit message is the title, the hypothesis and, as the last paragraph, traile
 A note (`refs/notes/looptop`) is trailers only: `Verdict:`, the metric by its own name (`val_bpb: 0.9412`), `Runs:`,
 `Reason:`, and more that `verdict_note` writes; none of those is a plain number, so that none is taken for the metric.
 
-Titles, hypotheses and reasons are a stranger's text. Control characters go, lengths are capped, and a line that looks
-like a trailer stays in the hypothesis where it was written: only the last paragraph is read as trailers, and that one
-is always ours. Nothing here runs git or reads a file.
+Titles, hypotheses and reasons are a stranger's text. Control characters are removed and lengths capped. A line that
+looks like a trailer stays in the hypothesis: only the last paragraph is read as trailers, and that is always ours.
+Nothing here runs git or reads a file.
 """
 
 import math
@@ -29,7 +29,8 @@ HYPOTHESIS_CHARACTERS = 8_000
 VALUE_CHARACTERS = 1_000
 NOTE_CHARACTERS = 8_000  # a line of a note tells of up to fifty runs
 
-# Controls, lone surrogates, and the marks that reorder text on a screen; tab and newline are dealt with by the callers.
+# Controls, lone surrogates, and marks that reorder text; tabs and newlines are the callers'. Not `sanitize`, and not to
+# be changed lightly: a commit that was lost is made again from the journal, and must get the same sha.
 _UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _TRAILER = re.compile(r"([^\s:][^:]*): ?(.*)")  # wider than git's own: a metric's name may hold `_` or `/`
 # A line that begins so is cut as a comment when a person rewords the commit, or ends the message for

@@ -1,8 +1,8 @@
-"""The note of a verdict in git: what is written of it, and what that says when it is read back.
+"""The note of a verdict in git: how it is written, and what it means when it is read back.
 
-The journal is the record and the note its echo, rich enough that a study whose journal is lost goes on with the same
-numbers: beside verdict, reason, metric and runs it tells when and by whom the verdict was given, its figures, what the
-runs were measured under and how long they took. Pure; git is touched in `lineage`.
+The journal is the record and the note a copy, rich enough that a study whose journal is lost goes on with the same
+numbers: besides verdict, reason, metric and runs it holds when and by whom the verdict was given, its figures, under
+which protocol the runs were measured and how long they took. Pure; `notes` writes it to git.
 
     Verdict: kept
     Reason: better by 0.0121 than experiment 3 ...
@@ -39,7 +39,7 @@ SAME_MOMENT = 0.001
 
 @dataclass(frozen=True)
 class NotedRun:
-    """A run as a note tells it; None where it does not say. Seconds."""
+    """A run as a note has it; None where the note does not say. Times in seconds."""
 
     number: int
     seed: int
@@ -149,7 +149,7 @@ def _runs(judged: Judged) -> Iterator[NotedRun]:
 
 
 def agrees(judged: Judged, experiment: Experiment) -> bool:
-    """Whether a note says what the journal says: verdict, number, and time and runs where it tells those."""
+    """Whether a note agrees with the journal: verdict, number, and time and runs if it has those."""
     told = read(judged)
     if told is None or told.verdict.verdict != experiment.verdict or told.verdict.metric != experiment.metric:
         return False
@@ -165,7 +165,7 @@ def same_moment(one: float, other: float | None) -> bool:
 
 
 def is_known(told: RecordedVerdict, judged: Collection[float]) -> bool:
-    """Whether a journal has given the verdict that a note tells.
+    """Whether a journal has the verdict of a note.
 
     Args:
         judged: when the journal has judged that experiment, in Unix seconds, every time.

@@ -38,11 +38,11 @@ class TreeChanges:
 
 
 class Worktrees:
-    """Makes and removes the trees of one checkout. Safe to call from several threads for different names."""
+    """Makes and removes the trees of one checkout. Thread-safe for different names."""
 
     def __init__(self, git: Plumbing) -> None:
         self._git = git
-        # What reads the records of all trees, such as `git worktree add`, fails on one that is half made.
+        # Commands that read the records of all trees, such as `git worktree add`, fail on a half-made one.
         self.one_at_a_time = threading.Lock()
         self.home = git.root / ".looptop" / "trees"
 
@@ -77,7 +77,7 @@ class Worktrees:
             LineageError: something in it cannot be deleted.
         """
         tree = self.path(name)
-        _delete(tree)  # which may take a while, so before it is anybody's turn
+        _delete(tree)  # may take a while, so before the lock
         with self.one_at_a_time:
             for record in self._records().get(tree.name, []):
                 _delete(record)
@@ -157,7 +157,7 @@ class Worktrees:
         return sorted(standing | self._records().keys() | {record.name for record in self._half_made()})
 
     def clear_stale(self, keep: Collection[str] = ()) -> list[str]:
-        """Removes every tree but those to keep, and what a dead git left: half-made records, the lock of a kept tree.
+        """Removes every tree but those to keep, and what a killed git left: half-made records, the lock of a kept tree.
 
         Only for a moment when nothing else works in the trees: at the start of the workspace's one supervisor.
 
@@ -174,15 +174,16 @@ class Worktrees:
         return stale
 
     def clear_half_made(self) -> None:
-        """Removes records of ours that a git which was killed left half made, or a supervisor half removed.
+        """Removes records of ours that a killed git left half made, or a killed supervisor half removed.
 
-        Where one has no contents in its `commondir` yet, many a git command fails in the whole repository.
+        While one has an empty `commondir`, many git commands fail in the whole repository. Only for the start of the
+        workspace's one supervisor.
         """
         for record in self._half_made():
             _delete(record)
 
     def _clear(self, tree: Path) -> None:
-        """Takes away what a try to make `tree` has left, whose cleaning up did not find the git folder either."""
+        """Removes what a failed attempt to make `tree` has left, because the git folder was gone at its cleanup too."""
         _delete(tree)
         half_made = [record for record in self._half_made() if record.name.startswith(tree.name)]
         for record in [*self._records().get(tree.name, []), *half_made]:
@@ -217,7 +218,7 @@ def _has_contents(path: Path) -> bool:
 
 
 def shown(path: bytes) -> str:
-    """A file's name as text that can be shown and recorded, whatever bytes it has."""
+    """A file's name as printable text, whatever bytes it has."""
     text = path.decode("utf-8", "replace")
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 

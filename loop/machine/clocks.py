@@ -1,8 +1,8 @@
 """This machine's clocks against each other: whether the wall clock was set, and whether the machine slept.
 
-Everything that is timed here counts on the monotonic clock, which nobody can set and which stands still while the
-machine is suspended. The journal's times are the wall clock's; so where that leaves the monotonic one behind, the
-journal gets a fact of it, and whoever folds knows how much of a difference of times was none.
+Durations are measured on the monotonic clock, which nobody can set and which stands still while the machine is
+suspended. The journal's times are wall-clock times; so when the two clocks diverge, that is recorded, and whoever folds
+the journal can correct differences of times.
 """
 
 import time

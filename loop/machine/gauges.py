@@ -1,8 +1,8 @@
 """What the machine is doing: GPUs through NVML, processors, memory and disk through psutil.
 
-Readings only: it changes no device's settings. What a GPU said is remembered for seconds, so a caller may read as often
-as it likes; lists of processes, which hold the driver's lock for 4.5 ms each and slow a training run, are asked for
-every ten seconds at most. It never raises: what a device does not support, or no longer answers, is None.
+Reads only: it changes no device's settings. Readings of a GPU are cached for seconds, so callers may read as often as
+they like; process lists, which hold the driver's lock for 4.5 ms each and slow a training run, are read every ten
+seconds at most. It never raises: what a device does not support, or no longer answers, is None.
 """
 
 import math

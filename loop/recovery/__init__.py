@@ -1,6 +1,6 @@
-"""Recovery: what journal, git, process table and disk disagree in, and what is done about it.
+"""Recovery: where journal, git, process table and disk disagree, and what is done about it.
 
-Rooms: `compare` is the pure function that finds it, in the words of `disagreement`; `mending` looks at the world for it
-and carries out what it says, at every start of a supervisor; `doctor` does so for a person. `rebuilding` makes a
-journal anew, from what `salvage` reads of a torn one and from what git remembers (`recollection`).
+`compare` is the pure function that finds it, in terms of `findings`; `repair` observes the world for it and carries out
+what it says, at every start of a supervisor; `doctor` does so for a person. `rebuild` makes a new journal, from what
+`salvage` reads of a damaged one and from what git knows (`git_facts`).
 """

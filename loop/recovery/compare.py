@@ -1,15 +1,16 @@
-"""Recovery as a plain function of journal, git, process table and disk: what disagrees, and what mends it.
+"""Recovery as a pure function of journal, git, process table and disk: what disagrees, and what repairs it.
 
-Pure. `compare` is asked at every start, after a clean stop as after `kill -9`, and by `looptop doctor`; `mending` looks
-at the world for it and carries out what it says. The rules, with their reasons, are in docs/decisions/0008:
+It runs at every start, after a clean stop as after `kill -9`, and for `looptop doctor`; `repair` observes the world for
+it and carries out what it says. The rules, with their reasons, are in docs/decisions/0008:
 
-- The journal wins over git in everything that it has ever said. Git wins in what the journal never said: that is what a
-  backup that was put back, or a torn file, has lost.
-- Everything is mended towards nothing lost: a commit that gives way is kept under `superseded/`, a run folder that
-  nobody knows is put aside, and what cannot be mended is named.
-- The branch is the person's too. Where its place is no trace of a supervisor that died, the loop stops with a sentence.
+- The journal wins over git in everything that it records. Git wins in what the journal does not record: that is what a
+  restored backup or a damaged file has lost.
+- Repairs lose nothing: a commit that is replaced is kept under `superseded/`, an unknown run folder is set aside, and
+  what cannot be repaired is named.
+- The branch is the person's too. If its position is not one that a dying supervisor can leave, the loop stops and says
+  what to do.
 
-Never here: a clock, a file, git itself, an event that is recorded.
+Never here: a clock, a file, git itself, recording an event.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -37,11 +38,11 @@ from loop.study.state import Study
 from loop.words import duration, listed
 
 STALE_LOCK_S = 60.0
-"""Seconds after which a lock of the person's own git is told of; git itself holds one for a moment."""
+"""Seconds after which a lock of the person's own git is reported; git itself holds one for a moment."""
 
 
 def contradicted(study: Study, survey: Survey) -> list[int]:
-    """Experiments of which a note says something else than the journal."""
+    """Experiments whose note disagrees with the journal."""
     notes = survey.notes
     found = (
         (number, experiment, notes.get(experiment.commit or "")) for number, experiment in study.experiments.items()
@@ -50,7 +51,7 @@ def contradicted(study: Study, survey: Survey) -> list[int]:
 
 
 def strangers(study: Study, survey: Survey, judged: Mapping[int, Collection[float]]) -> list[int]:
-    """Experiments of which git has what the journal never said: all of them, or a verdict.
+    """Experiments of which git has something that the journal does not record: all of them, or a verdict.
 
     Args:
         judged: as in `Observed`, of those that are `contradicted`.
@@ -71,7 +72,7 @@ def strangers(study: Study, survey: Survey, judged: Mapping[int, Collection[floa
 
 
 def compare(study: Study, world: Observed) -> list[Finding]:
-    """Everything in which the study and the world disagree, in the order in which it has to be mended.
+    """All disagreements between the study and the world, in the order in which they must be repaired.
 
     Args:
         study: folded from the journal, with no supervisor at work on it.
@@ -162,7 +163,7 @@ def _refs(what: str, experiments: list[Experiment], ordinary: bool = False) -> F
 
 
 def _taken_in(world: Observed, lost: Lacking) -> Iterable[Finding]:
-    """What git remembers and the journal never said."""
+    """What git has and the journal does not record."""
     numbers = tuple(sorted(world.remembered))
     if numbers:
         said = f"git has of {_named(numbers)} what the journal does not, as when an older journal was put back"
@@ -170,7 +171,7 @@ def _taken_in(world: Observed, lost: Lacking) -> Iterable[Finding]:
 
 
 def _folders(study: Study, world: Observed) -> Iterable[Finding]:
-    """Folders with the log of a run that the journal does not know: the next run of that number would wipe it."""
+    """Folders with the log of a run that the journal does not know: the next run of that number would overwrite it."""
     unknown = {}
     for name, (number, run) in world.folders.items():
         experiment = study.experiments.get(number)
@@ -180,14 +181,14 @@ def _folders(study: Study, world: Observed) -> Iterable[Finding]:
         if run not in known and (experiment is None or run not in experiment.runs):
             unknown[name] = experiment is not None and run == max(experiment.runs, default=0) + 1
     if unknown:
-        # A supervisor that dies at the start of a run has made its folder and not yet recorded it.
+        # A supervisor that dies at the start of a run has made the folder and not yet recorded the run.
         ordinary = len(unknown) == 1 and all(unknown.values())
         said = f"the journal does not know the run of {listed(unknown)} under .looptop/runs"
         yield Finding("folders", said, "put aside with its log", tuple(map(SetAside, unknown)), ordinary=ordinary)
 
 
 def _notes(study: Study, world: Observed) -> Iterable[Finding]:
-    """Judging that git does not have, has otherwise, or has although the journal took them back."""
+    """Verdicts that git does not have, has differently, or still has although the journal withdrew them."""
     notes = world.survey.notes
     newest = max((x.judged_seq or 0 for x in study.experiments.values()), default=0)
     missing: list[int] = []
@@ -216,7 +217,7 @@ def _notes(study: Study, world: Observed) -> Iterable[Finding]:
 
 
 def _branch(study: Study, world: Observed, taken_in: str | None) -> Iterable[Finding]:
-    """Whether the branch is at the champion, and if not, whether a supervisor or a person has moved it.
+    """Whether the branch is at the champion; if not, whether a supervisor or a person has moved it.
 
     Args:
         taken_in: commit of the champion after what git remembers is taken in; None where that changes nothing.
@@ -248,7 +249,7 @@ def _branch(study: Study, world: Observed, taken_in: str | None) -> Iterable[Fin
 
 
 def _too_early(study: Study, survey: Survey) -> Iterable[Finding]:
-    """A branch before there is a champion: the baseline's, which is decided again, or that of another study."""
+    """A branch before there is a champion: at the baseline, which is judged again, or another study's."""
     baseline, tip = study.baseline, survey.tip
     if tip is None or (baseline is not None and tip == baseline.commit):
         return
@@ -264,7 +265,7 @@ def _too_early(study: Study, survey: Survey) -> Iterable[Finding]:
 
 
 def _on_the_way(study: Study) -> set[str | None]:
-    """Where the branch may be because a supervisor died between moving it and recording that."""
+    """Where the branch may be if a supervisor died between moving it and recording the move."""
     found = {x.commit for x in study.open_experiments() if x.parent == study.champion}
     for request in study.open_requests():
         experiment = study.experiments.get(-1 if request.experiment is None else request.experiment)
@@ -282,7 +283,7 @@ def _never_told(study: Study, tip: str | None) -> Experiment | None:
 
 
 def told(found: Iterable[Finding]) -> list[str]:
-    """The sentences of what is no ordinary trace of a supervisor that died."""
+    """The sentences of all findings but the ordinary traces of a supervisor that died."""
     return [one.sentence for one in found if not one.ordinary]
 
 

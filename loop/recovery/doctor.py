@@ -1,7 +1,7 @@
-"""A study at rest, looked at and mended for a person: what `looptop doctor` and `looptop doctor --mend` do.
+"""A study examined and repaired for a person: what `looptop doctor` and `looptop doctor --mend` do.
 
-Both ask the function that every start asks (`recovery`). Looking changes nothing, and may be done while a loop is at
-work; then what any supervisor leaves on its way from one step to the next is no finding. Nothing here runs anything.
+Both use what every start uses (`compare`). Examining changes nothing, and is allowed while a loop is at work; then the
+traces that any supervisor leaves between two steps are no findings. Nothing here runs anything.
 """
 
 import asyncio
@@ -39,10 +39,10 @@ def examine(root: Path) -> list[Finding]:
 
 
 def mend(root: Path) -> list[Finding]:
-    """Mend what can be in the workspace at `root`, which has a study; returns what was found.
+    """Repair what can be repaired in the workspace at `root`, which has a study; returns what was found.
 
     Raises:
-        AlreadySupervised: a loop is at work there, and mends for itself when it starts.
+        AlreadySupervised: a loop is at work there; it repairs for itself when it starts.
         JournalError, LineageError: it cannot be mended; the sentence says why.
     """
     workspace = Workspace(root)
@@ -67,7 +67,7 @@ def mend(root: Path) -> list[Finding]:
 
 
 def _close_supervision(journal: Journal, recorder: Recorder) -> None:
-    """Say that the last supervisor died, with the time of its last sign of life: what follows is no time at work."""
+    """Record that the last supervisor died, at the time of its last event: the time since then was not time at work."""
     supervisor = recorder.study.supervisor
     if supervisor is not None and supervisor.stopped_at is None:
         newest = journal.read(limit=1, newest=True)[0].at

@@ -1,4 +1,4 @@
-"""The words of recovery: what was found beside the journal, what disagrees, and what mends it. Plain data."""
+"""What recovery observes besides the journal, what it finds, and what repairs it. Plain data."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Clear:
-    """End the processes that are left over, and remove the trees and lock files; they are looked for anew."""
+    """End leftover processes and remove leftover trees and lock files; they are searched for again."""
 
 
 @dataclass(frozen=True)
 class RunAgain:
-    """Record that a run under way is lost, so that it runs again."""
+    """Record that the current run is lost, so that it runs again."""
 
     experiment: int
     run: int
@@ -28,21 +28,21 @@ class RunAgain:
 
 @dataclass(frozen=True)
 class Commit:
-    """Make a proposal a commit, from the journal."""
+    """Commit a proposal from the journal."""
 
     experiment: int
 
 
 @dataclass(frozen=True)
 class CommitAgain:
-    """Make a commit again that the journal names and git has lost, from the journal's edits."""
+    """Recreate a commit that the journal names and git has lost, from the journal's edits."""
 
     experiment: int
 
 
 @dataclass(frozen=True)
 class Point:
-    """Have an experiment's ref point at its commit; what it was at is kept aside."""
+    """Point an experiment's ref at its commit; the commit that it pointed at is kept."""
 
     experiment: int
     commit: str
@@ -50,39 +50,39 @@ class Point:
 
 @dataclass(frozen=True)
 class Record:
-    """Tell the journal what git remembers."""
+    """Record what git knows and the journal does not."""
 
     facts: tuple[Dated, ...]
 
 
 @dataclass(frozen=True)
 class Write:
-    """Write an experiment's note anew from the journal."""
+    """Rewrite an experiment's note from the journal."""
 
     experiment: int
 
 
 @dataclass(frozen=True)
 class Forget:
-    """Take an experiment's note away: it has no verdict any more."""
+    """Remove the note of an experiment that has no verdict any more."""
 
     experiment: int
 
 
 @dataclass(frozen=True)
 class SetAside:
-    """Rename a run folder that nobody knows, so that no run of that number wipes it."""
+    """Rename an unknown run folder, so that no run of that number overwrites it."""
 
     folder: str
 
 
 @dataclass(frozen=True)
 class PutBack:
-    """Move the branch from `seen` to where the journal has it, or take it away where that is None."""
+    """Move the branch from `seen` to where the journal has it, or delete it if that is None."""
 
     commit: str | None
     seen: str | None
-    """None where the file of the branch holds no commit."""
+    """None if the branch's file holds no commit."""
 
 
 Mend = Clear | RunAgain | Commit | CommitAgain | Point | Record | Write | Forget | SetAside | PutBack
@@ -90,30 +90,30 @@ Mend = Clear | RunAgain | Commit | CommitAgain | Point | Record | Write | Forget
 
 @dataclass(frozen=True)
 class Finding:
-    """Something in which journal, git, the process table and the disk disagree."""
+    """A disagreement between journal, git, process table and disk."""
 
     kind: Kind
     said: str
-    """What is found, for a person; and where nobody else can mend it, what they can do."""
+    """What was found, for a person; and what they can do, if only they can repair it."""
     then: str = ""
     """What is done about it: "put back"."""
     mends: tuple[Mend, ...] = ()
-    """Empty where nobody but a person can mend it."""
+    """Empty if only a person can repair it."""
     experiments: tuple[int, ...] = ()
     ordinary: bool = False
-    """The trace that any supervisor leaves which is at work, or which died: mended without a word."""
+    """The trace of any supervisor that is at work, or that died: repaired without a report."""
     stops: bool = False
-    """The loop cannot go on before a person has mended it."""
+    """The loop cannot go on until a person has repaired it."""
 
     @property
     def sentence(self) -> str:
-        """All of it, for the record."""
+        """Finding and repair in one sentence."""
         return f"{self.said}; {self.then}" if self.then else self.said
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What was found beside the journal."""
+    """What was observed besides the journal."""
 
     survey: Survey
     remembered: Mapping[int, GitRecord] = field(default_factory=dict)

@@ -1,8 +1,8 @@
-"""Facts that git remembers of an experiment and a journal lacks, as the events that tell them.
+"""What git knows of an experiment and a journal lacks, as the events that record it.
 
-For a journal that is made anew, and for one that is older than git (a backup that was put back). Pure: what git holds
-comes in as data (`GitRecord`), and what comes out is appended by others. Nothing is invented: what git does not say
-(reasoning, step curves, runs without a number) is left out, and `LOST` names it.
+For a journal that is rebuilt, and for one that is older than git (a restored backup). Pure: git's side comes in as data
+(`GitRecord`), and others append what comes out. Nothing is invented: what git does not have (reasoning, step curves,
+runs without a number) is left out, and `LOST` names it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -26,7 +26,7 @@ LOST = (
     "the researchers' own bookkeeping",
     "runs that gave no number",
 )
-"""What git alone cannot give back."""
+"""What cannot be restored from git alone."""
 
 
 class Dated(NamedTuple):
@@ -75,11 +75,11 @@ class Known:
 
 @dataclass(frozen=True)
 class Lacking:
-    """What a journal has to be told, in order of time, and how the champion changed."""
+    """What has to be recorded, in order of time, and how the champion changed."""
 
     facts: tuple[Dated, ...] = ()
     champion: str | None = None
-    """Commit of the champion after them; None where they say nothing of it."""
+    """Commit of the champion after them; None if they do not change it."""
 
 
 @dataclass

@@ -1,8 +1,8 @@
-"""A journal made anew: from what can still be read of the old one, and from what git remembers that it lacks.
+"""Rebuilding a journal: from what can still be read of the old one, and from what git knows and it lacks.
 
-The new journal is written beside the old one and takes its place in one step, when it is whole; the old one is kept as
-`journal.damaged-DATE.db`, never deleted. Who is killed in between has lost nothing, and the next one begins anew or
-finishes. What could not be brought back is named in the result, and in the journal itself.
+The new journal is written beside the old one and replaces it in one step, when it is complete; the old one is kept as
+`journal.damaged-DATE.db`, never deleted. A rebuild that is killed has lost nothing; the next one starts over or
+finishes it. What could not be restored is named in the result, and in the journal itself.
 """
 
 import os
@@ -36,7 +36,7 @@ AT_ONCE = 2000
 """Events in one transaction."""
 
 FETCH = "git fetch origin 'refs/looptop/*:refs/looptop/*' 'refs/notes/looptop:refs/notes/looptop'"
-"""What a clone leaves behind."""
+"""Fetches what a clone leaves out."""
 
 
 class CannotRebuild(UserError):
@@ -45,7 +45,7 @@ class CannotRebuild(UserError):
 
 @dataclass
 class Rebuilt:
-    """What came back."""
+    """What was restored."""
 
     tag: str
     salvaged: int = 0
@@ -53,11 +53,11 @@ class Rebuilt:
     gaps: tuple[tuple[int, int], ...] = ()
     """Events of the old journal that could not be read, from and to."""
     from_git: tuple[int, ...] = ()
-    """Experiments of which git gave something back."""
+    """Experiments of which something was restored from git."""
     experiments: int = 0
     champion: int | None = None
     lost: tuple[str, ...] = ()
-    """What did not come back, a phrase each."""
+    """What was not restored, a phrase each."""
     kept: str = ""
     """Where the old journal is; empty where there was none."""
 
@@ -81,7 +81,7 @@ class Rebuilt:
 
 @dataclass
 class _Old:
-    """What a first reading of the old journal gave."""
+    """What a first pass over the old journal gave."""
 
     study: Study = field(default_factory=Study)
     events: int = 0
@@ -145,7 +145,7 @@ def rebuild(root: Path, tag: str | None = None) -> Rebuilt:
                 if not ready.exists():
                     shutil.rmtree(place, ignore_errors=True)
         else:
-            rebuilt = _told(ready)  # by one that was killed just before the end
+            rebuilt = _told(ready)  # by a rebuild that was killed just before its end
         rebuilt.kept = _put_in_place(workspace, ready)
     mend(root)
     with Journal(workspace.journal) as journal:
@@ -280,7 +280,7 @@ def _append(journal: Journal, facts: Iterator[tuple[int, Dated]], contract: Cont
 
 
 def _sign(journal: Journal, old: _Old, rebuilt: Rebuilt, options: Overrides) -> None:
-    """Say in the journal itself what it is, and with what flags the study goes on."""
+    """Record in the journal itself that it was rebuilt, and with which flags the study goes on."""
     supervisor = old.study.supervisor
     newest = journal.read(limit=1, newest=True)[0].at
     signs: list[tuple[float, e.Body]] = []
@@ -295,7 +295,7 @@ def _sign(journal: Journal, old: _Old, rebuilt: Rebuilt, options: Overrides) -> 
 
 
 def _lost(old: _Old, found: Iterable[GitRecord], rebuilt: Rebuilt, contract: Contract, unknown: int) -> Iterator[str]:
-    """What does not come back, a phrase each."""
+    """What cannot be restored, a phrase each."""
     if rebuilt.gaps:
         count = sum(last - first + 1 for first, last in rebuilt.gaps)
         yield f"{count} events of the old journal ({_spans(rebuilt.gaps)}) but for what git has of them"
@@ -323,14 +323,14 @@ def _has_no_numbers(one: GitRecord) -> bool:
 
 
 def _told(ready: Path) -> Rebuilt:
-    """What a rebuild that was killed at its very end has said."""
+    """The result of a rebuild that was killed at its very end."""
     with Journal(ready) as journal:
         study = fold(journal.read(kinds=FOLDED))
     return Rebuilt(study.tag, from_git=tuple(sorted(study.experiments)))
 
 
 def _put_in_place(workspace: Workspace, ready: Path) -> str:
-    """Give the new journal its name; returns where the old one is kept. May be done again after any death.
+    """Give the new journal its name; returns where the old one is kept. Can be repeated after a kill at any point.
 
     The old one gets a second name first and loses its own in the same step in which the new one takes it, so there is a
     journal at every moment: a start in between finds a damaged one, never none.

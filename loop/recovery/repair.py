@@ -1,7 +1,7 @@
-"""Looks at git, the process table and the disk for `compare`, and carries out the repairs that it names.
+"""Observes git, the process table and the disk for `compare`, and carries out the repairs that it names.
 
-The same at every start of a supervisor and for `looptop doctor --mend`. Every step may be repeated, so a repair that is
-killed is finished by the next one. Nothing is decided, judged or run here.
+The same at every start of a supervisor and for `looptop doctor --mend`. Every step can be repeated, so the next start
+finishes a repair that was killed. All decisions are `compare`'s; nothing here judges or runs anything.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _RUN_FOLDER = re.compile(r"(\d+)\.(\d+)")
 
 
 def look(workspace: Workspace, lineage: Lineage, study: Study) -> Observed:
-    """Everything beside the study that recovery looks at. Blocks for some 20 ms, and 0.1 ms an experiment."""
+    """Everything besides the study that recovery needs. Blocks for some 20 ms, and 0.1 ms an experiment."""
     survey = lineage.history.survey({x.commit for x in study.experiments.values() if x.commit is not None})
     judged = _judgements(workspace, compare.contradicted(study, survey))
     unknown = compare.strangers(study, survey, judged) if study.tag else []
@@ -74,7 +74,7 @@ def remember(lineage: Lineage, editable: Sequence[str], numbers: Iterable[int]) 
 
 
 def _folders(workspace: Workspace) -> dict[str, tuple[int, int]]:
-    """Run folders with something in their log."""
+    """Run folders whose log is not empty."""
     found = {}
     for folder in workspace.runs.glob("*.*"):
         match = _RUN_FOLDER.fullmatch(folder.name)
@@ -116,7 +116,7 @@ class Repair:
         return compare.compare(self._study, world)
 
     async def mend(self, found: Sequence[Finding]) -> None:
-        """Put right what can be, in order; what a person should know of is in the journal before it is done.
+        """Repair what can be repaired, in order; what a person should know is recorded before it is done.
 
         Raises:
             LineageError: git does not allow what the loop cannot do without.
@@ -164,7 +164,7 @@ class Repair:
                 await asyncio.to_thread(self._lineage.branch.put_back, commit, seen)
 
     async def _commit_again(self, number: int) -> None:
-        """Make a lost commit again, and before it those that it was made on."""
+        """Recreate a lost commit, and before it the lost ones that it is built on."""
         experiment = self._study.experiments[number]
         survey = await asyncio.to_thread(
             self._lineage.history.survey, {x.commit for x in self._study.experiments.values() if x.commit}
