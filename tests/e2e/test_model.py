@@ -66,8 +66,8 @@ def test_a_conversation_without_a_proposal_is_told_in_a_sentence_and_without_a_t
         done = bench.looptop(*with_model(bench, endpoint, "run", "--headless", "--experiments", "1"))
     said = [fault.message for _, fault in bench.consistent().faults if fault.where == "llm"]
     assert said[0] == f"{IDLE} answers in a row used no tool"
-    assert "turns the request down (400): roles must alternate" in said[1] and len(said) == 2
-    assert said[0] in done.stdout and "Fruitless" not in done.stdout + done.stderr
+    assert "refuses the request (400): roles must alternate" in said[1] and len(said) == 2
+    assert said[0] in done.stdout and "ProposalFailed" not in done.stdout + done.stderr
 
 
 def test_words_and_interrupts_reach_the_model(bench: Bench) -> None:
