@@ -13,8 +13,6 @@ What counts, and it is the whole of it:
   (`1.2k` is 1200); any other unit (`%`, `ms`, `GB`, `tok/s`) is left off and the number stays as printed.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 

@@ -5,8 +5,6 @@ silence: a sandbox that was asked for by name and does not work is refused, and 
 one in force leaves open.
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -7,8 +7,6 @@ filter answers those with EACCES and lets everything else pass: it is no list of
 It is applied in a process that is about to become the run, so it imports only what costs next to nothing.
 """
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import os

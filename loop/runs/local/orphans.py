@@ -4,8 +4,6 @@ A process of a run is known by LOOPTOP_RUN_DIR in its environment, which it inhe
 it. Only the user's own processes are looked at, never this process or one that it descends from.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ its count of such kills rose; and what the run's own library said last. Only of 
 the error and goes on has not run out. Pure but for the two looks at the kernel's counts.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path
