@@ -33,17 +33,12 @@ class StudyArchive:
     def _study(self) -> Study:
         return self._recorder.study
 
-    @property
-    def _champion(self) -> str:
-        best = self._study.best
-        return best.commit if best is not None and best.commit else self._study.base
-
     async def paths(self) -> Sequence[str]:
-        return await asyncio.to_thread(self._lineage.commits.paths, self._champion)
+        return await asyncio.to_thread(self._lineage.commits.paths, self._study.champion_commit)
 
     async def read(self, path: str) -> str | None:
         try:
-            content = await asyncio.to_thread(self._lineage.commits.read, self._champion, path)
+            content = await asyncio.to_thread(self._lineage.commits.read, self._study.champion_commit, path)
         except LineageError:
             return None  # a path that leads outside, or no path at all
         if content is None or b"\0" in content:

@@ -9,7 +9,6 @@ from typing import Literal
 
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, verdict_note
-from loop.pipeline.proposals import Rejected
 from loop.policy import scheduler
 from loop.policy.noise import pooled
 from loop.policy.standing import decision, standing
@@ -61,12 +60,12 @@ class Judging:
         async with self.judging:
             await self._compare(experiment, approved_by=who)
 
-    async def settle(self, experiment: Experiment, rejected: Rejected | None) -> None:
-        """Give a proposal that was rejected its verdict and its note; None where it was not."""
-        if rejected is None:
+    async def settle(self, experiment: Experiment, reason: str | None) -> None:
+        """Give a proposal that was rejected, for `reason`, its verdict and its note; None where it was not."""
+        if reason is None:
             return
         if experiment.verdict is None:
-            judged = e.ExperimentJudged(verdict=Outcome.REJECTED, reason=rejected.reason, by="guard")
+            judged = e.ExperimentJudged(verdict=Outcome.REJECTED, reason=reason, by="guard")
             await self.give_verdict(experiment, judged)
         else:  # it is on record with the commit
             await self.write_notes(experiment)
@@ -153,7 +152,7 @@ class Judging:
         Raises:
             LineageError: the branch is not where the study left it; there is no verdict then.
         """
-        facts: list[tuple[e.Body, int | None, int | None]] = [(judged, experiment.id, None)]
+        facts: list[e.Entry] = [(judged, experiment.id, None)]
         successor = experiment if judged.verdict == Outcome.KEPT else champion
         if successor is None and self._study.best is not None:
             await asyncio.to_thread(self._lineage.branch.check, self._study.best.commit or "")
@@ -192,7 +191,7 @@ class Judging:
         The notes come last, so that a start which finds one knows that the folders are done. An experiment that could
         not become a commit has no note; the journal has its edits.
         """
-        notes = {experiment.commit: self.note(experiment) for experiment in experiments if experiment.commit}
+        notes = {x.commit: verdict_note.write(self._study.contract, x) for x in experiments if x.commit}
         for experiment in experiments:
             await asyncio.to_thread(self._put_away, experiment)
         await self._recorder.disk.retry_when_space(partial(self._lineage.notes.write, notes))
@@ -201,10 +200,6 @@ class Judging:
         """Bring git's note in line with an experiment that has no verdict any more; may be done again."""
         if experiment.commit is not None:
             await self._recorder.disk.retry_when_space(partial(self._lineage.notes.remove, experiment.commit))
-
-    def note(self, experiment: Experiment) -> dict[str, str]:
-        """What git is told of an experiment's verdict."""
-        return verdict_note.write(self._study.contract, experiment)
 
     def _put_away(self, experiment: Experiment) -> None:
         """Limit what a judged experiment keeps on disk to its compressed logs and, if it was kept, its checkpoints.

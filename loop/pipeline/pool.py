@@ -127,7 +127,7 @@ class ResearcherPool:
 
     async def _ask(self, researcher: Researcher) -> None:
         """Have a researcher think, and take in what it proposes. Returns early when a person interrupts it."""
-        number = self._free_number()
+        number = self.next_number()
         line = ResearcherSink(self._recorder, researcher, number, self._limited)
         briefing = self._briefing(number, line.deliver_messages("before"))
         task = asyncio.create_task(researcher.propose(briefing, line))
@@ -150,14 +150,10 @@ class ResearcherPool:
     def _wants_proposal(self, researcher: Researcher) -> bool:
         return scheduler.wants_proposal(self._study, self._slots, researcher.ahead, len(self._thinking))
 
-    def _free_number(self) -> int:
+    def next_number(self) -> int:
         """The smallest number without an experiment or a thought under way: an abandoned thought leaves no gap."""
         taken = self._study.experiments.keys() | self._thinking.keys()
         return next(number for number in range(1, len(taken) + 2) if number not in taken)
-
-    def next_number(self) -> int:
-        """The number that somebody else's experiment gets."""
-        return self._free_number()
 
     def _briefing(self, number: int, words: Sequence[str]) -> Briefing:
         study = self._study

@@ -4,7 +4,6 @@ A queued experiment is also moved onto a newer champion here. Nothing is run.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from loop.journal import Journal
@@ -22,13 +21,6 @@ PERSON = "you"
 """The researcher's name of the baseline, which is the person's own file."""
 
 
-@dataclass(frozen=True)
-class Rejected:
-    """A proposal that will not run; whoever asked has it settled (`Judging.settle`)."""
-
-    reason: str
-
-
 class Proposals:
     """Takes in one study's proposals."""
 
@@ -42,15 +34,12 @@ class Proposals:
 
     def champion_files(self) -> dict[str, str]:
         """Text of the champion's editable files, by path."""
-        best = self._study.best
-        commit = best.commit if best is not None and best.commit else self._study.base
-        return self._files(commit)
+        return self._files(self._study.champion_commit)
 
     def _files(self, commit: str) -> dict[str, str]:
         key = commit, self._study.contract.edit
         if key not in self._read:
-            contents = {path: self._lineage.commits.read(commit, path) for path in self._study.contract.edit}
-            texts = {path: text.decode("utf-8", "replace") for path, text in contents.items() if text is not None}
+            texts = self._lineage.commits.files([commit], self._study.contract.edit)[commit]
             self._read = {key: texts}  # only the champion's are asked for again and again: 4 ms of git each time
         return self._read[key]
 
@@ -80,14 +69,14 @@ class Proposals:
         ]
         self._recorder.record_all(facts if fulfilled is None else [*facts, (fulfilled, None, None)])
 
-    async def commit(self, experiment: Experiment) -> Rejected | None:
+    async def commit(self, experiment: Experiment) -> str | None:
         """Make a proposal a commit on top of its parent, and queue it.
 
         A proposal that a guard refuses becomes a commit all the same, where git can hold it: nothing is lost. Its
         rejection is recorded in the same transaction, so that it never runs, whenever the supervisor is killed.
 
         Returns:
-            Why it is rejected, where it is.
+            Why it is rejected, where it is; whoever asked has it settled (`Judging.settle`).
 
         Raises:
             LineageError: git cannot hold the baseline itself.
@@ -95,13 +84,13 @@ class Proposals:
         edits = self.edits(experiment)
         parent_commit = self._study.base if experiment.id == 0 else self._commit_of(experiment.parent)
         found, then = ((), None) if experiment.id == 0 else self._guarded(experiment, parent_commit, edits)
-        guarded = Rejected(then.reason) if isinstance(then, e.ExperimentJudged) else None
+        guarded = then.reason if isinstance(then, e.ExperimentJudged) else None
         try:
             await self._queue(experiment, experiment.parent, parent_commit, edits, found, then)
         except LineageError as error:
             if experiment.id == 0:
                 raise
-            return guarded or Rejected(str(error))
+            return guarded or str(error)
         return guarded
 
     def _guarded(
@@ -218,7 +207,7 @@ class Proposals:
         if made != experiment.commit:
             raise LineageError(f"made again it is {made[:12]}, which is kept, and not {(experiment.commit or '')[:12]}")
 
-    async def rebase(self, experiment: Experiment) -> Rejected | None:
+    async def rebase(self, experiment: Experiment) -> str | None:
         """Move an experiment that was proposed on an older champion onto today's.
 
         Returns:
@@ -238,10 +227,10 @@ class Proposals:
         try:
             merged = await self._recorder.disk.retry_when_space(merge)
         except MergeConflict:
-            return Rejected(f"it changes the same lines as the new champion, experiment {champion.id}, does")
+            return f"it changes the same lines as the new champion, experiment {champion.id}, does"
         texts = {path: content.decode("utf-8", "replace") for path, content in merged.items() if content is not None}
         if all(self._files(champion.commit).get(path) == text for path, text in texts.items()):
-            return Rejected(f"the new champion, experiment {champion.id}, has this change already")
+            return f"the new champion, experiment {champion.id}, has this change already"
         await self._queue(experiment, champion.id, champion.commit, texts, experiment.flags)
         return None
 

@@ -102,7 +102,8 @@ def choose(wanted: Wanted) -> Sandbox:
             continue
         return Sandbox(found.kind, "; ".join(reasons), found.bwrap)
     if wanted != "auto":
-        raise NoSandbox(f"{reasons[0]}; choose another with --sandbox {' or '.join(_others(wanted))}")
+        others = " or ".join(kind for kind in get_args(Kind) if kind != wanted)
+        raise NoSandbox(f"{reasons[0]}; choose another with --sandbox {others}")
     return Sandbox("off", "; ".join(reasons))
 
 
@@ -113,10 +114,6 @@ def confine(confinement: Confinement | None, argv: list[str], cwd: str) -> tuple
     if confinement.kind == "bubblewrap":
         return bubblewrap.command(confinement, argv, cwd), []
     return argv, rules(confinement)
-
-
-def _others(wanted: str) -> list[str]:
-    return [kind for kind in get_args(Kind) if kind != wanted]
 
 
 def _bubblewrap() -> Sandbox:

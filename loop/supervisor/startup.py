@@ -64,7 +64,8 @@ def preflight(start: Path, flags: Overrides) -> Prepared:
     """
     workspace = Workspace(find_root(start))
     program = programs.load(workspace.root)
-    _check_disk(workspace.root)
+    if reason := lacking(workspace.root):
+        raise CannotStart(f"{reason}; free some space first")
     study = _study_so_far(workspace)
     options = flags.over(study.options)
     if study.tag and flags.tag not in (None, study.tag):
@@ -82,11 +83,6 @@ def preflight(start: Path, flags: Overrides) -> Prepared:
     except NoSandbox as error:
         raise CannotStart(str(error)) from None
     return Prepared(workspace, lineage, program, options, (researcher,), sandbox)
-
-
-def _check_disk(root: Path) -> None:
-    if reason := lacking(root):
-        raise CannotStart(f"{reason}; free some space first")
 
 
 def _study_so_far(workspace: Workspace) -> Study:

@@ -109,7 +109,7 @@ class LocalExecutor:
         argv = resolve_command(command, self._workspace.root)
         tree = self._trees.path(job.name)
         confinement = self._policy.confinement(contract, argv, tree, folders)
-        tmp = self._policy.tmp_inside(folders.tmp)
+        tmp = self._policy.access.tmp_inside(folders.tmp)
         environment = child_environment(
             self._environ,
             budget_s=contract.budget,
