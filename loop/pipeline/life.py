@@ -21,7 +21,6 @@ from loop.runs.slot import Slot
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.queries import gpu_memory_needed
-from loop.study.state import Study
 
 MOST_TROUBLES, LONGEST_TROUBLE = 10, 60.0
 """Runs in a row that a slot may lose by its machine's doing before it counts as out of order, and seconds that it waits
@@ -57,10 +56,6 @@ class Life:
         """The loop ends: no stage begins any more."""
 
     @property
-    def _study(self) -> Study:
-        return self._recorder.study
-
-    @property
     def busy(self) -> bool:
         """Whether an experiment is in a slot."""
         return bool(self._claimed)
@@ -74,7 +69,7 @@ class Life:
         """
         while True:
             await self._recorder.until(lambda: self._next() is not None)
-            await self._executor.ready(slot, lambda: gpu_memory_needed(self._study), self._report(slot))
+            await self._executor.ready(slot, lambda: gpu_memory_needed(self._recorder.study), self._report(slot))
             self._limited()
             if (experiment := self._next()) is None:
                 continue
@@ -115,16 +110,16 @@ class Life:
 
     def _next(self) -> Experiment | None:
         """The experiment that a free slot should take now: one to verify, or else one to run."""
-        if self.closing or self._study.short_of_room:
+        if self.closing or self._recorder.study.short_of_room:
             return None
-        for experiment, _ in self._study.verifying():
+        for experiment, _ in self._recorder.study.verifying():
             if experiment.id not in self._claimed:
                 return experiment
-        return scheduler.next_experiment(self._study, self._claimed)
+        return scheduler.next_experiment(self._recorder.study, self._claimed)
 
     def _unverified(self, experiment: Experiment) -> int | None:
         """Number of the experiment's run that is still to be verified."""
-        return next((run.number for x, run in self._study.verifying() if x.id == experiment.id), None)
+        return next((run.number for x, run in self._recorder.study.verifying() if x.id == experiment.id), None)
 
     # --- slots in trouble --------------------------------------------------------------------------------------
 

@@ -15,7 +15,6 @@ from loop.researchers.protocol import Proposal
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
-from loop.study.state import Study
 
 PERSON = "you"
 """The researcher's name of the baseline, which is the person's own file."""
@@ -28,18 +27,14 @@ class Proposals:
         self._lineage, self._recorder, self._journal = lineage, recorder, journal
         self._read: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
 
-    @property
-    def _study(self) -> Study:
-        return self._recorder.study
-
     def champion_files(self) -> dict[str, str]:
         """Text of the champion's editable files, by path."""
-        return self._files(self._study.champion_commit)
+        return self._files(self._recorder.study.champion_commit)
 
     def _files(self, commit: str) -> dict[str, str]:
-        key = commit, self._study.contract.edit
+        key = commit, self._recorder.study.contract.edit
         if key not in self._read:
-            texts = self._lineage.commits.files([commit], self._study.contract.edit)[commit]
+            texts = self._lineage.commits.files([commit], self._recorder.study.contract.edit)[commit]
             self._read = {key: texts}  # only the champion's are asked for again and again: 4 ms of git each time
         return self._read[key]
 
@@ -82,7 +77,7 @@ class Proposals:
             LineageError: git cannot hold the baseline itself.
         """
         edits = self.edits(experiment)
-        parent_commit = self._study.base if experiment.id == 0 else self._commit_of(experiment.parent)
+        parent_commit = self._recorder.study.base if experiment.id == 0 else self._commit_of(experiment.parent)
         found, then = ((), None) if experiment.id == 0 else self._guarded(experiment, parent_commit, edits)
         guarded = then.reason if isinstance(then, e.ExperimentJudged) else None
         try:
@@ -98,7 +93,7 @@ class Proposals:
     ) -> tuple[tuple[str, ...], e.ExperimentJudged | e.ApprovalAsked | None]:
         """What a person should look at in a proposal; and its rejection, or the question to a person, where it has to
         come before it runs."""
-        contract = self._study.contract
+        contract = self._recorder.study.contract
         found = flags(contract, self._files(parent_commit), edits)
         if reason := self._refusal(parent_commit, edits, experiment.id):
             return found, e.ExperimentJudged(verdict=Outcome.REJECTED, reason=reason, by="guard")
@@ -113,16 +108,16 @@ class Proposals:
 
     def refusal_on_champion(self, edits: Mapping[str, str]) -> str | None:
         """Why a proposal of these edits on the champion would be turned down, or None."""
-        return self._refusal(self._commit_of(scheduler.reference(self._study)), edits, None)
+        return self._refusal(self._commit_of(scheduler.reference(self._recorder.study)), edits, None)
 
     def _refusal(self, parent_commit: str, edits: Mapping[str, str], number: int | None) -> str | None:
         before = self._files(parent_commit)
-        reason = guards.refusal(self._study.contract, before, edits)
+        reason = guards.refusal(self._recorder.study.contract, before, edits)
         if reason is not None:
             return reason
-        first = self._study.fingerprints.get(guards.fingerprint(before | dict(edits)), number)
+        first = self._recorder.study.fingerprints.get(guards.fingerprint(before | dict(edits)), number)
         if first is not None and first != number:
-            return f"it is the same as experiment {first}, {_result(self._study.experiments[first])}"
+            return f"it is the same as experiment {first}, {_result(self._recorder.study.experiments[first])}"
         return None
 
     def edits(self, experiment: Experiment) -> dict[str, str]:
@@ -132,8 +127,8 @@ class Proposals:
         return dict(body.edits) if isinstance(body, e.EditsRecorded) else {}
 
     def _commit_of(self, number: int | None) -> str:
-        experiment = self._study.experiments.get(-1 if number is None else number)
-        return experiment.commit if experiment is not None and experiment.commit else self._study.base
+        experiment = self._recorder.study.experiments.get(-1 if number is None else number)
+        return experiment.commit if experiment is not None and experiment.commit else self._recorder.study.base
 
     async def _queue(
         self,
@@ -198,7 +193,7 @@ class Proposals:
             if last is None or last.commit == step.commit:
                 files: Mapping[str, str] = self.edits(experiment)
             else:  # it was moved onto a new champion then
-                moved = last.parent_commit, step.parent_commit, last.commit, self._study.contract.edit
+                moved = last.parent_commit, step.parent_commit, last.commit, self._recorder.study.contract.edit
                 merged = await self._recorder.disk.retry_when_space(partial(self._lineage.commits.merge, *moved))
                 files = {path: content.decode("utf-8", "replace") for path, content in merged.items()}
             if last is None or last.commit != step.commit:
@@ -213,7 +208,7 @@ class Proposals:
         Returns:
             Why that cannot be, where the two changes do not go together.
         """
-        champion = self._study.best
+        champion = self._recorder.study.best
         if experiment.id == 0 or champion is None or experiment.parent == champion.id or experiment.verdict is not None:
             return None
         assert experiment.commit and experiment.parent_commit and champion.commit
@@ -222,7 +217,7 @@ class Proposals:
             experiment.parent_commit,
             champion.commit,
             experiment.commit,
-            self._study.contract.edit,
+            self._recorder.study.contract.edit,
         )
         try:
             merged = await self._recorder.disk.retry_when_space(merge)

@@ -126,7 +126,7 @@ class LocalProcess:
                 run._warden.stdin.close()  # it has had no order, and ends with its pipe
             await run.wait()
             raise
-        run._begin(order)
+        run._tell(order.encode())  # the deadline counts from here
         return run
 
     async def wait(self) -> RunResult:
@@ -136,11 +136,8 @@ class LocalProcess:
     def kill(self, by: str = "a person") -> None:
         """End the whole tree: SIGTERM, five seconds, SIGKILL. A run that is ending already goes on ending as it was."""
         self._killed_by = self._killed_by or f"killed by {by}"
-        if self._warden and self._warden.stdin and not self._gone.is_set():
-            try:
-                self._warden.stdin.write(b"kill")
-            except OSError:
-                pass  # it has ended meanwhile
+        if not self._gone.is_set():
+            self._tell(b"kill")
             self._loop.call_later(BACKSTOP_S, self._give_up)
 
     def note_gpu_memory(self, used: int | None) -> None:
@@ -189,11 +186,11 @@ class LocalProcess:
         """Whether two processes of bubblewrap's stand above the command."""
         return self.spec.confinement is not None and self.spec.confinement.kind == "bubblewrap"
 
-    def _begin(self, order: Order) -> None:
-        """Give the order; the deadline counts from here."""
+    def _tell(self, said: bytes) -> None:
+        """Write to the warden."""
         if self._warden and self._warden.stdin:
             try:
-                self._warden.stdin.write(order.encode())
+                self._warden.stdin.write(said)
             except OSError:
                 pass  # it has ended already, and the result will say so
 
