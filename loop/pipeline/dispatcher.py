@@ -239,6 +239,8 @@ class Dispatcher:
 
 def _believed(experiment: Experiment, lost: Lost | None) -> Lost | None:
     """Why a run is lost; what may be the experiment's own doing is believed only so often."""
-    if lost is None or (not lost.believed and ends.told_before(experiment, lost.reason) >= BELIEVED):
-        return None
-    return lost
+    if lost is None or lost.believed:
+        return lost
+    runs = [run for run in experiment.runs.values() if run.number > experiment.since_run]
+    told = sum(run.outcome == Outcome.LOST and run.reason == f"{lost.reason}{ends.AGAIN}" for run in runs)
+    return lost if told < BELIEVED else None

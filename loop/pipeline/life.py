@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from loop.errors import UserError
 from loop.journal.recorder import Recorder
@@ -16,7 +17,7 @@ from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
 from loop.policy import scheduler
-from loop.runs.executor import Executor, MachineFault, Report
+from loop.runs.executor import Executor, MachineFault
 from loop.runs.slot import Slot
 from loop.study import events as e
 from loop.study.experiment import Experiment
@@ -67,9 +68,10 @@ class Life:
             CannotGoOn: no slot can run anything, or what everything is measured against does not work.
             LineageError, OSError: git or the disk fails, and not for lack of room.
         """
+        report = partial(self._report, slot)
         while True:
             await self._recorder.until(lambda: self._next() is not None)
-            await self._executor.ready(slot, lambda: gpu_memory_needed(self._recorder.study), self._report(slot))
+            await self._executor.ready(slot, lambda: gpu_memory_needed(self._recorder.study), report)
             self._limited()
             if (experiment := self._next()) is None:
                 continue
@@ -99,8 +101,8 @@ class Life:
                 await self._judging.settle(experiment, rejected)
                 return None
             trouble = await self._dispatcher.run(experiment, slot)
-            if trouble is None:
-                self._recover(slot)
+            if trouble is None and self._troubles.pop(slot.index, 0):
+                self._recorder.record(e.Recovered(where=self._where(slot)))
             number = self._unverified(experiment)
         if number is not None and not self.closing:
             await self._dispatcher.verify(experiment, number, slot)
@@ -137,20 +139,13 @@ class Life:
         self._recorder.record(e.Fault(where=self._where(slot), message=trouble, next_at=time.time() + wait))
         await asyncio.sleep(wait)
 
-    def _recover(self, slot: Slot) -> None:
-        """A run of the slot's came to its end."""
-        if self._troubles.pop(slot.index, 0):
-            self._recorder.record(e.Recovered(where=self._where(slot)))
-
     def _where(self, slot: Slot) -> str:
         """What a slot's trouble goes by: each has its own where there are several."""
         return "runs" if len(self._executor.slots()) == 1 else f"runs on {slot.name}"
 
-    def _report(self, slot: Slot) -> Report:
-        def report(why: str, wait: float) -> None:
-            if why:
-                self._recorder.record(e.Fault(where=slot.name, message=why, next_at=time.time() + wait))
-            else:
-                self._recorder.record(e.Recovered(where=slot.name))
-
-        return report
+    def _report(self, slot: Slot, why: str, wait: float) -> None:
+        """See `Executor.ready`."""
+        if why:
+            self._recorder.record(e.Fault(where=slot.name, message=why, next_at=time.time() + wait))
+        else:
+            self._recorder.record(e.Recovered(where=slot.name))

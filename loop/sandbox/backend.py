@@ -42,20 +42,17 @@ class Sandbox:
     bwrap: str = ""
     """The bubblewrap program."""
 
-    def missing(self) -> tuple[str, ...]:
-        """What it does not hold back, in words that fit behind "not covered: "."""
-        return missing(self.kind, landlock.abi() if self.kind == "landlock" else 0, seccomp.available())
-
     def sentence(self) -> str:
         """The sandbox and what it leaves open, for `doctor` and for the screen."""
         if self.kind == "off":
             return f"runs are not confined ({self.why}): they can read what you can read, and use the network"
-        said = f"{self.kind}; not covered: {'; '.join(self.missing())}"
+        version = landlock.abi() if self.kind == "landlock" else 0
+        said = f"{self.kind}; not covered: {'; '.join(missing(self.kind, version, seccomp.available()))}"
         return f"{said} ({self.why})" if self.why else said
 
 
 def missing(kind: Kind, version: int, filtered: bool) -> tuple[str, ...]:
-    """What a sandbox does not hold back.
+    """What a sandbox does not hold back, in words that fit behind "not covered: ".
 
     Args:
         kind: which one.
