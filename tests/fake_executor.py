@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from loop.machine.gauges import Reading
-from loop.runs.executor import Job, Report, RunListener, RunUsage, StopReason
+from loop.runs.executor import Job, Report, RunListener
 from loop.runs.slot import Slot
 from loop.runs.spec import Lost, RunResult
 from loop.study.outcomes import Outcome
+from loop.study.readings import RunGauge
 
 
 def ended(outcome: str = "finished", reason: str = "", lost: Lost | None = None, **metrics: float) -> RunResult:
@@ -19,7 +20,7 @@ class FakeRun:
     pid, pid_started = 0, 0.0
 
     def __init__(self, job: Job, answer: Awaitable[RunResult]) -> None:
-        self.ref, self.closed = f"fake:{job.name}", False
+        self.job, self.ref, self.closed = job, f"fake:{job.name}", False
         self._answer = asyncio.ensure_future(answer)
         self._stopped: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
 
@@ -28,12 +29,12 @@ class FakeRun:
         self._answer.cancel()
         return (self._stopped if self._stopped in done else self._answer).result()
 
-    def stop(self, reason: StopReason) -> None:
+    def stop(self, by: str) -> None:
         if not self._stopped.done():
-            self._stopped.set_result(ended("killed", f"killed by {reason.by}"))
+            self._stopped.set_result(ended("killed", f"killed by {by}"))
 
-    def usage(self) -> RunUsage:
-        return RunUsage(memory=7)
+    def gauge(self) -> RunGauge:
+        return RunGauge(experiment=self.job.experiment, run=self.job.run, memory=7)
 
     async def close(self) -> None:
         self.closed = True

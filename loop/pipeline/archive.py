@@ -13,7 +13,6 @@ from loop.lineage import Lineage, LineageError
 from loop.pipeline.proposals import Proposals
 from loop.runs.log import read_log_tail
 from loop.study.experiment import Experiment
-from loop.study.state import Study
 from loop.workspace import Workspace
 
 LOG_TAIL = 8000
@@ -29,21 +28,12 @@ class StudyArchive:
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
         self._proposals, self._journal = proposals, journal
 
-    @property
-    def _study(self) -> Study:
-        return self._recorder.study
-
-    @property
-    def _champion(self) -> str:
-        best = self._study.best
-        return best.commit if best is not None and best.commit else self._study.base
-
     async def paths(self) -> Sequence[str]:
-        return await asyncio.to_thread(self._lineage.commits.paths, self._champion)
+        return await asyncio.to_thread(self._lineage.commits.paths, self._recorder.study.champion_commit)
 
     async def read(self, path: str) -> str | None:
         try:
-            content = await asyncio.to_thread(self._lineage.commits.read, self._champion, path)
+            content = await asyncio.to_thread(self._lineage.commits.read, self._recorder.study.champion_commit, path)
         except LineageError:
             return None  # a path that leads outside, or no path at all
         if content is None or b"\0" in content:
@@ -51,11 +41,11 @@ class StudyArchive:
         return content.decode("utf-8", "replace")
 
     async def edits(self, experiment: int) -> Mapping[str, str]:
-        found = self._study.experiments.get(experiment)
+        found = self._recorder.study.experiments.get(experiment)
         return {} if found is None else self._proposals.edits(found)
 
     async def diff(self, experiment: int) -> str:
-        found = self._study.experiments.get(experiment)
+        found = self._recorder.study.experiments.get(experiment)
         if found is None or found.commit is None or found.parent_commit is None:
             return "it is not a commit, so there is no diff"
         try:
@@ -64,7 +54,7 @@ class StudyArchive:
             return f"the diff cannot be read: {error}"
 
     async def log(self, experiment: int) -> str:
-        found = self._study.experiments.get(experiment)
+        found = self._recorder.study.experiments.get(experiment)
         if found is None or not found.runs:
             return "it has not run"
         folder = self._workspace.run_folder(experiment, max(found.runs))

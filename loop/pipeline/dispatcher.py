@@ -12,7 +12,7 @@ from loop.journal.recorder import Recorder
 from loop.machine.gauges import Reading
 from loop.policy import scheduler
 from loop.runs import outcome as ends
-from loop.runs.executor import SUPERVISOR_ENDS, Executor, Job, RunHandle, StopReason
+from loop.runs.executor import Executor, Job, RunHandle
 from loop.runs.local.machine_faults import BELIEVED
 from loop.runs.output import Sample
 from loop.runs.slot import Slot
@@ -21,7 +21,6 @@ from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
 from loop.study.queries import usual_gpu_others
-from loop.study.readings import RunGauge
 from loop.workspace import Workspace
 
 SHORTEST_VERIFICATION = 60.0
@@ -39,19 +38,19 @@ class RunInFlight:
         """It is being ended and does not count."""
         self.request: int | None = None
         """The person's request that it is being ended for."""
-        self._stopped: StopReason | None = None
+        self._stopped_by = ""
         self._steps: tuple[float, float] | None = None
 
     def started(self, handle: RunHandle) -> None:
         """Take the handle; a run that somebody has ended meanwhile ends now."""
         self.handle = handle
-        if self._stopped is not None:
-            handle.stop(self._stopped)
+        if self._stopped_by:
+            handle.stop(self._stopped_by)
 
-    def stop(self, reason: StopReason) -> None:
-        self._stopped = self._stopped or reason
+    def stop(self, by: str) -> None:
+        self._stopped_by = self._stopped_by or by
         if self.handle is not None:
-            self.handle.stop(reason)
+            self.handle.stop(by)
 
     @property
     def stepping(self) -> float:
@@ -59,7 +58,7 @@ class RunInFlight:
         return 0.0 if self._steps is None else self._steps[1] - self._steps[0]
 
     def sampled(self, samples: Sequence[Sample]) -> None:
-        """See `RunListener`. What a verification prints is no progress."""
+        """What a verification prints is no progress."""
         if self.job.kind == "verify":
             return
         for sample in samples:
@@ -67,13 +66,6 @@ class RunInFlight:
                 self._steps = (sample.at if self._steps is None else self._steps[0], sample.at)
             body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
             self._recorder.stream(body, self.job.experiment, self.job.run)
-
-    def gauge(self) -> RunGauge | None:
-        """What it holds now; None while it is being started."""
-        if self.handle is None:
-            return None
-        use = self.handle.usage()
-        return RunGauge(experiment=self.job.experiment, run=self.job.run, memory=use.memory, gpu_memory=use.gpu_memory)
 
 
 class Dispatcher:
@@ -156,14 +148,14 @@ class Dispatcher:
         found = [running for (of, _), running in self._running.items() if of == experiment]
         for running in found:
             running.request = running.request or request
-            running.stop(StopReason(who))
+            running.stop(who)
         return bool(found)
 
     def kill_all(self) -> None:
         """End everything; none of it counts and all of it is done again."""
         for running in self._running.values():
             running.lost = True
-            running.stop(SUPERVISOR_ENDS)
+            running.stop("the supervisor")
 
     def lose(self, experiment: Experiment, reason: str) -> None:
         """Record that what goes on of `experiment` by the record, and does not here, is lost."""
@@ -180,8 +172,7 @@ class Dispatcher:
     def observe(self, reading: Reading) -> e.GaugeRead:
         """The reading as a fact, with what each run holds."""
         named = self._executor.observe(reading)
-        gauges = [running.gauge() for running in self._running.values()]
-        return named.event([gauge for gauge in gauges if gauge is not None])
+        return named.event([one.handle.gauge() for one in self._running.values() if one.handle is not None])
 
     # --- inside ------------------------------------------------------------------------------------------------
 
@@ -248,6 +239,8 @@ class Dispatcher:
 
 def _believed(experiment: Experiment, lost: Lost | None) -> Lost | None:
     """Why a run is lost; what may be the experiment's own doing is believed only so often."""
-    if lost is None or (not lost.believed and ends.told_before(experiment, lost.reason) >= BELIEVED):
-        return None
-    return lost
+    if lost is None or lost.believed:
+        return lost
+    runs = [run for run in experiment.runs.values() if run.number > experiment.since_run]
+    told = sum(run.outcome == Outcome.LOST and run.reason == f"{lost.reason}{ends.AGAIN}" for run in runs)
+    return lost if told < BELIEVED else None

@@ -9,7 +9,6 @@ from typing import Literal
 
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, verdict_note
-from loop.pipeline.proposals import Rejected
 from loop.policy import scheduler
 from loop.policy.noise import pooled
 from loop.policy.standing import decision, standing
@@ -17,7 +16,6 @@ from loop.runs.log import compress_log
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
-from loop.study.state import Study
 from loop.workspace import Workspace
 
 
@@ -29,10 +27,6 @@ class Judging:
         self.judging = asyncio.Lock()
         """Held from looking at the champion until it is changed."""
 
-    @property
-    def _study(self) -> Study:
-        return self._recorder.study
-
     async def consider(self, experiment: Experiment) -> str | None:
         """Give an experiment its verdict, if its runs so far allow one.
 
@@ -40,10 +34,10 @@ class Judging:
             Why the study cannot go on, where the file that everything is measured against does not work; else None.
         """
         async with self.judging:
-            stands, reason = standing(self._study, experiment)
+            stands, reason = standing(self._recorder.study, experiment)
             if stands == "unfinished":
                 return None
-            if experiment.id == scheduler.reference(self._study):
+            if experiment.id == scheduler.reference(self._recorder.study):
                 failure = await self._consider_reference(experiment, stands, reason)
                 if failure is None and experiment.verdict is not None:
                     await self._consider_challengers()
@@ -52,7 +46,7 @@ class Judging:
                 return None
             if stands != "measured":
                 await self.give_verdict(experiment, e.ExperimentJudged(verdict=stands, reason=reason))
-            elif experiment.parent == self._study.champion:
+            elif experiment.parent == self._recorder.study.champion:
                 await self._compare(experiment)
         return None
 
@@ -61,12 +55,12 @@ class Judging:
         async with self.judging:
             await self._compare(experiment, approved_by=who)
 
-    async def settle(self, experiment: Experiment, rejected: Rejected | None) -> None:
-        """Give a proposal that was rejected its verdict and its note; None where it was not."""
-        if rejected is None:
+    async def settle(self, experiment: Experiment, reason: str | None) -> None:
+        """Give a proposal that was rejected, for `reason`, its verdict and its note; None where it was not."""
+        if reason is None:
             return
         if experiment.verdict is None:
-            judged = e.ExperimentJudged(verdict=Outcome.REJECTED, reason=rejected.reason, by="guard")
+            judged = e.ExperimentJudged(verdict=Outcome.REJECTED, reason=reason, by="guard")
             await self.give_verdict(experiment, judged)
         else:  # it is on record with the commit
             await self.write_notes(experiment)
@@ -74,7 +68,7 @@ class Judging:
     async def _consider_reference(
         self, experiment: Experiment, stands: Outcome | Literal["measured"], why: str
     ) -> str | None:
-        contract = self._study.contract
+        contract = self._recorder.study.contract
         values = experiment.measured(contract.protocol_id)
         if experiment.verdict is not None and values:
             newest = experiment.counted()[-1]
@@ -102,19 +96,19 @@ class Judging:
 
     async def _consider_challengers(self) -> None:
         """The champion was measured anew: judge the experiments that waited for it."""
-        for experiment in self._study.open_experiments():
+        for experiment in self._recorder.study.open_experiments():
             if (
                 experiment.phase == "queued"
-                and experiment.parent == self._study.champion
-                and standing(self._study, experiment)[0] == "measured"
+                and experiment.parent == self._recorder.study.champion
+                and standing(self._recorder.study, experiment)[0] == "measured"
             ):
                 await self._compare(experiment)
 
     async def _compare(self, experiment: Experiment, approved_by: str = "") -> None:
-        contract, champion = self._study.contract, self._study.best
+        contract, champion = self._recorder.study.contract, self._recorder.study.best
         assert champion is not None
         values = experiment.measured(contract.protocol_id)
-        decided = decision(self._study, experiment)
+        decided = decision(self._recorder.study, experiment)
         if decided.action in ("again", "remeasure"):
             return
         kept = decided.action == "keep"
@@ -136,7 +130,7 @@ class Judging:
 
     def _told(self, reason: str) -> str:
         """A reason, marked where the study's numbers are not verified."""
-        return reason if self._study.contract.verify is not None else f"{reason} (self-reported)"
+        return reason if self._recorder.study.contract.verify is not None else f"{reason} (self-reported)"
 
     async def give_verdict(
         self, experiment: Experiment, judged: e.ExperimentJudged, champion: Experiment | None = None
@@ -153,10 +147,10 @@ class Judging:
         Raises:
             LineageError: the branch is not where the study left it; there is no verdict then.
         """
-        facts: list[tuple[e.Body, int | None, int | None]] = [(judged, experiment.id, None)]
+        facts: list[e.Entry] = [(judged, experiment.id, None)]
         successor = experiment if judged.verdict == Outcome.KEPT else champion
-        if successor is None and self._study.best is not None:
-            await asyncio.to_thread(self._lineage.branch.check, self._study.best.commit or "")
+        if successor is None and self._recorder.study.best is not None:
+            await asyncio.to_thread(self._lineage.branch.check, self._recorder.study.best.commit or "")
         elif successor is not None:
             await self._move_branch(successor)
             metric = judged.metric if successor is experiment else successor.metric
@@ -177,7 +171,7 @@ class Judging:
 
     async def _move_branch(self, successor: Experiment) -> None:
         assert successor.commit
-        old = self._study.best
+        old = self._recorder.study.best
         if old is None:
             await self._recorder.disk.retry_when_space(partial(self._lineage.branch.begin, successor.commit))
         else:
@@ -192,7 +186,7 @@ class Judging:
         The notes come last, so that a start which finds one knows that the folders are done. An experiment that could
         not become a commit has no note; the journal has its edits.
         """
-        notes = {experiment.commit: self.note(experiment) for experiment in experiments if experiment.commit}
+        notes = {x.commit: verdict_note.write(self._recorder.study.contract, x) for x in experiments if x.commit}
         for experiment in experiments:
             await asyncio.to_thread(self._put_away, experiment)
         await self._recorder.disk.retry_when_space(partial(self._lineage.notes.write, notes))
@@ -202,16 +196,12 @@ class Judging:
         if experiment.commit is not None:
             await self._recorder.disk.retry_when_space(partial(self._lineage.notes.remove, experiment.commit))
 
-    def note(self, experiment: Experiment) -> dict[str, str]:
-        """What git is told of an experiment's verdict."""
-        return verdict_note.write(self._study.contract, experiment)
-
     def _put_away(self, experiment: Experiment) -> None:
         """Limit what a judged experiment keeps on disk to its compressed logs and, if it was kept, its checkpoints.
 
         Checkpoints fill a disk in a day, logs in a month.
         """
-        verifying = {run.number for x, run in self._study.verifying() if x.id == experiment.id}
+        verifying = {run.number for x, run in self._recorder.study.verifying() if x.id == experiment.id}
         for run in experiment.runs.values():
             if run.outcome is None or run.number in verifying:
                 continue  # a person may judge while it runs

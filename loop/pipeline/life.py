@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from loop.errors import UserError
 from loop.journal.recorder import Recorder
@@ -16,12 +17,11 @@ from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
 from loop.policy import scheduler
-from loop.runs.executor import Executor, MachineFault, Report
+from loop.runs.executor import Executor, MachineFault
 from loop.runs.slot import Slot
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.queries import gpu_memory_needed
-from loop.study.state import Study
 
 MOST_TROUBLES, LONGEST_TROUBLE = 10, 60.0
 """Runs in a row that a slot may lose by its machine's doing before it counts as out of order, and seconds that it waits
@@ -57,10 +57,6 @@ class Life:
         """The loop ends: no stage begins any more."""
 
     @property
-    def _study(self) -> Study:
-        return self._recorder.study
-
-    @property
     def busy(self) -> bool:
         """Whether an experiment is in a slot."""
         return bool(self._claimed)
@@ -72,9 +68,10 @@ class Life:
             CannotGoOn: no slot can run anything, or what everything is measured against does not work.
             LineageError, OSError: git or the disk fails, and not for lack of room.
         """
+        report = partial(self._report, slot)
         while True:
             await self._recorder.until(lambda: self._next() is not None)
-            await self._executor.ready(slot, lambda: gpu_memory_needed(self._study), self._report(slot))
+            await self._executor.ready(slot, lambda: gpu_memory_needed(self._recorder.study), report)
             self._limited()
             if (experiment := self._next()) is None:
                 continue
@@ -104,8 +101,8 @@ class Life:
                 await self._judging.settle(experiment, rejected)
                 return None
             trouble = await self._dispatcher.run(experiment, slot)
-            if trouble is None:
-                self._recover(slot)
+            if trouble is None and self._troubles.pop(slot.index, 0):
+                self._recorder.record(e.Recovered(where=self._where(slot)))
             number = self._unverified(experiment)
         if number is not None and not self.closing:
             await self._dispatcher.verify(experiment, number, slot)
@@ -115,16 +112,16 @@ class Life:
 
     def _next(self) -> Experiment | None:
         """The experiment that a free slot should take now: one to verify, or else one to run."""
-        if self.closing or self._study.short_of_room:
+        if self.closing or self._recorder.study.short_of_room:
             return None
-        for experiment, _ in self._study.verifying():
+        for experiment, _ in self._recorder.study.verifying():
             if experiment.id not in self._claimed:
                 return experiment
-        return scheduler.next_experiment(self._study, self._claimed)
+        return scheduler.next_experiment(self._recorder.study, self._claimed)
 
     def _unverified(self, experiment: Experiment) -> int | None:
         """Number of the experiment's run that is still to be verified."""
-        return next((run.number for x, run in self._study.verifying() if x.id == experiment.id), None)
+        return next((run.number for x, run in self._recorder.study.verifying() if x.id == experiment.id), None)
 
     # --- slots in trouble --------------------------------------------------------------------------------------
 
@@ -142,20 +139,13 @@ class Life:
         self._recorder.record(e.Fault(where=self._where(slot), message=trouble, next_at=time.time() + wait))
         await asyncio.sleep(wait)
 
-    def _recover(self, slot: Slot) -> None:
-        """A run of the slot's came to its end."""
-        if self._troubles.pop(slot.index, 0):
-            self._recorder.record(e.Recovered(where=self._where(slot)))
-
     def _where(self, slot: Slot) -> str:
         """What a slot's trouble goes by: each has its own where there are several."""
         return "runs" if len(self._executor.slots()) == 1 else f"runs on {slot.name}"
 
-    def _report(self, slot: Slot) -> Report:
-        def report(why: str, wait: float) -> None:
-            if why:
-                self._recorder.record(e.Fault(where=slot.name, message=why, next_at=time.time() + wait))
-            else:
-                self._recorder.record(e.Recovered(where=slot.name))
-
-        return report
+    def _report(self, slot: Slot, why: str, wait: float) -> None:
+        """See `Executor.ready`."""
+        if why:
+            self._recorder.record(e.Fault(where=slot.name, message=why, next_at=time.time() + wait))
+        else:
+            self._recorder.record(e.Recovered(where=slot.name))

@@ -29,7 +29,7 @@ from loop.researchers.protocol import (
     Workshop,
 )
 from loop.study import events as e
-from loop.study.state import Request, Study
+from loop.study.state import Request
 
 log = logging.getLogger(__name__)
 
@@ -60,23 +60,16 @@ class ResearcherPool:
         self._slots, self._limited = slots, limited
         self._thinking: dict[int, asyncio.Task[Proposal]] = {}
         self._interrupting: set[int] = set()
-        self._gone: list[str] = []
+        self.gone: list[str] = []
+        """Researchers that will propose nothing more."""
         self._gauge: e.GaugeRead | None = None
         self.broken = ""
         """Why a researcher that is gone needs a person, where one does."""
 
     @property
-    def _study(self) -> Study:
-        return self._recorder.study
-
-    @property
     def busy(self) -> bool:
         """Whether a researcher is thinking about a proposal."""
         return bool(self._thinking)
-
-    def gone(self) -> int:
-        """Researchers that will propose nothing more."""
-        return len(self._gone)
 
     def observe(self, reading: Reading) -> None:
         """Take note of the machine, for the briefings."""
@@ -106,7 +99,7 @@ class ResearcherPool:
                 wait = PATIENCE[0]
             except (NothingLeft, Unusable) as nothing:
                 self._recorder.record(e.Fault(where=researcher.name, message=str(nothing)))
-                self._gone.append(researcher.name)
+                self.gone.append(researcher.name)
                 if isinstance(nothing, Unusable):
                     self.broken = f"{researcher.name}: {nothing}"
                 self._recorder.wake()
@@ -127,7 +120,7 @@ class ResearcherPool:
 
     async def _ask(self, researcher: Researcher) -> None:
         """Have a researcher think, and take in what it proposes. Returns early when a person interrupts it."""
-        number = self._free_number()
+        number = self.next_number()
         line = ResearcherSink(self._recorder, researcher, number, self._limited)
         briefing = self._briefing(number, line.deliver_messages("before"))
         task = asyncio.create_task(researcher.propose(briefing, line))
@@ -144,23 +137,19 @@ class ResearcherPool:
         proposal = task.result()
         line.recovered()
         self._proposals.record(number, briefing.champion.id, proposal, researcher.name)
-        experiment = self._study.experiments[number]
+        experiment = self._recorder.study.experiments[number]
         await self._judging.settle(experiment, await self._proposals.commit(experiment))
 
     def _wants_proposal(self, researcher: Researcher) -> bool:
-        return scheduler.wants_proposal(self._study, self._slots, researcher.ahead, len(self._thinking))
-
-    def _free_number(self) -> int:
-        """The smallest number without an experiment or a thought under way: an abandoned thought leaves no gap."""
-        taken = self._study.experiments.keys() | self._thinking.keys()
-        return next(number for number in range(1, len(taken) + 2) if number not in taken)
+        return scheduler.wants_proposal(self._recorder.study, self._slots, researcher.ahead, len(self._thinking))
 
     def next_number(self) -> int:
-        """The number that somebody else's experiment gets."""
-        return self._free_number()
+        """The smallest number without an experiment or a thought under way: an abandoned thought leaves no gap."""
+        taken = self._recorder.study.experiments.keys() | self._thinking.keys()
+        return next(number for number in range(1, len(taken) + 2) if number not in taken)
 
     def _briefing(self, number: int, words: Sequence[str]) -> Briefing:
-        study = self._study
+        study = self._recorder.study
         assert study.best is not None
         return Briefing(
             contract=study.contract,

@@ -4,7 +4,6 @@ A queued experiment is also moved onto a newer champion here. Nothing is run.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from loop.journal import Journal
@@ -16,17 +15,9 @@ from loop.researchers.protocol import Proposal
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
-from loop.study.state import Study
 
 PERSON = "you"
 """The researcher's name of the baseline, which is the person's own file."""
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A proposal that will not run; whoever asked has it settled (`Judging.settle`)."""
-
-    reason: str
 
 
 class Proposals:
@@ -36,21 +27,14 @@ class Proposals:
         self._lineage, self._recorder, self._journal = lineage, recorder, journal
         self._read: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
 
-    @property
-    def _study(self) -> Study:
-        return self._recorder.study
-
     def champion_files(self) -> dict[str, str]:
         """Text of the champion's editable files, by path."""
-        best = self._study.best
-        commit = best.commit if best is not None and best.commit else self._study.base
-        return self._files(commit)
+        return self._files(self._recorder.study.champion_commit)
 
     def _files(self, commit: str) -> dict[str, str]:
-        key = commit, self._study.contract.edit
+        key = commit, self._recorder.study.contract.edit
         if key not in self._read:
-            contents = {path: self._lineage.commits.read(commit, path) for path in self._study.contract.edit}
-            texts = {path: text.decode("utf-8", "replace") for path, text in contents.items() if text is not None}
+            texts = self._lineage.commits.files([commit], self._recorder.study.contract.edit)[commit]
             self._read = {key: texts}  # only the champion's are asked for again and again: 4 ms of git each time
         return self._read[key]
 
@@ -80,28 +64,28 @@ class Proposals:
         ]
         self._recorder.record_all(facts if fulfilled is None else [*facts, (fulfilled, None, None)])
 
-    async def commit(self, experiment: Experiment) -> Rejected | None:
+    async def commit(self, experiment: Experiment) -> str | None:
         """Make a proposal a commit on top of its parent, and queue it.
 
         A proposal that a guard refuses becomes a commit all the same, where git can hold it: nothing is lost. Its
         rejection is recorded in the same transaction, so that it never runs, whenever the supervisor is killed.
 
         Returns:
-            Why it is rejected, where it is.
+            Why it is rejected, where it is; whoever asked has it settled (`Judging.settle`).
 
         Raises:
             LineageError: git cannot hold the baseline itself.
         """
         edits = self.edits(experiment)
-        parent_commit = self._study.base if experiment.id == 0 else self._commit_of(experiment.parent)
+        parent_commit = self._recorder.study.base if experiment.id == 0 else self._commit_of(experiment.parent)
         found, then = ((), None) if experiment.id == 0 else self._guarded(experiment, parent_commit, edits)
-        guarded = Rejected(then.reason) if isinstance(then, e.ExperimentJudged) else None
+        guarded = then.reason if isinstance(then, e.ExperimentJudged) else None
         try:
             await self._queue(experiment, experiment.parent, parent_commit, edits, found, then)
         except LineageError as error:
             if experiment.id == 0:
                 raise
-            return guarded or Rejected(str(error))
+            return guarded or str(error)
         return guarded
 
     def _guarded(
@@ -109,7 +93,7 @@ class Proposals:
     ) -> tuple[tuple[str, ...], e.ExperimentJudged | e.ApprovalAsked | None]:
         """What a person should look at in a proposal; and its rejection, or the question to a person, where it has to
         come before it runs."""
-        contract = self._study.contract
+        contract = self._recorder.study.contract
         found = flags(contract, self._files(parent_commit), edits)
         if reason := self._refusal(parent_commit, edits, experiment.id):
             return found, e.ExperimentJudged(verdict=Outcome.REJECTED, reason=reason, by="guard")
@@ -124,16 +108,16 @@ class Proposals:
 
     def refusal_on_champion(self, edits: Mapping[str, str]) -> str | None:
         """Why a proposal of these edits on the champion would be turned down, or None."""
-        return self._refusal(self._commit_of(scheduler.reference(self._study)), edits, None)
+        return self._refusal(self._commit_of(scheduler.reference(self._recorder.study)), edits, None)
 
     def _refusal(self, parent_commit: str, edits: Mapping[str, str], number: int | None) -> str | None:
         before = self._files(parent_commit)
-        reason = guards.refusal(self._study.contract, before, edits)
+        reason = guards.refusal(self._recorder.study.contract, before, edits)
         if reason is not None:
             return reason
-        first = self._study.fingerprints.get(guards.fingerprint(before | dict(edits)), number)
+        first = self._recorder.study.fingerprints.get(guards.fingerprint(before | dict(edits)), number)
         if first is not None and first != number:
-            return f"it is the same as experiment {first}, {_result(self._study.experiments[first])}"
+            return f"it is the same as experiment {first}, {_result(self._recorder.study.experiments[first])}"
         return None
 
     def edits(self, experiment: Experiment) -> dict[str, str]:
@@ -143,8 +127,8 @@ class Proposals:
         return dict(body.edits) if isinstance(body, e.EditsRecorded) else {}
 
     def _commit_of(self, number: int | None) -> str:
-        experiment = self._study.experiments.get(-1 if number is None else number)
-        return experiment.commit if experiment is not None and experiment.commit else self._study.base
+        experiment = self._recorder.study.experiments.get(-1 if number is None else number)
+        return experiment.commit if experiment is not None and experiment.commit else self._recorder.study.base
 
     async def _queue(
         self,
@@ -209,7 +193,7 @@ class Proposals:
             if last is None or last.commit == step.commit:
                 files: Mapping[str, str] = self.edits(experiment)
             else:  # it was moved onto a new champion then
-                moved = last.parent_commit, step.parent_commit, last.commit, self._study.contract.edit
+                moved = last.parent_commit, step.parent_commit, last.commit, self._recorder.study.contract.edit
                 merged = await self._recorder.disk.retry_when_space(partial(self._lineage.commits.merge, *moved))
                 files = {path: content.decode("utf-8", "replace") for path, content in merged.items()}
             if last is None or last.commit != step.commit:
@@ -218,13 +202,13 @@ class Proposals:
         if made != experiment.commit:
             raise LineageError(f"made again it is {made[:12]}, which is kept, and not {(experiment.commit or '')[:12]}")
 
-    async def rebase(self, experiment: Experiment) -> Rejected | None:
+    async def rebase(self, experiment: Experiment) -> str | None:
         """Move an experiment that was proposed on an older champion onto today's.
 
         Returns:
             Why that cannot be, where the two changes do not go together.
         """
-        champion = self._study.best
+        champion = self._recorder.study.best
         if experiment.id == 0 or champion is None or experiment.parent == champion.id or experiment.verdict is not None:
             return None
         assert experiment.commit and experiment.parent_commit and champion.commit
@@ -233,15 +217,15 @@ class Proposals:
             experiment.parent_commit,
             champion.commit,
             experiment.commit,
-            self._study.contract.edit,
+            self._recorder.study.contract.edit,
         )
         try:
             merged = await self._recorder.disk.retry_when_space(merge)
         except MergeConflict:
-            return Rejected(f"it changes the same lines as the new champion, experiment {champion.id}, does")
+            return f"it changes the same lines as the new champion, experiment {champion.id}, does"
         texts = {path: content.decode("utf-8", "replace") for path, content in merged.items() if content is not None}
         if all(self._files(champion.commit).get(path) == text for path, text in texts.items()):
-            return Rejected(f"the new champion, experiment {champion.id}, has this change already")
+            return f"the new champion, experiment {champion.id}, has this change already"
         await self._queue(experiment, champion.id, champion.commit, texts, experiment.flags)
         return None
 

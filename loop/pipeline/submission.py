@@ -65,7 +65,7 @@ def look(lineage: Lineage, study: Study) -> Edit | str:
         head = lineage.checkout.head()
         parent = next((x for x in study.experiments.values() if x.commit == head), baseline)
         assert parent.commit is not None
-        before = _texts(lineage, parent.commit, study)
+        before = lineage.commits.files([parent.commit], study.contract.edit)[parent.commit]
         contents = lineage.checkout.working_copy(study.contract.edit)
     except LineageError as error:
         return str(error)
@@ -87,11 +87,6 @@ def look(lineage: Lineage, study: Study) -> Edit | str:
     counts = [patching.counts(patching.diff(before.get(path, ""), text, path)) for path, text in edits.items()]
     request = e.Submitted(title=title_of(before, edits), parent=parent.id, edits=edits)
     return Edit(request, sum(added for added, _ in counts), sum(removed for _, removed in counts))
-
-
-def _texts(lineage: Lineage, commit: str, study: Study) -> dict[str, str]:
-    contents = {path: lineage.commits.read(commit, path) for path in study.contract.edit}
-    return {path: content.decode("utf-8", "replace") for path, content in contents.items() if content is not None}
 
 
 async def follow(lineage: Lineage, recorder: Recorder) -> None:

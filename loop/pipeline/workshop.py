@@ -57,7 +57,7 @@ class AgentWorktree:
         self._benches.add(bench)
         name = f"workshop-{bench}"
         study = self._recorder.study
-        commit = study.best.commit if study.best is not None and study.best.commit else study.base
+        commit = study.champion_commit
         try:
             spec = self._lay_out(bench, command, text, deadline, self._lineage.trees.path(name))
             result = await self._run(spec, name, commit, heard)

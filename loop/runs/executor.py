@@ -15,6 +15,7 @@ from loop.runs.output import Sample
 from loop.runs.slot import Slot
 from loop.runs.spec import RunResult
 from loop.study.contract import Contract
+from loop.study.readings import RunGauge
 
 Report = Callable[[str, float], None]
 """Says what a slot waits for, and in how many seconds it looks again; an empty text when it waits no longer."""
@@ -58,27 +59,6 @@ class Job:
         return self.run_name if self.kind == "run" else f"{self.run_name}.verify"
 
 
-@dataclass(frozen=True)
-class StopReason:
-    """Why a run is ended before its time."""
-
-    by: str
-    """Who asks, such as "ada"."""
-
-
-SUPERVISOR_ENDS = StopReason("the supervisor")
-
-
-@dataclass(frozen=True)
-class RunUsage:
-    """What a run holds now, in bytes."""
-
-    memory: int
-    """Main memory of its whole process tree."""
-    gpu_memory: int | None = None
-    """On all GPUs; None where the driver does not tell whose it is."""
-
-
 class RunListener(Protocol):
     """Whoever follows a run while it goes on. Called in the event loop."""
 
@@ -103,10 +83,10 @@ class RunHandle(Protocol):
         """
         ...
 
-    def stop(self, reason: StopReason) -> None:
-        """End all of it; one that is ending already goes on ending as it was."""
+    def stop(self, by: str) -> None:
+        """End all of it, as `by` asks; one that is ending already goes on ending as it was."""
 
-    def usage(self) -> RunUsage:
+    def gauge(self) -> RunGauge:
         """What it holds now, as last looked at."""
         ...
 

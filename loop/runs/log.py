@@ -8,8 +8,6 @@ any more may be compressed (`log.txt.gz`, which `zless` shows), and still reads 
 own; readers here give text that is safe to show. It never raises at a writer: a full disk costs the log, not the run.
 """
 
-from __future__ import annotations
-
 import gzip
 import os
 import re
@@ -17,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 
 from loop.sanitize import plain
 
@@ -85,7 +83,7 @@ class CappedLog:
             except OSError as error:
                 self._give_up(error)
 
-    def __enter__(self) -> CappedLog:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -101,12 +101,6 @@ def _measured(result: RunResult, metric: str) -> tuple[float | None, str | None,
     return value, None, ""
 
 
-def told_before(experiment: Experiment, reason: str) -> int:
-    """How many of an experiment's present runs were lost for that reason."""
-    runs = [run for run in experiment.runs.values() if run.number > experiment.since_run]
-    return sum(run.outcome == Outcome.LOST and run.reason == f"{reason}{AGAIN}" for run in runs)
-
-
 def _challenges(experiment: Experiment) -> bool:
     """Whether it is still to be judged against others: what the baseline and a champion do is what is usual."""
     return experiment.verdict is None and experiment.id != 0

@@ -13,8 +13,6 @@ What counts, and it is the whole of it:
   (`1.2k` is 1200); any other unit (`%`, `ms`, `GB`, `tok/s`) is left off and the number stays as printed.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 
@@ -152,16 +150,12 @@ class OutputReader:
                 self._from_metric.add(pair["key"])
         elif whole := _WHOLE_PAIR.match(line):
             self._note(whole["key"], _number(whole))
-        elif _RULE.match(line):
-            self._begin_summary()
+        elif _RULE.match(line) and not self._ruled:
+            self._ruled = True
+            self._summary = {key: value for key, value in self._summary.items() if key in self._from_metric}
         if sample := _sample(line, now):
             self._merge(sample)
             self._release(now, due)
-
-    def _begin_summary(self) -> None:
-        if not self._ruled:
-            self._ruled = True
-            self._summary = {key: value for key, value in self._summary.items() if key in self._from_metric}
 
     def _note(self, key: str, value: float) -> None:
         self._summary.pop(key, None)  # so that the order is that of the last mention

@@ -5,8 +5,6 @@ own folders. A verification reads what the run left and the validation text too,
 person's home, their checkout with `.looptop/` in it, and looptop's cache are never named as a whole.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence

@@ -5,8 +5,6 @@ silence: a sandbox that was asked for by name and does not work is refused, and 
 one in force leaves open.
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys
@@ -44,20 +42,17 @@ class Sandbox:
     bwrap: str = ""
     """The bubblewrap program."""
 
-    def missing(self) -> tuple[str, ...]:
-        """What it does not hold back, in words that fit behind "not covered: "."""
-        return missing(self.kind, landlock.abi() if self.kind == "landlock" else 0, seccomp.available())
-
     def sentence(self) -> str:
         """The sandbox and what it leaves open, for `doctor` and for the screen."""
         if self.kind == "off":
             return f"runs are not confined ({self.why}): they can read what you can read, and use the network"
-        said = f"{self.kind}; not covered: {'; '.join(self.missing())}"
+        version = landlock.abi() if self.kind == "landlock" else 0
+        said = f"{self.kind}; not covered: {'; '.join(missing(self.kind, version, seccomp.available()))}"
         return f"{said} ({self.why})" if self.why else said
 
 
 def missing(kind: Kind, version: int, filtered: bool) -> tuple[str, ...]:
-    """What a sandbox does not hold back.
+    """What a sandbox does not hold back, in words that fit behind "not covered: ".
 
     Args:
         kind: which one.
@@ -104,7 +99,8 @@ def choose(wanted: Wanted) -> Sandbox:
             continue
         return Sandbox(found.kind, "; ".join(reasons), found.bwrap)
     if wanted != "auto":
-        raise NoSandbox(f"{reasons[0]}; choose another with --sandbox {' or '.join(_others(wanted))}")
+        others = " or ".join(kind for kind in get_args(Kind) if kind != wanted)
+        raise NoSandbox(f"{reasons[0]}; choose another with --sandbox {others}")
     return Sandbox("off", "; ".join(reasons))
 
 
@@ -115,10 +111,6 @@ def confine(confinement: Confinement | None, argv: list[str], cwd: str) -> tuple
     if confinement.kind == "bubblewrap":
         return bubblewrap.command(confinement, argv, cwd), []
     return argv, rules(confinement)
-
-
-def _others(wanted: str) -> list[str]:
-    return [kind for kind in get_args(Kind) if kind != wanted]
 
 
 def _bubblewrap() -> Sandbox:

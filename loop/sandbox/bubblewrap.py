@@ -6,8 +6,6 @@ warden ends it. The warden itself stays outside: it sees every process in here u
 bubblewrap's own above them.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 

@@ -4,8 +4,6 @@ Everything that is not named is out of reach. `bubblewrap` makes a file system o
 looks at folders and links, and changes nothing.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ An allow-list: a variable that nobody named here does not reach the run, so neit
 nothing and reads no file but to see whether the workspace has a virtual environment.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import sys

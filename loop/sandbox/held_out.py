@@ -5,8 +5,6 @@ inside its sandbox a run can neither read all of it nor write it down. Whether a
 is hidden and what cannot be, `docs/trust.md` tells.
 """
 
-from __future__ import annotations
-
 import logging
 import subprocess
 from collections.abc import Iterable

@@ -4,8 +4,6 @@ It asks the interpreter, which knows of `.pth` files, editable installs and link
 each. It starts nothing that does not call itself a Python.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

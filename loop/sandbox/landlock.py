@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import os
 import stat
+import sys
 
 from loop.sandbox import seccomp
 
@@ -52,19 +53,6 @@ _FS_SINCE = ((1, (1 << 13) - 1), (2, REFER), (3, TRUNCATE), (5, IOCTL_DEV), (9, 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class _Ruleset(ctypes.Structure):
-    _fields_ = (("files", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
-
-
-class _PathBeneath(ctypes.Structure):
-    _pack_, _layout_ = 1, "ms"  # the only layout that can be packed; Python 3.14 wants to be told
-    _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
-
-
-class _CapabilityHeader(ctypes.Structure):
-    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
-
-
 def abi() -> int:
     """Version of the kernel's Landlock interface; 0 where it has none or has it switched off."""
     try:
@@ -91,7 +79,8 @@ def confine(rules: Iterable[tuple[str, str]]) -> None:
     """
     version = abi()
     handled = rights(version)
-    ruleset = _Ruleset(handled, TCP if version >= 4 else 0, SCOPES if version >= 6 else 0)
+    # struct landlock_ruleset_attr: rights over files, the network and other processes
+    ruleset = (ctypes.c_uint64 * 3)(handled, TCP if version >= 4 else 0, SCOPES if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     descriptor = _call(CREATE_RULESET, ctypes.byref(ruleset), size, 0)
     for kind, path in rules:
@@ -112,8 +101,9 @@ def _grant(ruleset: int, path: str, allowed: int) -> None:
         if not stat.S_ISDIR(os.fstat(place).st_mode):
             allowed &= OF_FILES
         if allowed:
-            rule = _PathBeneath(allowed, place)
-            _call(ADD_RULE, ruleset, PATH_BENEATH, ctypes.byref(rule), 0)
+            # struct landlock_path_beneath_attr, which is packed: eight bytes of rights, four of the descriptor
+            rule = allowed.to_bytes(8, sys.byteorder) + place.to_bytes(4, sys.byteorder)
+            _call(ADD_RULE, ruleset, PATH_BENEATH, rule, 0)
     finally:
         os.close(place)
 
@@ -122,7 +112,7 @@ def _drop_privileges() -> None:
     """No privilege can be gained by starting a program, and what root has beyond a plain user is given up."""
     if _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "no_new_privs")
-    header = _CapabilityHeader(CAPABILITY_VERSION_3, 0)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)  # and of this process
     none = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; twice, for capabilities past the 32nd
     if _libc.capset(ctypes.byref(header), none):
         raise OSError(ctypes.get_errno(), "capset")

@@ -28,11 +28,7 @@ class SandboxPolicy:
         self.texts = cache_folder()
         self._workspace = workspace
         self._held_out = HeldOut(workspace.root)
-        self._access = Access(sandbox, workspace.root, workspace.folder, self.texts, os.environ)
-
-    def tmp_inside(self, tmp: Path) -> Path:
-        """How a run itself names its temporary folder."""
-        return self._access.tmp_inside(tmp)
+        self.access = Access(sandbox, workspace.root, workspace.folder, self.texts, os.environ)
 
     def confinement(
         self, contract: Contract, argv: Sequence[str], tree: Path, folders: RunFolders
@@ -44,12 +40,12 @@ class SandboxPolicy:
         held out is as far from it as from a run; see `given`.
         """
         libraries = self._libraries(contract, argv)
-        masked = self._access.sandbox.kind == "bubblewrap"
+        masked = self.access.sandbox.kind == "bubblewrap"
         read = [folders.out] if folders.verifies else [library.training for library in libraries]
-        return self._access.confinement(
+        return self.access.confinement(
             argv,
             tree,
-            read=[*read, *self._access.declared(contract.read)],
+            read=[*read, *self.access.declared(contract.read)],
             hidden=[
                 *(self._held_out.others(libraries) if libraries else ()),
                 *(path for library in libraries for path in library.hidden if not masked),

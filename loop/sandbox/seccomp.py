@@ -7,8 +7,6 @@ filter answers those with EACCES and lets everything else pass: it is no list of
 It is applied in a process that is about to become the run, so it imports only what costs next to nothing.
 """
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import os
@@ -22,11 +20,7 @@ AF_UNIX, AF_NETLINK = 1, 16
 
 # linux/bpf_common.h: load a word at an absolute offset, jump if equal, jump if greater or equal, return
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT = (
-    0,
-    4,
-    16,
-)  # offsets in struct seccomp_data; the argument's low half, little-endian
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # in struct seccomp_data; the argument's low half, little-endian
 
 # fmt: off
 # AUDIT_ARCH of linux/audit.h, `socket`, and the calls refused outright: io_uring_setup; add_key, request_key, keyctl;

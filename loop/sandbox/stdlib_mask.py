@@ -6,8 +6,6 @@ and runs from that. A file whose twin is not there, or is stale, stays as it is 
 tests. It knows nothing of corpora: which files, it is told.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Collection

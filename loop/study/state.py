@@ -121,6 +121,11 @@ class Study:
         """The champion."""
         return None if self.champion is None else self.experiments[self.champion]
 
+    @property
+    def champion_commit(self) -> str:
+        """What a proposal builds on: the champion's commit, or the study's first one while there is none."""
+        return self.best.commit if self.best is not None and self.best.commit else self.base
+
     def hours(self, now: float | None = None) -> float:
         """Time under supervision so far, in hours.
 

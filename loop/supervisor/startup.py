@@ -65,7 +65,8 @@ def preflight(start: Path, flags: Overrides) -> Prepared:
     """
     workspace = Workspace(find_root(start))
     program = programs.load(workspace.root)
-    _check_disk(workspace.root)
+    if reason := lacking(workspace.root):
+        raise CannotStart(f"{reason}; free some space first")
     study = _study_so_far(workspace)
     options = flags.over(study.options)
     if study.tag and flags.tag not in (None, study.tag):
@@ -83,11 +84,6 @@ def preflight(start: Path, flags: Overrides) -> Prepared:
     except NoSandbox as error:
         raise CannotStart(str(error)) from None
     return Prepared(workspace, lineage, program, options, (researcher,), sandbox)
-
-
-def _check_disk(root: Path) -> None:
-    if reason := lacking(root):
-        raise CannotStart(f"{reason}; free some space first")
 
 
 def _study_so_far(workspace: Workspace) -> Study:
@@ -213,14 +209,11 @@ def apply_program(recorder: Recorder, contract: Contract, text: str) -> None:
 
 async def follow_program(prepared: Prepared, recorder: Recorder) -> None:
     """Put each saved version of the program in force, or record why not. Never returns."""
-    refused = False
     async for found in programs.watch(prepared.workspace.root):
         if isinstance(found, ProgramError):
             message = f"{found}; the version before it stays in force"
             recorder.record(e.Fault(where=programs.NAME, message=message))
-            refused = True
             continue
-        if refused:
+        if programs.NAME in recorder.study.troubles:
             recorder.record(e.Recovered(where=programs.NAME))
-            refused = False
         apply_program(recorder, prepared.options.applied(found.contract), found.text)

@@ -119,7 +119,7 @@ class Supervisor:
 
     def _no_researcher_left(self) -> bool:
         """Whether no researcher will propose anything more."""
-        return self._pool.gone() == len(self._prepared.researchers)
+        return len(self._pool.gone) == len(self._prepared.researchers)
 
     def _work_paid_for(self) -> bool:
         """Whether something that was paid for is still being thought about, or waits to be run or judged."""

@@ -56,15 +56,12 @@ class LocalExecutor:
         self._running: set[LocalRun] = set()
 
     def slots(self) -> Sequence[Slot]:
-        """See `Executor`."""
         return self._slots
 
     async def ready(self, slot: Slot, need: Callable[[], int | None], report: Report) -> None:
-        """See `Executor`."""
         await self._readiness.wait(slot, need, report)
 
     async def start(self, job: Job, slot: Slot, listener: RunListener) -> LocalRun:
-        """See `Executor`."""
         folders = self._folders(job)
         try:
             spec, before = await asyncio.to_thread(self._prepare, job, slot, folders)
@@ -76,15 +73,13 @@ class LocalExecutor:
         return run
 
     async def adopt(self, ref: str, listener: RunListener) -> None:
-        """See `Executor`. A run ends with the supervisor that started it: its warden sees to that."""
+        """A run ends with the supervisor that started it: its warden sees to that."""
 
     async def sweep(self) -> Sequence[str]:
-        """See `Executor`."""
         found = await asyncio.to_thread(sweep_leftovers, self._workspace.folder)
         return [leftover.command for leftover in found]
 
     def observe(self, reading: Reading) -> Reading:
-        """See `Executor`."""
         for run in self._running:
             run.process.note_gpu_memory(reading.gpu_memory(run.slot.gpus))
         if reading.gpu_use is None:
@@ -95,7 +90,7 @@ class LocalExecutor:
         return replace(reading, gpu_use=use or reading.gpu_use)
 
     async def close(self) -> None:
-        """See `Executor`. There is nothing to let go of."""
+        """There is nothing to let go of."""
 
     # --- starting ----------------------------------------------------------------------------------------------
 
@@ -114,7 +109,7 @@ class LocalExecutor:
         argv = resolve_command(command, self._workspace.root)
         tree = self._trees.path(job.name)
         confinement = self._policy.confinement(contract, argv, tree, folders)
-        tmp = self._policy.tmp_inside(folders.tmp)
+        tmp = self._policy.access.tmp_inside(folders.tmp)
         environment = child_environment(
             self._environ,
             budget_s=contract.budget,

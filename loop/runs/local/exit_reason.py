@@ -33,12 +33,7 @@ class Ending:
 
 
 def exited(ending: Ending, tail: str) -> tuple[Outcome, str]:
-    """The outcome of a command that ended by itself.
-
-    Args:
-        ending: its end.
-        tail: the end of its output, for the line that says most.
-    """
+    """The outcome of a command that ended by itself, with the line of its output's end that says most."""
     if ending.why == "terminated":
         return Outcome.CRASHED, "the process that guards the run was told to end (SIGTERM), and ended the run"
     if ending.code == 0:
@@ -52,7 +47,6 @@ def cannot_start(program: str, folder: Path, what: str, number: int) -> str:
 
     Args:
         program: the first word of the command.
-        folder: where it was to start.
         what: what failed: `fork`, `enter` (the folder) or `start` (the program).
         number: the system's error number.
     """

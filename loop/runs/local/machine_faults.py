@@ -89,11 +89,9 @@ def others_held(result: RunResult, around: Around) -> int:
 
 
 def _shortage(result: RunResult) -> Shortage | None:
-    found = (
-        said(result.tail, result.exit_code or -(result.signal or 0))
-        if result.outcome == Outcome.OUT_OF_MEMORY
-        else None
-    )
+    if result.outcome != Outcome.OUT_OF_MEMORY:
+        return None
+    found = said(result.tail, result.exit_code or -(result.signal or 0))
     return found if found is not None and found.memory == "GPU" else None
 
 

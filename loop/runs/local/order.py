@@ -13,7 +13,7 @@ import resource
 
 
 class Order:
-    """One run: what to start, where, and within which limits. 0 is no limit."""
+    """One run: what to start, where, and within which limits, each as in `RunSpec`. 0 is no limit."""
 
     def __init__(
         self,
@@ -29,23 +29,14 @@ class Order:
         inner: int = 0,
         given: tuple[str, str] = ("", ""),
     ) -> None:
-        self.argv, self.cwd = argv, cwd
+        self.argv, self.cwd, self.given = argv, cwd, given
         self.deadline_s = deadline_s
-        """Seconds from the start until everything is ended."""
-        self.memory = memory
-        """Bytes that all processes may hold together."""
-        self.processes = processes
-        """Processes that there may be at once."""
-        self.file = file
-        """Bytes of one file."""
-        self.disk, self.folders = disk, folders
-        """Bytes that `folders` may hold together."""
+        self.memory, self.processes = memory, processes
+        self.file, self.disk, self.folders = file, disk, folders
         self.rules = rules
         """Landlock's, see `landlock.confine`; none: it is not applied."""
         self.inner = inner
         """How many processes of the sandbox's own stand between the warden and the command."""
-        self.given = given
-        """A variable, and the file that the command gets open, by its number in there; both empty: none."""
 
     def encode(self) -> bytes:
         """It travels over the pipe, not in the warden's own command line, where a `pkill -f train.py` would find it."""

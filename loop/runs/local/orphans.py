@@ -4,8 +4,6 @@ A process of a run is known by LOOPTOP_RUN_DIR in its environment, which it inhe
 it. Only the user's own processes are looked at, never this process or one that it descends from.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from dataclasses import dataclass
@@ -38,12 +36,11 @@ def sweep_leftovers(state_dir: Path) -> list[Leftover]:
     Args:
         state_dir: the workspace's `.looptop`.
     """
-    root = state_dir.resolve()
     found: dict[int, Leftover] = {}
     until = time.monotonic() + ORPHANED_GRACE_S + 1  # a warden takes its own grace, and then a moment
 
     def walk() -> list[int]:
-        here = _processes_under(root)
+        here = find_leftovers(state_dir)
         found.update({process.pid: process for process in here if process.pid not in found})
         below = [pid for process in here for pid in process_tree.descendants(process.pid)]
         return process_tree.living({*(process.pid for process in here), *below})
@@ -60,11 +57,6 @@ def sweep_leftovers(state_dir: Path) -> list[Leftover]:
         time.sleep(0.02)
         alive = walk()
     return list(found.values())
-
-
-def find_leftovers(state_dir: Path) -> list[Leftover]:
-    """The processes that `sweep_leftovers` would end first; ends nothing."""
-    return _processes_under(state_dir.resolve())
 
 
 def sweep_orphans(run_dir: str, warden: int) -> int:
@@ -123,8 +115,9 @@ def reap_strangers() -> int:
     return collected
 
 
-def _processes_under(root: Path) -> list[Leftover]:
-    """The user's processes whose LOOPTOP_RUN_DIR lies under `root`, without this one and its ancestors."""
+def find_leftovers(state_dir: Path) -> list[Leftover]:
+    """The processes that `sweep_leftovers` would end first, without this one and its ancestors; ends nothing."""
+    root = state_dir.resolve()
     me = psutil.Process()
     spared = {me.pid, *(parent.pid for parent in me.parents())}
     found = []

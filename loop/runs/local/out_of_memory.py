@@ -5,8 +5,6 @@ its count of such kills rose; and what the run's own library said last. Only of 
 the error and goes on has not run out. Pure but for the two looks at the kernel's counts.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,8 +104,6 @@ def ran_out(ending: Ending, tail: str, rose: bool | None, total: int | None = No
     """A sentence with what was used, where memory ran out on a command that nobody here has ended; else nothing.
 
     Args:
-        ending: its end.
-        tail: the end of its output.
         rose: whether the kernel has ended anything for memory meanwhile; None where that is not known.
         total: bytes of main memory that there are; looked up where it is not given.
     """

@@ -5,8 +5,6 @@ output into the log and the reader, and never blocks the loop for long, whatever
 run that printed no metric and exited with 0 is `finished` here.
 """
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import os
@@ -16,6 +14,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -97,7 +96,7 @@ class LocalProcess:
         on_samples: Callable[[list[Sample]], None] = lambda _: None,
         after: Awaitable[object] | None = None,
         on_output: Callable[[bytes], None] = lambda _: None,
-    ) -> LocalProcess:
+    ) -> Self:
         """Start a run. What cannot be started is a run all the same, which `wait` says has crashed, and why.
 
         It makes this process a child subreaper, so that not even a run that kills its warden leaves anything behind.
@@ -123,29 +122,22 @@ class LocalProcess:
                 await after
             order = await asyncio.to_thread(run._order)
         except BaseException:
-            run._end_unstarted()
+            if run._warden and run._warden.stdin:
+                run._warden.stdin.close()  # it has had no order, and ends with its pipe
             await run.wait()
             raise
-        run._begin(order)
+        run._tell(order.encode())  # the deadline counts from here
         return run
 
     async def wait(self) -> RunResult:
         """How it ended, once no process of it is left. May be awaited by several, and cancelled without harm."""
         return await asyncio.shield(self._result)
 
-    def kill(self, reason: str = "", by: str = "a person") -> None:
-        """End the whole tree: SIGTERM, five seconds, SIGKILL. A run that is ending already goes on ending as it was.
-
-        Args:
-            reason: said in the result behind who did it.
-            by: who asks.
-        """
-        self._killed_by = self._killed_by or f"killed by {by}" + (f": {reason}" if reason else "")
-        if self._warden and self._warden.stdin and not self._gone.is_set():
-            try:
-                self._warden.stdin.write(b"kill")
-            except OSError:
-                pass  # it has ended meanwhile
+    def kill(self, by: str = "a person") -> None:
+        """End the whole tree: SIGTERM, five seconds, SIGKILL. A run that is ending already goes on ending as it was."""
+        self._killed_by = self._killed_by or f"killed by {by}"
+        if not self._gone.is_set():
+            self._tell(b"kill")
             self._loop.call_later(BACKSTOP_S, self._give_up)
 
     def note_gpu_memory(self, used: int | None) -> None:
@@ -194,18 +186,13 @@ class LocalProcess:
         """Whether two processes of bubblewrap's stand above the command."""
         return self.spec.confinement is not None and self.spec.confinement.kind == "bubblewrap"
 
-    def _begin(self, order: Order) -> None:
-        """Give the order; the deadline counts from here."""
+    def _tell(self, said: bytes) -> None:
+        """Write to the warden."""
         if self._warden and self._warden.stdin:
             try:
-                self._warden.stdin.write(order.encode())
+                self._warden.stdin.write(said)
             except OSError:
                 pass  # it has ended already, and the result will say so
-
-    def _end_unstarted(self) -> None:
-        """End a warden that has had no order, by the end of its pipe."""
-        if self._warden and self._warden.stdin:
-            self._warden.stdin.close()
 
     def _take_reports(self) -> None:
         assert self._warden and self._warden.stdout
@@ -363,8 +350,13 @@ class LocalProcess:
         if ending.why == "memory":
             over = f"used more than its {spec.memory_cap / 1e9:g} GB of memory ({ending.peak / 1e9:.3g} GB)"
             return Outcome.OUT_OF_MEMORY, f"{over}, and was ended"
-        if ending.why in (sentences := _over(spec)):
-            return Outcome.CRASHED, f"{sentences[ending.why]}, and was ended"
+        over_limit = {
+            "processes": f"had more than its {spec.process_cap} processes at once",
+            "file": f"wrote a file of more than its {spec.file_cap / 1e9:g} GB",
+            "disk": f"wrote more than its {spec.disk_cap / 1e9:g} GB into its folders",
+        }
+        if ending.why in over_limit:
+            return Outcome.CRASHED, f"{over_limit[ending.why]}, and was ended"
         if ending.why == "deadline" or (self._overdue and not self._killed_by):
             force = " by force" if self._overdue else ""
             return Outcome.TIMED_OUT, f"not done after its deadline of {spec.deadline_s:g} s, and ended{force}"
@@ -376,12 +368,3 @@ class LocalProcess:
             Outcome.CRASHED,
             "the process that guards the run was killed, by the run or by the kernel; all of it was ended",
         )
-
-
-def _over(spec: RunSpec) -> dict[str, str]:
-    """What a run did that went over each of its limits."""
-    return {
-        "processes": f"had more than its {spec.process_cap} processes at once",
-        "file": f"wrote a file of more than its {spec.file_cap / 1e9:g} GB",
-        "disk": f"wrote more than its {spec.disk_cap / 1e9:g} GB into its folders",
-    }

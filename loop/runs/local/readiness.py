@@ -28,7 +28,6 @@ class Readiness:
         """Bytes that others may hold on a slot where a run has failed for want of what they held."""
 
     async def wait(self, slot: Slot, need: Callable[[], int | None], report: Report) -> None:
-        """See `Executor.ready`."""
         pause, tries, told = WAITS[0], 0, ""
         while True:
             look = await asyncio.to_thread(self.look, slot)

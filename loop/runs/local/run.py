@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from loop.errors import UserError
-from loop.runs.executor import Job, MachineFault, RunUsage, StopReason
+from loop.runs.executor import Job, MachineFault
 from loop.runs.local.gpus import Look
 from loop.runs.local.machine_faults import Around, lost, others_held
 from loop.runs.local.process import LocalProcess
@@ -21,7 +21,7 @@ from loop.runs.slot import Slot
 from loop.runs.spec import RunResult
 from loop.sandbox.folders import RunFolders
 from loop.study.outcomes import Outcome
-from loop.study.readings import GpuUse
+from loop.study.readings import GpuUse, RunGauge
 
 
 class Trees(Protocol):
@@ -72,7 +72,6 @@ class LocalRun:
         self._gpu_memory: int | None = None
 
     async def wait(self) -> RunResult:
-        """See `RunHandle`."""
         try:
             result = await self.process.wait()
         finally:
@@ -86,16 +85,14 @@ class LocalRun:
             raise MachineFault(error) from error
         return result
 
-    def stop(self, reason: StopReason) -> None:
-        """See `RunHandle`."""
-        self.process.kill(by=reason.by)
+    def stop(self, by: str) -> None:
+        self.process.kill(by)
 
-    def usage(self) -> RunUsage:
-        """See `RunHandle`."""
-        return RunUsage(self.process.memory, self._gpu_memory)
+    def gauge(self) -> RunGauge:
+        of, number = self.job.experiment, self.job.run
+        return RunGauge(experiment=of, run=number, memory=self.process.memory, gpu_memory=self._gpu_memory)
 
     async def close(self) -> None:
-        """See `RunHandle`."""
         try:
             await asyncio.to_thread(self._trees.remove, self.job.name)
         except (UserError, OSError) as error:

@@ -37,14 +37,6 @@ LOOK_SHARE = 100  # a look never takes more than one part in this many of a core
 NEVER = float("inf")
 
 
-def _kill_group(leader: int) -> None:
-    """Where orphans are inherited by init, those that stayed in the command's group are still found by it."""
-    try:
-        os.killpg(leader, process_tree.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
 class Warden:
     """One run, from its first process to its last."""
 
@@ -186,8 +178,11 @@ class Warden:
         while self.reap() and time.monotonic() < until:
             process_tree.freeze_and_kill(lambda: process_tree.descendants(os.getpid()))
             self.pause(0.01)
-        if not self.inherits:
-            _kill_group(self.main)
+        if not self.inherits:  # init does, and those that stayed in the command's group are still found by it
+            try:
+                os.killpg(self.main, process_tree.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
         return len(process_tree.living(process_tree.descendants(os.getpid())))
 
     def linger(self, seconds: float) -> None:
