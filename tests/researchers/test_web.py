@@ -611,7 +611,7 @@ def arxiv_here(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 async def test_papers_come_with_what_a_reader_needs(arxiv_here: Site, web: Web) -> None:
     arxiv_here.says("/api/query", feed("On\n  warm-up", "Muon\x7f again", total=900), "application/atom+xml")
-    assert await web.papers("learning-rate warmup", 2) == (
+    assert await web.papers("learning-rate warmup") == (
         "On warm-up\n"
         "A. Number 0, A. Number 1, A. Number 2 and others, 2024, cs.LG\n"
         "http://arxiv.org/abs/2411.00000v1 (whole text: https://arxiv.org/pdf/2411.00000v1)\n"
@@ -624,7 +624,7 @@ async def test_papers_come_with_what_a_reader_needs(arxiv_here: Site, web: Web) 
     )
     [(path, headers)] = arxiv_here.asked
     asked = parse_qs(urlsplit(path).query)
-    assert asked["search_query"] == ["all:learning-rate AND all:warmup"] and asked["max_results"] == ["2"]
+    assert asked["search_query"] == ["all:learning-rate AND all:warmup"] and asked["max_results"] == ["5"]
     assert headers["User-Agent"] == USER_AGENT
 
 

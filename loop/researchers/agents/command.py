@@ -77,7 +77,7 @@ class Command:
         finally:
             relay.finish()
         try:
-            proposal = self._proposal(briefing, work, relay.final, sink)
+            proposal = self._proposal(briefing, work, relay.listener.final, sink)
         except ProposalFailed as failure:
             self._failures += not isinstance(failure, AgentFailed)
             if self._failures >= MOST_FAILURES:
@@ -121,18 +121,14 @@ class _Relay:
 
     def __init__(self, name: str, sink: Sink) -> None:
         self._name, self._sink = name, sink
-        self._listener = Listener()
+        self.listener = Listener()
         self._words, self._tools = MOST_WORDS, MOST_TOOLS
 
-    @property
-    def final(self) -> str:
-        return self._listener.final
-
     def feed(self, data: bytes) -> None:
-        self._pass_on(self._listener.feed(data, time.monotonic()))
+        self._pass_on(self.listener.feed(data, time.monotonic()))
 
     def finish(self) -> None:
-        self._pass_on(self._listener.finish(time.monotonic()))
+        self._pass_on(self.listener.finish(time.monotonic()))
 
     def _pass_on(self, shown: Sequence[Shown]) -> None:
         for one in shown:

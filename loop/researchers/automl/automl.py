@@ -10,6 +10,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from loop.researchers.automl import narration, plan
 from loop.researchers.automl.constants import Constant, find, replace
@@ -45,14 +46,13 @@ class AutoML:
         self._lock = threading.Lock()
 
     async def prepare(self, sink: Sink) -> None:
-        """See `Researcher`. It needs nothing but the constants, which it finds in each briefing."""
+        """It needs nothing but the constants, which it finds in each briefing."""
 
     async def close(self) -> None:
-        """See `Researcher`."""
         self._estimator.close()
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
-        """See `Researcher`. The same briefing gives the same proposal, before a restart and after."""
+        """The same briefing gives the same proposal, before a restart and after."""
         sites = _sites(briefing.files)
         self._listen(briefing, sites, sink)
         assert self._focus is not None
@@ -152,7 +152,7 @@ class AutoML:
             hypothesis=narration.hypothesis(move, situation),
             edits=edits,
             expected=narration.expected(move, situation),
-            notes={**notes.text(), "sampler": move.kind, **{key: value for key, value in steering.items() if value}},
+            notes={**asdict(notes), "sampler": move.kind, **{key: value for key, value in steering.items() if value}},
         )
 
 
@@ -172,8 +172,5 @@ def _ranges(sites: Sites, first: Values) -> dict[str, Range]:
 def _remembered(own: list[Experiment]) -> Focus:
     """The focus of the newest own proposal."""
     notes = own[-1].notes if own else {}
-    only, frozen = (notes.get(key) for key in ("only", "frozen"))
-    return Focus(
-        frozenset(map(str, only)) if isinstance(only, list) else frozenset(),
-        frozenset(map(str, frozen)) if isinstance(frozen, list) else frozenset(),
-    )
+    named = (notes.get(key) for key in ("only", "frozen"))
+    return Focus(*(frozenset(map(str, names)) if isinstance(names, list) else frozenset() for names in named))

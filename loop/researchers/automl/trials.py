@@ -52,9 +52,6 @@ class Notes:
     parent: int
     """The experiment that was changed."""
 
-    def text(self) -> dict[str, object]:
-        return {"params": dict(self.params), "was": dict(self.was), "parent": self.parent}
-
     @classmethod
     def of(cls, experiment: Experiment) -> "Notes | None":
         """The notes of an experiment; None where there are none that make sense."""
