@@ -609,7 +609,10 @@ def arxiv_here(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     return site
 
 
-async def test_papers_come_with_what_a_reader_needs(arxiv_here: Site, web: Web) -> None:
+async def test_papers_come_with_what_a_reader_needs(
+    arxiv_here: Site, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loop.researchers.web.PAPERS", 2)
     arxiv_here.says("/api/query", feed("On\n  warm-up", "Muon\x7f again", total=900), "application/atom+xml")
     assert await web.papers("learning-rate warmup") == (
         "On warm-up\n"
@@ -624,7 +627,7 @@ async def test_papers_come_with_what_a_reader_needs(arxiv_here: Site, web: Web) 
     )
     [(path, headers)] = arxiv_here.asked
     asked = parse_qs(urlsplit(path).query)
-    assert asked["search_query"] == ["all:learning-rate AND all:warmup"] and asked["max_results"] == ["5"]
+    assert asked["search_query"] == ["all:learning-rate AND all:warmup"] and asked["max_results"] == ["2"]
     assert headers["User-Agent"] == USER_AGENT
 
 

@@ -17,7 +17,7 @@ from loop.researchers.automl.constants import Constant, find, replace
 from loop.researchers.automl.estimator import Estimator
 from loop.researchers.automl.focus import Focus, interpret
 from loop.researchers.automl.plan import Move, Situation
-from loop.researchers.automl.ranges import Range, around
+from loop.researchers.automl.ranges import around
 from loop.researchers.automl.trials import Notes, Values, read, starts
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink
 from loop.study.experiment import Experiment
@@ -62,7 +62,8 @@ class AutoML:
                 "numbers that may vary a name at its top, such as LEARNING_RATE = 0.02"
             )
         present = {name: constant.value for name, (_, constant) in sites.items()}
-        ranges = _ranges(sites, starts(briefing.experiments, present))
+        first = starts(briefing.experiments, present)
+        ranges = {name: around(constant, first[name]).holding(constant.value) for name, (_, constant) in sites.items()}
         trials = read(briefing.experiments, briefing.champion.id, present, briefing.contract)
         situation = Situation(
             present={name: value for name, value in present.items() if self._focus.allows(name)},
@@ -163,10 +164,6 @@ def _sites(files: Mapping[str, str]) -> Sites:
         constant.name if times[constant.name] == 1 else f"{path}:{constant.name}": (path, constant)
         for path, constant in found
     }
-
-
-def _ranges(sites: Sites, first: Values) -> dict[str, Range]:
-    return {name: around(constant, first[name]).holding(constant.value) for name, (_, constant) in sites.items()}
 
 
 def _remembered(own: list[Experiment]) -> Focus:

@@ -78,7 +78,6 @@ def _in_words(focus: Focus) -> str:
     if focus.only:
         parts.append(f"I search only {listed(sorted(focus.only), 100)} until told otherwise")
     if focus.frozen:
-        parts.append(
-            f"I leave {listed(sorted(focus.frozen), 100)} as {'it is' if len(focus.frozen) == 1 else 'they are'}"
-        )
+        present = "it is" if len(focus.frozen) == 1 else "they are"
+        parts.append(f"I leave {listed(sorted(focus.frozen), 100)} as {present}")
     return ", and ".join(parts or ["I search all constants again"]) + "."

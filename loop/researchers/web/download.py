@@ -236,19 +236,15 @@ def _check_status(url: httpx2.URL, response: httpx2.Response) -> None:
     phrase = httpx2.codes.get_reason_phrase(status)  # not the server's own text
     said = f"{short(url)} answered {status} {phrase}".rstrip()
     if status in (429, 503):
-        wait = response.headers.get("Retry-After", "")
-        raise _Busy(f"{said}: the server is busy; try again later, or another source", _seconds(wait))
+        wait = response.headers.get("Retry-After", "")  # a date is rare there and is ignored
+        seconds = float(wait) if wait.isascii() and wait.isdigit() else COME_BACK_S
+        raise _Busy(f"{said}: the server is busy; try again later, or another source", seconds)
     if status in (401, 402, 403, 407, 451):
         raise WebError(f"{said}: it is not open to everyone; try another source")
     if status in (404, 410):
         raise WebError(f"{said}: there is no such page; check the address")
     if not 200 <= status < 300:
         raise WebError(f"{said}: try another source")
-
-
-def _seconds(retry_after: str) -> float:
-    """The seconds that Retry-After asks for; a date is rare there and is ignored."""
-    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else COME_BACK_S
 
 
 def _kind(url: httpx2.URL, content_type: str) -> tuple[Kind | None, str | None]:
