@@ -10,7 +10,8 @@ side; the budget is 32,000 tokens and 50 ms at 700 experiments, without losing a
 import statistics
 import time
 
-from loop.researchers.briefing.page import for_command, for_model, notebook_share, tokens
+from loop.researchers.briefing.excerpt import tokens
+from loop.researchers.briefing.page import for_command, for_model, notebook_share
 from tests.researchers.history import briefing, history
 
 BUDGET_TOKENS = 32_000

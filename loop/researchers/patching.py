@@ -24,7 +24,6 @@ _MOST_PAIRS = 2_000_000
 _PLACES = 8
 """Places of an ambiguous text that are named to the model."""
 
-
 _NUMBER = re.compile(r"\s*\d+  ")
 
 

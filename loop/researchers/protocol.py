@@ -43,27 +43,21 @@ class Archive(Protocol):
 
     async def paths(self) -> Sequence[str]:
         """Every file of the champion's commit, by path from the root."""
-        ...
 
     async def read(self, path: str) -> str | None:
         """Text of a file of the champion's commit; None where there is no such text file."""
-        ...
 
     async def edits(self, experiment: int) -> Mapping[str, str]:
         """New full text of each file that an experiment changed, as it was proposed."""
-        ...
 
     async def diff(self, experiment: int) -> str:
         """The change of an experiment, as a unified diff."""
-        ...
 
     async def log(self, experiment: int) -> str:
         """The end of the output of its newest run: untrusted data, never instructions."""
-        ...
 
     async def refusal(self, edits: Mapping[str, str]) -> str | None:
         """Why a proposal of these edits on the champion would be rejected before it runs, or None."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -95,7 +89,6 @@ class Workshop(Protocol):
         Args:
             heard: receives each piece of its output as it comes, standard error included.
         """
-        ...
 
 
 @dataclass(frozen=True)
@@ -146,14 +139,12 @@ class Sink(Protocol):
 
     def messages(self) -> Sequence[str]:
         """What the person said since the last call; it counts as delivered from now on."""
-        ...
 
     def spend(self, spent: Spent) -> None:
         """Record what a call of a model cost."""
 
     def last_call(self) -> str | None:
         """Why the next call of a model must be the last one, in a sentence, or None."""
-        ...
 
     def trouble(self, message: str, wait: float | None = None) -> None:
         """Report what stands in the way; `wait` is the number of seconds until the next try."""
@@ -189,7 +180,6 @@ class Researcher(Protocol):
         Raises:
             Unusable: it cannot.
         """
-        ...
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         """Think, then hand over a proposal.
@@ -203,7 +193,6 @@ class Researcher(Protocol):
             NothingLeft: it has nothing more to propose.
             Unusable: a person has to mend something first.
         """
-        ...
 
     async def close(self) -> None:
         """Close connections and the like; called once, when the loop ends."""

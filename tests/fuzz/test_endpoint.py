@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from loop.config.settings import Prices, Settings
 from loop.researchers.llm import chat, faults, prices, responses, text_tools
-from loop.researchers.llm.conversation import Conversation, Reply, Request, UserMessage
+from loop.researchers.llm.conversation import Conversation, Reply, Request, ToolResult, UserMessage
 from loop.researchers.llm.endpoint import Endpoint
 from loop.researchers.protocol import Unusable
 from loop.study.codec import decode, encode
@@ -221,9 +221,9 @@ class Wire:
                 prices.cost(reply.usage, "gpt-4o", None, None),
                 prices.cost(reply.usage, "m", None, Prices(read=1, written=1)),
             )
-        conversation.add(reply)
+        conversation.messages.append(reply)
         for call in reply.calls:
-            conversation.answer(call, "noted")
+            conversation.messages.append(ToolResult(call, "noted"))
         request = Request("m", conversation)
         for dialect in (chat, responses):
             assert json.dumps(dialect.body(request), ensure_ascii=False).encode()

@@ -609,9 +609,12 @@ def arxiv_here(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     return site
 
 
-async def test_papers_come_with_what_a_reader_needs(arxiv_here: Site, web: Web) -> None:
+async def test_papers_come_with_what_a_reader_needs(
+    arxiv_here: Site, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loop.researchers.web.PAPERS", 2)
     arxiv_here.says("/api/query", feed("On\n  warm-up", "Muon\x7f again", total=900), "application/atom+xml")
-    assert await web.papers("learning-rate warmup", 2) == (
+    assert await web.papers("learning-rate warmup") == (
         "On warm-up\n"
         "A. Number 0, A. Number 1, A. Number 2 and others, 2024, cs.LG\n"
         "http://arxiv.org/abs/2411.00000v1 (whole text: https://arxiv.org/pdf/2411.00000v1)\n"

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 
 
+class AgentEvent:
+    """One thing that an agent tells."""
+
+
 @dataclass(frozen=True)
-class MessageStart:
+class MessageStart(AgentEvent):
     """The text that follows belongs to a new message."""
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(AgentEvent):
     """A piece of a message, or of its reasoning (`aside`)."""
 
     text: str
@@ -17,14 +21,14 @@ class Text:
 
 
 @dataclass(frozen=True)
-class TextDelta:
+class TextDelta(AgentEvent):
     """A piece of text that comes again later, as part of a `FullText`."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class FullText:
+class FullText(AgentEvent):
     """A whole text, whose pieces may have come before as `TextDelta`."""
 
     text: str
@@ -32,19 +36,19 @@ class FullText:
 
 
 @dataclass(frozen=True)
-class FinalText:
+class FinalText(AgentEvent):
     """The last message once more, at the end."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class LineEnd:
+class LineEnd(AgentEvent):
     """What follows starts on a new line."""
 
 
 @dataclass(frozen=True)
-class ToolStart:
+class ToolStart(AgentEvent):
     """A tool has started."""
 
     key: str
@@ -52,7 +56,7 @@ class ToolStart:
 
 
 @dataclass(frozen=True)
-class ToolEnd:
+class ToolEnd(AgentEvent):
     """A tool has ended."""
 
     key: str
@@ -60,7 +64,7 @@ class ToolEnd:
 
 
 @dataclass(frozen=True)
-class ToolUse:
+class ToolUse(AgentEvent):
     """A tool that has started and ended."""
 
     intent: str
@@ -69,7 +73,7 @@ class ToolUse:
 
 
 @dataclass(frozen=True)
-class Usage:
+class Usage(AgentEvent):
     """Tokens and US dollars, as the agent reports them."""
 
     read: int = 0
@@ -83,7 +87,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class MessageUsage:
+class MessageUsage(AgentEvent):
     """The cost of one message; the sum follows at the end, unless the agent is stopped before."""
 
     key: str
@@ -91,31 +95,14 @@ class MessageUsage:
 
 
 @dataclass(frozen=True)
-class TotalUsage:
+class TotalUsage(AgentEvent):
     """The sum of all messages."""
 
     usage: Usage
 
 
 @dataclass(frozen=True)
-class ModelNamed:
+class ModelNamed(AgentEvent):
     """The model that is in use."""
 
     model: str
-
-
-AgentEvent = (
-    MessageStart
-    | Text
-    | TextDelta
-    | FullText
-    | FinalText
-    | LineEnd
-    | ToolStart
-    | ToolEnd
-    | ToolUse
-    | Usage
-    | MessageUsage
-    | TotalUsage
-    | ModelNamed
-)

@@ -53,12 +53,7 @@ def closing(text: str) -> Closing:
             notes.append(words[:LONGEST_TEXT])
         else:
             said[key] = words[: LONGEST_TITLE if key == "title" else LONGEST_TEXT]
-    return Closing(
-        title=said.get("title", ""),
-        hypothesis=said.get("hypothesis", ""),
-        expected=said.get("expected", ""),
-        notes=tuple(dict.fromkeys(notes))[-MOST_NOTES:],
-    )
+    return Closing(**said, notes=tuple(dict.fromkeys(notes))[-MOST_NOTES:])
 
 
 def title_of(before: Mapping[str, str], edits: Mapping[str, str]) -> str:

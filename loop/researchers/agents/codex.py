@@ -3,44 +3,42 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from loop.researchers.agents.agent_events import AgentEvent, MessageStart, Text, ToolEnd, ToolStart, Usage
+from loop.researchers.agents import agent_events as a
 from loop.researchers.agents.json_fields import content, count, error, intent, mapping, short, string
 
 
 def speaks(kind: str, line: Mapping[str, Any]) -> bool:
-    """See `dialects.Dialect`."""
     return kind.startswith(("thread.", "turn.", "item."))
 
 
-def read(kind: str, line: Mapping[str, Any]) -> Iterator[AgentEvent]:
-    """See `dialects.Dialect`."""
+def read(kind: str, line: Mapping[str, Any]) -> Iterator[a.AgentEvent]:
     item = mapping(line, "item")
     name, number = string(item, "type"), string(item, "id")
     if kind == "turn.completed":
         usage = mapping(line, "usage")
         read, cached = count(usage, "input_tokens"), count(usage, "cached_input_tokens")
-        yield Usage(read, cached, count(usage, "output_tokens"), count(usage, "reasoning_output_tokens"))
+        yield a.Usage(read, cached, count(usage, "output_tokens"), count(usage, "reasoning_output_tokens"))
     elif kind == "turn.failed":
-        yield Text(f"(error: {error(line)})\n")
+        yield a.Text(f"(error: {error(line)})\n")
     elif kind == "item.started" and name in ("command_execution", "mcp_tool_call", "collab_tool_call"):
-        yield ToolStart(number, _codex_intent(item))
+        yield a.ToolStart(number, _codex_intent(item))
     elif kind == "item.completed":
         match name:
             case "agent_message" | "plan":
-                yield MessageStart()
-                yield Text(string(item, "text") + "\n")
+                yield a.MessageStart()
+                yield a.Text(string(item, "text") + "\n")
             case "reasoning":
-                yield Text(string(item, "text") + "\n", aside=True)
+                yield a.Text(string(item, "text") + "\n", aside=True)
             case "error":
-                yield Text(f"({short(string(item, 'message'))})\n", aside=True)
+                yield a.Text(f"({short(string(item, 'message'))})\n", aside=True)
             case "command_execution":
                 code = item.get("exit_code")
                 failed = f"exit code {code}: " if isinstance(code, int) and code else ""
-                yield ToolStart(number, _codex_intent(item))
-                yield ToolEnd(number, failed + content(item.get("aggregated_output")))
+                yield a.ToolStart(number, _codex_intent(item))
+                yield a.ToolEnd(number, failed + content(item.get("aggregated_output")))
             case "file_change" | "web_search" | "mcp_tool_call" | "collab_tool_call":
-                yield ToolStart(number, _codex_intent(item))
-                yield ToolEnd(number, f"failed: {error(item)}" if mapping(item, "error") else string(item, "status"))
+                yield a.ToolStart(number, _codex_intent(item))
+                yield a.ToolEnd(number, f"failed: {error(item)}" if mapping(item, "error") else string(item, "status"))
 
 
 def _codex_intent(item: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ reports them. It never sees our git, a slot or the judge; where it works is up t
 import shlex
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from loop.researchers.agents.agent_events import ToolUse, Usage
@@ -51,14 +52,13 @@ class Command:
         self.about = f"the command `{command}`"[:200]
 
     async def prepare(self, sink: Sink) -> None:
-        """See `Researcher`."""
         try:
             check_command(self._command)
         except UnknownResearcher as error:
             raise Unusable(str(error)) from None
 
     async def close(self) -> None:
-        """See `Researcher`. The command has ended with its proposal."""
+        """The command has ended with its proposal."""
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         """Run the command once, and propose what it changed.
@@ -77,7 +77,7 @@ class Command:
         finally:
             relay.finish()
         try:
-            proposal = self._proposal(briefing, work, relay.final, sink)
+            proposal = self._proposal(briefing, work, relay.listener.final, sink)
         except ProposalFailed as failure:
             self._failures += not isinstance(failure, AgentFailed)
             if self._failures >= MOST_FAILURES:
@@ -121,18 +121,14 @@ class _Relay:
 
     def __init__(self, name: str, sink: Sink) -> None:
         self._name, self._sink = name, sink
-        self._listener = Listener()
+        self.listener = Listener()
         self._words, self._tools = MOST_WORDS, MOST_TOOLS
 
-    @property
-    def final(self) -> str:
-        return self._listener.final
-
     def feed(self, data: bytes) -> None:
-        self._pass_on(self._listener.feed(data, time.monotonic()))
+        self._pass_on(self.listener.feed(data, time.monotonic()))
 
     def finish(self) -> None:
-        self._pass_on(self._listener.finish(time.monotonic()))
+        self._pass_on(self.listener.finish(time.monotonic()))
 
     def _pass_on(self, shown: Sequence[Shown]) -> None:
         for one in shown:
@@ -145,17 +141,5 @@ class _Relay:
                     self._tools -= 1
                     self._sink.tool(intent, result, seconds)
                 case Usage():
-                    self._sink.spend(_spent(self._name, one))
-
-
-def _spent(name: str, usage: Usage) -> Spent:
-    return Spent(
-        researcher=name,
-        tokens=usage.read + usage.written,
-        usd=usage.usd,
-        model=usage.model,
-        read=usage.read,
-        cached=usage.cached,
-        written=usage.written,
-        reasoning=usage.reasoning,
-    )
+                    tokens = one.read + one.written
+                    self._sink.spend(Spent(researcher=self._name, tokens=tokens, **asdict(one)))

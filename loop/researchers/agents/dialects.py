@@ -8,8 +8,8 @@ spans several lines.
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from loop.researchers.agents import agent_events as a
 from loop.researchers.agents import claude, codex, gemini, opencode
-from loop.researchers.agents.agent_events import AgentEvent, LineEnd, Text
 from loop.researchers.agents.json_fields import error
 
 
@@ -18,18 +18,16 @@ class Dialect(Protocol):
 
     def speaks(self, kind: str, line: Mapping[str, Any]) -> bool:
         """Whether this agent prints such a line; `kind` is the line's "type"."""
-        ...
 
-    def read(self, kind: str, line: Mapping[str, Any]) -> Iterator[AgentEvent]:
+    def read(self, kind: str, line: Mapping[str, Any]) -> Iterator[a.AgentEvent]:
         """What the line means."""
-        ...
 
 
 DIALECTS: tuple[Dialect, ...] = (codex, opencode, gemini, claude)
 """The first that speaks a line reads it."""
 
 
-def read(line: Mapping[str, Any]) -> Iterator[AgentEvent] | None:
+def read(line: Mapping[str, Any]) -> Iterator[a.AgentEvent] | None:
     """What a line of JSON means; None where no known agent prints such a line."""
     kind = line.get("type")
     if not isinstance(kind, str):
@@ -40,6 +38,6 @@ def read(line: Mapping[str, Any]) -> Iterator[AgentEvent] | None:
     return _failure(line) if kind == "error" else None
 
 
-def _failure(line: Mapping[str, Any]) -> Iterator[AgentEvent]:
-    yield LineEnd()
-    yield Text(f"(error: {error(line)})\n")
+def _failure(line: Mapping[str, Any]) -> Iterator[a.AgentEvent]:
+    yield a.LineEnd()
+    yield a.Text(f"(error: {error(line)})\n")

@@ -63,13 +63,9 @@ def content(value: Any) -> str:
 
 def error(line: Mapping[str, Any]) -> str:
     """What went wrong, in one line."""
-    error = line.get("error")
-    found = mapping(error, "data") if isinstance(error, dict) else {}
-    texts = [string(found, "message"), string(line, "message")]
-    if isinstance(error, dict):
-        texts += [string(error, "message"), string(error, "name")]
-    elif isinstance(error, str):
-        texts.append(error)
+    failure = mapping(line, "error")
+    said = (string(mapping(failure, "data"), "message"), string(line, "message"))
+    texts = (*said, string(failure, "message"), string(failure, "name"), string(line, "error"))
     return short(next((text for text in texts if text), "it does not say what"))
 
 

@@ -3,32 +3,30 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from loop.researchers.agents.agent_events import AgentEvent, MessageStart, Text, ToolUse, Usage
+from loop.researchers.agents import agent_events as a
 from loop.researchers.agents.json_fields import content, count, intent, mapping, short, string
 
 
 def speaks(kind: str, line: Mapping[str, Any]) -> bool:
-    """See `dialects.Dialect`."""
     return bool(mapping(line, "part"))
 
 
-def read(kind: str, line: Mapping[str, Any]) -> Iterator[AgentEvent]:
-    """See `dialects.Dialect`."""
+def read(kind: str, line: Mapping[str, Any]) -> Iterator[a.AgentEvent]:
     part = mapping(line, "part")
     if kind == "step_start":
-        yield MessageStart()
+        yield a.MessageStart()
     elif kind in ("text", "reasoning"):
-        yield Text(string(part, "text").strip("\n") + "\n", aside=kind == "reasoning")
+        yield a.Text(string(part, "text").strip("\n") + "\n", aside=kind == "reasoning")
     elif kind == "tool_use":  # printed once it has ended, with its times in milliseconds
         state = mapping(part, "state")
         times, failure = mapping(state, "time"), string(state, "error")
         took = max(0, count(times, "end") - count(times, "start")) / 1000
         result = f"failed: {failure}" if failure else content(state.get("output"))
-        yield ToolUse(short(intent(string(part, "tool"), state.get("input"))), short(result) or "done", took)
+        yield a.ToolUse(short(intent(string(part, "tool"), state.get("input"))), short(result) or "done", took)
     elif kind == "step_finish":
         tokens, usd = mapping(part, "tokens"), part.get("cost")
         cache, reasoning = mapping(tokens, "cache"), count(tokens, "reasoning")
-        yield Usage(
+        yield a.Usage(
             read=count(tokens, "input") + count(cache, "read") + count(cache, "write"),
             cached=count(cache, "read"),
             written=count(tokens, "output") + reasoning,

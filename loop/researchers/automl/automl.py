@@ -10,13 +10,14 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from loop.researchers.automl import narration, plan
 from loop.researchers.automl.constants import Constant, find, replace
 from loop.researchers.automl.estimator import Estimator
 from loop.researchers.automl.focus import Focus, interpret
 from loop.researchers.automl.plan import Move, Situation
-from loop.researchers.automl.ranges import Range, around
+from loop.researchers.automl.ranges import around
 from loop.researchers.automl.trials import Notes, Values, read, starts
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink
 from loop.study.experiment import Experiment
@@ -45,14 +46,13 @@ class AutoML:
         self._lock = threading.Lock()
 
     async def prepare(self, sink: Sink) -> None:
-        """See `Researcher`. It needs nothing but the constants, which it finds in each briefing."""
+        """It needs nothing but the constants, which it finds in each briefing."""
 
     async def close(self) -> None:
-        """See `Researcher`."""
         self._estimator.close()
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
-        """See `Researcher`. The same briefing gives the same proposal, before a restart and after."""
+        """The same briefing gives the same proposal, before a restart and after."""
         sites = _sites(briefing.files)
         self._listen(briefing, sites, sink)
         assert self._focus is not None
@@ -62,7 +62,8 @@ class AutoML:
                 "numbers that may vary a name at its top, such as LEARNING_RATE = 0.02"
             )
         present = {name: constant.value for name, (_, constant) in sites.items()}
-        ranges = _ranges(sites, starts(briefing.experiments, present))
+        first = starts(briefing.experiments, present)
+        ranges = {name: around(constant, first[name]).holding(constant.value) for name, (_, constant) in sites.items()}
         trials = read(briefing.experiments, briefing.champion.id, present, briefing.contract)
         situation = Situation(
             present={name: value for name, value in present.items() if self._focus.allows(name)},
@@ -152,7 +153,7 @@ class AutoML:
             hypothesis=narration.hypothesis(move, situation),
             edits=edits,
             expected=narration.expected(move, situation),
-            notes={**notes.text(), "sampler": move.kind, **{key: value for key, value in steering.items() if value}},
+            notes={**asdict(notes), "sampler": move.kind, **{key: value for key, value in steering.items() if value}},
         )
 
 
@@ -165,15 +166,8 @@ def _sites(files: Mapping[str, str]) -> Sites:
     }
 
 
-def _ranges(sites: Sites, first: Values) -> dict[str, Range]:
-    return {name: around(constant, first[name]).holding(constant.value) for name, (_, constant) in sites.items()}
-
-
 def _remembered(own: list[Experiment]) -> Focus:
     """The focus of the newest own proposal."""
     notes = own[-1].notes if own else {}
-    only, frozen = (notes.get(key) for key in ("only", "frozen"))
-    return Focus(
-        frozenset(map(str, only)) if isinstance(only, list) else frozenset(),
-        frozenset(map(str, frozen)) if isinstance(frozen, list) else frozenset(),
-    )
+    named = (notes.get(key) for key in ("only", "frozen"))
+    return Focus(*(frozenset(map(str, names)) if isinstance(names, list) else frozenset() for names in named))

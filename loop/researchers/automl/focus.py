@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from loop.words import listed
+
 # fmt: off
 _LEAVE = frozenset({"freeze", "frozen", "leave", "fix", "lock", "keep", "ignore", "exclude"})
 _NOT = frozenset({"don't", "dont", "not", "never", "no", "except", "stop", "avoid", "without"})
@@ -74,12 +76,8 @@ def interpret(text: str, names: Collection[str], focus: Focus) -> tuple[Focus, s
 def _in_words(focus: Focus) -> str:
     parts = []
     if focus.only:
-        parts.append(f"I search only {_list(focus.only)} until told otherwise")
+        parts.append(f"I search only {listed(sorted(focus.only), 100)} until told otherwise")
     if focus.frozen:
-        parts.append(f"I leave {_list(focus.frozen)} as {'it is' if len(focus.frozen) == 1 else 'they are'}")
+        present = "it is" if len(focus.frozen) == 1 else "they are"
+        parts.append(f"I leave {listed(sorted(focus.frozen), 100)} as {present}")
     return ", and ".join(parts or ["I search all constants again"]) + "."
-
-
-def _list(names: Collection[str]) -> str:
-    *most, last = sorted(names)
-    return f"{', '.join(most)} and {last}" if most else last

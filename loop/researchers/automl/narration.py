@@ -45,8 +45,9 @@ def overview(briefing: Briefing, now: Situation) -> Iterator[str]:
     ranked = sorted(((size, name) for name, size in moved.items() if size is not None), reverse=True)
     strong = [f"{name} ({amount(size)})" for size, name in ranked if size > now.noise][:_NAMED]
     weak = [name for size, name in reversed(ranked) if size <= now.noise][:_NAMED]
+    times = "one experiment" if len(measured) == 1 else f"{len(measured)} experiments"
     if strong:
-        yield f"What moved it most, on average over {_count(measured)}: {listed(strong)}. "
+        yield f"What moved it most, on average over {times}: {listed(strong)}. "
     if weak:
         yield f"Inside the noise so far: {listed(weak)}. "
     open_names = [name for name, size in moved.items() if size is None]
@@ -154,7 +155,3 @@ def _factor(value: Number, was: Number) -> str:
     if was == 0 or value == 0:
         return f"from {number(was)} to {number(value)}"
     return f"{'up' if abs(value) > abs(was) else 'down'}, times {value / was:.3g}"
-
-
-def _count(trials: list[Trial]) -> str:
-    return "one experiment" if len(trials) == 1 else f"{len(trials)} experiments"

@@ -94,7 +94,9 @@ def around(constant: Constant, start: Number | None = None) -> Range:
     origin = constant.value if start is None else start
     if isinstance(constant.value, int):
         whole = max(1, round(origin))
-        return _powers(whole) if _by_powers(whole, constant) else _whole(whole)
+        if whole.bit_count() == 1 and (whole >= 16 or constant.form != "plain"):
+            return Range("power of two", max(1, whole // 4), whole * 4)
+        return _whole(whole)
     words = set(constant.name.split("_"))
     size, negative = float(abs(origin)), origin < 0
     if size == 0:
@@ -115,14 +117,6 @@ def around(constant: Constant, start: Number | None = None) -> Range:
     return Range("log", _two_digits(size / 4), _two_digits(size * 4), 1, negative)
 
 
-def _by_powers(whole: int, constant: Constant) -> bool:
-    return whole.bit_count() == 1 and (whole >= 16 or constant.form != "plain")
-
-
-def _powers(whole: int) -> Range:
-    return Range("power of two", max(1, whole // 4), whole * 4)
-
-
 def _whole(whole: int) -> Range:
     step = 1
     if whole >= 16:
@@ -136,27 +130,11 @@ def _two_digits(size: float) -> float:
     return float(f"{size:.2g}")
 
 
-def _logit(x: float) -> float:
-    return math.log(x / (1 - x))
-
-
-def _expit(x: float) -> float:
-    return 1 / (1 + math.exp(-x))
-
-
-def _from_one(x: float) -> float:
-    return -math.log(1 - x)
-
-
-def _to_one(x: float) -> float:
-    return 1 - math.exp(-x)
-
-
 _SCALES: dict[Scale, tuple[Callable[[float], float], Callable[[float], float]]] = {
     "log": (math.log, math.exp),
     "zero or log": (math.log, math.exp),
     "whole": (math.log, math.exp),
     "power of two": (math.log, math.exp),
-    "share": (_logit, _expit),
-    "near one": (_from_one, _to_one),
+    "share": (lambda x: math.log(x / (1 - x)), lambda y: 1 / (1 + math.exp(-y))),  # the odds
+    "near one": (lambda x: -math.log(1 - x), lambda y: 1 - math.exp(-y)),  # the distance to 1
 }

@@ -52,9 +52,6 @@ class Notes:
     parent: int
     """The experiment that was changed."""
 
-    def text(self) -> dict[str, object]:
-        return {"params": dict(self.params), "was": dict(self.was), "parent": self.parent}
-
     @classmethod
     def of(cls, experiment: Experiment) -> "Notes | None":
         """The notes of an experiment; None where there are none that make sense."""
@@ -79,7 +76,8 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
     for note in notes.values():
         known.setdefault(note.parent, {**note.params, **note.was})
     trials = []
-    means = {experiment.id: _mean(experiment, contract.protocol_id) for experiment in experiments}
+    measured = {experiment.id: experiment.measured(contract.protocol_id) for experiment in experiments}
+    means = {id: fmean(metrics) if metrics else None for id, metrics in measured.items()}
     for experiment in experiments:
         own = notes.get(experiment.id)
         if own is not None:
@@ -138,11 +136,6 @@ def _state(experiment: Experiment, metric: float | None) -> State:
     if metric is not None and experiment.verdict.has_number:
         return "measured"
     return "failed" if experiment.verdict.is_failure or experiment.verdict == Outcome.REJECTED else "void"
-
-
-def _mean(experiment: Experiment, protocol_id: str) -> float | None:
-    metrics = experiment.measured(protocol_id)
-    return fmean(metrics) if metrics else None
 
 
 def _numbers(value: object) -> dict[str, Number] | None:

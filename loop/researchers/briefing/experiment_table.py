@@ -61,7 +61,6 @@ LADDER = (
 """From most to least: first the hypotheses go, then the numbers of old discarded experiments, then titles get shorter.
 After the last step whole experiments go, the oldest discarded ones first; see `_SHED`."""
 
-_GROUPS = ("clearly worse", "worse", "no difference", "looked better", "no number")
 _SAID = {
     "clearly worse": "Worse by more than 4 times the noise of one run",
     "worse": "Worse by 1 to 4 times the noise",
@@ -269,9 +268,9 @@ def _discarded(rows: Sequence[Row], detail: Detail) -> Iterator[str]:
         groups[one.group].append(one)
     if groups:
         yield "## Discarded" + (", the older ones by size of effect" if whole else ", by size of effect")
-    for group in _GROUPS:
+    for group, said in _SAID.items():
         if group in groups:
-            yield f"{_SAID[group]}:"
+            yield f"{said}:"
         for one in groups.get(group, ()):
             yield one.line(detail, False, 0, 0)
     if whole:

@@ -21,8 +21,6 @@ from loop.sanitize import plain
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
 
-__all__ = ["Parts", "fenced", "for_command", "for_model", "notebook_share", "outcome", "repair", "tokens"]
-
 COMMAND_MOST = 32_000
 """Tokens of the text for a coding agent, which needs the rest of its context for its own work."""
 
@@ -68,7 +66,6 @@ _PROGRAM = "# The program: the person's instructions"
 
 Section = Callable[[int], str]
 """A section of the page in at most so many tokens; empty where it has nothing to say or no space to say it."""
-
 
 _MARKS = re.compile(r"^[ \t]*(?:(?:#+|[*>-])[ \t]+)*")
 """Markup of a heading, a list or a quotation at the start of a line; `#7` is an experiment."""

@@ -89,20 +89,20 @@ class _Answer:
         if getattr(chunk, "usage", None) is not None:
             self._usage = _usage(chunk.usage)
         for choice in chunk.choices or ():
-            delta = choice.delta
-            more = (delta.model_extra or {}) if delta is not None else {}
+            self._finish = choice.finish_reason or self._finish
+            if (delta := choice.delta) is None:
+                continue
+            more = delta.model_extra or {}
             for name in _REASONING:
                 if isinstance(piece := more.get(name), str) and piece:
                     self._field = name
                     self._add("thinking", piece)
                     break  # some servers send the same piece under both names
-            if delta is not None:
-                for kind, piece in self._splitter.feed(delta.content or ""):
-                    self._add(kind, piece)
-                self._refusal += delta.refusal or ""
-                for index, part in enumerate(delta.tool_calls or ()):
-                    self._take_call(part, index)
-            self._finish = choice.finish_reason or self._finish
+            for kind, piece in self._splitter.feed(delta.content or ""):
+                self._add(kind, piece)
+            self._refusal += delta.refusal or ""
+            for index, part in enumerate(delta.tool_calls or ()):
+                self._take_call(part, index)
 
     def _take_call(self, part: Any, place: int) -> None:
         # Not every server numbers its calls; one that does not sends each call whole, under an id of its own.

@@ -62,33 +62,20 @@ async def _model(endpoint: Endpoint, settings: Settings, tell: Callable[[Answer]
     model = settings.model or (listed[0] if len(listed) == 1 else "")
     if not model:
         names = ", ".join(listed[:8]) or "it lists none"
-        tell(
-            Answer(
-                "model",
-                False,
-                f"none is named, and the endpoint does not have exactly one: {names}",
-                "name it: --model",
-            )
-        )
+        said = f"none is named, and the endpoint does not have exactly one: {names}"
+        tell(Answer("model", False, said, "name it: --model"))
     return model
 
 
 async def _answers(endpoint: Endpoint, model: str, settings: Settings, tell: Callable[[Answer], None]) -> None:
     conversation = Conversation("You are a connection test.")
     conversation.say("Call the tool `report` with the number 7.")
-    pieces: list[str] = []
-
-    async def ask(tools: tuple[dict[str, object], ...]) -> tuple[bool, str]:
-        request = Request(model, conversation, tools, settings.effort, frozenset(endpoint.without))
-        async with asyncio.timeout(PATIENCE_S):
-            reply = await endpoint.ask(request, lambda kind, piece: pieces.append(piece))
-        thinks = "; its reasoning streams too" if reply.reasoning else ""
-        return bool(reply.calls), thinks
-
     tools: tuple[dict[str, object], ...] = (_TOOL,)
     for _ in range(6):  # one more than a request has optional parameters
+        request = Request(model, conversation, tools, settings.effort, frozenset(endpoint.without))
         try:
-            called, thinks = await ask(tools)
+            async with asyncio.timeout(PATIENCE_S):
+                reply = await endpoint.ask(request, lambda kind, piece: None)
             break
         except faults.UnsupportedParameter as error:
             tools = () if error.parameter == "tools" else tools
@@ -102,6 +89,7 @@ async def _answers(endpoint: Endpoint, model: str, settings: Settings, tell: Cal
     else:
         tell(Answer("model", False, f"{endpoint.where} supports none of our requests"))
         return
+    thinks = "; its reasoning streams too" if reply.reasoning else ""
     tell(Answer("model", True, f"{model} answers and streams{thinks}"))
-    said = "it calls tools" if called else "it calls no tools, so it is asked to write them as blocks of text"
-    tell(Answer("tools", called, said))
+    said = "it calls tools" if reply.calls else "it calls no tools, so it is asked to write them as blocks of text"
+    tell(Answer("tools", bool(reply.calls), said))

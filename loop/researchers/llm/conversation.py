@@ -116,14 +116,6 @@ class Conversation:
         else:
             self.messages.append(UserMessage(text))
 
-    def add(self, reply: Reply) -> None:
-        """Add an answer of the model."""
-        self.messages.append(reply)
-
-    def answer(self, call: ToolCall, text: str) -> None:
-        """Add the result of a call."""
-        self.messages.append(ToolResult(call, text))
-
     def has_calls(self) -> bool:
         """Whether the model has called tools through the endpoint's own interface."""
         return any(isinstance(message, Reply) and message.calls for message in self.messages)

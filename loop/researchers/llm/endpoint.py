@@ -7,6 +7,7 @@ else: it is removed from every message.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from difflib import get_close_matches
 from typing import TypeVar
 
@@ -172,10 +173,7 @@ class Endpoint:
             tokens=usage.read + usage.written,
             usd=prices.cost(usage, model, self._settings.base_url, self._settings.prices),
             model=model,
-            read=usage.read,
-            cached=usage.cached,
-            written=usage.written,
-            reasoning=usage.reasoning,
+            **asdict(usage),
         )
 
     def _explained(self, error: Exception, model: str) -> Exception:

@@ -25,10 +25,7 @@ def cost(usage: Usage, model: str, base_url: str | None, prices: Prices | None) 
 
     counted = genai_prices.Usage(input_tokens=usage.read, cache_read_tokens=usage.cached, output_tokens=usage.written)
     try:
-        if base_url is None:
-            found = genai_prices.calc_price(counted, model, provider_id="openai")
-        else:
-            found = genai_prices.calc_price(counted, model, provider_api_url=base_url)
+        found = genai_prices.calc_price(counted, model, provider_api_url=base_url or "https://api.openai.com/v1")
     except (LookupError, ValueError):
         return None
     return float(found.total_price)

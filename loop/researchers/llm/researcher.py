@@ -14,7 +14,7 @@ from loop.config.settings import Settings
 from loop.researchers.briefing.excerpt import fenced, tokens
 from loop.researchers.briefing.page import for_model, notebook_share, repair
 from loop.researchers.llm import faults, prompts, text_tools
-from loop.researchers.llm.conversation import Conversation, Reply, Request, ToolCall
+from loop.researchers.llm.conversation import Conversation, Reply, Request, ToolResult
 from loop.researchers.llm.endpoint import Endpoint
 from loop.researchers.llm.stream import TextStream
 from loop.researchers.llm.toolbox import GivenUp, Toolbox, Web
@@ -84,15 +84,12 @@ class LanguageModel:
         """The first answer has shown how much of the briefing the endpoint reads."""
 
     async def prepare(self, sink: Sink) -> None:
-        """See `Researcher`."""
         self._model = await self._endpoint.model(sink)
 
     async def close(self) -> None:
-        """See `Researcher`."""
         await self._endpoint.close()
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
-        """See `Researcher`."""
         if self._in_text is None:
             self._in_text = self._remembers_text(briefing.experiments)
         try:
@@ -245,12 +242,9 @@ class LanguageModel:
                 raise NothingLeft(reason)
             if talk.idle > IDLE:
                 raise ProposalFailed(f"{IDLE} answers in a row used no tool")
-            if self._size(talk) > GROWN * self._most:
+            if sum(tokens(message.text) for message in talk.conversation.messages) > GROWN * self._most:
                 talk.conversation.shrink(keep=4)
         raise ProposalFailed(f"no proposal in {TURNS} answers")
-
-    def _size(self, talk: _Talk) -> int:
-        return sum(tokens(message.text) for message in talk.conversation.messages)
 
     async def _act(self, talk: _Talk, reply: Reply) -> None:
         """Carry out the calls of an answer, and add their results to the conversation."""
@@ -261,22 +255,20 @@ class LanguageModel:
             in_text = bool(calls)
             if in_text and not conversation.has_calls():
                 self._in_text = True
-        conversation.add(reply)
+        conversation.messages.append(reply)
         results: list[str] = []
         for call in calls:
-            answer = await self._carried_out(toolbox, call)
+            if toolbox.proposal is None:
+                answer = await toolbox.use(call.name, call.arguments)
+            else:
+                answer = "not carried out: the proposal before it ended your turn"
             if in_text:
                 results.append(f"Result of {call.name}:\n{answer}")
             else:
-                conversation.answer(call, answer)
+                conversation.messages.append(ToolResult(call, answer))
         talk.idle = 0 if calls else talk.idle + 1
         for text in [*results, *self._remarks(talk, reply, bool(calls))]:
             conversation.say(text)
-
-    async def _carried_out(self, toolbox: Toolbox, call: ToolCall) -> str:
-        if toolbox.proposal is not None:
-            return "not carried out: the proposal before it ended your turn"
-        return await toolbox.use(call.name, call.arguments)
 
     def _remarks(self, talk: _Talk, reply: Reply, acted: bool) -> list[str]:
         """What to reply to an answer that was not as it should be."""

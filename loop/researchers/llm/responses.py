@@ -102,8 +102,6 @@ def _reply(response: Any, items: list[Any]) -> Reply:
                 thoughts += [part.text for part in (*item.summary, *(item.content or ()))]
             case "function_call":
                 calls.append(ToolCall(item.call_id, item.name, item.arguments))
-            case _:
-                pass
     reason = response.incomplete_details.reason if response.incomplete_details is not None else None
     filtered = bool(refusals) or reason == "content_filter"
     usage = response.usage

@@ -49,7 +49,7 @@ _DIFF_SHOWN = 40
 class Web(Protocol):
     """Reads the web; see `researchers/web`."""
 
-    async def papers(self, query: str, most: int = 5) -> str: ...
+    async def papers(self, query: str) -> str: ...
 
     async def page(self, url: str, page: int = 1) -> str: ...
 
@@ -177,10 +177,9 @@ class Toolbox:
         return self._changed(path, before, text if text.endswith("\n") or not text else text + "\n")
 
     def _editable(self, path: str) -> str:
-        if path not in self.briefing.contract.edit:
-            raise ToolError(
-                f"{shortened(path, _NAME_SHOWN)} may not be changed; only {', '.join(self.briefing.contract.edit)} may"
-            )
+        editable = self.briefing.contract.edit
+        if path not in editable:
+            raise ToolError(f"{shortened(path, _NAME_SHOWN)} may not be changed; only {', '.join(editable)} may")
         return self.draft.get(path, "")
 
     def _changed(self, path: str, before: str, after: str) -> str:
@@ -224,10 +223,7 @@ class Toolbox:
         part: Annotated[Part, "summary: result and why; diff: its change; log: the end of its output; file: its text."],
     ) -> str:
         """Look at one experiment."""
-        found = next((x for x in self.briefing.experiments if x.id == number), None)
-        if found is None:
-            last = self.briefing.experiments[-1].id
-            raise ToolError(f"there is no experiment {number}; they go from 0 to {last}")
+        found = self._experiment(number)
         archive = self.briefing.archive
         match part:
             case "summary":
@@ -244,10 +240,7 @@ class Toolbox:
 
     async def take_experiment(self, number: int) -> str:
         """Put the files of an earlier experiment into your draft, to go on from them instead of from the champion's."""
-        found = next((x for x in self.briefing.experiments if x.id == number), None)
-        champion = self.briefing.champion
-        if found is None:
-            raise ToolError(f"there is no experiment {number}; they go from 0 to {self.briefing.experiments[-1].id}")
+        found, champion = self._experiment(number), self.briefing.champion
         if found.parent != champion.id:
             raise ToolError(
                 f"experiment {number} was made on #{found.parent}, not on today's champion, #{champion.id}, so its "
@@ -259,6 +252,12 @@ class Toolbox:
             raise ToolError(f"experiment {number} changed no file that may be edited")
         self.draft.update(editable)
         return f"the draft is experiment {number} now ({', '.join(editable)}); change it further before you propose"
+
+    def _experiment(self, number: int) -> Experiment:
+        found = next((x for x in self.briefing.experiments if x.id == number), None)
+        if found is None:
+            raise ToolError(f"there is no experiment {number}; they go from 0 to {self.briefing.experiments[-1].id}")
+        return found
 
     async def note(self, text: Annotated[str, "One or two sentences."]) -> str:
         """Write into the notebook, which later briefings carry: what was learnt, so that nobody tries it again."""
@@ -385,6 +384,5 @@ def _short(text: str) -> str:
     """An answer in a line."""
     line, _, rest = text.strip().partition("\n")
     count = rest.count("\n") + 1 if rest else 0
-    line = " ".join(line.split())
-    line = line if len(line) <= 160 else line[:159] + "…"
+    line = one_line(line, 160)
     return f"{line}  (+{count} lines)" if count else line

@@ -12,7 +12,7 @@ import io
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container
 from os import environ
 from types import SimpleNamespace
 from typing import IO, Any
@@ -31,7 +31,8 @@ references."""
 REMEMBERED = 4
 """Texts kept for their later pages, so that the next page is not downloaded again, nor from another version."""
 
-MOST_PAPERS = 20
+PAPERS = 5
+"""Papers that one search shows."""
 
 AUTHORS = 3
 """Names before "and others"."""
@@ -64,12 +65,11 @@ class Web:
         self._client: Any = None
         self._searching = asyncio.Lock()  # the client counts its three seconds between calls for one caller
 
-    async def papers(self, query: str, most: int = 5) -> str:
+    async def papers(self, query: str) -> str:
         """What arXiv finds, best first: title, authors, year, addresses and abstract, one block each.
 
         Args:
             query: plain words, all of which must occur, or a query in arXiv's own language (`ti:muon AND cat:cs.LG`).
-            most: papers at most, 1 to 20.
 
         Raises:
             WebError: the search failed.
@@ -77,9 +77,7 @@ class Web:
         _check_installed()
         asked = arxiv_query(query)
         async with self._searching:
-            found = await asyncio.to_thread(
-                self._search, asked, max(1, min(most, MOST_PAPERS)), asyncio.get_running_loop()
-            )
+            found = await asyncio.to_thread(self._search, asked, asyncio.get_running_loop())
         if not found:
             return f"arXiv has no paper for {asked!r}: try fewer or other words."
         return "\n\n".join(clean(_block(paper)) for paper in found)
@@ -116,7 +114,7 @@ class Web:
             raise WebError(f"{short(got.url)} has no text: try another source")
         return short(got.url) + (f" (its first {MOST_TEXT // 1_000_000} MB)" if got.cut else ""), text
 
-    def _search(self, query: str, most: int, loop: asyncio.AbstractEventLoop) -> list[Any]:
+    def _search(self, query: str, loop: asyncio.AbstractEventLoop) -> list[Any]:
         """Papers as `arxiv.Result`; blocks, so call it in a thread. The library keeps arXiv's three seconds between
         calls and parses its feed; our own downloader gets the bytes, with a size limit, a deadline and one retry."""
         import arxiv
@@ -139,9 +137,9 @@ class Web:
         session = SimpleNamespace(send=send, close=lambda: None)
         self._client._session.mount("https://", session)
         self._client._session.mount("http://", session)
-        self._client.page_size = most
+        self._client.page_size = PAPERS
         try:
-            found = list(self._client.results(arxiv.Search(query, max_results=most)))
+            found = list(self._client.results(arxiv.Search(query, max_results=PAPERS)))
         except arxiv.ArxivError as error:
             raise WebError(f"arXiv cannot be searched: {error}") from None
         except (ValueError, TypeError, AttributeError) as error:
@@ -180,7 +178,7 @@ async def _run(command: list[str], given: IO[bytes], said: IO[bytes], patience: 
         stdin=given,
         stdout=said,
         stderr=asyncio.subprocess.DEVNULL,
-        env=_environment(environ),
+        env={name: environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in environ},  # and no keys
         start_new_session=True,
     )
     try:
@@ -192,11 +190,6 @@ async def _run(command: list[str], given: IO[bytes], said: IO[bytes], patience: 
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """What a parser needs to start, and no keys."""
-    return {name: ours[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in ours}
 
 
 def arxiv_query(words: str) -> str:

@@ -24,7 +24,6 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable, Container
 from dataclasses import dataclass
 from functools import cached_property
-from http import HTTPStatus
 from ssl import SSLContext
 from typing import Literal
 
@@ -70,12 +69,12 @@ class Downloaded:
     cut: bool
 
 
-@dataclass
-class _Busy(Exception):
+class _Busy(WebError):
     """A temporary refusal, and the seconds to wait."""
 
-    sentence: str
-    seconds: float
+    def __init__(self, sentence: str, seconds: float) -> None:
+        super().__init__(sentence)
+        self.seconds = seconds
 
 
 @dataclass
@@ -111,12 +110,9 @@ class Downloader:
                     return await self._follow(address)
                 except _Busy as busy:
                     if busy.seconds > LONGEST_WAIT_S:
-                        raise WebError(busy.sentence) from None
+                        raise
                     await asyncio.sleep(busy.seconds)
-                try:
-                    return await self._follow(address)
-                except _Busy as busy:
-                    raise WebError(busy.sentence) from None
+                return await self._follow(address)
         except TimeoutError:
             raise WebError(
                 f"{short(address)} did not answer completely within {self.patience:g} seconds: try another source"
@@ -159,13 +155,14 @@ class Downloader:
         proxy = _proxy(url)
         addresses = await self._resolve(url, must=proxy is None)
         host = url.host.rstrip(".")
+        named = url.copy_with(host=host).netloc.decode()
         targets = [url.copy_with(host=str(each)) for each in addresses] if proxy is None else [url]
         async with contextlib.AsyncExitStack() as stack:
             for target in targets:
                 try:
                     client = await stack.enter_async_context(self._client(proxy))
                     request = client.build_request(
-                        "GET", target, headers={"Host": _host_header(url)}, extensions={"sni_hostname": host}
+                        "GET", target, headers={"Host": named}, extensions={"sni_hostname": host}
                     )
                     response = await client.send(request, stream=True)
                 except (httpx2.ConnectError, httpx2.ConnectTimeout):
@@ -236,22 +233,18 @@ def _check_status(url: httpx2.URL, response: httpx2.Response) -> None:
     status = response.status_code
     if status in (301, 302, 303, 307, 308) and "Location" in response.headers:
         raise _Moved(response.headers["Location"])
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else ""  # not the server's own text
+    phrase = httpx2.codes.get_reason_phrase(status)  # not the server's own text
     said = f"{short(url)} answered {status} {phrase}".rstrip()
     if status in (429, 503):
-        wait = response.headers.get("Retry-After", "")
-        raise _Busy(f"{said}: the server is busy; try again later, or another source", _seconds(wait))
+        wait = response.headers.get("Retry-After", "")  # a date is rare there and is ignored
+        seconds = float(wait) if wait.isascii() and wait.isdigit() else COME_BACK_S
+        raise _Busy(f"{said}: the server is busy; try again later, or another source", seconds)
     if status in (401, 402, 403, 407, 451):
         raise WebError(f"{said}: it is not open to everyone; try another source")
     if status in (404, 410):
         raise WebError(f"{said}: there is no such page; check the address")
     if not 200 <= status < 300:
         raise WebError(f"{said}: try another source")
-
-
-def _seconds(retry_after: str) -> float:
-    """The seconds that Retry-After asks for; a date is rare there and is ignored."""
-    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else COME_BACK_S
 
 
 def _kind(url: httpx2.URL, content_type: str) -> tuple[Kind | None, str | None]:
@@ -294,12 +287,6 @@ def _proxy(url: httpx2.URL) -> str | None:
     if urllib.request.proxy_bypass(url.host):
         return None
     return proxies.get(url.scheme) or proxies.get("all")
-
-
-def _host_header(url: httpx2.URL) -> str:
-    host = url.raw_host.decode("ascii").rstrip(".")
-    host = f"[{host}]" if ":" in host else host
-    return host if url.port is None else f"{host}:{url.port}"
 
 
 def short(url: httpx2.URL | str) -> str:

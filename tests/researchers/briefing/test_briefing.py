@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loop.policy.judge import keep_threshold, repeat_threshold
-from loop.researchers.briefing.excerpt import one_line, within
+from loop.researchers.briefing.excerpt import fenced, one_line, tokens, within
 from loop.researchers.briefing.experiment_table import LADDER, table
-from loop.researchers.briefing.page import fenced, for_command, for_model, notebook_share, outcome, repair, tokens
+from loop.researchers.briefing.page import for_command, for_model, notebook_share, outcome, repair
 from loop.study.contract import Contract
 from loop.study.outcomes import Outcome
 from tests.researchers.history import NOISE, briefing, contract_of, history
