@@ -171,9 +171,6 @@ class Shell(App[None], inherit_bindings=False):
         self.top_bar.redraw()
         self.bottom_bar.redraw()
 
-    def redraw_top_bar(self) -> None:
-        self.top_bar.redraw()
-
     def note(self) -> list[Span]:
         return self.panel.note()
 

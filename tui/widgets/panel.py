@@ -128,7 +128,7 @@ class Panel(LineWidget, can_focus=True):
         """Draw the view, and the line of tabs where that is what carries its note."""
         self.redraw()
         if not self.boxed:
-            self.cockpit.redraw_top_bar()
+            self.cockpit.bars()
 
     def room(self) -> tuple[int, int]:
         """Size of the content."""

@@ -80,7 +80,8 @@ class NavigateActions(Shell, inherit_bindings=False):
         self.curve_view.redraw_with_note()
         self.say("logarithmic scale" if self.curve_view.logarithmic else "linear scale")
 
-    def action_search(self) -> None:
+    def action_search(self, text: str = "") -> None:
+        """Look for `text`; has a person type it where it is empty."""
         target = self._target()
         if not isinstance(target, (StreamPanel, TreePanel, Sheet)):
             self.say("nothing to search in this view; mind, tree and log can be searched")
@@ -90,8 +91,10 @@ class NavigateActions(Shell, inherit_bindings=False):
             if not target.search(text):
                 self.say(f"nothing has “{cut(text, 30)}”", "warn")
 
-        live = find if isinstance(target, TreePanel) else None
-        self.ask("find", "a text, then enter", find, live=live)
+        if text:
+            find(text)
+        else:
+            self.ask("find", "a text, then enter", find, live=find if isinstance(target, TreePanel) else None)
 
     def action_again(self, direction: int) -> None:
         target = self._target()
