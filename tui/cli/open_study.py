@@ -1,6 +1,5 @@
 """What the commands share: how they refuse, their common options, and how they open the study."""
 
-import getpass
 import json
 import math
 from pathlib import Path
@@ -87,16 +86,7 @@ def find_experiment(study: "Study", number: int) -> "Experiment":
     return found
 
 
-def who() -> str:
-    """The person's name, for the record."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "you"
-
-
 def print_json(value: Any) -> None:
-    """Print `value` as JSON."""
     typer.echo(json_of(value, indent=2))
 
 

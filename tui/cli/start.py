@@ -167,7 +167,7 @@ def init(
 
 
 def _flags(context: typer.Context) -> "Overrides":
-    """Those options of a command that stay in force."""
+    """Those options of a command that are fields of `Overrides`, checked."""
     from pydantic import ValidationError
 
     from loop.config.overrides import Overrides

@@ -3,7 +3,6 @@
 The actions of the keys are in `actions/`, by what they are for; `app.py` joins them and runs the timers.
 """
 
-import getpass
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -282,11 +281,3 @@ class Shell(App[None], inherit_bindings=False):
         if self.read_only:
             self.say(READ_ONLY, "warn")
         return not self.read_only
-
-
-def who() -> str:
-    """The person at this terminal, as the record names them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "somebody"

@@ -139,7 +139,6 @@ class TreePanel(Panel):
         return self._rows[start : start + count]
 
     def changed(self) -> None:
-        """Experiments changed."""
         self._stale = True
 
     def content(self, width: int, height: int) -> list[Line]:

@@ -167,7 +167,6 @@ class NavigateActions(Shell, inherit_bindings=False):
         self.become(names[(names.index(self.palette.name) + 1) % len(names)])
 
     def become(self, theme: str) -> None:
-        """Change the theme."""
         self.palette = PALETTES[theme]
         self.ansi_color = self.palette.native
         self.refresh_css()

@@ -12,7 +12,8 @@ from loop.policy.permissions import Refused
 from loop.policy.request_table import Row
 from loop.study import events as e
 from loop.study.experiment import Experiment
-from tui.cockpit.shell import Shell, who
+from loop.workspace import who
+from tui.cockpit.shell import Shell
 from tui.render.text import one_line
 from tui.screens.confirm import Choice
 
