@@ -4,7 +4,7 @@ The actions of the keys are in `actions/`, by what they are for; `app.py` joins 
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from tui.widgets.machine import MachinePanel
 from tui.widgets.mind import MindPanel
 from tui.widgets.panel import Panel
 from tui.widgets.progress import ProgressPanel
-from tui.widgets.prompt import Completion, Prompt
+from tui.widgets.prompt import Prompt
 from tui.widgets.tree import TreePanel
 
 READ_ONLY = "this cockpit only watches (--read-only); `looptop attach` without it can steer"
@@ -220,19 +220,8 @@ class Shell(App[None], inherit_bindings=False):
 
     # --- asking ------------------------------------------------------------------------------------------------
 
-    def ask(
-        self,
-        label: str,
-        hint: str,
-        then: Callable[[str], None],
-        *,
-        history: Sequence[str] = (),
-        live: Callable[[str], None] | None = None,
-        complete: Completion | None = None,
-        lines: bool = False,
-    ) -> None:
-        """Open the line to type into; see `Prompt`."""
-        prompt = Prompt(label, hint, then, history, live=live, complete=complete, lines=lines)
+    def ask(self, prompt: Prompt) -> None:
+        """Open the line to type into."""
         self.screen.mount(prompt)
         prompt.focus()
         self.rearrange()

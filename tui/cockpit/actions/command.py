@@ -10,7 +10,7 @@ from tui.cockpit.actions.request import RequestActions
 from tui.model.commands import Command, CommandError, completions, hint, parse
 from tui.render.palette import PALETTES
 from tui.screens.sheet import SheetScreen
-from tui.widgets.prompt import Completion
+from tui.widgets.prompt import Completion, Prompt
 
 
 class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bindings=False):
@@ -22,7 +22,9 @@ class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bin
     def action_command(self) -> None:
         study = self.known.study
         complete = Completion(lambda text: completions(text, study), lambda text: hint(text, study))
-        self.ask("", "a command; tab completes, esc leaves", self.obey, history=self._typed[-50:], complete=complete)
+        self.ask(
+            Prompt("", "a command; tab completes, esc leaves", self.obey, history=self._typed[-50:], complete=complete)
+        )
 
     def obey(self, line: str) -> None:
         """Carry out one line, or say what is wrong with it."""

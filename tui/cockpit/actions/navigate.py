@@ -11,6 +11,7 @@ from tui.screens.help import Help
 from tui.screens.program import ProgramSheet
 from tui.screens.sheet import Sheet, SheetScreen
 from tui.widgets.panel import Panel
+from tui.widgets.prompt import Prompt
 from tui.widgets.stream import StreamPanel
 from tui.widgets.tree import TreePanel
 
@@ -94,7 +95,7 @@ class NavigateActions(Shell, inherit_bindings=False):
         if text:
             find(text)
         else:
-            self.ask("find", "a text, then enter", find, live=find if isinstance(target, TreePanel) else None)
+            self.ask(Prompt("find", "a text, then enter", find, live=find if isinstance(target, TreePanel) else None))
 
     def action_again(self, direction: int) -> None:
         target = self._target()
