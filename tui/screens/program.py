@@ -123,11 +123,9 @@ class ProgramSheet(Sheet):
                     lines.append(((lead, "faint"), (one_line(text)[a:b], role)))
             lines.append(())
         lines.append((("instructions", "title"),))
-        body = instruction_lines(study.program, min(width, 110))
-        return [
-            *lines,
-            *(body if study.program.strip() else [(("none: the file has no text below its contract", "faint"),)]),
-        ]
+        if not study.program.strip():
+            return [*lines, (("none: the file has no text below its contract", "faint"),)]
+        return lines + instruction_lines(study.program, min(width, 110))
 
     def hints(self) -> list[Span]:
         edit = f" edit {cut(str(self.cockpit.root / 'program.md'), 60)}: it takes effect at the next proposal"
