@@ -3,3 +3,6 @@
 
 class UserError(Exception):
     """The message is one sentence for a person: what happened, to what, what to do next. Shown as it is."""
+
+    code = 1
+    """Exit code of a command that ends with it."""

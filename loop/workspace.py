@@ -6,6 +6,7 @@ the kernel lets go of however the process ends.
 """
 
 import fcntl
+import getpass
 import os
 import shutil
 import time
@@ -121,3 +122,11 @@ def _take(descriptor: int, root: Path, patience: int) -> None:
         except BlockingIOError:
             time.sleep(0.05)
     raise AlreadySupervised(supervisor_alive(root) or 0)
+
+
+def who() -> str:
+    """The person at this terminal, as the record names them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"

@@ -6,6 +6,7 @@ from typing import Any
 from loop.policy import false_discovery, limits
 from loop.reporting.table import flagged
 from loop.study.experiment import Experiment, Run
+from loop.study.outcomes import Outcome
 from loop.study.state import Study
 
 
@@ -32,33 +33,29 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
             "goal": study.contract.goal,
             "verified": study.contract.verify is not None,
         },
-        "champion": {
-            "id": best.id if best is not None else None,
-            "metric": best.metric if best is not None else None,
-            "title": best.title if best is not None else None,
-            "commit": best.commit if best is not None else None,
-        },
-        "baseline": {
-            "metric": baseline.metric if baseline is not None else None,
-            "noise": baseline.noise if baseline is not None else None,
-        },
+        "champion": _fields(best, "id", "metric", "title", "commit"),
+        "baseline": _fields(baseline, "metric", "noise"),
         "experiments": study.verdicts(),
         "expected_false": false_discovery.of(study),
         "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
         "verifying": [f"{found.id}.{run.number}" for found, run in study.verifying()],
         "waiting": [experiment.id for experiment in study.experiments.values() if experiment.phase == "waiting"],
         "limits": {
-            left.name: {"used": left.used, "limit": left.limit, "left": left.left}
+            left.name: _fields(left, "used", "limit", "left")
             for left in limits.limits(study, now if pid is not None else None)
         },
         "troubles": {
-            name: {"since": one.since, "next_at": one.next_at, "tries": one.tries, "message": one.message}
-            for name, one in study.troubles.items()
+            name: _fields(one, "since", "next_at", "tries", "message") for name, one in study.troubles.items()
         },
         "pins": {str(number): text for number, text in study.pins.items()},
         "edited": [] if study.checkout is None else list(study.checkout.files),
         "spent": {"tokens": study.tokens, "usd": None if study.usd_unknown else study.usd},
     }
+
+
+def _fields(found: object, *names: str) -> dict[str, Any]:
+    """Some of its fields; without it each is None."""
+    return {name: getattr(found, name, None) for name in names}
 
 
 def _running(experiment: Experiment, run: Run, now: float) -> dict[str, Any]:
@@ -74,40 +71,20 @@ def _running(experiment: Experiment, run: Run, now: float) -> dict[str, Any]:
 def experiment(study: Study, found: Experiment) -> dict[str, Any]:
     """One experiment, as `looptop experiments --json` prints it."""
     return {
-        "id": found.id,
-        "parent": found.parent,
-        "title": found.title,
-        "hypothesis": found.hypothesis,
-        "expected": found.expected,
-        "researcher": found.researcher,
-        "phase": found.phase,
-        "verdict": found.verdict,
-        "reason": found.reason,
-        "metric": found.metric,
-        "effect": found.effect,
-        "noise": found.noise,
-        "confidence": found.confidence,
+        **_fields(found, "id", "parent", "title", "hypothesis", "expected", "researcher", "phase", "verdict", "reason"),
+        **_fields(found, "metric", "effect", "noise", "confidence"),
         "judged_by": found.judged_by or None,
         "flags": list(flagged(found)),
         "champion": found.id == study.champion,
         "runs": [
             {
                 "run": run.number,
-                "seed": run.seed,
-                "metric": run.metric,
-                "seconds": run.seconds,
-                "outcome": run.outcome,
-                "reason": run.reason,
-                "verified": run.verified,
-                "peak_memory": run.peak_memory,
-                "peak_gpu_memory": run.peak_gpu_memory,
-                "metrics": run.metrics,
+                **_fields(run, "seed", "metric", "seconds", "outcome", "reason", "verified"),
+                **_fields(run, "peak_memory", "peak_gpu_memory", "metrics"),
             }
             for run in found.runs.values()
         ],
-        "commit": found.commit,
-        "lines_added": found.lines_added,
-        "lines_removed": found.lines_removed,
+        **_fields(found, "commit", "lines_added", "lines_removed"),
     }
 
 
@@ -138,14 +115,14 @@ def sentences(study: Study) -> list[str]:
         return []
     if not study.judged():
         return []
-    kept = [number for number in dict.fromkeys(study.lineage) if number != 0]
+    kept = study.verdicts()[Outcome.KEPT]  # not the champions there were: one may have been discarded later
     if not kept:
         return [
             f"None of {study.judged()} experiments beat the noise of {baseline.noise or 0:.2g} "
             f"in {study.contract.metric}; the baseline has {baseline.metric:.6g}."
         ]
     lines = [
-        f"{len(kept)} of {study.judged()} experiments kept: {study.contract.metric} went from {baseline.metric:.6g} "
+        f"{kept} of {study.judged()} experiments kept: {study.contract.metric} went from {baseline.metric:.6g} "
         f"to {best.metric:.6g} ({change(study, best.metric)}){claimed(study)}; "
         f"the result is on the branch {study.branch}."
     ]

@@ -8,9 +8,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from loop.config import settings as personal
 from loop.config.overrides import Overrides
@@ -52,10 +51,6 @@ class Check:
         """Such as `✓ git         2.39.5`; the remedy follows what is not good."""
         sign = "✓" if self.good else ("✗" if self.needed else "–")
         return f"{sign} {self.what:<11} {self.said}" + (f"; {self.remedy}" if self.remedy and not self.good else "")
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return asdict(self)
 
 
 def examine(folder: Path) -> list[Check]:

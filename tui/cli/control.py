@@ -12,7 +12,8 @@ import typer
 
 from loop.policy import permissions, request_table
 from loop.policy.request_table import Row
-from tui.cli.open_study import Number, Refused, find_experiment, find_root, folded, open_journal, who
+from loop.workspace import supervisor_alive, who
+from tui.cli.open_study import Number, Refused, find_experiment, find_root, folded, open_journal
 
 if TYPE_CHECKING:
     from loop.study import events as e
@@ -105,7 +106,6 @@ def _stop(
     now: Annotated[bool, typer.Option("--now", help="End the current run; it is run again after a start.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until it has stopped.")] = True,
 ) -> None:
-    from loop.workspace import supervisor_alive
     from tui.cli.stop import stop_loop
 
     root = find_root(context.obj)
@@ -130,7 +130,6 @@ _OWN: dict[str, Callable[..., None]] = {
 def _request(context: typer.Context, body: "e.AnyRequest", number: int | None = None) -> None:
     """Put a request on record, wait a moment for what comes of it, and say so; or say why it cannot be made now."""
     from loop.study import events as e
-    from loop.workspace import supervisor_alive
 
     root, row = find_root(context.obj), request_table.of(body)
     with open_journal(root, to_ask=True) as journal:

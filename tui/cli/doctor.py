@@ -1,6 +1,7 @@
 """`looptop doctor`: check the machine and the workspace, mend, rebuild."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -44,7 +45,7 @@ def _examine(context: typer.Context, as_json: bool) -> None:
 
     checks = examine(context.obj.resolve())
     if as_json:
-        print_json([check.as_dict() for check in checks])
+        print_json([asdict(check) for check in checks])
     else:
         typer.echo("\n".join(check.line() for check in checks))
     raise typer.Exit(1 if any(check.needed and not check.good for check in checks) else 0)
@@ -59,15 +60,14 @@ def _mend(context: typer.Context, as_json: bool) -> None:
     except AlreadySupervised as busy:
         raise Refused(f"{busy}, and mends when it starts; `looptop stop`, then mend") from None
     if as_json:
-        print_json([_as_dict(one) for one in found])
+        names = ("kind", "said", "then", "experiments")
+        print_json([{**{name: getattr(one, name) for name in names}, "mended": bool(one.mends)} for one in found])
     else:
         typer.echo("\n".join(one.sentence for one in found) or "nothing disagrees")
     raise typer.Exit(1 if any(one.stops for one in found) else 0)
 
 
 def _rebuild(context: typer.Context, tag: str | None, as_json: bool) -> None:
-    from dataclasses import asdict
-
     from loop.recovery.rebuild import rebuild
     from loop.workspace import AlreadySupervised
 
@@ -79,13 +79,3 @@ def _rebuild(context: typer.Context, tag: str | None, as_json: bool) -> None:
         print_json(asdict(rebuilt))
     else:
         typer.echo("\n".join(rebuilt.lines()))
-
-
-def _as_dict(one: Any) -> dict[str, Any]:
-    return {
-        "kind": one.kind,
-        "said": one.said,
-        "then": one.then,
-        "experiments": one.experiments,
-        "mended": bool(one.mends),
-    }

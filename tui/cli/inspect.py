@@ -68,20 +68,17 @@ def _watch(root: Path, as_json: bool) -> None:
     A terminal that can move its cursor gets it written over; elsewhere, and with --json, each change of the study is
     printed once, so that a log of it stays short.
     """
-    from loop.study.state import FOLDED, fold
     from loop.workspace import supervisor_alive
 
     moves = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not as_json
     with open_journal(root) as journal:
-        study = fold(journal.read(kinds=FOLDED))
+        study = folded(journal)
         printed = ""
         try:
             if moves:
                 sys.stdout.write(_HOME + _REST)
             while True:
-                fold(journal.read(study.seq, kinds=FOLDED), study)
-                newest = journal.read(limit=1, newest=True)
-                study.at = max([study.at, *(event.at for event in newest)])
+                folded(journal, study)
                 pid = supervisor_alive(root)
                 text = _status(study, pid, as_json)
                 state = f"{study.seq} {pid}"  # clocks alone are no news

@@ -15,7 +15,6 @@ import typer
 
 from loop.errors import UserError
 from tui.cli import control, doctor, inspect, service, start
-from tui.cli.open_study import Refused
 
 app = typer.Typer(
     name="looptop",
@@ -49,15 +48,13 @@ def main() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     try:
         app()
-    except Refused as refused:
-        _fail(str(refused), refused.code)
     except BrokenPipeError:
         _leave_output()  # `looptop experiments | head`
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
     except UserError as error:
-        _fail(str(error), 1)
+        _fail(str(error), error.code)
     except Exception as error:
         if os.environ.get("LOOPTOP_TRACEBACK"):
             raise

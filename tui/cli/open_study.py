@@ -1,6 +1,5 @@
 """What the commands share: how they refuse, their common options, and how they open the study."""
 
-import getpass
 import json
 import math
 from pathlib import Path
@@ -8,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from loop.errors import UserError
+
 if TYPE_CHECKING:
     from loop.journal import Journal
     from loop.study.experiment import Experiment
     from loop.study.state import Study
 
 
-class Refused(Exception):
+class Refused(UserError):
     """A command refuses; the message is one sentence for the person.
 
     Args:
@@ -26,34 +27,8 @@ class Refused(Exception):
         self.code = code
 
 
-Workspace = Annotated[
-    Path, typer.Option("-C", "--workspace", help="A folder of the checkout to work on.", show_default="here")
-]
-Researcher = Annotated[
-    str | None,
-    typer.Option(
-        "--researcher",
-        help="Who proposes: automl (needs no key), llm (a language model), or the command line of a coding agent.",
-    ),
-]
-Model = Annotated[
-    str | None, typer.Option("--model", help="Name of the language model at its endpoint. See docs/models.md.")
-]
-BaseUrl = Annotated[
-    str | None,
-    typer.Option("--base-url", help="An OpenAI-compatible endpoint: http://localhost:8000/v1. Key: OPENAI_API_KEY."),
-]
-Sandbox = Annotated[str | None, typer.Option("--sandbox", help="Sandbox of the runs: auto, bubblewrap, landlock, off.")]
-Budget = Annotated[
-    str | None, typer.Option("--budget", help="Training time of one run, instead of the program's: 20s, 5m.")
-]
-Experiments = Annotated[int | None, typer.Option("--experiments", min=1, help="Stop after this many verdicts.")]
-Hours = Annotated[float | None, typer.Option("--hours", help="Stop after this many hours of work.")]
-Tag = Annotated[str | None, typer.Option("--tag", help="Name of a new study; its branch is looptop/TAG.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the experiment.")]
-Theme = Annotated[str | None, typer.Option("--theme", help="Colours: auto, dark, light, contrast, ansi, mono (none).")]
-Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with plain ASCII characters.")]
 
 
 def find_root(start: Path) -> Path:
@@ -87,11 +62,11 @@ def open_journal(root: Path, *, to_ask: bool = False) -> "Journal":
     return journal
 
 
-def folded(journal: "Journal") -> "Study":
-    """The study of a journal, as of its newest event."""
+def folded(journal: "Journal", earlier: "Study | None" = None) -> "Study":
+    """The study of a journal, as of its newest event; `earlier` is brought up to date."""
     from loop.study.state import FOLDED, fold
 
-    study = fold(journal.read(kinds=FOLDED))
+    study = fold(journal.read(earlier.seq if earlier else 0, kinds=FOLDED), earlier)
     newest = journal.read(limit=1, newest=True)
     study.at = max([study.at, *(event.at for event in newest)])
     return study
@@ -111,16 +86,7 @@ def find_experiment(study: "Study", number: int) -> "Experiment":
     return found
 
 
-def who() -> str:
-    """The person's name, for the record."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "you"
-
-
 def print_json(value: Any) -> None:
-    """Print `value` as JSON."""
     typer.echo(json_of(value, indent=2))
 
 

@@ -5,25 +5,37 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tui.cli.open_study import (
-    Ascii,
-    BaseUrl,
-    Budget,
-    Experiments,
-    Hours,
-    Model,
-    Refused,
-    Researcher,
-    Sandbox,
-    Tag,
-    Theme,
-    Workspace,
-    find_root,
-    open_journal,
-)
+from tui.cli.open_study import Refused, find_root, open_journal
 
 if TYPE_CHECKING:
     from loop.config.overrides import Overrides
+
+Workspace = Annotated[
+    Path, typer.Option("-C", "--workspace", help="A folder of the checkout to work on.", show_default="here")
+]
+Researcher = Annotated[
+    str | None,
+    typer.Option(
+        "--researcher",
+        help="Who proposes: automl (needs no key), llm (a language model), or the command line of a coding agent.",
+    ),
+]
+Model = Annotated[
+    str | None, typer.Option("--model", help="Name of the language model at its endpoint. See docs/models.md.")
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", help="An OpenAI-compatible endpoint: http://localhost:8000/v1. Key: OPENAI_API_KEY."),
+]
+Sandbox = Annotated[str | None, typer.Option("--sandbox", help="Sandbox of the runs: auto, bubblewrap, landlock, off.")]
+Budget = Annotated[
+    str | None, typer.Option("--budget", help="Training time of one run, instead of the program's: 20s, 5m.")
+]
+Experiments = Annotated[int | None, typer.Option("--experiments", min=1, help="Stop after this many verdicts.")]
+Hours = Annotated[float | None, typer.Option("--hours", help="Stop after this many hours of work.")]
+Tag = Annotated[str | None, typer.Option("--tag", help="Name of a new study; its branch is looptop/TAG.")]
+Theme = Annotated[str | None, typer.Option("--theme", help="Colours: auto, dark, light, contrast, ansi, mono (none).")]
+Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with plain ASCII characters.")]
 
 
 def start(
@@ -63,18 +75,9 @@ def start(
     from loop.workspace import supervisor_alive
     from tui.cockpit import launch
 
-    flags = _flags(
-        researcher=researcher,
-        model=model,
-        base_url=base_url,
-        sandbox=sandbox,
-        budget=budget,
-        experiments=experiments,
-        hours=hours,
-        tag=tag,
-    )
+    flags = _flags(context)
     root = find_root(workspace)
-    _check_settings(theme)
+    launch.settings(theme)  # before a loop is started
     if (pid := supervisor_alive(root)) is not None:
         if flags.model_dump(exclude_none=True):
             typer.echo(f"looptop: a loop runs here already (process {pid}); its own options stay in force", err=True)
@@ -129,20 +132,7 @@ def run(
     from loop.supervisor.service import work
     from tui.cli.event_lines import print_events
 
-    end = work(
-        find_root(context.obj),
-        _flags(
-            researcher=researcher,
-            model=model,
-            base_url=base_url,
-            sandbox=sandbox,
-            budget=budget,
-            experiments=experiments,
-            hours=hours,
-            tag=tag,
-        ),
-        print_events,
-    )
+    end = work(find_root(context.obj), _flags(context), print_events)
     raise typer.Exit(1 if end.failed else 0)
 
 
@@ -176,26 +166,18 @@ def init(
     typer.echo("\n".join(lines))
 
 
-def _check_settings(theme: str | None) -> None:
-    """Refuse settings that the cockpit cannot use, before a loop is started."""
-    from tui.cockpit import launch
-
-    try:
-        launch.settings(theme)
-    except launch.Unusable as error:
-        raise Refused(str(error), 2) from None
-
-
-def _flags(**given: object) -> "Overrides":
+def _flags(context: typer.Context) -> "Overrides":
+    """Those options of a command that are fields of `Overrides`, checked."""
     from pydantic import ValidationError
 
     from loop.config.overrides import Overrides
     from loop.researchers.agents.command_line import UnknownResearcher
     from loop.researchers.registry import check
 
+    given = {name: context.params[name] for name in Overrides.model_fields}
     try:
         if given["researcher"] is not None:
-            check(str(given["researcher"]))
+            check(given["researcher"])
         if given["researcher"] is None and (given["model"] or given["base_url"]):
             given["researcher"] = "llm"
         return Overrides.model_validate(given)

@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loop.errors import UserError
+
 if TYPE_CHECKING:
     from loop.config.settings import Settings
 
@@ -44,25 +46,22 @@ def settings(theme: str | None = None, ascii: bool = False) -> "Settings":
     return found.model_copy(update={"theme": theme or found.theme, "ascii": ascii or found.ascii})
 
 
-class Unusable(Exception):
-    """What the person has set cannot be used; the message is a sentence."""
+class Unusable(UserError):
+    """The terminal, or what the person has set, cannot be used."""
+
+    code = 2
 
 
 def run(workspace: Path, *, read_only: bool = False, ascii: bool = False, theme: str | None = None) -> int:
     """Show the cockpit until the person detaches; returns the exit code.
 
     Raises:
+        Unusable: the terminal, the settings or the keymap.
         loop.journal.JournalError: there is no study here, or its journal cannot be read.
     """
-    try:
-        wanted = settings(theme, ascii)
-    except Unusable as error:
-        print(f"looptop: {error}", file=sys.stderr)
-        return 2
-    why = refusal()
-    if why is not None:
-        print(f"looptop: {why}", file=sys.stderr)
-        return 2
+    wanted = settings(theme, ascii)
+    if (why := refusal()) is not None:
+        raise Unusable(why)
     from tui.render import colour_support
 
     plain = wanted.ascii or colour_support.wants_ascii(os.environ)

@@ -65,6 +65,5 @@ class MainScreen(Screen[None], inherit_bindings=False):
         yield from self._widgets
 
     def arrange_again(self) -> None:
-        """Lay the widgets out again."""
         self._arrangement_cache.clear()
         self.refresh(layout=True)

@@ -7,6 +7,7 @@ plan office, is what people remember of a tool.
 
 import os
 
+from loop.reporting.summary import change
 from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
 from tui.render.text import cut, number, one_line
@@ -22,11 +23,11 @@ def title(state: ViewState, alive: Life, glyphs: Glyphs) -> str:
     if (waiting := state.waiting()) is not None:
         sign, word = glyphs.state["waiting"], f"{waiting.id} waits"
     parts = [sign, alive.word if alive.word == "stale" else word]
-    best, baseline = state.study.best, state.study.baseline
+    best = state.study.best
     if best is not None and best.metric is not None:
         parts.append(number(best.metric))
-        if baseline is not None and baseline.metric and best.id != 0:
-            parts.append(f"({(best.metric - baseline.metric) / abs(baseline.metric):+.1%})")
+        if best.id and (moved := change(state.study, best.metric)):
+            parts.append(f"({moved})")
     return " ".join([*parts, cut(one_line(state.study.tag) or "looptop", 24)])
 
 

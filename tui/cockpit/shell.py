@@ -3,9 +3,8 @@
 The actions of the keys are in `actions/`, by what they are for; `app.py` joins them and runs the timers.
 """
 
-import getpass
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ from tui.widgets.machine import MachinePanel
 from tui.widgets.mind import MindPanel
 from tui.widgets.panel import Panel
 from tui.widgets.progress import ProgressPanel
-from tui.widgets.prompt import Completion, Prompt
+from tui.widgets.prompt import Prompt
 from tui.widgets.tree import TreePanel
 
 READ_ONLY = "this cockpit only watches (--read-only); `looptop attach` without it can steer"
@@ -171,9 +170,6 @@ class Shell(App[None], inherit_bindings=False):
         self.top_bar.redraw()
         self.bottom_bar.redraw()
 
-    def redraw_top_bar(self) -> None:
-        self.top_bar.redraw()
-
     def note(self) -> list[Span]:
         return self.panel.note()
 
@@ -224,19 +220,8 @@ class Shell(App[None], inherit_bindings=False):
 
     # --- asking ------------------------------------------------------------------------------------------------
 
-    def ask(
-        self,
-        label: str,
-        hint: str,
-        then: Callable[[str], None],
-        *,
-        history: Sequence[str] = (),
-        live: Callable[[str], None] | None = None,
-        complete: Completion | None = None,
-        lines: bool = False,
-    ) -> None:
-        """Open the line to type into; see `Prompt`."""
-        prompt = Prompt(label, hint, then, history, live=live, complete=complete, lines=lines)
+    def ask(self, prompt: Prompt) -> None:
+        """Open the line to type into."""
         self.screen.mount(prompt)
         prompt.focus()
         self.rearrange()
@@ -285,11 +270,3 @@ class Shell(App[None], inherit_bindings=False):
         if self.read_only:
             self.say(READ_ONLY, "warn")
         return not self.read_only
-
-
-def who() -> str:
-    """The person at this terminal, as the record names them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "somebody"

@@ -84,7 +84,8 @@ class Feed:
                 until=self.state.study.seq, kinds={"step_sampled"}, experiment=experiment, run=run
             ):
                 self.state.take_sample(event)
-        self.state.forget_samples(wanted)
+        for key in self.state.samples.keys() - wanted:
+            del self.state.samples[key]
 
     def older(self) -> int:
         """Page in older text of the mind; returns how many rows came, 0 at the beginning of the journal."""

@@ -102,11 +102,6 @@ class ViewState:
         if len(kept) > SAMPLES:
             del kept[: SAMPLES // 2 : 2]
 
-    def forget_samples(self, wanted: set[tuple[int, int]]) -> None:
-        """Keep only the samples of these runs."""
-        for key in self.samples.keys() - wanted:
-            del self.samples[key]
-
     # --- what the screens ask ----------------------------------------------------------------------------------
 
     @property

@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal
 
 from loop.study.curves import Point
@@ -237,13 +238,8 @@ def _draw(canvas: Canvas, series: Series, x: Axis, y: Axis) -> None:
 def _extremes(dots: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """First, highest, lowest and last dot of each column: all that a line through many points can show."""
     kept: list[tuple[int, int]] = []
-    column: list[int] = []
-    at = None
-    for x, y in [*dots, (None, 0)]:
-        if x != at:
-            if at is not None:
-                picked = [column[0], min(column), max(column), column[-1]]
-                kept += [(at, y) for i, y in enumerate(picked) if i == 0 or y != picked[i - 1]]
-            at, column = x, []
-        column.append(y)
+    for x, group in itertools.groupby(dots, key=itemgetter(0)):
+        column = [y for _, y in group]
+        picked = [column[0], min(column), max(column), column[-1]]
+        kept += [(x, y) for i, y in enumerate(picked) if i == 0 or y != picked[i - 1]]
     return kept

@@ -11,6 +11,7 @@ from typing import Literal
 ColourSystem = Literal["truecolor", "256", "standard"]
 
 _TRUE = ("kitty", "ghostty", "alacritty", "wezterm", "foot", "contour", "rio", "iterm", "konsole", "direct", "vte")
+_TRUE_PROGRAMS = ("iTerm.app", "WezTerm", "vscode", "ghostty")
 _SIXTEEN = ("linux", "cons25", "ansi", "vt100", "vt220", "xterm-color", "screen.linux", "rxvt-basic")
 
 
@@ -24,12 +25,7 @@ def colour_system(environ: Mapping[str, str]) -> ColourSystem:
         return "truecolor"
     if term in _SIXTEEN:
         return "standard"
-    if any(name in term for name in _TRUE) or environ.get("TERM_PROGRAM") in (
-        "iTerm.app",
-        "WezTerm",
-        "vscode",
-        "ghostty",
-    ):
+    if any(name in term for name in _TRUE) or environ.get("TERM_PROGRAM") in _TRUE_PROGRAMS:
         return "truecolor"
     if environ.get("TMUX") or term.startswith("tmux"):
         return "truecolor"  # tmux takes 24 bits from us and lowers them itself to what the outer terminal shows

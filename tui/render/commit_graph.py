@@ -58,7 +58,9 @@ def walk(
         own = lanes.index(node.id) if node.id in lanes else None
         down = lanes.index(parent) if parent is not None and parent in lanes else None
         if own is None and down is None:
-            own = _free(lanes)
+            if None not in lanes:
+                lanes.append(None)
+            own = lanes.index(None)
             lanes[own] = parent
             yield _row(node, glyphs, lanes, own, None, (), most)
         elif own is None:
@@ -70,21 +72,8 @@ def walk(
             joins = down if down is not None and down < own else None
             lanes[own] = None if joins is not None else parent
             yield _row(node, glyphs, lanes, own, joins, ends, most)
-        lanes = _trim(lanes)
-
-
-def _free(lanes: list[int | None]) -> int:
-    """The first free lane; a new one where all are taken."""
-    if None in lanes:
-        return lanes.index(None)
-    lanes.append(None)
-    return len(lanes) - 1
-
-
-def _trim(lanes: list[int | None]) -> list[int | None]:
-    while lanes and lanes[-1] is None:
-        lanes = lanes[:-1]
-    return lanes
+        while lanes and lanes[-1] is None:
+            lanes.pop()
 
 
 def _row(

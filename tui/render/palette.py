@@ -22,7 +22,6 @@ _DARK = {
     "title": "bold #9fc3f5",
     "border": "#333c49",
     "focus": "#6c9fe0",
-    "key": "bold #9fc3f5",
     "kept": "#84d694",
     "champion": "bold #84d694",
     "discarded": "#93858d",
@@ -30,29 +29,15 @@ _DARK = {
     "killed": "#e6b566",
     "rejected": "#d29ae8",
     "running": "bold #7fb4ff",
-    "queued": "#8a94a3",
     "waiting": "bold #e6b566",
-    "proposed": "#8a94a3",
-    "good": "#84d694",
-    "warn": "#e6b566",
     "bad": "bold #f0857a",
     "you": "bold #d9b3f2",
     "tool": "#6fb9c4",
-    "added": "#84d694",
-    "removed": "#f0857a",
-    "hunk": "#6fb9c4",
-    "curve": "#7fb4ff",
-    "reference": "#84d694",
     "band": "#4d5f52",
-    "axis": "#596372",
-    "bar": "#6fb9c4",
-    "hot": "#e6b566",
-    "full": "#f0857a",
     "track": "#2a323d",
     "cursor": "on #26344a",
     "pale": "on #1b222c",
     "match": "#101318 on #e6b566",
-    "verifying": "bold #7fb4ff",
     "code": "#d7b98a",
     "keyword": "#c59bea",
     "string": "#a5c88f",
@@ -61,7 +46,6 @@ _DARK = {
     "name": "#9fc3f5",
     "plus": "on #14261c",
     "minus": "on #2c181b",
-    "automl": "#d29ae8",
 }
 _LIGHT = {
     "text": "#2c3440",
@@ -72,7 +56,6 @@ _LIGHT = {
     "title": "bold #1d4f9c",
     "border": "#c3cad3",
     "focus": "#1d5fbf",
-    "key": "bold #1d4f9c",
     "kept": "#1a7a35",
     "champion": "bold #1a7a35",
     "discarded": "#7d6a73",
@@ -80,29 +63,15 @@ _LIGHT = {
     "killed": "#8f5b00",
     "rejected": "#7b2fa0",
     "running": "bold #1d5fbf",
-    "queued": "#5c6673",
     "waiting": "bold #8f5b00",
-    "proposed": "#5c6673",
-    "good": "#1a7a35",
-    "warn": "#8f5b00",
     "bad": "bold #b3261e",
     "you": "bold #7b2fa0",
     "tool": "#0f6b78",
-    "added": "#1a7a35",
-    "removed": "#b3261e",
-    "hunk": "#0f6b78",
-    "curve": "#1d5fbf",
-    "reference": "#1a7a35",
     "band": "#b7cfbd",
-    "axis": "#8b94a0",
-    "bar": "#0f6b78",
-    "hot": "#8f5b00",
-    "full": "#b3261e",
     "track": "#dde2e8",
     "cursor": "on #cfe0f7",
     "pale": "on #e9edf2",
     "match": "#10151c on #f2cf7c",
-    "verifying": "bold #1d5fbf",
     "code": "#7a4e00",
     "keyword": "#7b2fa0",
     "string": "#2f6b1f",
@@ -111,7 +80,6 @@ _LIGHT = {
     "name": "#1d4f9c",
     "plus": "on #e0f3e4",
     "minus": "on #fbe6e4",
-    "automl": "#7b2fa0",
 }
 # Colours 0-15 only, and never "white" or "black" for text: the terminal's own foreground reads on its own background.
 _ANSI = {
@@ -123,7 +91,6 @@ _ANSI = {
     "title": "bold blue",
     "border": "bright_black",
     "focus": "blue",
-    "key": "bold blue",
     "kept": "green",
     "champion": "bold green",
     "discarded": "bright_black",
@@ -131,29 +98,15 @@ _ANSI = {
     "killed": "yellow",
     "rejected": "magenta",
     "running": "bold blue",
-    "queued": "",
     "waiting": "bold yellow",
-    "proposed": "",
-    "good": "green",
-    "warn": "yellow",
     "bad": "bold red",
     "you": "bold magenta",
     "tool": "cyan",
-    "added": "green",
-    "removed": "red",
-    "hunk": "cyan",
-    "curve": "blue",
-    "reference": "green",
     "band": "bright_black",
-    "axis": "bright_black",
-    "bar": "cyan",
-    "hot": "yellow",
-    "full": "red",
     "track": "bright_black",
     "cursor": "reverse",
     "pale": "underline",
     "match": "reverse bold",
-    "verifying": "bold blue",
     "code": "yellow",
     "keyword": "",
     "string": "",
@@ -162,7 +115,6 @@ _ANSI = {
     "name": "",
     "plus": "green",
     "minus": "red",
-    "automl": "magenta",
 }
 # For weak eyes, poor screens and sunlight: text is nowhere dimmer than 7:1 on black.
 _CONTRAST = dict.fromkeys(_DARK, "#ffffff") | {
@@ -174,6 +126,7 @@ _CONTRAST = dict.fromkeys(_DARK, "#ffffff") | {
     "border": "#9a9a9a",
     "focus": "bold #ffff00",
     "key": "bold #ffff00",
+    "queued": "#ffffff",
     "kept": "#5cff5c",
     "champion": "bold #5cff5c",
     "discarded": "#c8c8c8",
@@ -181,39 +134,37 @@ _CONTRAST = dict.fromkeys(_DARK, "#ffffff") | {
     "killed": "#ffd75f",
     "rejected": "#ff9dff",
     "running": "bold #66d9ff",
-    "verifying": "bold #66d9ff",
     "waiting": "bold #ffff00",
-    "good": "#5cff5c",
-    "warn": "#ffd75f",
     "bad": "bold #ff8f8f",
     "you": "bold #ff9dff",
     "tool": "#5fffff",
     "code": "#ffd75f",
-    "added": "#5cff5c",
-    "removed": "#ff8f8f",
-    "hunk": "#5fffff",
     "plus": "#5cff5c",
     "minus": "#ff8f8f",
-    "curve": "#66d9ff",
-    "reference": "#5cff5c",
-    "automl": "#ff9dff",
     "band": "#8a8a8a",
-    "axis": "#b4b4b4",
-    "bar": "#5fffff",
-    "hot": "#ffd75f",
-    "full": "#ff8f8f",
     "track": "#5a5a5a",
     "cursor": "bold on #004b8d",
     "pale": "on #333333",
     "match": "bold #000000 on #ffff00",
 }
-_BOLD = {"strong", "title", "key", "champion", "running", "verifying", "waiting", "bad", "you"}
+_BOLD = {"strong", "title", "champion", "running", "waiting", "bad", "you"}
 _MONO = dict.fromkeys(_DARK, "") | dict.fromkeys(_BOLD, "bold") | {"cursor": "reverse", "pale": "underline"}
-_MONO |= {"match": "reverse bold", "faint": "dim", "border": "dim", "axis": "dim", "band": "dim", "track": "dim"}
+_MONO |= {"match": "reverse bold", "faint": "dim", "border": "dim", "band": "dim", "track": "dim"}
+
+_LIKE = (
+    {verdict.value: verdict.role for verdict in VERDICTS}
+    | {"good": "kept", "added": "kept", "reference": "kept", "warn": "killed", "hot": "killed", "automl": "rejected"}
+    | {"removed": "crashed", "full": "crashed", "hunk": "tool", "bar": "tool", "curve": "accent", "key": "title"}
+    | {"queued": "dim", "proposed": "queued", "verifying": "running", "axis": "faint"}
+)
+"""Roles that look like another one, where a theme does not say otherwise; verdicts are roles too."""
 
 
-_SHARED: dict[str, str] = {verdict.value: verdict.role for verdict in VERDICTS}
-"""Verdicts are roles too, and some share the colour of another."""
+def _whole(theme: dict[str, str]) -> dict[str, str]:
+    """All roles of a theme."""
+    for role, like in _LIKE.items():
+        theme.setdefault(role, theme[like])
+    return theme
 
 
 @dataclass(frozen=True)
@@ -236,7 +187,7 @@ class Palette:
         parts = role.split("+")
         if self.native and parts[-1] == "cursor":
             parts = parts[-1:]  # reversed colours of each word would make a patchwork of backgrounds
-        return _style(" ".join(self.roles[_SHARED.get(part, part)] for part in parts))
+        return _style(" ".join(self.roles[part] for part in parts))
 
 
 @lru_cache(256)
@@ -247,9 +198,9 @@ def _style(definition: str) -> "Style":
 
 
 PALETTES = {
-    "dark": Palette("dark", "#101318", "#171c24", _DARK),
-    "light": Palette("light", "#f7f8fa", "#eceff3", _LIGHT),
-    "contrast": Palette("contrast", "#000000", "#1c1c1c", _CONTRAST),
-    "ansi": Palette("ansi", "", "", _ANSI),
-    "mono": Palette("mono", "", "", _MONO),
+    "dark": Palette("dark", "#101318", "#171c24", _whole(_DARK)),
+    "light": Palette("light", "#f7f8fa", "#eceff3", _whole(_LIGHT)),
+    "contrast": Palette("contrast", "#000000", "#1c1c1c", _whole(_CONTRAST)),
+    "ansi": Palette("ansi", "", "", _whole(_ANSI)),
+    "mono": Palette("mono", "", "", _whole(_MONO)),
 }

@@ -33,11 +33,8 @@ class Fold:
 
     def words(self, found: Mapping[int, Experiment]) -> str:
         """`14 folded: 11 discarded, 2 crashed, 1 timed out`."""
-        counts = Counter(found[number].verdict or "" for number in self.ids)
-        parts = (
-            f"{count} {verdict.replace('_', ' ')}"
-            for verdict, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-        )
+        counts = Counter(sorted(found[number].verdict or "" for number in self.ids))
+        parts = (f"{count} {verdict.replace('_', ' ')}" for verdict, count in counts.most_common())
         return f"{len(self.ids)} folded: {', '.join(parts)}"
 
 

@@ -31,13 +31,8 @@ class Question(LineWidget, can_focus=True):
         body += [((f"{show:>5} ", "key"), (cut(what, inner - 6), "text")) for _, show, what in self.choices]
         body += [()]
         head = f" {self.title} "
-        lines: list[Line] = [
-            (
-                (corners[0] + corners[4], "warn"),
-                (head, "warn"),
-                (corners[4] * (width - 3 - len(head)) + corners[1], "warn"),
-            )
-        ]
+        top = corners[0] + corners[4] + head + corners[4] * (width - 3 - len(head)) + corners[1]
+        lines: list[Line] = [((top, "warn"),)]
         for line in body[: height - 2]:
             used = sum(len(text) for text, _ in line)
             lines.append(((corners[5] + "  ", "warn"), *line, (" " * (width - 4 - used), "text"), (corners[5], "warn")))

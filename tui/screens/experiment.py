@@ -22,7 +22,6 @@ from tui.widgets.curve import RunOf, comparison
 _DIFF_LINES = 2000
 """Lines of a diff that are shown; a larger change is read in the pager."""
 
-
 _THOUGHTS, _THOUGHT_LINES = 3000, 600
 """Events of a transcript that are read for the screen, and lines of it; the pager shows all."""
 
@@ -76,13 +75,9 @@ def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]
         memory = size(run.peak_memory) if run.peak_memory else "-"
         outcome = (run.outcome or "under way").replace("_", " ")
         role = "text" if run.outcome == Outcome.FINISHED else "running" if run.outcome is None else "crashed"
-        checked = (
-            " verified"
-            if run.verified and run.check is None
-            else f" check failed: {one_line(run.check)}"
-            if run.check
-            else ""
-        )
+        checked = " verified" if run.verified else ""
+        if run.check is not None:
+            checked = f" check failed: {one_line(run.check)}"
         lines.append(
             (
                 (f"{experiment.id}.{run.number:<6}"[:8].ljust(8), "text"),

@@ -10,7 +10,6 @@ from tui.screens.sheet import Sheet
 
 
 def signs(glyphs: Glyphs) -> list[Line]:
-    """The signs and their words."""
     lines: list[Line] = [(("Signs", "title"),)]
     for state, word in WORDS.items():
         lines.append((("  " + glyphs.state[state], state), (f"  {word}", "text")))
@@ -22,8 +21,6 @@ def signs(glyphs: Glyphs) -> list[Line]:
 
 
 class Help(Sheet):
-    """The help."""
-
     view = "help"
 
     def heading(self) -> list[Span]:

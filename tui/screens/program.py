@@ -22,16 +22,8 @@ _NOTES = 12
 
 def contract_lines(contract: Contract, width: int) -> list[Line]:
     """The front matter in force, defaults included, one key to a line."""
-    limits = contract.limits
-    bounds = {
-        "experiments": limits.experiments,
-        "hours": limits.hours,
-        "usd": limits.usd,
-        "tokens": limits.tokens,
-        "failures": limits.failures,
-        "memory": None if limits.memory is None else decimal_size(limits.memory),
-        "disk": None if limits.disk is None else decimal_size(limits.disk),
-    }
+    bounds = contract.limits.model_dump(exclude_none=True, exclude={"processes", "file", "run_disk"})
+    bounds |= {name: decimal_size(bounds[name]) for name in ("memory", "disk") if name in bounds}
     keep = contract.keep
     facts = {
         "edit": ", ".join(contract.edit),
@@ -42,7 +34,7 @@ def contract_lines(contract: Contract, width: int) -> list[Line]:
         "keep": f"confidence {keep.confidence:g}, {keep.baseline_runs} runs of the baseline, at most {keep.max_runs} "
         f"of an experiment, simpler {'wins' if keep.simpler_wins else 'does not win'}",
         "limits": ", ".join(f"{name} {value if isinstance(value, str) else f'{value:,.10g}'}"
-                            for name, value in bounds.items() if value is not None) or "none",
+                            for name, value in bounds.items()) or "none",
         "review": contract.review,
     }  # fmt: skip
     lines: list[Line] = []
@@ -131,11 +123,9 @@ class ProgramSheet(Sheet):
                     lines.append(((lead, "faint"), (one_line(text)[a:b], role)))
             lines.append(())
         lines.append((("instructions", "title"),))
-        body = instruction_lines(study.program, min(width, 110))
-        return [
-            *lines,
-            *(body if study.program.strip() else [(("none: the file has no text below its contract", "faint"),)]),
-        ]
+        if not study.program.strip():
+            return [*lines, (("none: the file has no text below its contract", "faint"),)]
+        return lines + instruction_lines(study.program, min(width, 110))
 
     def hints(self) -> list[Span]:
         edit = f" edit {cut(str(self.cockpit.root / 'program.md'), 60)}: it takes effect at the next proposal"

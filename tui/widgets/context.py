@@ -45,8 +45,8 @@ class Context(Protocol):
         """A few words about the active view, for the line of tabs."""
         ...
 
-    def redraw_top_bar(self) -> None:
-        """Bring status, gauges and tabs up to date."""
+    def bars(self) -> None:
+        """Draw the lines at top and bottom."""
         ...
 
     def load_samples(self) -> None:

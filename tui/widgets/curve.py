@@ -32,22 +32,17 @@ def curve_lines(
     values = [y for _, y in (*run, *reference)]
     if logarithmic and values and min(values) > 0 and max(values) < float("inf"):
         y = Axis(min(values) * 0.97, max(values) * 1.03, lambda value: number(value, 3), log=True)
-        return _both(run, reference, budget, width, height, glyphs, y)
-    begin = 0.25 * budget
-    late = [y for x, y in reference if x >= begin]
-    late += [y for x, y in run if x >= min(begin, run[-1][0] / 2)]
-    limits = span(late or [y for _, y in (*run, *reference)], 0.08)
-    if limits is None:
-        return []
-    top = limits[1]
-    run, reference = [point for point in run if point[1] <= top], [point for point in reference if point[1] <= top]
-    digits = 3 if limits[1] - limits[0] > 0.02 else 5
-    return _both(run, reference, budget, width, height, glyphs, Axis(*limits, lambda value: number(value, digits)))
-
-
-def _both(
-    run: Sequence[Point], reference: Sequence[Point], budget: float, width: int, height: int, glyphs: Glyphs, y: Axis
-) -> list[Line]:
+    else:
+        begin = 0.25 * budget
+        late = [y for x, y in reference if x >= begin]
+        late += [y for x, y in run if x >= min(begin, run[-1][0] / 2)]
+        limits = span(late or values, 0.08)
+        if limits is None:
+            return []
+        low, top = limits
+        run, reference = [point for point in run if point[1] <= top], [point for point in reference if point[1] <= top]
+        digits = 3 if top - low > 0.02 else 5
+        y = Axis(low, top, lambda value: number(value, digits))
     x = Axis(0.0, max(budget, max((x for x, _ in run), default=0.0)), brief_axis)
     series = [Series(reference, "reference", "."), Series(run, "curve", "*")]
     return chart(series, width, height, x, y, glyphs)

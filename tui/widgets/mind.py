@@ -54,11 +54,7 @@ class MindPanel(StreamPanel):
             return ((text, role), (" " + glyphs.rule * max(0, room) + " ", "border"), (right, "faint"))
         if kind == "proposal":
             number, _, title = text.partition("  ")
-            spans: list[Span] = [
-                (glyphs.state["running"] + " ", "accent"),
-                (number, "accent"),
-                (f"  {title}", "strong"),
-            ]
+            spans: list[Span] = [(f"{glyphs.state['running']} {number}", "accent"), (f"  {title}", "strong")]
             return stretched(spans, right, width, "faint")
         lead = paragraph.lead
         if lead == "\0 ":

@@ -59,13 +59,9 @@ class LineWidget(Widget):
     def _safe(self, line: Line) -> Line:
         """The last guard before the terminal: no control character leaves here, whatever came this far."""
         glyphs = self.cockpit.glyphs
-        if glyphs.ascii:
-            return tuple(
-                (glyphs.plain(one_line(text) if not text.isprintable() else text), role) for text, role in line
-            )
-        if all(text.isprintable() for text, _ in line):
+        if not glyphs.ascii and all(text.isprintable() for text, _ in line):
             return line
-        return tuple((text if text.isprintable() else one_line(text), role) for text, role in line)
+        return tuple((glyphs.plain(text if text.isprintable() else one_line(text)), role) for text, role in line)
 
     def render_line(self, y: int) -> Strip:
         style = self.cockpit.palette.style
@@ -128,7 +124,7 @@ class Panel(LineWidget, can_focus=True):
         """Draw the view, and the line of tabs where that is what carries its note."""
         self.redraw()
         if not self.boxed:
-            self.cockpit.redraw_top_bar()
+            self.cockpit.bars()
 
     def room(self) -> tuple[int, int]:
         """Size of the content."""

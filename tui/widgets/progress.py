@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from loop.reporting.summary import claimed
 from loop.study.curves import Point
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
@@ -130,11 +131,8 @@ class ProgressPanel(Panel):
 
     def _legend(self, study: Study, width: int) -> Line:
         glyphs = self.cockpit.glyphs
-        metric = study.contract.metric + ("" if study.contract.verify is not None else " (self-reported)")
-        spans: list[Span] = [
-            (metric, "dim"),
-            ("  " + glyphs.state["kept"] + " kept  ", "kept"),
-        ]
+        metric = study.contract.metric + claimed(study)
+        spans: list[Span] = [(metric, "dim"), ("  " + glyphs.state["kept"] + " kept  ", "kept")]
         spans += [(glyphs.point + " discarded  ", "discarded"), (glyphs.state["crashed"] + " no number", "crashed")]
         if optimiser_steps(study):
             spans.append((f"  {'~' if glyphs.ascii else '━'} AutoML alone", "automl"))

@@ -85,7 +85,6 @@ class Prompt(Widget, can_focus=True):
     # --- typing ------------------------------------------------------------------------------------------------
 
     def insert(self, text: str) -> None:
-        """Insert text at the cursor."""
         text = clean(text)
         if not self.several:
             text = text.replace("\n", " ")

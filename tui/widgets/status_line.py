@@ -6,6 +6,7 @@ Pure: text from a `ViewState` and a time. In a narrow terminal the least importa
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loop.reporting.summary import change
 from loop.study.outcomes import NO_NUMBER
 from loop.study.readings import GaugeRead, GpuGauge
 from loop.study.state import Study
@@ -119,13 +120,12 @@ def _counts(study: Study, glyphs: Glyphs) -> list[Span]:
 
 
 def _best(study: Study) -> list[Span]:
-    best, baseline = study.best, study.baseline
+    best = study.best
     if best is None or best.metric is None:
         return []
     spans = [("best ", "dim"), (number(best.metric), "strong")]
-    if baseline is not None and baseline.metric and best.id != 0:
-        change = (best.metric - baseline.metric) / abs(baseline.metric)
-        spans.append((f" ({change:+.1%})", "kept"))
+    if best.id and (moved := change(study, best.metric)):
+        spans.append((f" ({moved})", "kept"))
     return spans
 
 

@@ -28,9 +28,7 @@ def tree_line(row: Row, experiment: Experiment, champion: int | None, lanes: int
         sign, word, role = glyphs.champion, "champion", "champion"
     elif experiment.id == 0:
         word = "baseline"
-    effect = sigmas(experiment.effect, experiment.noise) if experiment.effect is not None else ""
-    if experiment.id == 0 and experiment.noise:
-        effect = ""
+    effect = "" if experiment.id == 0 and experiment.noise else sigmas(experiment.effect, experiment.noise)
     spans: list[Span] = [
         *_graph(row, sign, role, lanes),
         (f"{experiment.id:>3} ", "text" if role != "discarded" else "dim"),
@@ -139,7 +137,6 @@ class TreePanel(Panel):
         return self._rows[start : start + count]
 
     def changed(self) -> None:
-        """Experiments changed."""
         self._stale = True
 
     def content(self, width: int, height: int) -> list[Line]:

@@ -9,10 +9,8 @@ from tui.cockpit.actions.navigate import NavigateActions
 from tui.cockpit.actions.request import RequestActions
 from tui.model.commands import Command, CommandError, completions, hint, parse
 from tui.render.palette import PALETTES
-from tui.screens.sheet import Sheet, SheetScreen
-from tui.widgets.prompt import Completion
-from tui.widgets.stream import StreamPanel
-from tui.widgets.tree import TreePanel
+from tui.screens.sheet import SheetScreen
+from tui.widgets.prompt import Completion, Prompt
 
 
 class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bindings=False):
@@ -24,7 +22,9 @@ class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bin
     def action_command(self) -> None:
         study = self.known.study
         complete = Completion(lambda text: completions(text, study), lambda text: hint(text, study))
-        self.ask("", "a command; tab completes, esc leaves", self.obey, history=self._typed[-50:], complete=complete)
+        self.ask(
+            Prompt("", "a command; tab completes, esc leaves", self.obey, history=self._typed[-50:], complete=complete)
+        )
 
     def obey(self, line: str) -> None:
         """Carry out one line, or say what is wrong with it."""
@@ -63,9 +63,9 @@ class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bin
     def _own_commands(self) -> dict[str, Callable[[Command], None]]:
         """Commands that are about this screen, by name."""
         return {
-            "show": lambda command: self._show(command.number or 0),
+            "show": lambda command: self._leave_sheet(lambda: self.open_experiment(command.number or 0)),
             "view": lambda command: self._leave_sheet(lambda: self.action_view(command.text)),
-            "find": self._find,
+            "find": lambda command: self.action_search(command.text),
             "program": lambda command: self.action_program(),
             "export": self._export,
             "theme": lambda command: self.become(command.text if command.text in PALETTES else "dark"),
@@ -74,21 +74,11 @@ class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bin
             "detach": lambda command: self.exit(),
         }
 
-    def _show(self, number: int) -> None:
-        self._leave_sheet(lambda: self.open_experiment(number))
-
     def _leave_sheet(self, then: Callable[[], None]) -> None:
         """Close what lies over the views, then go on."""
         if isinstance(self.screen, SheetScreen):
             self.pop_screen()
         then()
-
-    def _find(self, command: Command) -> None:
-        target = self.sheet or self.panel
-        if not isinstance(target, (StreamPanel, TreePanel, Sheet)):
-            self.say("nothing to search in this view; mind, tree and log can be searched")
-        elif not target.search(command.text):
-            self.say(f"nothing has “{command.text}”", "warn")
 
     def _export(self, command: Command) -> None:
         form, _, path = command.text.partition(" ")

@@ -11,6 +11,7 @@ from tui.screens.help import Help
 from tui.screens.program import ProgramSheet
 from tui.screens.sheet import Sheet, SheetScreen
 from tui.widgets.panel import Panel
+from tui.widgets.prompt import Prompt
 from tui.widgets.stream import StreamPanel
 from tui.widgets.tree import TreePanel
 
@@ -80,7 +81,8 @@ class NavigateActions(Shell, inherit_bindings=False):
         self.curve_view.redraw_with_note()
         self.say("logarithmic scale" if self.curve_view.logarithmic else "linear scale")
 
-    def action_search(self) -> None:
+    def action_search(self, text: str = "") -> None:
+        """Look for `text`; has a person type it where it is empty."""
         target = self._target()
         if not isinstance(target, (StreamPanel, TreePanel, Sheet)):
             self.say("nothing to search in this view; mind, tree and log can be searched")
@@ -90,8 +92,10 @@ class NavigateActions(Shell, inherit_bindings=False):
             if not target.search(text):
                 self.say(f"nothing has “{cut(text, 30)}”", "warn")
 
-        live = find if isinstance(target, TreePanel) else None
-        self.ask("find", "a text, then enter", find, live=live)
+        if text:
+            find(text)
+        else:
+            self.ask(Prompt("find", "a text, then enter", find, live=find if isinstance(target, TreePanel) else None))
 
     def action_again(self, direction: int) -> None:
         target = self._target()
@@ -164,7 +168,6 @@ class NavigateActions(Shell, inherit_bindings=False):
         self.become(names[(names.index(self.palette.name) + 1) % len(names)])
 
     def become(self, theme: str) -> None:
-        """Change the theme."""
         self.palette = PALETTES[theme]
         self.ansi_color = self.palette.native
         self.refresh_css()

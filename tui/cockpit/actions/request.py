@@ -12,9 +12,11 @@ from loop.policy.permissions import Refused
 from loop.policy.request_table import Row
 from loop.study import events as e
 from loop.study.experiment import Experiment
-from tui.cockpit.shell import Shell, who
+from loop.workspace import who
+from tui.cockpit.shell import Shell
 from tui.render.text import one_line
 from tui.screens.confirm import Choice
+from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
     from loop.pipeline.submission import Edit
@@ -73,7 +75,7 @@ class RequestActions(Shell, inherit_bindings=False):
 
     def _ask_why(self, row: Row, experiment: Experiment | None) -> None:
         hint, send = "why, in a few words; enter sends it, esc leaves things as they are", self._sender(row, experiment)
-        self.ask(_words(row, experiment), hint, lambda why: send(row.body(who(), why)))
+        self.ask(Prompt(_words(row, experiment), hint, lambda why: send(row.body(who(), why))))
 
     def _confirm(self, row: Row, experiment: Experiment | None, would: str, why: str) -> None:
         """Ask whether the request is to be made, saying what it would mean."""
@@ -111,7 +113,7 @@ class RequestActions(Shell, inherit_bindings=False):
         requests = self.known.study.requests.values()
         said = [request.body.text for request in requests if isinstance(request.body, e.Steered)]
         hint = "say it in your own words; enter sends, \\ enter a new line, ! first interrupts, esc leaves"
-        self.ask("steer", hint, self._pass_on, history=said[-50:], lines=True)
+        self.ask(Prompt("steer", hint, self._pass_on, history=said[-50:], lines=True))
 
     def _pass_on(self, text: str) -> None:
         """Pass on words; a `!` before them cuts the present thought short."""
@@ -141,7 +143,7 @@ class RequestActions(Shell, inherit_bindings=False):
             self._hand_over(found, title)
         else:
             hint = f"{found.words} on experiment {found.request.parent}; a title, then enter, or esc"
-            self.ask("submit", hint, lambda title: self._hand_over(found, title))
+            self.ask(Prompt("submit", hint, lambda title: self._hand_over(found, title)))
 
     def _hand_over(self, edit: "Edit", title: str) -> None:
         self.request(edit.called(title, who()), f"submitted {edit.words}: guarded, run and judged like any other")
