@@ -113,7 +113,8 @@ class Salvage:
         """
         if self._by_page is not None:
             return self._by_page
-        self._by_page = found = {}
+        found: dict[int, Row] = {}
+        self._by_page = found
         place = self._copy.with_name("pages.db")
         try:
             content, root = self._with_whole_header(place)
