@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from loop.machine.gauges import Reading
 from loop.runs.executor import Job, Report, RunListener
 from loop.runs.slot import Slot
 from loop.runs.spec import Lost, RunResult
 from loop.study.outcomes import Outcome
-from loop.study.readings import RunGauge
+from loop.study.readings import GaugeRead, RunGauge
 
 
 def ended(outcome: str = "finished", reason: str = "", lost: Lost | None = None, **metrics: float) -> RunResult:
@@ -70,7 +69,7 @@ class FakeExecutor:
     async def sweep(self) -> Sequence[str]:
         return ()
 
-    def observe(self, reading: Reading) -> Reading:
+    def observe(self, reading: GaugeRead) -> GaugeRead:
         return reading
 
     async def close(self) -> None:

@@ -5,8 +5,8 @@ import random
 import time
 from collections.abc import Callable, Collection
 
-from loop.machine.gauges import USERS_S, Reading
-from loop.study.readings import GpuGauge, GpuProcess, GpuUse
+from loop.machine.gauges import USERS_S
+from loop.study.readings import GaugeRead, GpuGauge, GpuProcess, GpuUse
 
 
 class FakeGauges:
@@ -19,11 +19,11 @@ class FakeGauges:
         self._count, self._seed, self._clock = gpus, seed, clock
         self._users_at = -math.inf
 
-    def read(self) -> Reading:
+    def read(self) -> GaugeRead:
         """A machine that trains: busy GPUs that breathe a little, each in its own rhythm."""
         now = math.floor(self._clock())
         chance = random.Random(f"{self._seed}.{now}")
-        return Reading(
+        return GaugeRead(
             cpu=round(22 + 6 * math.sin(now / 7) + chance.random() * 4, 1),
             ram_used=int(self.RAM * (0.32 + 0.02 * math.sin(now / 41))),
             ram_total=self.RAM,

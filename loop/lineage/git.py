@@ -159,7 +159,8 @@ class Plumbing:
     def identity(self) -> tuple[str, str]:
         """Name and email of the person, `looptop` for what they have not set; read once."""
         known: dict[str, str] = {}
-        listed = self._ask_bare("config", "--null", "--get-regexp", r"^(user|author)\.(name|email)$")
+        asked = ("config", "--null", "--get-regexp", r"^(user|author)\.(name|email)$")
+        listed = ask_git(asked, self.root, self._place())
         for entry in listed.out.decode("utf-8", "replace").split("\0"):
             key, _, value = entry.partition("\n")
             known[key.lower()] = value
@@ -288,9 +289,6 @@ class Plumbing:
         home = self.root / ".looptop" / "trees"
         home.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(prefix="scratch-", dir=home)
-
-    def _ask_bare(self, *args: str) -> Answer:
-        return ask_git(args, self.root, self._place())
 
     def _place(self) -> dict[str, str]:
         return {

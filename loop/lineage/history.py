@@ -104,14 +104,13 @@ class History:
         whole = existing(self._git, numbers)
         ids = {sha: number for sha, number in numbers.items() if sha in whole}
         if ids:
-            for sha, experiment in _read_commits(
-                self._git, "--no-walk=unsorted", "--stdin", stdin="\n".join(ids).encode()
-            ):
-                found[ids[sha]] = replace(experiment, id=ids[sha])
+            asked = "\n".join(ids).encode()
+            for experiment in _read_commits(self._git, "--no-walk=unsorted", "--stdin", stdin=asked):
+                found[ids[experiment.sha]] = replace(experiment, id=ids[experiment.sha])
         branch = f"refs/heads/looptop/{self._tag}"
         if self._git.ask("rev-parse", "--verify", "--quiet", branch).status == 0:
             # The filter is only a quick first sieve: "Study: a" is also in "Study: a-2".
-            for _, experiment in _read_commits(
+            for experiment in _read_commits(
                 self._git, "--first-parent", "--fixed-strings", f"--grep=Study: {self._tag}", branch, "--"
             ):
                 ours = experiment.trailers.get("Study") == self._tag and experiment.id >= 0
@@ -178,15 +177,7 @@ def notes_of(git: Plumbing, commits: Collection[str]) -> dict[str, Judged]:
     return {sha: note for sha, note in found if note is not None}
 
 
-def tags(git: Plumbing) -> list[str]:
-    """The studies that git knows of, by branch or by experiments, sorted."""
-    out = git.run("for-each-ref", "--format=%(refname)", "refs/heads/looptop/", "refs/looptop/")
-    parts = (name.split("/") for name in out.decode().splitlines())
-    # refs/heads/looptop/TAG and refs/looptop/TAG/ID
-    return sorted({part[3] if part[1] == "heads" else part[2] for part in parts if len(part) == 4})
-
-
-def _read_commits(git: Plumbing, *which: str, stdin: bytes | None = None) -> Iterator[tuple[str, RecoveredExperiment]]:
+def _read_commits(git: Plumbing, *which: str, stdin: bytes | None = None) -> Iterator[RecoveredExperiment]:
     """Commits with their messages and notes; the id is that of the message, -1 where it has none."""
     shown = (
         "-z",
@@ -201,19 +192,16 @@ def _read_commits(git: Plumbing, *which: str, stdin: bytes | None = None) -> Ite
         sha, parents, date, text, note = words[at : at + _FIELDS]
         message = read_message(text)
         id_, parent = (message.trailers.get(key, "") for key in ("Experiment", "Parent-experiment"))
-        yield (
-            sha,
-            RecoveredExperiment(
-                id=int(id_) if id_.isdecimal() else -1,
-                sha=sha,
-                parent_sha=parents.split(" ")[0] or None,
-                parent_experiment=int(parent) if parent.isdecimal() else None,
-                title=message.title,
-                hypothesis=message.hypothesis,
-                researcher=message.trailers.get("Researcher", ""),
-                at=float(date),
-                judged=read_note(note),
-                kept=False,
-                trailers=dict(message.trailers),
-            ),
+        yield RecoveredExperiment(
+            id=int(id_) if id_.isdecimal() else -1,
+            sha=sha,
+            parent_sha=parents.split(" ")[0] or None,
+            parent_experiment=int(parent) if parent.isdecimal() else None,
+            title=message.title,
+            hypothesis=message.hypothesis,
+            researcher=message.trailers.get("Researcher", ""),
+            at=float(date),
+            judged=read_note(note),
+            kept=False,
+            trailers=dict(message.trailers),
         )

@@ -192,4 +192,7 @@ def free_tag(root: Path, wanted: str) -> str:
 
 def tags(root: Path) -> list[str]:
     """The studies that git knows of in this repository, by branch or by experiments, sorted."""
-    return history.tags(Plumbing(root))
+    out = Plumbing(root).run("for-each-ref", "--format=%(refname)", "refs/heads/looptop/", "refs/looptop/")
+    parts = (name.split("/") for name in out.decode().splitlines())
+    # refs/heads/looptop/TAG and refs/looptop/TAG/ID
+    return sorted({part[3] if part[1] == "heads" else part[2] for part in parts if len(part) == 4})

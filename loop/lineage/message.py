@@ -45,7 +45,8 @@ class ExperimentMessage:
     Attributes:
         title: one line.
         hypothesis: any text.
-        trailers: `Key: value` lines besides `Study` and `Experiment`, such as `Researcher` and `Parent-experiment`.
+        trailers: `Key: value` lines such as `Researcher` and `Parent-experiment`; `compose` adds `Study` and
+            `Experiment`. Read back: all of them, and none from a commit that is not ours.
     """
 
     title: str
@@ -74,15 +75,6 @@ class Judged:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadMessage:
-    """A commit message taken apart; `trailers` is empty for a commit that is not ours."""
-
-    title: str
-    hypothesis: str
-    trailers: Mapping[str, str]
-
-
 def compose(tag: str, experiment_id: int, message: ExperimentMessage) -> str:
     """The commit message of an experiment, ended by a newline."""
     trailers = {"Study": tag, "Experiment": str(experiment_id), **message.trailers}
@@ -92,7 +84,7 @@ def compose(tag: str, experiment_id: int, message: ExperimentMessage) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def read_message(text: str) -> ReadMessage:
+def read_message(text: str) -> ExperimentMessage:
     """Takes a commit message apart; the opposite of `compose`, and harmless on any other text."""
     head, _, last = text.strip("\n").rpartition("\n\n")
     trailers = read_trailers(last)
@@ -103,7 +95,7 @@ def read_message(text: str) -> ReadMessage:
     lines = (
         line[1:] if _FRAGILE.match(line) and line.startswith(" ") else line for line in body.strip("\n").split("\n")
     )
-    return ReadMessage(title, "\n".join(lines), trailers)
+    return ExperimentMessage(title, "\n".join(lines), trailers)
 
 
 def compose_note(trailers: Mapping[str, str]) -> str:

@@ -8,15 +8,14 @@ seconds at most. It never raises: what a device does not support, or no longer a
 import math
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 import pynvml
 
-from loop.study.readings import GaugeRead, GpuGauge, GpuProcess, GpuUse, RunGauge
+from loop.study.readings import GaugeRead, GpuGauge, GpuProcess, GpuUse
 
 QUICK_S = 1.0  # between two looks at a GPU's utilisation and memory
 SLOW_S = 3.0  # between two looks at its temperature and power
@@ -34,49 +33,10 @@ def processors() -> int | None:
         return os.cpu_count()
 
 
-@dataclass(frozen=True)
-class Reading:
-    """The machine at one moment. Sizes in bytes."""
-
-    cpu: float
-    """Per cent of all processors since the reading before, 0 to 100."""
-    ram_used: int
-    """Main memory that cannot be had without swapping."""
-    ram_total: int
-    disk_free: int
-    """Free for this user, on the disk of the workspace."""
-    gpus: tuple[GpuGauge, ...] = ()
-    """By NVML index, which is the order of the bus."""
-    gpu_use: tuple[GpuUse, ...] | None = None
-    """Who is on each GPU; None in a reading that did not ask."""
-    foreign_pids: bool = False
-    """The driver's process ids are those of a host, and ours are of a container."""
-
-    def gpu_memory(self, devices: Iterable[int]) -> int | None:
-        """Bytes in use on the GPUs with these indices, by whomever; None where none of them tells."""
-        wanted = set(devices)
-        known = [gpu.memory_used for gpu in self.gpus if gpu.index in wanted and gpu.memory_used is not None]
-        return sum(known) if known else None
-
-    def event(self, runs: Sequence[RunGauge] = ()) -> GaugeRead:
-        """The reading as a fact for the journal, with what the current runs hold."""
-        return GaugeRead(
-            cpu=self.cpu,
-            cpus=processors(),
-            ram_used=self.ram_used,
-            ram_total=self.ram_total,
-            disk_free=self.disk_free,
-            gpus=self.gpus,
-            runs=tuple(runs),
-            gpu_use=self.gpu_use,
-            foreign_pids=self.foreign_pids,
-        )
-
-
 class Gauges(Protocol):
     """Something that can be read."""
 
-    def read(self) -> Reading:
+    def read(self) -> GaugeRead:
         """The machine now. May take some milliseconds; never raises."""
 
     def look(self, devices: Collection[int]) -> tuple[tuple[GpuGauge, GpuUse], ...]:
@@ -107,15 +67,16 @@ class MachineGauges:
         self._users_at = -math.inf
         psutil.cpu_percent()  # the first call has nothing to compare with, and says 0
 
-    def read(self) -> Reading:
+    def read(self) -> GaugeRead:
         """The machine now: 0.1 ms, and once a second what the driver takes to answer."""
         memory = psutil.virtual_memory()
         try:
             disk_free = psutil.disk_usage(str(self._folder)).free
         except OSError:
             disk_free = 0  # the folder is gone, so nothing can be written there
-        return Reading(
+        return GaugeRead(
             cpu=psutil.cpu_percent(),
+            cpus=processors(),
             ram_used=memory.total - memory.available,
             ram_total=memory.total,
             disk_free=disk_free,

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Literal
 
 from loop.journal.recorder import Recorder
-from loop.machine.gauges import Reading
 from loop.policy import scheduler
 from loop.runs import outcome as ends
 from loop.runs.executor import Executor, Job, RunHandle
@@ -169,10 +168,11 @@ class Dispatcher:
         """Whether a run or a verification goes on."""
         return bool(self._running)
 
-    def observe(self, reading: Reading) -> e.GaugeRead:
-        """The reading as a fact, with what each run holds."""
+    def observe(self, reading: e.GaugeRead) -> e.GaugeRead:
+        """The reading, with what each run holds."""
         named = self._executor.observe(reading)
-        return named.event([one.handle.gauge() for one in self._running.values() if one.handle is not None])
+        gauges = [one.handle.gauge() for one in self._running.values() if one.handle is not None]
+        return named.model_copy(update={"runs": tuple(gauges)})
 
     # --- inside ------------------------------------------------------------------------------------------------
 

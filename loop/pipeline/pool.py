@@ -12,7 +12,6 @@ from loop.journal import JournalError
 from loop.journal.recorder import Recorder
 from loop.lineage import LineageError
 from loop.machine.disk import DiskError
-from loop.machine.gauges import Reading
 from loop.pipeline.archive import StudyArchive
 from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
@@ -71,9 +70,9 @@ class ResearcherPool:
         """Whether a researcher is thinking about a proposal."""
         return bool(self._thinking)
 
-    def observe(self, reading: Reading) -> None:
+    def observe(self, reading: e.GaugeRead) -> None:
         """Take note of the machine, for the briefings."""
-        self._gauge = reading.event()
+        self._gauge = reading
 
     # --- pool ------------------------------------------------------------------------------------------------
 

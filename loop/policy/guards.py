@@ -13,6 +13,8 @@ from loop.study.contract import Contract
 LARGEST = 1_000_000
 """Bytes that an edited file may have: a model reads it in every briefing."""
 
+_WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
 
 def fingerprint(files: Mapping[str, str]) -> str:
     """Digest of `files` (text by path); comments, docstrings and layout of Python files do not change it."""
@@ -27,24 +29,12 @@ def _essence(path: str, text: str) -> str:
         try:
             tree = ast.parse(text)
             for node in ast.walk(tree):
-                _drop_docstring(node)
+                if isinstance(node, _WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
+                    del node.body[0]
             return ast.dump(tree)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             pass  # not Python after all: its text counts
     return text
-
-
-def _drop_docstring(node: ast.AST) -> None:
-    match node:
-        case (
-            ast.Module(body=[ast.Expr(value=ast.Constant(value=str())), *_])
-            | ast.ClassDef(body=[ast.Expr(value=ast.Constant(value=str())), *_])
-            | ast.FunctionDef(body=[ast.Expr(value=ast.Constant(value=str())), *_])
-            | ast.AsyncFunctionDef(body=[ast.Expr(value=ast.Constant(value=str())), *_])
-        ):
-            del node.body[0]
-        case _:
-            pass
 
 
 def refusal(contract: Contract, before: Mapping[str, str], edits: Mapping[str, str]) -> str | None:

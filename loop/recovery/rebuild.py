@@ -30,6 +30,7 @@ from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.state import FOLDED, Study, fold
 from loop.version import VERSION
+from loop.words import listed
 from loop.workspace import Workspace, supervise
 
 AT_ONCE = 2000
@@ -172,7 +173,8 @@ def _write(workspace: Workspace, place: Path, tag: str | None) -> Rebuilt:
     remembered = remember(lineage, edit, numbers)
     found = [remembered[number] for number in sorted(remembered)]
     if not found and not old.study.experiments:
-        raise CannotRebuild(_nothing(lineage))
+        known_here = ", ".join(tags(lineage.root)) or "none"
+        raise CannotRebuild(f"git has nothing of a study {lineage.tag}; it knows {known_here}")
     if tag is None and found and lineage.is_clone() and all(one.commit.judged is None for one in found):
         raise CannotRebuild(
             f"only the branch of {lineage.tag} is here, without a verdict; fetch the rest first: {FETCH} (where there "
@@ -226,10 +228,6 @@ def _which(root: Path, known: str, wanted: str | None) -> str:
     if len(here) > 1:
         raise CannotRebuild(f"git knows several studies here: say --tag with one of {', '.join(here)}")
     return here[0]
-
-
-def _nothing(lineage: Lineage) -> str:
-    return f"git has nothing of a study {lineage.tag}; it knows {', '.join(tags(lineage.root)) or 'none'}"
 
 
 def _contract(study: Study, program: Program | None, found: Sequence[GitRecord]) -> tuple[Contract, Overrides, str]:
@@ -303,7 +301,8 @@ def _lost(old: _Old, found: Iterable[GitRecord], rebuilt: Rebuilt, contract: Con
         yield f"{unknown} events of kinds that this looptop does not know"
     if not old.events:
         yield from LOST
-    silent = [one.commit.id for one in found if one.commit.id not in old.judged and _has_no_numbers(one)]
+    without_note = (one.commit.id for one in found if one.commit.judged is None and one.commit.kept)
+    silent = [number for number in without_note if number not in old.judged]
     if silent:
         yield f"the numbers of {_experiments(silent)}, whose notes are not here"
     other = [
@@ -316,10 +315,6 @@ def _lost(old: _Old, found: Iterable[GitRecord], rebuilt: Rebuilt, contract: Con
             f"what {_experiments(other)} had for a program, since program.md says something else now: those numbers "
             "are not compared with new ones"
         )
-
-
-def _has_no_numbers(one: GitRecord) -> bool:
-    return one.commit.judged is None and one.commit.kept
 
 
 def _told(ready: Path) -> Rebuilt:
@@ -368,8 +363,5 @@ def _experiments(numbers: Sequence[int]) -> str:
     return f"experiment{'s' if len(numbers) > 1 else ''} {_spans(apart)}"
 
 
-def _spans(spans: Sequence[tuple[int, int]], most: int = 8) -> str:
-    words = [str(first) if first == last else f"{first} to {last}" for first, last in spans[:most]]
-    if len(spans) > most:
-        words.append(f"{len(spans) - most} more")
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def _spans(spans: Sequence[tuple[int, int]]) -> str:
+    return listed([str(first) if first == last else f"{first} to {last}" for first, last in spans], 8)

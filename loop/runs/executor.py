@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from loop.errors import UserError
-from loop.machine.gauges import Reading
 from loop.runs.output import Sample
 from loop.runs.slot import Slot
 from loop.runs.spec import RunResult
 from loop.study.contract import Contract
-from loop.study.readings import RunGauge
+from loop.study.readings import GaugeRead, RunGauge
 
 Report = Callable[[str, float], None]
 """Says what a slot waits for, and in how many seconds it looks again; an empty text when it waits no longer."""
@@ -131,7 +130,7 @@ class Executor(Protocol):
         """End what earlier supervisors left behind; returns the command lines of what was found."""
         ...
 
-    def observe(self, reading: Reading) -> Reading:
+    def observe(self, reading: GaugeRead) -> GaugeRead:
         """Take note of this machine's gauges, for the runs on it; returns them with its runs named on the GPUs."""
         ...
 

@@ -1,7 +1,6 @@
 """An event's body as the JSON text in the journal, and back. A name that it was recorded under before is read too."""
 
 import json
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -17,7 +16,8 @@ def encode(body: Body) -> str:
     try:
         return body.model_dump_json()
     except PydanticSerializationError:
-        return type(body).model_validate(_unicode(body.model_dump())).model_dump_json()
+        text = json.dumps(body.model_dump(), ensure_ascii=False)
+        return type(body).model_validate_json(text.encode("utf-8", "replace")).model_dump_json()
 
 
 def decode(text: str | bytes) -> Body:
@@ -35,11 +35,3 @@ def decode(text: str | bytes) -> Body:
         if (kind := aliases.KINDS.get(str(found["kind"]))) is None:
             raise
         return _ADAPTER.validate_json(json.dumps(found | {"kind": kind}))
-
-
-def _unicode(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_unicode(key): _unicode(item) for key, item in value.items()}
-    return [_unicode(item) for item in value] if isinstance(value, list | tuple) else value

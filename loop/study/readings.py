@@ -3,6 +3,7 @@
 Of these only `GaugeRead` is an event; the others are parts of it.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -69,15 +70,24 @@ class GaugeRead(Fact):
 
     kind: Literal["gauge_read"] = "gauge_read"
     cpu: float
-    """Per cent of all processors."""
+    """Per cent of all processors since the reading before, 0 to 100."""
     cpus: int | None = None
     """Processors that a run may use."""
     ram_used: int
+    """Main memory that cannot be had without swapping."""
     ram_total: int
     disk_free: int
+    """Free for this user, on the disk of the workspace."""
     gpus: tuple[GpuGauge, ...] = ()
+    """By NVML index, which is the order of the bus."""
     runs: tuple[RunGauge, ...] = ()
     gpu_use: tuple[GpuUse, ...] | None = None
     """None in most readings: process lists are read seldom, because reading them slows a training run."""
     foreign_pids: bool = False
     """We are in a container and the driver has the host's pids, so nobody knows whose processes they are."""
+
+    def gpu_memory(self, devices: Iterable[int]) -> int | None:
+        """Bytes in use on the GPUs with these indices, by whomever; None where none of them tells."""
+        wanted = set(devices)
+        known = [gpu.memory_used for gpu in self.gpus if gpu.index in wanted and gpu.memory_used is not None]
+        return sum(known) if known else None

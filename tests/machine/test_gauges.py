@@ -9,7 +9,8 @@ import psutil
 import pynvml
 import pytest
 
-from loop.machine.gauges import MachineGauges, in_container
+from loop.machine.gauges import MachineGauges, in_container, processors
+from loop.study.codec import decode, encode
 from loop.study.readings import RunGauge
 from tests.gauges import FakeGauges
 
@@ -166,9 +167,10 @@ def test_memory_of_a_slot_is_the_sum_over_its_gpus(tmp_path: Path, clock: Clock)
 
 def test_a_reading_is_a_fact_for_the_journal(tmp_path: Path, clock: Clock):
     reading = MachineGauges(tmp_path, Driver(), clock).read()
-    held = [RunGauge(experiment=3, run=1, memory=5), RunGauge(experiment=4, run=1, memory=2)]
-    event = reading.event(held)
-    assert (event.cpu, event.gpus, event.runs) == (reading.cpu, reading.gpus, tuple(held))
+    held = (RunGauge(experiment=3, run=1, memory=5), RunGauge(experiment=4, run=1, memory=2))
+    event = reading.model_copy(update={"runs": held})
+    assert reading.cpus == processors() and reading.runs == ()
+    assert decode(encode(event)) == event
 
 
 def test_who_is_on_a_gpu_is_asked_every_ten_seconds_and_told_by_name(tmp_path: Path, clock: Clock):

@@ -11,7 +11,7 @@ import pytest
 
 from loop.journal import Journal
 from loop.recovery.rebuild import CannotRebuild, rebuild
-from loop.recovery.salvage import carve
+from loop.recovery.salvage import Salvage
 from loop.study import codec, queries
 from loop.study import events as e
 from loop.study.state import Study
@@ -115,16 +115,19 @@ def test_a_journal_whose_first_page_is_gone_gives_all_but_what_was_on_it(hurt: H
     assert hurt.study.pins == before.pins
 
 
-def test_rows_taken_out_by_hand_are_those_that_sqlite_reads(hurt: Hurt) -> None:
+def test_rows_taken_out_page_by_page_are_those_of_the_table(hurt: Hurt, tmp_path: Path) -> None:
     path = Workspace(hurt.root).journal
     with Journal(path) as journal:
         journal.append(e.Steered(text="é" * 20_000))  # over several pages
         journal.append(e.Steered(text="short"))
-    carved = carve(path.read_bytes())
-    with Journal(path) as journal:
         events = journal.read()
-    assert sorted(carved) == [event.seq for event in events]
-    assert [codec.decode(carved[event.seq][5]) for event in events] == [event.body for event in events]
+        torn = tmp_path / "torn.db"
+        shutil.copyfile(f"{path}-wal", f"{torn}-wal")  # the newest rows are nowhere else
+        torn.write_bytes(os.urandom(2 * 4096) + path.read_bytes()[2 * 4096 :])  # neither header nor root
+    (tmp_path / "read").mkdir()
+    rows = Salvage(torn, tmp_path / "read").by_page()
+    assert sorted(rows) == [event.seq for event in events]
+    assert [codec.decode(rows[event.seq][5]) for event in events] == [event.body for event in events]
 
 
 def test_a_clone_says_what_to_fetch_and_gives_what_it_has(hurt: Hurt, tmp_path: Path) -> None:

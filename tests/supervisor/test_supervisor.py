@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,7 +13,7 @@ from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository
-from loop.machine.gauges import Gauges, Reading
+from loop.machine.gauges import Gauges
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Researcher, Sink
 from loop.runs.executor import Executor
 from loop.runs.local import process
@@ -443,11 +442,11 @@ async def test_a_process_on_a_gpu_is_known_as_the_run_s_or_somebody_else_s(
     class Crowded(FakeGauges):
         """A GPU on which every process of ours works, this one and those of the runs; as a driver would list them."""
 
-        def read(self) -> Reading:
+        def read(self) -> e.GaugeRead:
             here = psutil.Process()
             pids = [here.pid, *(child.pid for child in here.children(recursive=True))]
             use = GpuUse(index=0, processes=tuple(GpuProcess(pid=pid, memory=1 << 30) for pid in pids))
-            return replace(super().read(), gpu_use=(use,))
+            return super().read().model_copy(update={"gpu_use": (use,)})
 
     monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
     monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)

@@ -4,13 +4,12 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import psutil
 
 from loop.errors import UserError
 from loop.machine.disk import kept_free
-from loop.machine.gauges import Gauges, Reading
+from loop.machine.gauges import Gauges
 from loop.runs.executor import Job, MachineFault, Report, RunListener
 from loop.runs.local.gpus import Look
 from loop.runs.local.orphans import sweep_leftovers
@@ -23,7 +22,7 @@ from loop.sandbox.backend import Sandbox
 from loop.sandbox.environment import child_environment, resolve_command
 from loop.sandbox.folders import RunFolders
 from loop.sandbox.policy import SandboxPolicy
-from loop.study.readings import GpuUse
+from loop.study.readings import GaugeRead, GpuUse
 from loop.workspace import Workspace
 
 
@@ -79,7 +78,7 @@ class LocalExecutor:
         found = await asyncio.to_thread(sweep_leftovers, self._workspace.folder)
         return [leftover.command for leftover in found]
 
-    def observe(self, reading: Reading) -> Reading:
+    def observe(self, reading: GaugeRead) -> GaugeRead:
         for run in self._running:
             run.process.note_gpu_memory(reading.gpu_memory(run.slot.gpus))
         if reading.gpu_use is None:
@@ -87,7 +86,7 @@ class LocalExecutor:
         use = () if reading.foreign_pids else tuple(map(self._named, reading.gpu_use))
         for run in self._running:
             run.see(use)
-        return replace(reading, gpu_use=use or reading.gpu_use)
+        return reading.model_copy(update={"gpu_use": use or reading.gpu_use})
 
     async def close(self) -> None:
         """There is nothing to let go of."""
@@ -176,7 +175,7 @@ class LocalExecutor:
         return use.model_copy(update={"processes": processes})
 
 
-def find_slots(reading: Reading, environ: Mapping[str, str] = os.environ) -> list[Slot]:
+def find_slots(reading: GaugeRead, environ: Mapping[str, str] = os.environ) -> list[Slot]:
     """Where runs can happen: on the first GPU, or on the processors of a machine without one.
 
     A `CUDA_VISIBLE_DEVICES` of the person's is obeyed: its first device is the slot's.
