@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from loop.policy import false_discovery, limits
-from loop.reporting.table import flagged
+from loop.reporting.table import change, claimed, flagged
 from loop.study.experiment import Experiment, Run
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
@@ -93,19 +93,6 @@ def state(study: Study, pid: int | None) -> str:
     if pid is None and study.state in ("baseline", "running", "paused", "no room", "stopping"):
         return "died"
     return "starting" if pid is not None and study.state in ("empty", "stopped", "failed") else study.state
-
-
-def change(study: Study, metric: float | None) -> str:
-    """The distance of `metric` from the baseline's, such as `+2.8%`; empty where there is none."""
-    base = study.baseline.metric if study.baseline is not None else None
-    if metric is None or not base:
-        return ""
-    return f"{(metric - base) / abs(base):+.1%}"
-
-
-def claimed(study: Study) -> str:
-    """The remark after a number that only the edited program has measured; empty where a verification has."""
-    return "" if study.contract.verify is not None else " (self-reported)"
 
 
 def sentences(study: Study) -> list[str]:

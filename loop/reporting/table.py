@@ -93,6 +93,19 @@ def measured(experiment: Experiment) -> str | None:
     return "verified" if runs and all(run.verified for run in runs) else "self-reported"
 
 
+def change(study: Study, metric: float | None) -> str:
+    """The distance of `metric` from the baseline's, such as `+2.8%`; empty where there is none."""
+    base = study.baseline.metric if study.baseline is not None else None
+    if metric is None or not base:
+        return ""
+    return f"{(metric - base) / abs(base):+.1%}"
+
+
+def claimed(study: Study) -> str:
+    """The remark after a number that only the edited program has measured; empty where a verification has."""
+    return "" if study.contract.verify is not None else " (self-reported)"
+
+
 def _record(study: Study, experiment: Experiment) -> dict[str, object]:
     seconds = round(sum(run.seconds for run in experiment.runs.values()), 3)
     known = {

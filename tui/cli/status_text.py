@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from loop.reporting.summary import change, claimed, status
-from loop.reporting.table import flagged
+from loop.reporting.summary import status
+from loop.reporting.table import change, claimed, flagged
 from loop.study.experiment import Experiment, Run
 from loop.study.state import Study
 from loop.words import clock

@@ -7,7 +7,7 @@ plan office, is what people remember of a tool.
 
 import os
 
-from loop.reporting.summary import change
+from loop.reporting.table import change
 from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
 from tui.render.text import cut, number, one_line

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from loop.reporting.summary import claimed
+from loop.reporting.table import claimed
 from loop.study.curves import Point
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome

@@ -6,7 +6,7 @@ Pure: text from a `ViewState` and a time. In a narrow terminal the least importa
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loop.reporting.summary import change
+from loop.reporting.table import change
 from loop.study.outcomes import NO_NUMBER
 from loop.study.readings import GaugeRead, GpuGauge
 from loop.study.state import Study

@@ -218,7 +218,7 @@ def test_gnu_screen_s_terminal_is_served_too(tmux: Tmux, workspace: Path) -> Non
 
 @pytest.mark.parametrize("term", ["dumb", ""])
 def test_a_dumb_terminal_and_a_pipe_are_refused_in_a_sentence(workspace: Path, term: str) -> None:
-    command = [sys.executable, "-P", "-c", PROGRAM, str(workspace)]
+    command = [sys.executable, "-P", "-m", "tui.cli", "-C", str(workspace), "attach"]
     environ = {**os.environ, "TERM": term or "xterm", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 2 and not done.stdout
