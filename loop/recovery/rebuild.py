@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from loop import VERSION
 from loop.config import program as programs
 from loop.config.overrides import Overrides
 from loop.config.program import Program
@@ -29,7 +30,6 @@ from loop.recovery.salvage import Salvage
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.state import FOLDED, Study, fold
-from loop.version import VERSION
 from loop.words import listed
 from loop.workspace import Workspace, supervise
 

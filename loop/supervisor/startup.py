@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loop import VERSION
 from loop.config import program as programs
 from loop.config import settings as personal
 from loop.config.overrides import Overrides
@@ -32,7 +33,6 @@ from loop.sandbox.backend import NoSandbox, Sandbox, choose
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.state import Study, fold
-from loop.version import VERSION
 from loop.words import listed
 from loop.workspace import Workspace
 

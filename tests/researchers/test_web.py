@@ -19,10 +19,10 @@ import arxiv
 import pypdf
 import pytest
 
+from loop import VERSION
 from loop.researchers.web import PAGE, Web, WebError, arxiv_query, clean, reading
 from loop.researchers.web.addresses import check, globally_routable
 from loop.researchers.web.download import MOST_TEXT, USER_AGENT, Downloader
-from loop.version import VERSION
 
 LOREM = "The learning rate was warmed up over two thousand steps and then held until the end of training. "
 

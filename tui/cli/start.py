@@ -64,7 +64,7 @@ def start(
     Example: looptop --model qwen3-coder --base-url http://localhost:8000/v1
     """
     if version:
-        from loop.version import VERSION
+        from loop import VERSION
 
         typer.echo(f"looptop {VERSION}")
         raise typer.Exit

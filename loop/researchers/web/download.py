@@ -29,8 +29,8 @@ from typing import Literal
 
 import httpx2
 
+from loop import VERSION
 from loop.researchers.web.addresses import Address, WebError, check, port_of
-from loop.version import VERSION
 
 USER_AGENT = f"looptop/{VERSION}"
 
