@@ -1,3 +1,3 @@
-"""looptop's engine. `pyproject.toml` reads the version here; this file imports nothing, since every warden pays for it."""
+"""looptop's engine. `pyproject.toml` reads the version here. It imports nothing: every warden would pay for it."""
 
 VERSION = "0.1.0"
