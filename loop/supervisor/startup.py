@@ -209,11 +209,14 @@ def apply_program(recorder: Recorder, contract: Contract, text: str) -> None:
 
 async def follow_program(prepared: Prepared, recorder: Recorder) -> None:
     """Put each saved version of the program in force, or record why not. Never returns."""
+    refused = False  # the study does not know: nothing waits for it, so it is no trouble
     async for found in programs.watch(prepared.workspace.root):
         if isinstance(found, ProgramError):
             message = f"{found}; the version before it stays in force"
             recorder.record(e.Fault(where=programs.NAME, message=message))
+            refused = True
             continue
-        if programs.NAME in recorder.study.troubles:
+        if refused:
             recorder.record(e.Recovered(where=programs.NAME))
+            refused = False
         apply_program(recorder, prepared.options.applied(found.contract), found.text)
