@@ -248,6 +248,7 @@ def test_a_person_s_own_edit_is_run_and_their_guidance_pinned(bench: Bench) -> N
     assert said.startswith("train.py (+1 -1) on experiment 0\nit is experiment ")
     assert fingerprint(bench.root) == before
     number = int(said.split()[-1])
+    bench.until(lambda: bench.study().experiments[number].commit)  # it is on record a moment before it is in git
     submitted = bench.study().experiments[number]
     assert (submitted.title, submitted.submitted, submitted.parent) == ("twice as deep", True, 0)
     assert "DEPTH = 8" in bench.git("show", f"{submitted.commit}:train.py")
