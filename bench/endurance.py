@@ -207,7 +207,8 @@ def sizes(root: Path) -> None:
     for name, paths in parts.items():
         used = sum(path.lstat().st_blocks * 512 for path in paths)
         say(f"{name} on disk, an experiment", "", f"{used / count / 1000:.1f} kB")
-    print(f"({events:,} events; {len(folded.experiments):,} experiments, {folded.verdicts()})")
+    counts = ", ".join(f"{count} {word}" for word, count in folded.verdicts().items() if count)
+    print(f"({events:,} events; {len(folded.experiments):,} experiments, {counts})")
 
 
 def memory(looks: list[Look], count: int, what: str, budget: str) -> None:
