@@ -74,7 +74,7 @@ class ResearcherPool:
         """Take note of the machine, for the briefings."""
         self._gauge = reading
 
-    # --- pool ------------------------------------------------------------------------------------------------
+    # --- asking ----------------------------------------------------------------------------------------------
 
     async def research(self, researcher: Researcher) -> None:
         """Ask one researcher for a proposal whenever there is room for one, until it has nothing left."""
