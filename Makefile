@@ -18,11 +18,12 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+# Where nobody is there to look (CI=true), a failure is tried once more, and told as "rerun" at the end.
 pytest: .venv/.dev
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(if $(CI),--reruns 1 -rR)
 
 bench: .venv/.dev  ## every speed we claim, beside its budget
-	@for name in supervisor sandbox cockpit automl judge briefing steering endurance; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
+	@for name in supervisor metrics sandbox cockpit automl judge pairs briefing steering fair_clock fair_number throughput endurance; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 soak: .venv/.dev  ## the slow tests, and the supervisor killed at 300 points of whole studies
 	$(BIN)/python -m pytest -m soak --timeout 3600 -n 2 --dist worksteal

@@ -20,8 +20,8 @@ from statistics import fmean
 import optuna
 
 from loop.researchers.automl.automl import AutoML
-from loop.researchers.automl.constants import find, replace
 from loop.researchers.automl.ranges import Range, around
+from loop.researchers.automl.sites import find, replace
 from loop.researchers.protocol import Briefing, Proposal, Researcher, Sink
 from loop.study.experiment import Experiment
 from tests.researchers.automl.landscape import SOURCE, Desk, Landscape

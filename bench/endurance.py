@@ -31,7 +31,8 @@ from loop.journal import Journal
 from loop.lineage import init_repository
 from loop.machine.gauges import MachineGauges
 from loop.study import events as e
-from loop.study.state import FOLDED, Study, fold
+from loop.study.folding import FOLDED, fold
+from loop.study.state import Study
 from loop.supervisor.build import build
 from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise

@@ -1,6 +1,6 @@
 """What a kept experiment is worth: whole studies with known truth, under the original rule and under ours.
 
-    python -m bench.judge [--studies 400]
+    python -m bench.judge [--studies 400] [--slots 4]
 
 The original rule runs each candidate once and keeps whatever is strictly lower. Ours is the real `loop.policy.judge`,
 called as the loop calls it: the noise estimated from the repetitions so far, the champion measured again when a
@@ -315,7 +315,13 @@ def measured() -> Draws:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=400)
-    studies = parser.parse_args().studies
+    parser.add_argument("--slots", type=int, default=1, help="results out of order on so many slots, and nothing else")
+    asked = parser.parse_args()
+    studies = asked.studies
+    if asked.slots > 1:
+        from bench.judge_slots import compare_slots
+
+        return 0 if compare_slots(asked.slots, studies) else 1
     real = measured()
     met = [
         compare("the published proportions, normal noise", studies, published, Draws(NOISE)),

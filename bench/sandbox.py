@@ -21,6 +21,7 @@ from pathlib import Path
 from loop.runs.local.process import LocalProcess
 from loop.runs.spec import RunSpec
 from loop.sandbox.backend import NoSandbox, Sandbox, choose
+from loop.sandbox.confinement import Confinement
 from loop.sandbox.environment import child_environment
 from loop.sandbox.folders import RunFolders
 from loop.sandbox.policy import SandboxPolicy
@@ -64,20 +65,22 @@ class Bench:
         argv = [sys.executable, "-c", code]
         ready = 0.0
 
-        async def made() -> None:
+        async def made() -> Confinement | None:
             nonlocal ready
             await asyncio.sleep(0.05)  # a worktree takes about as long as the warden, which has started by then
             ready = time.monotonic()
+            return await asyncio.to_thread(self.policy.furnish, Contract(), argv, self.tree, self.folders)
 
         await asyncio.to_thread(self.folders.prepare)
-        confined = await asyncio.to_thread(self.policy.confinement, Contract(), argv, self.tree, self.folders)
-        tmp = self.policy.tmp_inside(self.folders.tmp)
+        access = self.policy.access
+        tmp = access.tmp_of(self.folders.tmp)
         environment = child_environment(
             os.environ, budget_s=1, seed=0, run_dir=self.folders.out, tmp_dir=tmp, cache_dir=self.folders.cache,
-            home=tmp / "home" if confined else None, texts=self.policy.texts,
+            home=access.home_of(tmp) if self.kind != "off" else None, texts=self.policy.texts,
         )  # fmt: skip
+        environment = self.policy.environment(Contract(), tmp, environment)
         environment["OMP_NUM_THREADS"] = environment["OPENBLAS_NUM_THREADS"] = "1"
-        spec = RunSpec(argv, self.tree, environment, self.folders.log, 60, confinement=confined)
+        spec = RunSpec(argv, self.tree, environment, self.folders.log, 60)
         result = await (await LocalProcess.start(spec, after=made())).wait()
         if result.outcome != "finished":
             raise SystemExit(f"{self.kind}: {result.reason}")

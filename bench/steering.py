@@ -18,7 +18,7 @@ from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.config.settings import Settings
 from loop.journal import Journal
-from loop.lineage import Lineage, init_repository
+from loop.lineage import Lineage, init_repository, matching
 from loop.researchers.llm.researcher import LanguageModel
 from loop.sandbox.backend import choose
 from loop.study import events as e
@@ -63,7 +63,7 @@ async def measure(root: Path, times: int) -> list[tuple[float, float]]:
     gauges = FakeGauges(0)
     with Endpoint(ENDLESS) as endpoint, supervise(root), Journal(Workspace(root).journal, create=True) as journal:
         researcher = LanguageModel(Settings(model="test-model", base_url=endpoint.url))
-        prepared = Prepared(Workspace(root), lineage, load(root), Overrides(), (researcher,), choose("off"))
+        prepared = Prepared(Workspace(root), lineage, load(root, matching), Overrides(), (researcher,), choose("off"))
         supervisor = Supervisor(build(prepared, journal, gauges))
         steering = asyncio.create_task(steer(Workspace(root).journal, endpoint, times))
         await supervisor.run()

@@ -19,11 +19,11 @@ from pathlib import Path
 from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.journal import Journal
-from loop.lineage import Lineage, init_repository
+from loop.lineage import Lineage, init_repository, matching
 from loop.researchers.protocol import Briefing, Proposal, Sink
 from loop.sandbox.backend import choose
 from loop.study import events as e
-from loop.study.state import FOLDED, fold
+from loop.study.folding import FOLDED, fold
 from loop.supervisor.build import build
 from loop.supervisor.startup import Prepared
 from loop.supervisor.supervisor import Supervisor
@@ -55,7 +55,7 @@ def prepare(root: Path, count: int) -> Prepared:
     init_repository(root, [root / "run.sh", root / "program.md"])
     lineage = Lineage(root, "bench")
     lineage.prepare()
-    return Prepared(Workspace(root), lineage, load(root), Overrides(), (Instant(),), choose("auto"))
+    return Prepared(Workspace(root), lineage, load(root, matching), Overrides(), (Instant(),), choose("auto"))
 
 
 def bare_ms(root: Path, count: int = 50) -> float:

@@ -30,9 +30,17 @@ class AlreadySupervised(UserError):
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where things are. `root` is the top of the person's checkout."""
+    """Where things are."""
 
     root: Path
+    """The folder of `program.md`: the person's project."""
+    prefix: str = ""
+    """Where in its repository that folder is, such as `packages/model`; empty: it is the top itself."""
+
+    @property
+    def top(self) -> Path:
+        """The top of the person's checkout."""
+        return self.root.parents[self.prefix.count("/")] if self.prefix else self.root
 
     @property
     def folder(self) -> Path:
@@ -55,6 +63,19 @@ class Workspace:
     def runs(self) -> Path:
         return self.folder / "runs"
 
+    @property
+    def rehearsal(self) -> Path:
+        """What a short start writes while it is tried out; afterwards it is gone."""
+        return self.folder / "try"
+
+    def scratch_folder(self, slot: int) -> Path:
+        """What a scratch run in that slot writes; afterwards it is gone."""
+        return self.folder / "scratch" / str(slot)
+
+    def scratch_lock(self, slot: int) -> Path:
+        """Held by whoever makes a scratch run in that slot."""
+        return self.folder / "scratch" / f"{slot}.lock"
+
     def run_folder(self, experiment: int, run: int) -> Path:
         """What we keep of a run: its log, and in `out/` the one place it may write to itself."""
         return self.runs / f"{experiment}.{run}"
@@ -74,6 +95,20 @@ class Workspace:
                 except OSError:
                     pass  # gone since the folder was listed
         return total
+
+
+def folders_up(folder: Path) -> list[Path]:
+    """`folder` and those above it, up to the top of its git checkout; only itself where it is in none."""
+    up = [folder, *folder.parents]
+    top = next((at for at, place in enumerate(up) if (place / ".git").exists()), 0)
+    return up[: top + 1]
+
+
+def outside_trees(place: Path) -> Path:
+    """`place`, or the project whose run has its worktree there."""
+    parts = place.parts
+    own = next((at for at in range(len(parts)) if parts[at : at + 2] == (FOLDER, "trees")), None)
+    return place if own is None else Path(*parts[:own])
 
 
 def supervisor_alive(root: Path) -> int | None:

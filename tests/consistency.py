@@ -19,7 +19,8 @@ from loop.lineage import Lineage, LineageError
 from loop.study import codec
 from loop.study import events as e
 from loop.study.experiment import Experiment
-from loop.study.state import FOLDED, Study, fold
+from loop.study.folding import FOLDED, apply, fold
+from loop.study.state import Study
 
 OURS = {"journal.db", "journal.db-wal", "journal.db-shm", "supervisor.lock", "supervisor.log"}
 OURS |= {"runs", "cache", "workshop", "trees", "etc", "reserve"}
@@ -90,7 +91,7 @@ def processes(root: Path) -> list[psutil.Process]:
 def faults(root: Path, rows: Sequence[Row]) -> list[Fault]:
     """Everything that does not hold of a workspace with no supervisor at work, whose journal has `rows`."""
     study = folded(rows)
-    found = [*_doubled(rows, study), *_champions(rows), *_unfinished(study)]
+    found = [*_doubled(rows, study), *_champions(rows), *_unfinished(rows, study)]
     return [*found, *_of_files(root, study), *_of_git(root, study)]
 
 
@@ -136,15 +137,18 @@ def _champions(rows: Sequence[Row]) -> Iterator[Fault]:
     study = Study()
     for row in rows:
         if row.kind in FOLDED:
-            study.apply(row.event())
+            apply(study, row.event())
         if row.kind == "champion_changed" and row.experiment is not None:
             said, has = json.loads(row.body)["metric"], study.experiments[row.experiment].metric
             if said != has:
                 yield Fault("inconsistent", f"experiment {row.experiment} became champion at {said}, and has {has}")
 
 
-def _unfinished(study: Study) -> Iterator[Fault]:
-    if sorted(study.experiments) != list(range(len(study.experiments))):
+def _unfinished(rows: Sequence[Row], study: Study) -> Iterator[Fault]:
+    """A number is missing only where a thought had it that came to nothing while a later one became an experiment."""
+    thought_about = {row.experiment for row in rows if row.kind == "thought_began"}
+    missing = set(range(max(study.experiments, default=0))) - study.experiments.keys() - thought_about
+    if missing:
         yield Fault("lost", f"the experiments are {sorted(study.experiments)}")
     for experiment in study.experiments.values():
         for run in experiment.runs.values():

@@ -15,6 +15,10 @@ def ended(outcome: str = "finished", reason: str = "", lost: Lost | None = None,
     return RunResult(Outcome(outcome), reason, 0, None, 1.0, 1.0, 0, None, 0, metrics, "", lost=lost)
 
 
+async def _crashed() -> RunResult:
+    return ended("crashed", "exit code 1")
+
+
 class FakeRun:
     pid, pid_started = 0, 0.0
 
@@ -42,7 +46,7 @@ class FakeRun:
 class FakeExecutor:
     """Starts `answer(job, slot)` for every job; an error in `refusals` is raised by a start instead, in order."""
 
-    name = "fake"
+    name, notes = "fake", ()
 
     def __init__(self, answer: Callable[[Job, Slot], Awaitable[RunResult]], slots: int = 1) -> None:
         self.answer, self.jobs, self.runs = answer, list[tuple[Job, Slot]](), list[FakeRun]()
@@ -59,6 +63,8 @@ class FakeExecutor:
         await asyncio.sleep(0)
         if self.refusals:
             raise self.refusals.pop(0)
+        if job.kind == "try":  # its files are broken
+            return FakeRun(job, _crashed())
         self.jobs.append((job, slot))
         self.runs.append(FakeRun(job, self.answer(job, slot)))
         return self.runs[-1]

@@ -5,13 +5,14 @@ import random
 import time
 from collections.abc import Callable, Collection
 
-from loop.machine.gauges import USERS_S
+from loop.machine.gauges import USERS_S, Device
 from loop.study.readings import GaugeRead, GpuGauge, GpuProcess, GpuUse
 
 
 class FakeGauges:
     """A made-up machine: the same second of the same seed gives the same reading."""
 
+    NAME = "NVIDIA H100 80GB HBM3"
     GPU_MEMORY = 80 << 30
     RAM = 128 << 30
 
@@ -31,6 +32,9 @@ class FakeGauges:
             gpus=tuple(self._gpu(index, now, chance) for index in range(self._count)),
             gpu_use=self._use(now),
         )
+
+    def devices(self) -> tuple[Device, ...]:
+        return tuple(Device(index, self.NAME, f"GPU-{index}") for index in range(self._count))
 
     def look(self, devices: Collection[int]) -> tuple[tuple[GpuGauge, GpuUse], ...]:
         """See `Gauges`: nobody else is on a made-up GPU."""
@@ -59,7 +63,7 @@ class FakeGauges:
         load = 0.93 + 0.05 * math.sin(now / 5 + index) + 0.02 * chance.random()
         return GpuGauge(
             index=index,
-            name="NVIDIA H100 80GB HBM3",
+            name=self.NAME,
             utilisation=round(100 * load),
             memory_used=self._held(index),
             memory_total=self.GPU_MEMORY,

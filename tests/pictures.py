@@ -25,7 +25,8 @@ from rich.terminal_theme import DIMMED_MONOKAI
 
 from loop.journal import Journal
 from loop.study import events as e
-from loop.study.state import FOLDED, Study, fold
+from loop.study.folding import FOLDED, fold
+from loop.study.state import Study
 from tests.recorded import record
 from tests.repositories import git
 from tests.tui.cockpit.cockpits import Cockpit, opened

@@ -57,11 +57,11 @@ def fingerprint(root: Path) -> dict[str, str]:
     """Every file of the checkout and of its git folder, by content, mode and time of change.
 
     Left out is what looptop may write: `.looptop/`, objects, its own refs and their logs, its own worktrees' records,
-    its lock, and `info/exclude`.
+    its locks and reservations, and `info/exclude`.
     """
     shared = (root / git(root, "rev-parse", "--git-common-dir")).resolve()
     folders = [root] if shared.is_relative_to(root) else [root, shared]
-    ours = ("/objects/", "/refs/looptop/", "/heads/looptop/", "/notes/looptop", "/looptop-notes.flock", "/info/exclude")
+    ours = ("/objects/", "/refs/looptop/", "/heads/looptop/", "/notes/looptop", "/looptop-", "/info/exclude")
     found = {}
     for folder in folders:
         for path in sorted(folder.rglob("*")):

@@ -1,11 +1,13 @@
 """Tells a study's events in a few words, for tests of what is folded, scheduled and judged from them."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from loop.study import events as e
 from loop.study.contract import Contract
+from loop.study.folding import fold
 from loop.study.outcomes import Outcome
-from loop.study.state import Study, fold
+from loop.study.state import Study
 
 
 class Story:
@@ -16,6 +18,13 @@ class Story:
         self.events: list[e.Event] = []
         self.tell(e.StudyStarted(tag="t", branch="looptop/t", base="0" * 40, contract=self.contract))
         self.tell(e.SupervisorStarted(pid=1, host="h", version="1"))
+
+    def slots(self, *kinds: str) -> "Story":
+        """Another supervisor with slots of these kinds."""
+        records = tuple(e.SlotRecord(name=f"GPU {index}", kind=kind) for index, kind in enumerate(kinds))
+        names = tuple(record.name for record in records)
+        device = Counter(kinds).most_common(1)[0][0]
+        return self.tell(e.SupervisorStarted(pid=1, host="h", version="1", slots=names, device=device, records=records))
 
     def tell(
         self, body: e.Body, experiment: int | None = None, run: int | None = None, at: float | None = None
@@ -34,9 +43,16 @@ class Story:
         queued = e.ExperimentQueued(commit=f"{number:040d}", parent=parent, parent_commit="0" * 40)
         return self.tell(queued, number)
 
-    def start(self, number: int, run: int, seed: int = 1337) -> "Story":
+    def start(self, number: int, run: int, seed: int = 1337, slot: int = 0, device: str = "") -> "Story":
         started = e.RunStarted(
-            seed=seed, slot=0, budget=20, deadline=80, protocol_id=self.contract.protocol_id, pid=1, pid_started=1.0
+            seed=seed,
+            slot=slot,
+            budget=20,
+            deadline=80,
+            protocol_id=self.contract.protocol_id,
+            pid=1,
+            pid_started=1.0,
+            device=device,
         )
         return self.tell(started, number, run)
 

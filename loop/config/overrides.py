@@ -4,12 +4,18 @@ A flag stays in force when the loop is started again without it, because it is p
 begun with `--budget 20s` must not go on with five minutes after a reboot.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from loop.config.settings import Address, Sandboxes, Settings
 from loop.study.contract import Contract, Seconds
+from loop.study.slot_plan import DEFAULT, MOST, SlotPlan
+
+
+def _one_or_several(value: Any) -> Any:
+    """One researcher stands alone in journals from before there could be several."""
+    return (value,) if isinstance(value, str) else value
 
 
 class Overrides(BaseModel):
@@ -17,8 +23,8 @@ class Overrides(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    researcher: str | None = None
-    """Who proposes: a name, or the command line of a coding agent."""
+    researcher: Annotated[tuple[str, ...] | None, BeforeValidator(_one_or_several)] = None
+    """Who propose: each a kind, or the command line of a coding agent."""
     model: str | None = None
     """Name of the language model, as its endpoint calls it."""
     base_url: Address | None = None
@@ -30,6 +36,8 @@ class Overrides(BaseModel):
     experiments: int | None = Field(default=None, ge=1)
     hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Tighter limits than the program's."""
+    slots: int | None = Field(default=None, ge=1, le=MOST)
+    """Runs at once, whatever the program and the settings say."""
     tag: str | None = None
     """Name of a study that is begun."""
 
@@ -41,6 +49,22 @@ class Overrides(BaseModel):
         """A person's settings with the flags in force."""
         given = {name: value for name in ("model", "base_url", "sandbox") if (value := getattr(self, name)) is not None}
         return settings.model_copy(update=given)
+
+    def slot_plan(self, contract: Contract, settings: Settings) -> SlotPlan:
+        """How the machine is divided: as the program says, else the settings; the flag says how many."""
+        plan = contract.slots or settings.slots or DEFAULT
+        return plan if self.slots is None else plan.model_copy(update={"count": self.slots})
+
+    def without_effect(self, contract: Contract) -> str | None:
+        """Why a limit given here would change nothing, where the program's own is smaller; None where there is none."""
+        for name in ("experiments", "hours"):
+            given, own = getattr(self, name), getattr(contract.limits, name)
+            if given is not None and own is not None and given > own:
+                return (
+                    f"--{name} {given:g} would change nothing, since program.md ends the loop at {own:g}; raise "
+                    f"`limits: {name}` there (a flag can only lower it)"
+                )
+        return None
 
     def applied(self, contract: Contract) -> Contract:
         """`contract` with the flags in force. A flag can only tighten a limit, never widen it."""

@@ -6,25 +6,28 @@ last good version: `watch` yields the refusal and the caller keeps what it has.
 
 import difflib
 import os
+import re
+import shlex
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from watchfiles import Change, awatch
 
+from loop.config.named_files import NAME, Matching, ProgramError, checked
 from loop.config.safe_yaml import PlainLoader
-from loop.errors import UserError
+from loop.study import command_line
 from loop.study.contract import Contract
+from loop.study.team import Member
+from loop.workspace import folders_up
 
-NAME = "program.md"
+__all__ = ["NAME", "Matching", "Program", "ProgramError", "load", "parse", "watch"]
+
+_COMMAND = re.compile(r"(run|verify|researcher):")
 _LARGEST = 1_000_000  # bytes; every briefing carries it, and a megabyte of instructions is a mistake
-
-
-class ProgramError(UserError):
-    """The program cannot be used; the message is a sentence with file and line."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,11 @@ class Program:
     """Everything below the front matter."""
 
 
-def load(root: Path) -> Program:
+def load(root: Path, matching: Matching) -> Program:
     """The program of the workspace at `root`, with the files it names checked.
+
+    Args:
+        matching: what a pattern or a folder under `edit:` stands for; `lineage.matching` asks git.
 
     Raises:
         ProgramError: it is missing, not valid, or names files that cannot be edited.
@@ -53,16 +59,15 @@ def load(root: Path) -> Program:
         raise ProgramError(f"{NAME}: not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise ProgramError(f"{NAME} cannot be read: {error.strerror}") from None
-    program = parse(source, uv_locked=(root / "uv.lock").exists())
-    check_files(program.contract, root, source)
-    return program
+    program = parse(source, uv_locked=any((folder / "uv.lock").exists() for folder in folders_up(root)))
+    return Program(checked(program.contract, root, source, matching), program.text)
 
 
 def parse(source: str, *, uv_locked: bool = False) -> Program:
     """The program in the text `source`.
 
     Args:
-        uv_locked: the workspace has a `uv.lock`, so the default command is `uv run ...`.
+        uv_locked: the project or the repository around it has a `uv.lock`, so the default command is `uv run ...`.
 
     Raises:
         ProgramError: the front matter is not valid.
@@ -70,50 +75,27 @@ def parse(source: str, *, uv_locked: bool = False) -> Program:
     front, text = _split(source)
     nodes = _mapping(front)
     values = {key.value: _value(value) for key, value in nodes}
+    if "source" in values:  # the contract's word for the rest of a `metric:` that is a mapping
+        line = _line(["source"], nodes)
+        raise ProgramError(f"{NAME}:{line}: unknown key `source` (where the metric stands is said below `metric:`)")
     if "run" not in values:
         edit = values.get("edit", "train.py")
         script = edit[0] if isinstance(edit, list) and edit else edit
-        values["run"] = f"{'uv run' if uv_locked else 'python'} {script}"
+        values["run"] = f"{'uv run' if uv_locked else 'python'} {shlex.quote(str(script))}"
     try:
-        return Program(Contract.model_validate(values), text)
+        contract = Contract.model_validate(values)
     except ValidationError as error:
         raise ProgramError(_sentence(error, nodes)) from None
-
-
-def check_files(contract: Contract, root: Path, source: str = "") -> None:
-    """Refuse editable files that are missing, binary, or not really inside the repository."""
-    line = next((n for n, text in enumerate(source.splitlines(), 1) if text.startswith("edit")), 0)
-    where = f"{NAME}:{line}: edit" if line else f"{NAME}: edit"
-    for name in contract.edit:
-        path = root / name
+    for key, command in (("run", contract.run), ("verify", contract.verify)):
         try:
-            if not path.resolve().is_relative_to(root.resolve()):
-                raise ProgramError(f"{where}: {name:.200} leads outside the repository ({path.resolve()!s:.200})")
-            if not path.is_file():
-                kind = "is not a file" if path.exists() else "does not exist"
-                raise ProgramError(f"{where}: {name:.200} {kind} in {root}")
-            if b"\0" in (content := path.read_bytes()):
-                raise ValueError
-            content.decode("utf-8")
-        except ValueError:
-            raise ProgramError(f"{where}: {name:.200} is not a text file; proposals are edits of text") from None
-        except (OSError, RuntimeError) as error:  # before Python 3.13 a link to itself is the second
-            raise ProgramError(f"{where}: {name:.200} cannot be read: {_why(error)}") from None
-    line = next((n for n, text in enumerate(source.splitlines(), 1) if text.startswith("read")), 0)
-    where = f"{NAME}:{line}: read" if line else f"{NAME}: read"
-    for name in contract.read:
-        try:
-            if not (root / Path(name).expanduser()).exists():
-                raise ProgramError(f"{where}: {name:.200} does not exist, so no run could read it")
-        except (OSError, RuntimeError) as error:  # the second where `~name` is nobody's home
-            raise ProgramError(f"{where}: {name:.200} cannot be read: {_why(error)}") from None
+            if command is not None:
+                command_line.check(command)
+        except ValueError as error:
+            raise ProgramError(f"{NAME}:{_line([key], nodes) or 1}: {key}: {error}") from None
+    return Program(contract, text)
 
 
-def _why(error: OSError | RuntimeError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())[:200]
-
-
-async def watch(root: Path) -> AsyncIterator[Program | ProgramError]:
+async def watch(root: Path, matching: Matching) -> AsyncIterator[Program | ProgramError]:
     """The program each time it is saved and reads differently, or why the new version is refused.
 
     Watches the folder, not the file: editors replace a file by renaming another over it.
@@ -126,7 +108,7 @@ async def watch(root: Path) -> AsyncIterator[Program | ProgramError]:
     last: Program | str | None = None
     async for _ in awatch(root, watch_filter=ours, recursive=False, debounce=200, step=50):
         try:
-            now: Program | ProgramError = load(root)
+            now: Program | ProgramError = load(root, matching)
         except ProgramError as error:
             gone = ProgramError(f"{NAME} is gone; put it back, or write a new one with `looptop init`")
             now = error if (root / NAME).exists() else gone
@@ -156,6 +138,8 @@ def _mapping(front: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
         node = yaml.compose(front, Loader=PlainLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if hint := _misread(error, front.splitlines()):
+            raise ProgramError(hint) from None
         raise ProgramError(f"{NAME}:{mark.line + 1 if mark else 1}: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ProgramError(f"{NAME}: the front matter is not YAML: {str(error).splitlines()[0]}") from None
@@ -167,6 +151,27 @@ def _mapping(front: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
     return list(node.value)
 
 
+_SPECIAL = re.compile(r"[:\[,{-]\s*([*@%`&][^\s,\]}]*)")
+
+
+def _misread(error: yaml.MarkedYAMLError, lines: list[str]) -> str:
+    """What to write where the signs of a command line or the first one of a value mean something else to YAML."""
+    for place in (error.problem_mark, error.context_mark):
+        if not place or place.line >= len(lines):
+            continue
+        line, where = lines[place.line], f"{NAME}:{place.line + 1}: "
+        if key := _COMMAND.match(line):
+            return (
+                f"{where}YAML reads this command in another way ({error.problem}); write "
+                f"`{key[1]}: |`, and the command as you type it on the next line, indented"
+            )
+        if line.startswith("\t"):
+            return f"{where}it begins with a tab; YAML takes only spaces there"
+        if value := _SPECIAL.search(line):
+            return f'{where}a value that begins with `{value[1][0]}` needs quotes: "{value[1]:.60}"'
+    return ""
+
+
 def _check_keys(node: yaml.MappingNode) -> None:
     seen: set[str] = set()
     for key, value in node.value:
@@ -175,8 +180,9 @@ def _check_keys(node: yaml.MappingNode) -> None:
         if key.value in seen:
             raise ProgramError(f"{NAME}:{key.start_mark.line + 1}: `{key.value:.80}` is there twice")
         seen.add(key.value)
-        if isinstance(value, yaml.MappingNode):
-            _check_keys(value)
+        for part in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+            if isinstance(part, yaml.MappingNode):
+                _check_keys(part)
 
 
 def _value(node: yaml.Node) -> Any:
@@ -196,6 +202,8 @@ def _sentence(error: ValidationError, nodes: list[tuple[yaml.ScalarNode, yaml.No
     """The first thing wrong, with its line."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
+    if path[:1] == ["source"]:
+        path[0] = "metric"
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     if not path:  # about several keys at once; the message begins with the one to look at
@@ -204,24 +212,31 @@ def _sentence(error: ValidationError, nodes: list[tuple[yaml.ScalarNode, yaml.No
     line = _line(path, nodes)
     where = f"{NAME}:{line}: " if line else f"{NAME}: "
     if first["type"] == "extra_forbidden":
-        known = _fields(path)
+        known = ["name", "pattern", "json", "file", "take"] if path[0] == "metric" else _fields(path)
         close = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
-        return f"{where}unknown key `{'.'.join(path)}` ({hint})"
+        return f"{where}unknown key `{'.'.join(map(_counted, path))}` ({hint})"
     if first["type"] == "byte_size":
         message = "expected a size such as 500MB or 80GB"
     given = "" if first["type"] == "value_error" else f", not {first['input']!r:.80}"
-    return f"{where}{'.'.join(path)}: {message}{given}"
+    return f"{where}{'.'.join(map(_counted, path))}: {message}{given}"
+
+
+def _counted(part: str) -> str:
+    """A part of a path as a person counts: the first of a list is 1."""
+    return str(int(part) + 1) if part.isdecimal() else part
 
 
 def _fields(path: list[str]) -> list[str]:
-    model: type[BaseModel] = Contract
+    model: type[BaseModel] = Member if path[0] == "researchers" else Contract
     for part in path[:-1]:
         field = model.model_fields.get(part)
-        if field is None or not hasattr(field.annotation, "model_fields"):
+        kinds = [] if field is None else [field.annotation, *get_args(field.annotation)]
+        inner = next((kind for kind in kinds if hasattr(kind, "model_fields")), None)
+        if inner is None:
             break
-        model = cast(type[BaseModel], field.annotation)
-    return list(model.model_fields)
+        model = cast(type[BaseModel], inner)
+    return [name for name in model.model_fields if name != "source"]
 
 
 def _line(path: list[str], nodes: list[tuple[yaml.ScalarNode, yaml.Node]]) -> int | None:
@@ -231,6 +246,9 @@ def _line(path: list[str], nodes: list[tuple[yaml.ScalarNode, yaml.Node]]) -> in
         found = next(((key, value) for key, value in level if key.value == part), None)
         if found is None:
             break
-        line = found[0].start_mark.line + 1
-        level = found[1].value if isinstance(found[1], yaml.MappingNode) else []
+        line, node = found[0].start_mark.line + 1, found[1]
+        if isinstance(node, yaml.SequenceNode):  # its parts are named by their number
+            level = [(yaml.ScalarNode("", str(n), one.start_mark), one) for n, one in enumerate(node.value)]
+        else:
+            level = node.value if isinstance(node, yaml.MappingNode) else []
     return line

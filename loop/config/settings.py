@@ -27,6 +27,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from loop.errors import UserError
 from loop.study.contract import Seconds
+from loop.study.slot_plan import Slots
 
 Sandboxes = Literal["auto", "bubblewrap", "landlock", "off"]
 
@@ -114,6 +115,8 @@ class Settings(BaseModel):
     """Reasoning effort to ask for, such as "low" or "high"; None leaves it to the model."""
     briefing: int = Field(default=32_000, ge=4_000)
     """Tokens that a briefing may have."""
+    answer: int = Field(default=32_000, ge=1_000)
+    """Tokens that one answer may have, thinking included. An endpoint that refuses this is asked without it."""
     silence: Seconds = 300.0
     """Seconds without a single byte after which a call counts as hung and is made again."""
     thinking: Seconds = 1800.0
@@ -122,6 +125,9 @@ class Settings(BaseModel):
     """Let the model search arXiv and read public web pages."""
     prices: Prices | None = None
     """What the model costs, where no price list knows or you pay something else."""
+    slots: Slots | None = None
+    """How many runs there are at once on this machine, and what each gets; None: one a GPU. `program.md` goes over it.
+    """
     keymap: dict[str, str] = {}
     """Ids of keys to the keys wanted instead, with commas between; `looptop` names the ids in its help."""
 
@@ -143,13 +149,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         SettingsError: the file is no TOML, or it or a variable says something that is not known.
     """
     path = config_file(environ)
-    values = _table(path)
-    sources = dict.fromkeys(values, str(path))
-    for name in Settings.model_fields.keys() - {"keymap", "prices"}:
-        for variable in (f"LOOPTOP_{name.upper()}", _ALSO.get(name, "")):
-            if value := environ.get(variable):
-                values[name], sources[name] = value, variable
-                break
+    values, sources = _given(path, environ)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -164,6 +164,27 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
             "" if name in ("api_key", "base_url") else f" = {_shown(first['input'], quoted=True)}"
         )  # there may be a key in either
         raise SettingsError(f"{where}: {name}{given} is not understood; {said}") from None
+
+
+def origins(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The file or the variable that each setting comes from, by its name; without those that nobody has set.
+
+    Raises:
+        SettingsError: the file is no TOML.
+    """
+    return _given(config_file(environ), environ)[1]
+
+
+def _given(path: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the file and the variables say, and which of them says it, by name."""
+    values = _table(path)
+    sources = dict.fromkeys(values, str(path))
+    for name in Settings.model_fields.keys() - {"keymap", "prices"}:
+        for variable in (f"LOOPTOP_{name.upper()}", _ALSO.get(name, "")):
+            if value := environ.get(variable):
+                values[name], sources[name] = value, variable
+                break
+    return values, sources
 
 
 def _shown(value: object, quoted: bool = False) -> str:

@@ -92,6 +92,15 @@ def standard_library() -> Path:
     return Path(sysconfig.get_path("stdlib"))
 
 
+def sample(most: int) -> str:
+    """The beginning of the training text, `most` bytes of the newest corpus here; empty where none has been built."""
+    built = sorted((cache_folder() / "corpus").glob("*/train/text.bin"), key=lambda path: path.stat().st_mtime)
+    if not built:
+        return ""
+    with built[-1].open("rb") as file:
+        return file.read(most).decode("utf-8", "replace").replace("\0", "\n")
+
+
 def place(source: Path) -> Path:
     """Where the corpus of `source` lies, built or not: named by the Python version, the builder, each path and size."""
     recipe = hashlib.sha256(f"{BUILDER} {VALIDATION_ONE_IN} {sys.version_info[:3]}\n".encode())

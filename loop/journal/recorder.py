@@ -18,7 +18,8 @@ from loop.journal.wal import WAL_USUAL, flush_factor
 from loop.machine.clocks import Clocks
 from loop.machine.disk import CHECK_INTERVAL, DISK, DiskGuard, DiskReserve
 from loop.study.events import Body, ClockMoved, Entry, Fault, Recovered, Thought
-from loop.study.state import FOLDED, Study
+from loop.study.folding import FOLDED, apply
+from loop.study.state import Study
 from loop.words import size
 
 log = logging.getLogger(__name__)
@@ -181,7 +182,7 @@ class Recorder:
         events = self._journal.read(self._seen, until=newest, kinds=FOLDED)
         self._seen = newest
         for event in events:
-            self.study.apply(event)
+            apply(self.study, event)
         if events:
             self.wake()
 

@@ -5,12 +5,14 @@
 """
 
 from loop.lineage.branch import BranchMoved, moved
-from loop.lineage.checkout import find_root, init_repository
+from loop.lineage.checkout import find_root, init_repository, matching, prefix_of
 from loop.lineage.commits import Change, FileChange, MergeConflict
 from loop.lineage.git import LineageError
 from loop.lineage.history import RecoveredExperiment, Survey
-from loop.lineage.lineage import Committed, Lineage, free_tag, tags
+from loop.lineage.incomplete import incomplete
+from loop.lineage.lineage import Committed, Lineage
 from loop.lineage.message import ExperimentMessage, Judged
+from loop.lineage.tags import free_tag, tags
 from loop.lineage.worktrees import TreeChanges
 
 __all__ = [
@@ -28,7 +30,10 @@ __all__ = [
     "TreeChanges",
     "find_root",
     "free_tag",
+    "incomplete",
     "init_repository",
+    "matching",
     "moved",
+    "prefix_of",
     "tags",
 ]

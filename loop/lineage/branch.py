@@ -3,10 +3,9 @@
 That is by compare-and-swap, and never while somebody has it checked out: the move would show as changes of theirs.
 """
 
-import threading
-
 from loop.lineage import history
 from loop.lineage.git import LineageError, Plumbing, complaint
+from loop.lineage.locks import Turns
 
 
 class BranchMoved(LineageError):
@@ -20,7 +19,7 @@ class StudyBranch:
         trees: held while the branch is looked at: git reads the records of all worktrees then, whole ones only.
     """
 
-    def __init__(self, git: Plumbing, name: str, trees: threading.Lock) -> None:
+    def __init__(self, git: Plumbing, name: str, trees: Turns) -> None:
         self._git, self.name, self._trees = git, name, trees
         self._ref = f"refs/heads/{name}"
 
@@ -66,7 +65,7 @@ class StudyBranch:
         if answer.status != 0:
             if self._state()[0] != expected_old:
                 raise BranchMoved(f"branch {self.name} was moved by somebody this moment; try again")
-            raise complaint(("update-ref",), self._git.root, answer)
+            raise complaint(("update-ref",), self._git.top, answer)
 
     def put_back(self, commit: str | None, seen: str | None) -> None:
         """Moves it from `seen` back to `commit`, or takes it away where that is None.

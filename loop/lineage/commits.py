@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loop.lineage.git import LineageError, Plumbing, checked_path, complaint
+from loop.lineage.git import LineageError, Plumbing, complaint
+from loop.policy import line_merge
 
 DIFF_BYTES = 1 << 20  # 1 MiB, some 20,000 lines: more than anyone reads, and small enough for a screen to hold
 
@@ -18,11 +19,12 @@ class MergeConflict(LineageError):
 
     Attributes:
         path: the file.
+        pieces: what was to be moved and does not go together with what is there, as diffs; empty for whole files.
     """
 
-    def __init__(self, path: str, why: str) -> None:
+    def __init__(self, path: str, why: str, pieces: Sequence[str] = ()) -> None:
         super().__init__(f"{path} cannot be moved onto the champion: {why}; propose the change anew on today's file")
-        self.path = path
+        self.path, self.pieces = path, pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +46,32 @@ class Change:
 
 
 class Commits:
-    """The contents of the commits in one repository."""
+    """The contents of the commits in one repository. All paths are the project's own, relative to its folder."""
 
     def __init__(self, git: Plumbing) -> None:
         self._git = git
 
     def read(self, commit: str, path: str) -> bytes | None:
         """The contents of a file in a commit, None where there is no such file."""
-        return self._git.blobs([f"{commit}:{checked_path(path)}"])[0]
+        return self._git.blobs([f"{commit}:{self._git.inside(path)}"])[0]
 
     def paths(self, commit: str) -> list[str]:
-        """Every file of a commit, by its path from the root; links and submodules are left out."""
-        found = []
-        for entry in self._git.run("ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0"):
+        """Every file of the project in a commit; links and submodules are left out."""
+        return [path for path, mode in self.entries(commit).items() if mode.startswith("100")]
+
+    def entries(self, commit: str) -> dict[str, str]:
+        """All that a commit has of the project, links and submodules too: git's mode by path."""
+        where = ("--", f"{self._git.prefix}/") if self._git.prefix else ()
+        found = {}
+        for entry in self._git.run("ls-tree", "-r", "-z", "--full-tree", commit, *where).split(b"\0"):
             described, _, path = entry.partition(b"\t")
-            if described.startswith(b"100"):
-                found.append(path.decode("utf-8", "surrogateescape"))
+            if path:
+                found[self._git.relative(path.decode("utf-8", "surrogateescape"))] = described[:6].decode()
         return found
 
     def files(self, commits: Sequence[str], paths: Sequence[str]) -> dict[str, dict[str, str]]:
         """Text of the files `paths` in each of these commits; a file that is not there is left out."""
-        names = [f"{sha}:{checked_path(path)}" for sha in commits for path in paths]
+        names = [f"{sha}:{self._git.inside(path)}" for sha in commits for path in paths]
         texts = iter(self._git.blobs(names))
         return {
             sha: {path: text.decode("utf-8", "replace") for path in paths if (text := next(texts)) is not None}
@@ -72,10 +79,9 @@ class Commits:
         }
 
     def stat(self, a: str, b: str, paths: Sequence[str] | None = None) -> list[FileChange]:
-        """The files that differ from commit `a` to commit `b`, with their line counts, ordered by path."""
-        out = self._git.run(
-            "diff-tree", "-r", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv", a, b, *_only(paths)
-        )
+        """The project's files that differ from commit `a` to commit `b`, with their line counts, ordered by path."""
+        flags = ("-r", "-z", "--numstat", "--no-renames", "--no-ext-diff", "--no-textconv", *self._relative)
+        out = self._git.run("diff-tree", *flags, a, b, *self._only(paths))
         changes = []
         for entry in out.decode("utf-8", "replace").split("\0"):
             if entry:
@@ -84,7 +90,7 @@ class Commits:
         return changes
 
     def diff(self, a: str, b: str, paths: Sequence[str] | None = None) -> str:
-        """The unified diff from commit `a` to commit `b`, at most `DIFF_BYTES` of it; a cut says so in its last line.
+        """The project's unified diff from commit `a` to commit `b`, at most `DIFF_BYTES`; its last line tells of a cut.
 
         Text of strangers: it may hold any character but is always valid Unicode.
         """
@@ -97,8 +103,9 @@ class Commits:
             "--no-textconv",
             "--src-prefix=a/",
             "--dst-prefix=b/",
+            *self._relative,
         )
-        out, cut = self._git.run_at_most(DIFF_BYTES, "diff-tree", *flags, a, b, *_only(paths))
+        out, cut = self._git.run_at_most(DIFF_BYTES, "diff-tree", *flags, a, b, *self._only(paths))
         text = out.decode("utf-8", "replace")
         if cut:
             text = text[: text.rfind("\n") + 1] + f"\n[cut here: the diff is longer than {DIFF_BYTES // 1024} KiB]\n"
@@ -119,7 +126,7 @@ class Commits:
         Raises:
             MergeConflict: both sides changed the same lines, or a binary file.
         """
-        names = [f"{commit}:{checked_path(path)}" for path in paths for commit in (base, ours, theirs)]
+        names = [f"{commit}:{self._git.inside(path)}" for path in paths for commit in (base, ours, theirs)]
         contents = self._git.blobs(names)
         merged = {path: _merge_file(self._git, path, *contents[3 * i : 3 * i + 3]) for i, path in enumerate(paths)}
         return {path: content for path, content in merged.items() if content is not None}
@@ -127,7 +134,8 @@ class Commits:
     def changes(self, commits: Sequence[str]) -> dict[str, Change]:
         """What each of `commits` changed against its first parent; a deleted file is left out: no proposal deletes."""
         asked = "".join(f"{sha}\n" for sha in commits).encode()
-        flags = ("-r", "-z", "--root", "--no-renames", "--no-ext-diff", "--no-textconv", "--stdin", "--numstat")
+        how = ("-r", "-z", "--root", "--no-renames", "--no-ext-diff", "--no-textconv", "--stdin", "--numstat")
+        flags = (*how, *self._relative)
         touched: dict[str, list[str]] = {sha: [] for sha in commits}
         counts: dict[str, list[int]] = {sha: [0, 0] for sha in commits}
         at = ""
@@ -141,19 +149,28 @@ class Commits:
             touched[at].append(path)
             counts[at][0] += int(added) if added.isdecimal() else 0
             counts[at][1] += int(removed) if removed.isdecimal() else 0
-        names = [f"{sha}:{path}" for sha in commits for path in touched[sha]]
-        texts = dict(zip(names, self._git.blobs(names), strict=True))
+        places = [(sha, path) for sha in commits for path in touched[sha]]
+        names = [f"{sha}:{self._git.inside(path)}" for sha, path in places]
+        texts = dict(zip(places, self._git.blobs(names), strict=True))
         return {
             sha: Change(
                 {
                     path: text.decode("utf-8", "replace")
                     for path in touched[sha]
-                    if (text := texts[f"{sha}:{path}"]) is not None
+                    if (text := texts[sha, path]) is not None
                 },
                 *counts[sha],
             )
             for sha in commits
         }
+
+    @property
+    def _relative(self) -> tuple[str, ...]:
+        """Has a comparison show the project's files only, by the project's paths."""
+        return (f"--relative={self._git.prefix}/",) if self._git.prefix else ()
+
+    def _only(self, paths: Sequence[str] | None) -> tuple[str, ...]:
+        return () if paths is None else ("--", *map(self._git.inside, paths))
 
 
 def _merge_file(git: Plumbing, path: str, base: bytes | None, ours: bytes | None, theirs: bytes | None) -> bytes | None:
@@ -172,14 +189,23 @@ def _merge_file(git: Plumbing, path: str, base: bytes | None, ours: bytes | None
     if answer.status == 0:
         return answer.out
     if answer.status < 128:  # the number of conflicts, at most 127
-        raise MergeConflict(path, f"{answer.status} place{'s' if answer.status > 1 else ''} changed on both sides")
+        return _merge_lines(path, base, ours, theirs)
     if b"\0" in base + ours + theirs:
         raise MergeConflict(path, "it is binary and changed on both sides")
-    raise complaint(args, git.root, answer)
+    raise complaint(args, git.top, answer)
 
 
-def _only(paths: Sequence[str] | None) -> tuple[str, ...]:
-    return () if paths is None else ("--", *paths)
+def _merge_lines(path: str, base: bytes, ours: bytes, theirs: bytes) -> bytes:
+    """Where git finds conflicts: they may be of neighbouring lines only. What git merges stays as git merges it, so
+    that a commit which is lost is made again as the same one."""
+    texts = [side.decode("latin-1") for side in (base, ours, theirs)]  # byte by byte: it is never shown
+    merged, clashes = line_merge.merge(*texts)
+    if clashes:
+        pieces = [piece.encode("latin-1").decode("utf-8", "replace") for piece in clashes]
+        raise MergeConflict(
+            path, f"{len(clashes)} place{'s' if len(clashes) > 1 else ''} changed on both sides", pieces
+        )
+    return merged.encode("latin-1")
 
 
 def _count(number: str) -> int:

@@ -12,6 +12,7 @@ other programs hold, and for a `.git` that was moved away (`locks.py`).
 """
 
 import os
+import posixpath
 import re
 import subprocess
 import tempfile
@@ -135,11 +136,21 @@ def checked_path(path: str) -> str:
     return path
 
 
+def find_top(folder: Path) -> Path | None:
+    """The top of the checkout that `folder` is in, None where it is in none."""
+    return next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
+
+
 class Plumbing:
-    """Git in one checkout.
+    """Git for the project in one folder of a checkout.
+
+    Commands run at the checkout's top and name files from there; a project's own paths are relative to its folder.
+    `inside` and `relative` lead from one to the other.
 
     Attributes:
-        root: the top folder of the checkout.
+        root: the project's folder, links resolved.
+        top: the top folder of the checkout.
+        prefix: where in the checkout the project is, such as `packages/model`; empty at the top.
         patience: how long to wait for what blocks a command.
         git_dir: its own git folder (for a linked worktree, the one below `worktrees/`).
         common_dir: the git folder that all worktrees share: objects, refs, `info/exclude`.
@@ -147,20 +158,36 @@ class Plumbing:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self.top = find_top(self.root) or self.root
+        self.prefix = "" if self.root == self.top else self.root.relative_to(self.top).as_posix()
         self.patience = locks.Patience()
         try:
-            with Repo(self.root, expand_vars=False) as repo:
+            with Repo(self.top, expand_vars=False) as repo:
                 self.git_dir = Path(os.fspath(repo.git_dir)).resolve()
                 self.common_dir = Path(os.fspath(repo.common_dir)).resolve()
         except (GitError, OSError, ValueError) as failed:
-            raise LineageError(f"{root} is not the top of a git checkout; run looptop inside one") from failed
+            raise LineageError(f"{root} is in no git checkout; run looptop inside one") from failed
+
+    def inside(self, path: str) -> str:
+        """A path of the project, as git names it from the top.
+
+        Raises:
+            LineageError: it can be no file of the project.
+        """
+        return f"{self.prefix}/{checked_path(path)}" if self.prefix else checked_path(path)
+
+    def relative(self, path: str) -> str:
+        """A path from the top, as the project names it; what lies beside the project begins with `../`."""
+        if not self.prefix or not path:
+            return path
+        return posixpath.relpath(path, self.prefix) + "/" * path.endswith("/")
 
     @cached_property
     def identity(self) -> tuple[str, str]:
         """Name and email of the person, `looptop` for what they have not set; read once."""
         known: dict[str, str] = {}
         asked = ("config", "--null", "--get-regexp", r"^(user|author)\.(name|email)$")
-        listed = ask_git(asked, self.root, self._place())
+        listed = ask_git(asked, self.top, self._place())
         for entry in listed.out.decode("utf-8", "replace").split("\0"):
             key, _, value = entry.partition("\n")
             known[key.lower()] = value
@@ -185,7 +212,7 @@ class Plumbing:
         Args:
             again: removes what a blocked attempt has left, before the next one.
         """
-        place, variables = cwd or self.root, {**self._env(), **(env or {})}
+        place, variables = cwd or self.top, {**self._env(), **(env or {})}
 
         def attempt() -> Answer:
             answer = ask_git(args, place, variables, stdin)
@@ -220,19 +247,19 @@ class Plumbing:
         """The error for a command that failed: what it waited for in vain, or git's own reason."""
         if self._blocked(answer):
             return LineageError(f"git {args[0]} gave up waiting: {self._why(answer)}")
-        return complaint(args, self.root, answer)
+        return complaint(args, self.top, answer)
 
     def fast_import(self, stream: Sequence[bytes]) -> Answer:
         """Feeds commits to `git fast-import`; returns its result."""
         answer = self.ask("fast-import", "--quiet", stdin=b"".join(stream))
         if answer.status != 0:  # what it leaves behind would fill a full disk further with every attempt
             for left in re.findall(r"crash report to (.+)|'([^']+/objects/pack/tmp_\w+)'", answer.err):
-                Path(self.root, "".join(left)).unlink(missing_ok=True)
+                Path(self.top, "".join(left)).unlink(missing_ok=True)
         return answer
 
     def run_at_most(self, limit: int, *args: str) -> tuple[bytes, bool]:
         """Runs a git command for the first `limit` bytes of its output; the flag says that there was more."""
-        with start_git(args, self.root, self._env()) as process:
+        with start_git(args, self.top, self._env()) as process:
             assert process.stdout is not None and process.stderr is not None
             out = process.stdout.read(limit + 1)
             if len(out) > limit:
@@ -240,7 +267,7 @@ class Plumbing:
                 return out[:limit], True
             err = process.stderr.read()
         if process.returncode != 0:
-            raise complaint(args, self.root, Answer(process.returncode, out, err.decode("utf-8", "replace")))
+            raise complaint(args, self.top, Answer(process.returncode, out, err.decode("utf-8", "replace")))
         return out, False
 
     def blobs(self, names: Sequence[str]) -> list[bytes | None]:
@@ -266,13 +293,13 @@ class Plumbing:
             return False
         # Git quotes the folder that it does not recognise as a repository; it may be back by now.
         unseen = answer.err.rstrip().endswith(f"'{self.git_dir}'")
-        return locks.lock_in(answer.err, self.root) is not None or unseen or not self._present()
+        return locks.lock_in(answer.err, self.top) is not None or unseen or not self._present()
 
     def _why(self, answer: Answer) -> str:
         """What that is."""
-        lock = locks.lock_in(answer.err, self.root)
+        lock = locks.lock_in(answer.err, self.top)
         if lock is not None:
-            return locks.sentence(lock, self.root, self.common_dir)
+            return locks.sentence(lock, self.top, self.common_dir)
         folder = self.git_dir if self._present() else self.common_dir  # two of them in a linked worktree
         if not folder.exists():
             return f"the git folder {folder} is gone; put it back, and this goes on"
@@ -293,7 +320,7 @@ class Plumbing:
     def _place(self) -> dict[str, str]:
         return {
             "GIT_DIR": str(self.git_dir),
-            "GIT_WORK_TREE": str(self.root),
+            "GIT_WORK_TREE": str(self.top),
             "GIT_ASKPASS": "",  # also silences core.askPass and SSH_ASKPASS
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_OPTIONAL_LOCKS": "0",

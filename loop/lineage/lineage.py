@@ -20,7 +20,7 @@ from loop.lineage import history
 from loop.lineage.branch import StudyBranch
 from loop.lineage.checkout import Checkout
 from loop.lineage.commits import Commits
-from loop.lineage.git import LineageError, Plumbing, checked_path, data
+from loop.lineage.git import LineageError, Plumbing, data
 from loop.lineage.history import History
 from loop.lineage.message import ExperimentMessage, compose
 from loop.lineage.notes import Notes
@@ -38,11 +38,13 @@ class Committed:
 
 
 class Lineage:
-    """The git side of the study `tag` in the checkout at `root`.
+    """The git side of the study `tag` of the project in the folder `root` of the person's checkout.
+
+    All paths of files are the project's own, relative to that folder; a file beside it begins with `../`.
 
     Attributes:
         tag: the study's name.
-        root: the top folder of the person's checkout, links resolved.
+        root: the project's folder, links resolved.
         git: runs git there; `git.common_dir` holds the objects and the refs, maybe on another disk than the checkout.
         checkout: the person's files; only read.
         commits: what is in commits, and what differs between them.
@@ -71,11 +73,11 @@ class Lineage:
             (self.root / ".looptop").mkdir(exist_ok=True)
             exclude = self.git.common_dir / "info" / "exclude"
             text = exclude.read_text(errors="surrogateescape") if exclude.exists() else ""
-            if "/.looptop/" not in text.split("\n"):
+            if ".looptop/" not in text.split("\n"):
                 exclude.parent.mkdir(exist_ok=True)
                 start = "" if not text or text.endswith("\n") else "\n"
                 with exclude.open("a") as file:
-                    file.write(f"{start}/.looptop/\n")
+                    file.write(f"{start}.looptop/\n")
         except OSError as failed:
             raise LineageError(f"{failed.filename} cannot be written ({failed.strerror}); looptop needs it") from failed
 
@@ -111,7 +113,7 @@ class Lineage:
         stream = [f"feature done\ncommit {ref}\nmark :1\nauthor {who}\ncommitter {who}\n".encode(), data(text)]
         stream.append(f"from {parent}\n".encode())
         for path, content in files.items():
-            quoted = '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            quoted = '"' + self.git.inside(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
             if content is None:
                 stream.append(f"D {quoted}\n".encode())
             else:
@@ -148,18 +150,19 @@ class Lineage:
             return known
         asked = set()
         for path in files:
-            parts = checked_path(path).split("/")
+            parts = self.git.inside(path).split("/")
             asked |= {"/".join(parts[:end]) for end in range(1, len(parts) + 1)}
         found: dict[str, str] = {}
         for entry in self.git.run("ls-tree", "-z", "--full-tree", parent, "--", *sorted(asked)).split(b"\0"):
             described, _, path_bytes = entry.partition(b"\t")
-            mode, path = described[:6].decode(), path_bytes.decode("utf-8", "surrogateescape")
+            full = path_bytes.decode("utf-8", "surrogateescape")
+            mode, path = described[:6].decode(), self.git.relative(full)
             if path in files:
                 if mode not in ("100644", "100755"):
                     kind = {"120000": "a symbolic link", "160000": "a submodule"}.get(mode, "a folder")
                     raise LineageError(f"{path} is {kind} in {parent[:12]}; looptop edits plain files only")
                 found[path] = mode
-            elif path in asked and mode != "040000":
+            elif full in asked and mode != "040000":
                 raise LineageError(f"{path} is no folder in {parent[:12]}, so nothing can be edited inside it")
         self._known_modes = {(parent, files): found}
         return found
@@ -177,22 +180,3 @@ class Lineage:
             self.git.run("update-ref", "-m", "looptop: made anew", "--stdin", stdin=moves.encode())
             return sha
         raise self.git.failed(("fast-import",), answer)
-
-
-def free_tag(root: Path, wanted: str) -> str:
-    """`wanted`, made fit to name a study, or the first of `wanted-2`, `wanted-3` ... that no study in git has yet."""
-    plain = (
-        re.sub(r"\.lock$|\.+$", "", re.sub(r"\.{2,}", ".", re.sub(r"[^\w.-]+", "-", wanted).lstrip(".-"))) or "study"
-    )
-    # Two tags that differ only in case are one file on some disks.
-    taken = {tag.casefold() for tag in tags(root)}
-    names = (plain if number == 1 else f"{plain}-{number}" for number in range(1, len(taken) + 2))
-    return next(name for name in names if name.casefold() not in taken)
-
-
-def tags(root: Path) -> list[str]:
-    """The studies that git knows of in this repository, by branch or by experiments, sorted."""
-    out = Plumbing(root).run("for-each-ref", "--format=%(refname)", "refs/heads/looptop/", "refs/looptop/")
-    parts = (name.split("/") for name in out.decode().splitlines())
-    # refs/heads/looptop/TAG and refs/looptop/TAG/ID
-    return sorted({part[3] if part[1] == "heads" else part[2] for part in parts if len(part) == 4})

@@ -3,6 +3,8 @@
 Our command is retried until it gets through; it has changed nothing by then, since git takes its locks first. The
 caller decides how long to retry, and is told of the wait. A lock is never removed here: it may be the only thing that
 protects somebody's half-written index.
+
+`Turns` is a lock of ours, between the loops of one repository.
 """
 
 import os
@@ -14,12 +16,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
+from filelock import FileLock, Timeout
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
 
 LONGEST_S = 10.0
 """Seconds that a command waits by default, such as in a person's own terminal."""
+
+LONGEST_TURN_S = 60.0
+"""Seconds that a loop waits for its turn at the worktrees' records; whoever takes longer hangs, and holds nobody up."""
 
 TOLD_AFTER_S = 1.0
 """Seconds after which the wait is reported: most locks are gone within milliseconds."""
@@ -34,6 +40,31 @@ _LOCK = re.compile(r"'([^'\n]+\.lock)'")
 _CONFIG = re.compile(r"could not lock config file (.+?): ")
 
 T = TypeVar("T")
+
+
+class Turns:
+    """One at a time, among the threads of this process and among all loops of a repository.
+
+    Args:
+        path: the file to lock, in the git folder that they share. Where it cannot be made, as by somebody who may only
+            read the repository, the threads of this process are kept apart all the same.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._threads = threading.Lock()
+        self._file = FileLock(path, timeout=LONGEST_TURN_S, poll_interval=0.01, thread_local=False)
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
+            if Path(self._file.lock_file).parent.is_dir():  # else the lock would make a git folder that was moved away
+                self._file.acquire()
+        except (OSError, Timeout):
+            pass
+
+    def __exit__(self, *_: object) -> None:
+        self._file.release()
+        self._threads.release()
 
 
 class Patience:

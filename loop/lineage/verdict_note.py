@@ -7,6 +7,7 @@ which protocol the runs were measured and how long they took. Pure; `notes` writ
     Verdict: kept
     Reason: better by 0.0121 than experiment 3 ...
     val_bpb: 0.9712
+    Measured: val_bpb 0.9712, not counted          where the verdict takes no number
     Runs: seed 1337: 0.9713, seed 1338: 0.9711
     Judged: 1767225600.25 s by judge
     Figures: effect 0.0121, noise 0.0011, confidence 0.9998, champion 3
@@ -30,6 +31,7 @@ from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment, Run
 from loop.study.outcomes import named
+from loop.study.queries import uncounted
 
 _PAIR = re.compile(r"(\w+) (\S+)")
 _RUN = re.compile(r"seed (-?\d+): (\S+)")
@@ -46,6 +48,8 @@ class NotedRun:
     metric: float
     seconds: float = 0.0
     verify_seconds: float | None = None
+    waited: float = 0.0
+    """What others on its machine took from it outside of its budget."""
     stepping: float = 0.0
     claimed: float | None = None
 
@@ -71,6 +75,8 @@ def write(contract: Contract, experiment: Experiment) -> dict[str, str]:
     runs = [run for run in experiment.counted() if run.metric is not None]
     if experiment.metric is not None:
         note[contract.metric] = repr(experiment.metric)
+    if (number := uncounted(experiment, contract)) is not None:
+        note["Measured"] = f"{contract.metric} {number!r}, not counted"
     note["Runs"] = ", ".join(f"seed {run.seed}: {run.metric!r}" for run in runs)
     note["Judged"] = f"{experiment.judged_at!r} s by {experiment.judged_by}"
     figures = {name: getattr(experiment, name) for name in ("effect", "noise", "confidence", "champion")}
@@ -89,7 +95,8 @@ def _times(run: Run) -> str:
     verified = f" verified {run.verify_seconds!r}" if run.verified else ""
     claim = run.metrics.get(CLAIM)
     claimed = f" claimed {claim!r}" if claim is not None else ""
-    return f"run {run.number} took {run.seconds!r} stepping {run.stepping!r}{verified}{claimed}"
+    waited = f" waited {run.waited.around!r}" if run.waited is not None and run.waited.around else ""
+    return f"run {run.number} took {run.seconds!r}{waited} stepping {run.stepping!r}{verified}{claimed}"
 
 
 def read(judged: Judged) -> RecordedVerdict | None:
@@ -143,6 +150,7 @@ def _runs(judged: Judged) -> Iterator[NotedRun]:
             metric=metric,
             seconds=_number(time.get("took")) or 0.0,
             verify_seconds=_number(time.get("verified")),
+            waited=_number(time.get("waited")) or 0.0,
             stepping=_number(time.get("stepping")) or 0.0,
             claimed=_number(time.get("claimed")),
         )

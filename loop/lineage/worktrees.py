@@ -1,5 +1,8 @@
 """The worktrees that experiments run in: `<root>/.looptop/trees/<name>`, each a detached checkout of one commit.
 
+A tree holds the whole repository; the project is in the same folder of it as in the checkout (`project`). Paths of
+files are the project's own, and those of files beside it begin with `../`.
+
 They are git's own linked worktrees. Only trees below that folder are ever made, emptied or removed, and what counts as
 one of ours is read from git's records, not from the tree: a run may have rewritten anything inside its tree. A person's
 worktrees, their index and the index of their submodules stay as they are; `git worktree prune` is never called, since
@@ -10,16 +13,16 @@ import os
 import re
 import shutil
 import stat
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from loop.lineage.git import LineageError, Plumbing
+from loop.lineage.locks import Turns
 
-_RECORD = re.compile(r"(\d+\.\d+(\.verify)?|workshop-\d+)\d*")
-"""How git calls its records of the trees of runs, verifications and workshops: as these are called, with more digits
-where it has one of that name. A record that is half made or half removed says nothing else of whose it is."""
+_RECORD = re.compile(r"(\d+\.\d+(\.(verify|try))?|workshop-\d+)\d*")
+"""How git calls its records of the trees of runs, verifications, rehearsals and workshops: as these are called, with
+more digits where it has one of that name. A record that is half made or removed says nothing else of whose it is."""
 
 _WHOLE = ("gitdir", "commondir", "HEAD")
 """What a record has when git has made it, written one after the other."""
@@ -30,7 +33,7 @@ class TreeChanges:
     """How the files of a tree differ from a commit."""
 
     contents: Mapping[str, bytes]
-    """What changed files hold now, as git would store it, by path from the tree's top."""
+    """What changed files hold now, as git would store it, by the project's path."""
     lost: Mapping[str, str]
     """Changed files that have no contents to speak of, and what became of each: "was deleted"."""
     strays: Sequence[str]
@@ -42,8 +45,9 @@ class Worktrees:
 
     def __init__(self, git: Plumbing) -> None:
         self._git = git
-        # Commands that read the records of all trees, such as `git worktree add`, fail on a half-made one.
-        self.one_at_a_time = threading.Lock()
+        # Commands that read the records of all trees, such as `git worktree add`, fail on a half-made one, whoever of
+        # the repository's loops is making it.
+        self.one_at_a_time = Turns(git.common_dir / "looptop-trees.flock")
         self.home = git.root / ".looptop" / "trees"
 
     def add(self, name: str, commit: str) -> Path:
@@ -104,7 +108,8 @@ class Worktrees:
             self._git.run("read-tree", commit, env=place, cwd=tree)
             how = ("--porcelain=v2", "--no-renames", "--untracked-files=normal", "--ignore-submodules=all", "-z")
             listed = self._git.run("status", *how, env=place, cwd=tree).split(b"\0")
-            known = self._git.run("ls-files", "-z", "--", *wanted, env=place, cwd=tree).split(b"\0")
+            expected = [self._git.inside(path) for path in wanted]
+            known = self._git.run("ls-files", "-z", "--", *expected, env=place, cwd=tree).split(b"\0")
             changed: dict[bytes, str] = {}  # path to the object that it was
             new: list[bytes] = []
             for entry in listed:
@@ -114,7 +119,7 @@ class Worktrees:
                     fields = entry.split(b" ", 8)
                     if fields[1][1:] != b".":  # the second letter: against the index, which is the commit
                         changed[fields[8]] = fields[7].decode()
-            for path in map(os.fsencode, wanted):
+            for path in map(os.fsencode, expected):
                 if path not in known and os.path.lexists(os.fsencode(tree) + b"/" + path):
                     changed[path] = ""
             strays = [path for path in new if not any(want == path or want.startswith(path) for want in changed)]
@@ -125,8 +130,11 @@ class Worktrees:
             now = dict(zip(whole, map(bytes.decode, stored), strict=True))
             differ = [path for path in whole if now[path] != whole[path]]
             contents = zip(differ, self._git.blobs([now[path] for path in differ]), strict=True)
+        relative = self._git.relative
         return TreeChanges(
-            {path: content for path, content in contents if content is not None}, lost, sorted(map(shown, strays))
+            {relative(path): content for path, content in contents if content is not None},
+            {relative(path): why for path, why in lost.items()},
+            sorted(relative(shown(path)) for path in strays),
         )
 
     def touched(self, name: str, commit: str, editable: Collection[str] = ()) -> tuple[str, ...]:
@@ -148,7 +156,7 @@ class Worktrees:
         place = {"GIT_DIR": str(records[0]), "GIT_WORK_TREE": str(tree)}
         arguments = ("diff-index", "--name-only", "-z", "--no-renames", "--ignore-submodules=all", commit)
         out = self._git.run(*arguments, env=place, cwd=tree if tree.is_dir() else self.home)
-        changed = (os.fsdecode(entry) for entry in out.split(b"\0") if entry)
+        changed = (self._git.relative(os.fsdecode(entry)) for entry in out.split(b"\0") if entry)
         return tuple(sorted(path for path in changed if path not in editable))
 
     def names(self) -> list[str]:
@@ -179,8 +187,9 @@ class Worktrees:
         While one has an empty `commondir`, many git commands fail in the whole repository. Only for the start of the
         workspace's one supervisor.
         """
-        for record in self._half_made():
-            _delete(record)
+        with self.one_at_a_time:  # another loop of the repository may be making one
+            for record in self._half_made():
+                _delete(record)
 
     def _clear(self, tree: Path) -> None:
         """Removes what a failed attempt to make `tree` has left, because the git folder was gone at its cleanup too."""
@@ -197,6 +206,10 @@ class Worktrees:
         if not name or name in (".", "..") or "/" in name or "\0" in name or name != name.strip():
             raise LineageError(f"{name!r} is no name for a tree; use one plain word")
         return self.home / name
+
+    def project(self, name: str) -> Path:
+        """The project's folder in a tree."""
+        return self.path(name) / self._git.prefix
 
     def _records(self) -> dict[str, list[Path]]:
         """Git's records (folders below `worktrees/` of the common git folder) of trees of ours, by the tree's name."""
@@ -253,9 +266,9 @@ def _fill_submodules(git: Plumbing, source: Plumbing, commit: str, tree: Path) -
         if not described.startswith(b"160000 "):
             continue
         path, sha = os.fsdecode(raw_path), described.split()[2].decode()
-        if not (source.root / path / ".git").exists():
+        if not (source.top / path / ".git").exists():
             continue  # never initialised: empty here as it is there
-        module = Plumbing(source.root / path)
+        module = Plumbing(source.top / path)
         with git.scratch() as scratch:
             place = {"GIT_INDEX_FILE": f"{scratch}/index", "GIT_WORK_TREE": str(tree / path)}
             answer = module.ask("read-tree", "--reset", "-u", sha, env=place, cwd=tree / path)

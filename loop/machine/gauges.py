@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,20 +22,52 @@ QUICK_S = 1.0  # between two looks at a GPU's utilisation and memory
 SLOW_S = 3.0  # between two looks at its temperature and power
 USERS_S = 10.0  # between two looks at who is on the GPUs
 
+SLICES = 100
+"""Slices of a GPU at most, the driver has seven; by this their numbers stay apart from those of whole ones."""
+
 _FIRST_PIDS = "pid:[4026531836]"  # PROC_PID_INIT_INO of Linux: the process table of the machine itself
 _LONGEST_COMMAND = 60
 
 
-def processors() -> int | None:
-    """Processors that this process and what it starts may use; None where nobody knows."""
+def cores() -> tuple[int, ...]:
+    """Numbers of the processors that this process and what it starts may use; none where nobody can choose (macOS)."""
     try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        return os.cpu_count()
+        return tuple(sorted(os.sched_getaffinity(0)))
+    except AttributeError:
+        return ()
+
+
+def processors() -> int | None:
+    """How many those are; None where nobody knows."""
+    return len(cores()) or os.cpu_count()
+
+
+@dataclass(frozen=True)
+class Device:
+    """A GPU that runs can have to themselves: a whole one, or a slice of one that the driver has divided (MIG)."""
+
+    index: int
+    """As in `GpuGauge`: the driver's, or `SLICES * (driver's + 1)` and the slice's number in it."""
+    name: str
+    """What it is, such as "NVIDIA H100 80GB HBM3"."""
+    uuid: str = ""
+    """By which CUDA knows it whatever its number is; empty where the driver does not tell."""
+    slice_of: int | None = None
+    """The driver's index of the GPU that it is a slice of."""
+
+    @property
+    def label(self) -> str:
+        """Its name for a person, the same at every start."""
+        if self.slice_of is None:
+            return f"GPU {self.index}"
+        return f"GPU {self.slice_of}:{self.index % SLICES}"
 
 
 class Gauges(Protocol):
     """Something that can be read."""
+
+    def devices(self) -> tuple[Device, ...]:
+        """The GPUs that there are, in the order of the bus; those that have gone, too."""
 
     def read(self) -> GaugeRead:
         """The machine now. May take some milliseconds; never raises."""
@@ -85,6 +118,10 @@ class MachineGauges:
             foreign_pids=self._foreign,
         )
 
+    def devices(self) -> tuple[Device, ...]:
+        """See `Gauges`."""
+        return tuple(gpu.device() for gpu in self._gpus)
+
     def look(self, devices: Collection[int]) -> tuple[tuple[GpuGauge, GpuUse], ...]:
         """See `Gauges`."""
         found = [gpu for gpu in self._gpus if gpu.index in devices]
@@ -108,10 +145,17 @@ def in_container(own: Path = Path("/proc/self/ns/pid")) -> bool:
 
 
 class _Gpu:
-    """One GPU. Each field is asked for on its own, since one that is not supported says nothing about the next."""
+    """One GPU, or a slice of one. Each field is asked for on its own: one that is not supported says nothing of the
+    next.
 
-    def __init__(self, driver: Any, index: int, clock: Callable[[], float]) -> None:
-        self._driver, self.index, self._clock = driver, index, clock
+    Args:
+        number: the driver's, of the whole GPU.
+        part: the slice's in it; None: it is the whole one.
+    """
+
+    def __init__(self, driver: Any, number: int, clock: Callable[[], float], part: int | None = None) -> None:
+        self._driver, self._number, self._part, self._clock = driver, number, part, clock
+        self.index = index = number if part is None else SLICES * (number + 1) + part
         self._quick_at = self._slow_at = -math.inf
         self._identity: object = None
         self._reading = GpuGauge(index=index, name=f"GPU {index}")
@@ -162,9 +206,17 @@ class _Gpu:
         )
         return GpuUse(index=self.index, processes=tuple(processes))
 
+    def device(self) -> Device:
+        """What it is."""
+        name = self.read().name
+        identity = "" if self._identity is None else str(self._identity)
+        return Device(self.index, name, identity, None if self._part is None else self._number)
+
     def _handle(self) -> Any:
         """How the driver names it now. NVMLError where another GPU has its number by now, because it is gone itself."""
-        handle = self._driver.nvmlDeviceGetHandleByIndex(self.index)
+        handle = self._driver.nvmlDeviceGetHandleByIndex(self._number)
+        if self._part is not None:
+            handle = self._driver.nvmlDeviceGetMigDeviceHandleByIndex(handle, self._part)
         identity = self._ask(self._driver.nvmlDeviceGetUUID, handle)
         self._identity = self._identity or identity
         if identity is not None and identity != self._identity:
@@ -220,6 +272,24 @@ def _somebody(pid: int, memory: int | None, known: bool) -> GpuProcess:
 def _find_gpus(driver: Any, clock: Callable[[], float]) -> list[_Gpu]:
     try:
         driver.nvmlInit()
-        return [_Gpu(driver, index, clock) for index in range(driver.nvmlDeviceGetCount())]
+        return [gpu for number in range(driver.nvmlDeviceGetCount()) for gpu in _parts(driver, number, clock)]
     except driver.NVMLError:
         return []
+
+
+def _parts(driver: Any, number: int, clock: Callable[[], float]) -> list[_Gpu]:
+    """A GPU as what runs can have of it: its slices where it is divided, else all of it."""
+    found: list[_Gpu] = []
+    try:
+        whole = driver.nvmlDeviceGetHandleByIndex(number)
+        if driver.nvmlDeviceGetMigMode(whole)[0] != driver.NVML_DEVICE_MIG_ENABLE:
+            return [_Gpu(driver, number, clock)]
+        for part in range(driver.nvmlDeviceGetMaxMigDeviceCount(whole)):
+            try:
+                driver.nvmlDeviceGetMigDeviceHandleByIndex(whole, part)
+            except driver.NVMLError:
+                continue  # nothing was made there
+            found.append(_Gpu(driver, number, clock, part))
+    except driver.NVMLError:
+        pass  # it cannot be divided, or is gone
+    return found or [_Gpu(driver, number, clock)]

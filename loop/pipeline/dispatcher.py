@@ -4,18 +4,22 @@ One choke point: nothing of a proposal is executed anywhere else. Whether and wh
 where and how, the executor; what the number means, the judge.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
 from loop.journal.recorder import Recorder
-from loop.policy import scheduler
+from loop.lineage import LineageError
+from loop.pipeline.advice import Advice
+from loop.pipeline.first_minute import followed
+from loop.policy import neighbours, scheduler
 from loop.runs import outcome as ends
 from loop.runs.executor import Executor, Job, RunHandle
 from loop.runs.local.machine_faults import BELIEVED
 from loop.runs.output import Sample
 from loop.runs.slot import Slot
-from loop.runs.spec import Lost, RunResult
+from loop.runs.spec import Lost, RunResult, Tried
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
@@ -29,16 +33,22 @@ SHORTEST_VERIFICATION = 60.0
 class RunInFlight:
     """A run or a verification, from the moment that a slot takes it; listens to it while it goes on."""
 
-    def __init__(self, job: Job, recorder: Recorder) -> None:
-        self.job, self._recorder = job, recorder
+    def __init__(self, job: Job, slot: Slot, recorder: Recorder) -> None:
+        self.job, self.slot, self._recorder = job, slot, recorder
         self.handle: RunHandle | None = None
         """None while it is being started."""
         self.lost = False
         """It is being ended and does not count."""
         self.request: int | None = None
         """The person's request that it is being ended for."""
+        self.values: dict[str, float] = {}
+        """The last of each value that it printed on its way, where it is a rehearsal's."""
         self._stopped_by = ""
-        self._steps: tuple[float, float] | None = None
+        self.steps: tuple[float, float] | None = None
+        """When it printed its first step and its last, by the monotonic clock."""
+        self._first: int | None = None
+        self.stepped = 0
+        """Steps between these two."""
 
     def started(self, handle: RunHandle) -> None:
         """Take the handle; a run that somebody has ended meanwhile ends now."""
@@ -51,18 +61,17 @@ class RunInFlight:
         if self.handle is not None:
             self.handle.stop(by)
 
-    @property
-    def stepping(self) -> float:
-        """Seconds from its first step to its last."""
-        return 0.0 if self._steps is None else self._steps[1] - self._steps[0]
-
     def sampled(self, samples: Sequence[Sample]) -> None:
-        """What a verification prints is no progress."""
-        if self.job.kind == "verify":
+        """What a verification or a rehearsal prints is no progress."""
+        if self.job.kind != "run":
+            for sample in samples:
+                self.values |= sample.values
             return
         for sample in samples:
             if sample.step is not None:
-                self._steps = (sample.at if self._steps is None else self._steps[0], sample.at)
+                self.steps = (sample.at if self.steps is None else self.steps[0], sample.at)
+                self._first = sample.step if self._first is None else self._first
+                self.stepped = sample.step - self._first
             body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
             self._recorder.stream(body, self.job.experiment, self.job.run)
 
@@ -70,15 +79,21 @@ class RunInFlight:
 class Dispatcher:
     """Everything of one supervisor that runs now."""
 
-    def __init__(self, workspace: Workspace, recorder: Recorder, executor: Executor) -> None:
-        self._workspace, self._recorder, self._executor = workspace, recorder, executor
+    def __init__(self, workspace: Workspace, recorder: Recorder, executor: Executor, advice: Advice) -> None:
+        self._workspace, self._recorder, self._executor, self._advice = workspace, recorder, executor, advice
         self._running: dict[tuple[int, int], RunInFlight] = {}
         """By experiment and run."""
+        self._rehearsing: RunInFlight | None = None
+        self.unopened: tuple[str, ...] = ()
+        """Editable files that the last run of the baseline which came to a number did not open."""
         self._short: set[tuple[int, int]] = set()
-        """Runs whose verification has run out of memory once."""
+        """Runs whose verification has run out of memory, or of time, once."""
 
-    async def run(self, experiment: Experiment, slot: Slot) -> str | None:
-        """Run an experiment once in `slot` and record how it ended.
+    async def run(self, experiment: Experiment, number: int, slot: Slot, alone: bool = False) -> str | None:
+        """Run an experiment once in `slot`, as its run of that number, and record how it ended.
+
+        Args:
+            alone: nothing is started beside it.
 
         Returns:
             What of its machine lost the run and will lose the next one too, where that is so; None where it did not.
@@ -87,9 +102,9 @@ class Dispatcher:
             MachineFault: its machine did not do its part, before or after the run.
         """
         study = self._recorder.study
-        number, seed = scheduler.next_run(experiment, self._starting(experiment))
+        seed = scheduler.next_seed(experiment, self._starting(experiment, slot.kind), slot.kind)
         job = self._job("run", experiment, number, seed, study.contract.deadline)
-        with self._in_flight(job) as running:
+        with self._in_flight(job, slot) as running:
             handle = await self._start(running, slot)
             contract = job.contract
             started = e.RunStarted(
@@ -101,12 +116,28 @@ class Dispatcher:
                 pid=handle.pid,
                 pid_started=handle.pid_started,
                 ref=handle.ref,
+                device=slot.kind,
+                clock=slot.clock(contract),
+                slot_name=slot.name,
+                alone=alone,
             )
             self._recorder.record(started, experiment.id, number)
-            result = await handle.wait()
-            lost = None if running.lost else _believed(experiment, result.lost)
+            async with followed(job, self._workspace, self._recorder, self._advice):
+                result = await handle.wait()
+            lost = None
+            if not running.lost:
+                starved = ends.starved(study, experiment, result)
+                if starved is None and not slot.gpus:
+                    starved = ends.cut_short(study, experiment, result)
+                lost = _believed(experiment, result.lost or starved)
             reason = self._lost_by(running, result, lost)
-            finished = ends.finished(study, experiment, result, running.stepping, reason)
+            company = neighbours.company_of(study, experiment.runs[number], result.seconds)
+            finished = ends.finished(study, experiment, result, running.steps, reason)
+            finished = finished.model_copy(update={"steps": running.stepped, "company": company})
+            if experiment.id == 0 and finished.outcome.has_number and result.opened is not None:
+                self.unopened = tuple(path for path in contract.edit if path not in result.opened)
+            if experiment.id == 0 and finished.outcome.is_failure:
+                finished = await self._advised(finished, result.tail, job)
             # Before its end is recorded: a supervisor that is killed in between runs it again, and clears it then.
             if finished.outcome == Outcome.LOST:
                 self._workspace.drop_written(experiment.id, number)
@@ -122,12 +153,30 @@ class Dispatcher:
         """
         study, run = self._recorder.study, experiment.runs[number]
         left = max(SHORTEST_VERIFICATION, study.contract.deadline - run.seconds)
-        with self._in_flight(self._job("verify", experiment, number, run.seed, left)) as running:
+        with self._in_flight(self._job("verify", experiment, number, run.seed, left), slot) as running:
             handle = await self._start(running, slot)
             result = await handle.wait()
-            if not (running.lost or self._short_of_memory(running.job, result)):  # else it is verified again
+            if not (running.lost or self._once_more(running.job, result)):
                 self._record_end(running, ends.verified(study, experiment, result))
             await handle.close()
+
+    async def rehearse(self, job: Job, slot: Slot) -> Tried | None:
+        """Start `job`, which is to try something out, and keep nothing of it but what it came to; one at a time.
+
+        Returns:
+            None where the loop has ended it.
+
+        Raises:
+            MachineFault: its machine did not do its part.
+        """
+        running = self._rehearsing = RunInFlight(job, slot, self._recorder)
+        try:
+            handle = await self._start(running, slot)
+            result = await handle.wait()
+            await handle.close()
+        finally:
+            self._rehearsing = None
+        return None if running.lost else Tried(result, running.values)
 
     # --- ending ------------------------------------------------------------------------------------------------
 
@@ -152,7 +201,7 @@ class Dispatcher:
 
     def kill_all(self) -> None:
         """End everything; none of it counts and all of it is done again."""
-        for running in self._running.values():
+        for running in filter(None, (*self._running.values(), self._rehearsing)):
             running.lost = True
             running.stop("the supervisor")
 
@@ -165,8 +214,8 @@ class Dispatcher:
 
     @property
     def busy(self) -> bool:
-        """Whether a run or a verification goes on."""
-        return bool(self._running)
+        """Whether a run, a verification or a rehearsal goes on."""
+        return bool(self._running) or self._rehearsing is not None
 
     def observe(self, reading: e.GaugeRead) -> e.GaugeRead:
         """The reading, with what each run holds."""
@@ -184,14 +233,15 @@ class Dispatcher:
         others = usual_gpu_others(study)
         return Job(experiment.id, number, kind, experiment.commit, study.base, study.contract, seed, deadline, others)
 
-    def _starting(self, experiment: Experiment) -> Mapping[int, int]:
-        """Seeds, by number, of the experiment's runs that are being started and are not on record yet."""
-        here = (running.job for (of, _), running in self._running.items() if of == experiment.id)
-        return {job.run: job.seed for job in here if job.run not in experiment.runs}
+    def _starting(self, experiment: Experiment, kind: str) -> set[int]:
+        """Seeds of the experiment's runs that are being started on a kind of slot and are not on record yet."""
+        running = (one for (of, _), one in self._running.items() if of == experiment.id)
+        here = (one.job for one in running if one.slot.kind == kind)
+        return {job.seed for job in here if job.run not in experiment.runs}
 
     @contextmanager
-    def _in_flight(self, job: Job) -> Iterator[RunInFlight]:
-        running = self._running[job.experiment, job.run] = RunInFlight(job, self._recorder)
+    def _in_flight(self, job: Job, slot: Slot) -> Iterator[RunInFlight]:
+        running = self._running[job.experiment, job.run] = RunInFlight(job, slot, self._recorder)
         try:
             yield running
         finally:
@@ -210,17 +260,27 @@ class Dispatcher:
             return lost.reason
         return (self._recorder.disk.shortage() or "") if result.outcome == Outcome.CRASHED else ""
 
-    def _short_of_memory(self, job: Job, result: RunResult) -> bool:
-        """Whether a verification ran out of memory for the first time. It is done again then: what it measures is on
-        the disk, and who took the memory may be gone. What runs out twice is too large to be measured here."""
-        key = (job.experiment, job.run)
-        if result.outcome != Outcome.OUT_OF_MEMORY or key in self._short:
+    async def _advised(self, finished: e.RunFinished, tail: str, job: Job) -> e.RunFinished:
+        """The end of a run of the untouched program, with what mends it where its output tells."""
+        try:
+            mend = await asyncio.to_thread(self._advice.on, tail, job.contract, job.commit)
+        except LineageError:
+            return finished  # git's own trouble is told elsewhere
+        return finished.model_copy(update={"reason": f"{finished.reason}; {mend}"}) if mend else finished
+
+    def _once_more(self, job: Job, result: RunResult) -> bool:
+        """Whether a verification ran out of memory for the first time, or came to its deadline because others had the
+        machine. It is done again then: what it measures is on the disk, and who took the memory or the time may be
+        gone. What runs out twice is too large to be measured here."""
+        key, study = (job.experiment, job.run), self._recorder.study
+        starved = ends.starved_verification(study, study.experiments[job.experiment], result)
+        if (result.outcome != Outcome.OUT_OF_MEMORY and not starved) or key in self._short:
             self._short.discard(key)
             return False
         self._short.add(key)
+        what = f"came to its deadline, because {ends.STARVED}" if starved else result.reason
         message = (
-            f"the verification of run {job.run_name} {result.reason}; the run's number is not lost, it is verified "
-            "once more"
+            f"the verification of run {job.run_name} {what}; the run's number is not lost, it is verified once more"
         )
         self._recorder.record(e.Fault(where="verification", message=message))
         return True

@@ -9,9 +9,9 @@ from typing import Literal
 
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, verdict_note
-from loop.policy import scheduler
+from loop.policy import neighbours, rejections, run_checks, scheduler
 from loop.policy.noise import pooled
-from loop.policy.standing import decision, standing
+from loop.policy.standing import decision, lacks_champion, stale, standing
 from loop.runs.log import compress_log
 from loop.study import events as e
 from loop.study.experiment import Experiment
@@ -26,53 +26,85 @@ class Judging:
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
         self.judging = asyncio.Lock()
         """Held from looking at the champion until it is changed."""
+        self._moving = asyncio.Lock()
+        """Held while the branch and the champion on record may differ: whoever rejects a proposal compares them too,
+        without `judging`."""
 
-    async def consider(self, experiment: Experiment) -> str | None:
+    async def consider(self, experiment: Experiment, run: int | None = None) -> str | None:
         """Give an experiment its verdict, if its runs so far allow one.
+
+        Args:
+            run: number of the run that has just ended; None: any.
 
         Returns:
             Why the study cannot go on, where the file that everything is measured against does not work; else None.
         """
         async with self.judging:
-            stands, reason = standing(self._recorder.study, experiment)
+            stands, reason = standing(self._recorder.study, experiment, self._kind(experiment, run))
+            self._measure_neighbours()
             if stands == "unfinished":
                 return None
             if experiment.id == scheduler.reference(self._recorder.study):
-                failure = await self._consider_reference(experiment, stands, reason)
+                failure = await self._consider_reference(experiment, stands, reason, run)
                 if failure is None and experiment.verdict is not None:
                     await self._consider_challengers()
                 return failure
             if experiment.verdict is not None:
+                if experiment.asked:
+                    await self.write_notes(experiment)  # its note tells all of its runs
                 return None
             if stands != "measured":
                 await self.give_verdict(experiment, e.ExperimentJudged(verdict=stands, reason=reason))
-            elif experiment.parent == self._recorder.study.champion:
+                if said := rejections.in_a_row(self._recorder.study):
+                    self._recorder.record(e.Fault(where="checks", message=said))
+            elif not stale(self._recorder.study, experiment):
                 await self._compare(experiment)
+            else:
+                await self._compare_stale(experiment)
         return None
 
-    async def confirm(self, experiment: Experiment, who: str) -> None:
-        """Give an experiment that waited for a person after its runs the judge's verdict."""
-        async with self.judging:
-            await self._compare(experiment, approved_by=who)
+    def _measure_neighbours(self) -> None:
+        """Record what company costs on each kind of slot, as soon as the runs tell it."""
+        for kind in self._recorder.study.kinds:
+            if (found := neighbours.measure(self._recorder.study, kind)) is not None:
+                self._recorder.record(found)
 
-    async def settle(self, experiment: Experiment, reason: str | None) -> None:
+    def _kind(self, experiment: Experiment, run: int | None) -> str | None:
+        """The kind of slot in which a champion has just run: on another one it may still be running."""
+        if run is None or experiment.verdict is None or experiment.id != self._recorder.study.champion:
+            return None
+        return experiment.runs[run].device or None
+
+    async def confirm(self, experiment: Experiment, who: str) -> None:
+        """Give an experiment that waited for a person after its runs the judge's verdict; the caller holds `judging`.
+
+        One that was near enough to be asked about is kept, whatever else the judge would like to see.
+        """
+        await self._compare(experiment, approved_by=who)
+
+    async def overrule(self, experiment: Experiment, verdict: Outcome, who: str, why: str) -> None:
+        """Give it a person's own verdict instead, with the judge's figures; the caller holds `judging`."""
+        reason = f"{why or 'no reason given'} (it waited: {experiment.waits_for})"
+        await self.give_verdict(experiment, self._figures(experiment, verdict, reason, by=who))
+
+    async def settle(self, experiment: Experiment, reason: str | None, by: str = "guard") -> None:
         """Give a proposal that was rejected, for `reason`, its verdict and its note; None where it was not."""
         if reason is None:
             return
         if experiment.verdict is None:
-            judged = e.ExperimentJudged(verdict=Outcome.REJECTED, reason=reason, by="guard")
+            judged = e.ExperimentJudged(verdict=Outcome.REJECTED, reason=reason, by=by)
             await self.give_verdict(experiment, judged)
         else:  # it is on record with the commit
             await self.write_notes(experiment)
 
     async def _consider_reference(
-        self, experiment: Experiment, stands: Outcome | Literal["measured"], why: str
+        self, experiment: Experiment, stands: Outcome | Literal["measured"], why: str, run: int | None
     ) -> str | None:
         contract = self._recorder.study.contract
-        values = experiment.measured(contract.protocol_id)
+        values = self._recorder.study.measured(experiment)
         if experiment.verdict is not None and values:
-            newest = experiment.counted()[-1]
-            if newest.metric is None:
+            newest = experiment.counted()[-1] if run is None else experiment.runs[run]
+            if newest.outcome != Outcome.LOST and newest.metric is None:
                 # It worked before, so this is the machine's doing; the numbers that it has go on counting.
                 message = f"run {experiment.id}.{newest.number} of the champion gave no number: {newest.reason}"
                 self._recorder.record(e.Fault(where="champion", message=message))
@@ -82,12 +114,16 @@ class Judging:
             if experiment.verdict is None:
                 await self.give_verdict(experiment, e.ExperimentJudged(verdict=stands, reason=why))
             what = "the baseline" if experiment.id == 0 else f"the champion (experiment {experiment.id})"
+            if experiment.counted()[-1].check == run_checks.REQUIRE:
+                return f"{what} does not meet `require:`: {why}; change its condition in program.md, or the program"
             return f"{what} {stands.said}: {why}"
         if experiment.verdict is None and len(values) >= contract.keep.baseline_runs:
             noise = pooled([values])
             sd = noise.sd if noise is not None else 0.0
             mean = sum(values) / len(values)
             reason = f"{len(values)} runs of the file as it stands: {mean:.6g}, noise {sd:.2g}"
+            if (beside := self._recorder.study.company(self._recorder.study.kind_of(experiment))) is not None:
+                reason += f"; {neighbours.told(beside, contract.metric)}"
             judged = e.ExperimentJudged(
                 verdict=Outcome.KEPT, reason=self._told(reason), metric=mean, noise=sd, by="baseline"
             )
@@ -99,34 +135,58 @@ class Judging:
         for experiment in self._recorder.study.open_experiments():
             if (
                 experiment.phase == "queued"
-                and experiment.parent == self._recorder.study.champion
+                and not stale(self._recorder.study, experiment)
                 and standing(self._recorder.study, experiment)[0] == "measured"
             ):
                 await self._compare(experiment)
 
     async def _compare(self, experiment: Experiment, approved_by: str = "") -> None:
-        contract, champion = self._recorder.study.contract, self._recorder.study.best
-        assert champion is not None
-        values = experiment.measured(contract.protocol_id)
+        contract = self._recorder.study.contract
+        if lacks_champion(self._recorder.study, experiment):
+            return  # it runs on this kind of slot first
         decided = decision(self._recorder.study, experiment)
-        if decided.action in ("again", "remeasure"):
+        if decided.action in ("again", "remeasure") and not approved_by:
             return
-        kept = decided.action == "keep"
-        if kept and decided.flag and not approved_by and contract.review == "flagged":
-            self._recorder.record(e.ApprovalAsked(reason=decided.flag), experiment.id)
+        kept = decided.action != "discard"
+        why = decided.doubt if contract.review == "flagged" or contract.verify is None else ""
+        if kept and why and not approved_by:
+            self._recorder.record(e.ApprovalAsked(reason=why), experiment.id)
             return
         reason = decided.reason.partition(": ")[2]
-        judged = e.ExperimentJudged(
-            verdict=Outcome.KEPT if kept else Outcome.DISCARDED,
-            reason=self._told(f"{reason}; {approved_by} has looked at it" if approved_by else reason),
+        reason = self._told(f"{reason}; {approved_by} has looked at it" if approved_by else reason)
+        verdict = Outcome.KEPT if kept else Outcome.DISCARDED
+        await self.give_verdict(experiment, self._figures(experiment, verdict, reason))
+
+    async def _compare_stale(self, experiment: Experiment) -> None:
+        """Discard what was no better than the champion that it was built on, though another has taken its place; the
+        rest stays in the queue, and moves onto today's."""
+        study = self._recorder.study
+        parent = study.experiments[experiment.parent or 0]
+        if lacks_champion(study, experiment):
+            return
+        decided = decision(study, experiment)
+        if decided.action != "discard":
+            return
+        reason = decided.reason.partition(": ")[2]
+        reason = f"{reason}; measured against experiment {parent.id}, which was champion when it started"
+        await self.give_verdict(experiment, self._figures(experiment, Outcome.DISCARDED, self._told(reason)))
+
+    def _figures(self, experiment: Experiment, verdict: Outcome, reason: str, by: str = "judge") -> e.ExperimentJudged:
+        """A verdict with what the judge makes of the experiment's runs."""
+        study = self._recorder.study
+        values = study.measured(experiment)
+        decided = decision(study, experiment)
+        return e.ExperimentJudged(
+            verdict=verdict,
+            reason=reason,
             metric=sum(values) / len(values),
             effect=decided.effect,
             noise=decided.noise,
             confidence=decided.confidence,
-            champion=champion.id,
-            flags=(decided.flag,) if kept and decided.flag else (),
+            champion=experiment.parent,
+            by=by,
+            flags=(decided.flag,) if verdict == Outcome.KEPT and decided.flag else (),
         )
-        await self.give_verdict(experiment, judged)
 
     def _told(self, reason: str) -> str:
         """A reason, marked where the study's numbers are not verified."""
@@ -149,14 +209,15 @@ class Judging:
         """
         facts: list[e.Entry] = [(judged, experiment.id, None)]
         successor = experiment if judged.verdict == Outcome.KEPT else champion
-        if successor is None and self._recorder.study.best is not None:
-            await asyncio.to_thread(self._lineage.branch.check, self._recorder.study.best.commit or "")
-        elif successor is not None:
-            await self._move_branch(successor)
-            metric = judged.metric if successor is experiment else successor.metric
-            changed = e.ChampionChanged(commit=successor.commit or "", metric=metric)
-            facts.append((changed, successor.id, None))
-        self._recorder.record_all(facts)
+        async with self._moving:
+            if successor is None and self._recorder.study.best is not None:
+                await asyncio.to_thread(self._lineage.branch.check, self._recorder.study.best.commit or "")
+            elif successor is not None:
+                await self._move_branch(successor)
+                metric = judged.metric if successor is experiment else successor.metric
+                changed = e.ChampionChanged(commit=successor.commit or "", metric=metric)
+                facts.append((changed, successor.id, None))
+            self._recorder.record_all(facts)
         await self.write_notes(experiment)
 
     async def make_champion(self, successor: Experiment) -> None:
@@ -165,9 +226,10 @@ class Judging:
         Raises:
             LineageError: the branch is not where the study left it; the champion stays then.
         """
-        await self._move_branch(successor)
-        changed = e.ChampionChanged(commit=successor.commit or "", metric=successor.metric)
-        self._recorder.record(changed, successor.id)
+        async with self._moving:
+            await self._move_branch(successor)
+            changed = e.ChampionChanged(commit=successor.commit or "", metric=successor.metric)
+            self._recorder.record(changed, successor.id)
 
     async def _move_branch(self, successor: Experiment) -> None:
         assert successor.commit

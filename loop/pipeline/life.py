@@ -4,32 +4,23 @@ The study says at which stage an experiment is, and every stage may be repeated:
 middle of one is followed by another that goes on from there. No stage knows the next.
 """
 
-import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from loop.errors import UserError
 from loop.journal.recorder import Recorder
 from loop.lineage import LineageError
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
+from loop.pipeline.quarantine import CannotGoOn, Quarantine
+from loop.pipeline.rehearsal import Rehearsal
 from loop.policy import scheduler
 from loop.runs.executor import Executor, MachineFault
 from loop.runs.slot import Slot
 from loop.study import events as e
-from loop.study.experiment import Experiment
+from loop.study.experiment import CLASH, Experiment
 from loop.study.queries import gpu_memory_needed
-
-MOST_TROUBLES, LONGEST_TROUBLE = 10, 60.0
-"""Runs in a row that a slot may lose by its machine's doing before it counts as out of order, and seconds that it waits
-between two of them at most."""
-
-
-class CannotGoOn(UserError):
-    """The study cannot go on; the message is a sentence for a person."""
 
 
 class Life:
@@ -46,13 +37,15 @@ class Life:
         executor: Executor,
         dispatcher: Dispatcher,
         judging: Judging,
+        rehearsal: Rehearsal,
         limited: Callable[[], bool],
     ) -> None:
         self._recorder, self._proposals, self._executor = recorder, proposals, executor
-        self._dispatcher, self._judging, self._limited = dispatcher, judging, limited
-        self._claimed: set[int] = set()
-        self._troubles: Counter[int] = Counter()
-        """Runs in a row that each slot has lost by its machine's doing."""
+        self._dispatcher, self._judging = dispatcher, judging
+        self._rehearsal, self._limited = rehearsal, limited
+        self._claimed: dict[tuple[int, int], int] = {}
+        """Experiment and number of the runs that slots have in hand, and which slot it is."""
+        self._quarantine = Quarantine(recorder, executor.slots())
         self.closing = False
         """The loop ends: no stage begins any more."""
 
@@ -70,78 +63,64 @@ class Life:
         """
         report = partial(self._report, slot)
         while True:
-            await self._recorder.until(lambda: self._next() is not None)
+            await self._recorder.until(lambda: self._next(slot) is not None)
             await self._executor.ready(slot, lambda: gpu_memory_needed(self._recorder.study), report)
             self._limited()
-            if (experiment := self._next()) is None:
+            if (work := self._next(slot)) is None:
                 continue
-            self._claimed.add(experiment.id)
+            experiment, claim = work.experiment, (work.experiment.id, work.run)
+            self._claimed[claim] = slot.index
             trouble = None
             try:
-                trouble = await self._live(experiment, slot)
+                trouble = await self._live(work, slot)
                 self._limited()  # now, and not with the next beat
             except (MachineFault, LineageError, OSError) as error:  # its worktree or its folders
                 self._recorder.disk.pause_if_full(error.cause if isinstance(error, MachineFault) else error)
                 self._dispatcher.lose(experiment, "the disk is full")  # it is done again when there is room
             finally:
-                self._claimed.discard(experiment.id)
+                self._claimed.pop(claim, None)
                 self._recorder.wake()
-            if trouble is not None:  # another slot may take the experiment meanwhile
-                await self._back_off(slot, trouble)
+            await self._quarantine.rest(slot, trouble)  # another slot may take the experiment meanwhile
 
-    async def _live(self, experiment: Experiment, slot: Slot) -> str | None:
-        """Take an experiment through the stages that are before it.
+    async def _live(self, work: scheduler.Work, slot: Slot) -> str | None:
+        """Take a run of an experiment through the stages that are before it.
 
         Returns:
             What of the slot's machine kept it from running, where something did.
+
+        Raises:
+            CannotGoOn: runs do not use the experiments' files, or what everything is measured against does not work.
         """
-        trouble = None
-        if (number := self._unverified(experiment)) is None:
+        experiment, number, trouble = work.experiment, work.run, None
+        if number not in experiment.runs:
             if (rejected := await self._proposals.rebase(experiment)) is not None:
-                await self._judging.settle(experiment, rejected)
+                await self._judging.settle(experiment, rejected, CLASH)
                 return None
-            trouble = await self._dispatcher.run(experiment, slot)
-            if trouble is None and self._troubles.pop(slot.index, 0):
-                self._recorder.record(e.Recovered(where=self._where(slot)))
-            number = self._unverified(experiment)
-        if number is not None and not self.closing:
+            if experiment.phase == "waiting":  # a person's own edit, which does not go together with the new champion
+                return None
+            if (refused := await self._rehearsal.refusal(slot)) is not None:
+                raise CannotGoOn(refused)
+            if self.closing:
+                return None
+            trouble = await self._dispatcher.run(experiment, number, slot, work.alone)
+            if trouble is None:
+                self._quarantine.works(slot)
+        if not self.closing and self._unverified(experiment, number):
             await self._dispatcher.verify(experiment, number, slot)
-        if not self.closing and (failure := await self._judging.consider(experiment)):
+        if not self.closing and (failure := await self._judging.consider(experiment, number)):
             raise CannotGoOn(failure)
         return trouble
 
-    def _next(self) -> Experiment | None:
-        """The experiment that a free slot should take now: one to verify, or else one to run."""
-        if self.closing or self._recorder.study.short_of_room:
+    def _next(self, slot: Slot) -> scheduler.Work | None:
+        """What a free slot should do now."""
+        if self.closing or self._quarantine.is_drained(slot):
             return None
-        for experiment, _ in self._recorder.study.verifying():
-            if experiment.id not in self._claimed:
-                return experiment
-        return scheduler.next_experiment(self._recorder.study, self._claimed)
+        others = self._quarantine.others(slot)
+        return scheduler.next_work(self._recorder.study, self._claimed, slot.index, others)
 
-    def _unverified(self, experiment: Experiment) -> int | None:
-        """Number of the experiment's run that is still to be verified."""
-        return next((run.number for x, run in self._recorder.study.verifying() if x.id == experiment.id), None)
-
-    # --- slots in trouble --------------------------------------------------------------------------------------
-
-    async def _back_off(self, slot: Slot, trouble: str) -> None:
-        """Keep a slot out of work for a while after its machine has lost a run, since that may pass.
-
-        Raises:
-            CannotGoOn: every slot has lost many in a row, and a person has to look.
-        """
-        self._troubles[slot.index] += 1
-        times = self._troubles[slot.index]
-        if all(self._troubles[one.index] >= MOST_TROUBLES for one in self._executor.slots()):
-            raise CannotGoOn(f"no run can be started here, {times} times in a row: {trouble}")
-        wait = min(2.0 ** min(times - 1, MOST_TROUBLES), LONGEST_TROUBLE)
-        self._recorder.record(e.Fault(where=self._where(slot), message=trouble, next_at=time.time() + wait))
-        await asyncio.sleep(wait)
-
-    def _where(self, slot: Slot) -> str:
-        """What a slot's trouble goes by: each has its own where there are several."""
-        return "runs" if len(self._executor.slots()) == 1 else f"runs on {slot.name}"
+    def _unverified(self, experiment: Experiment, number: int) -> bool:
+        """Whether that run of the experiment has ended, and is still to be verified."""
+        return any((x.id, run.number) == (experiment.id, number) for x, run in self._recorder.study.verifying())
 
     def _report(self, slot: Slot, why: str, wait: float) -> None:
         """See `Executor.ready`."""

@@ -3,15 +3,16 @@
 A queued experiment is also moved onto a newer champion here. Nothing is run.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Committed, ExperimentMessage, Lineage, LineageError, MergeConflict
-from loop.policy import guards, scheduler
+from loop.policy import changes, guards, places, reviews, scheduler
 from loop.policy.review_flags import flags
 from loop.researchers.protocol import Proposal
+from loop.sanitize import one_line
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
@@ -54,9 +55,10 @@ class Proposals:
             hypothesis=proposal.hypothesis,
             expected=proposal.expected,
             parent=parent,
-            fingerprint=guards.fingerprint({**self._files(self._commit_of(parent)), **edits}),
+            fingerprint=self._fingerprint(self._commit_of(parent), edits),
             notes=dict(proposal.notes),
             submitted=proposal.submitted,
+            places=places.touched(self._files(self._commit_of(parent)), edits),
         )
         facts: list[tuple[e.Body, int | None, int | None]] = [
             (proposed, number, None),
@@ -99,26 +101,32 @@ class Proposals:
             return found, e.ExperimentJudged(verdict=Outcome.REJECTED, reason=reason, by="guard")
         if experiment.submitted:
             return found, None
-        if contract.review == "all":
-            return found, e.ApprovalAsked(reason="the program says `review: all`")
-        if contract.review == "flagged" and found:
-            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            return found, e.ApprovalAsked(reason=f"{found[0]}{more}")
-        return found, None
+        why = reviews.why(contract, found)
+        return found, e.ApprovalAsked(reason=why) if why else None
 
     def refusal_on_champion(self, edits: Mapping[str, str]) -> str | None:
         """Why a proposal of these edits on the champion would be turned down, or None."""
         return self._refusal(self._commit_of(scheduler.reference(self._recorder.study)), edits, None)
 
     def _refusal(self, parent_commit: str, edits: Mapping[str, str], number: int | None) -> str | None:
-        before = self._files(parent_commit)
-        reason = guards.refusal(self._recorder.study.contract, before, edits)
-        if reason is not None:
-            return reason
-        first = self._recorder.study.fingerprints.get(guards.fingerprint(before | dict(edits)), number)
-        if first is not None and first != number:
-            return f"it is the same as experiment {first}, {_result(self._recorder.study.experiments[first])}"
-        return None
+        reason = guards.refusal(self._recorder.study.contract, self._files(parent_commit), edits)
+        return reason or self._repeats(self._fingerprint(parent_commit, edits), number)
+
+    def repeated(self, parent: int, edits: Mapping[str, str]) -> str | None:
+        """Which experiment a proposal repeats, in a sentence, or None: then it is new, or a guard will refuse it."""
+        commit = self._commit_of(parent)
+        if guards.refusal(self._recorder.study.contract, self._files(commit), edits) is not None:
+            return None
+        return self._repeats(self._fingerprint(commit, edits), None)
+
+    def _fingerprint(self, commit: str, edits: Mapping[str, str]) -> str:
+        return guards.fingerprint({**self._files(commit), **edits})
+
+    def _repeats(self, fingerprint: str, number: int | None) -> str | None:
+        first = self._recorder.study.fingerprints.get(fingerprint, number)
+        if first is None or first == number:
+            return None
+        return f"it is the same as experiment {first}, {_result(self._recorder.study.experiments[first])}"
 
     def edits(self, experiment: Experiment) -> dict[str, str]:
         """The proposal's edits as they were handed over: new full text by path."""
@@ -140,6 +148,7 @@ class Proposals:
         then: e.ExperimentJudged | e.ApprovalAsked | None = None,
     ) -> None:
         """Commit, and record in one transaction that it is queued and what happens to it at once, if anything."""
+        change = changes.kind({path: text for path, text in self._files(parent_commit).items() if path in files}, files)
 
         def record(done: Committed) -> None:
             queued = e.ExperimentQueued(
@@ -149,6 +158,7 @@ class Proposals:
                 lines_added=done.lines_added,
                 lines_removed=done.lines_removed,
                 flags=flagged,
+                change=change,
             )
             facts: list[tuple[e.Body, int | None, int | None]] = [(queued, experiment.id, None)]
             self._recorder.record_all(facts if then is None else [*facts, (then, experiment.id, None)])
@@ -205,6 +215,8 @@ class Proposals:
     async def rebase(self, experiment: Experiment) -> str | None:
         """Move an experiment that was proposed on an older champion onto today's.
 
+        A person's own edit that does not go together with it waits for them, with what they can do.
+
         Returns:
             Why that cannot be, where the two changes do not go together.
         """
@@ -221,18 +233,49 @@ class Proposals:
         )
         try:
             merged = await self._recorder.disk.retry_when_space(merge)
-        except MergeConflict:
-            return f"it changes the same lines as the new champion, experiment {champion.id}, does"
+        except MergeConflict as clash:
+            return self._clash(experiment, champion, clash)
         texts = {path: content.decode("utf-8", "replace") for path, content in merged.items() if content is not None}
         if all(self._files(champion.commit).get(path) == text for path, text in texts.items()):
             return f"the new champion, experiment {champion.id}, has this change already"
         await self._queue(experiment, champion.id, champion.commit, texts, experiment.flags)
         return None
 
+    def _clash(self, experiment: Experiment, champion: Experiment, clash: MergeConflict) -> str | None:
+        """Why an experiment cannot be moved onto the champion; or a question to the person who submitted it."""
+        lines = _first_changed(clash.pieces)
+        where = f" ({clash.path}: {lines})" if lines else f" ({clash.path})"
+        reason = f"it changes the same lines as the new champion, experiment {champion.id}, does{where}"
+        if not experiment.submitted:
+            return reason
+        mend = f"make it in your checkout on top of experiment {champion.id}, submit that, and reject this one"
+        self._recorder.record(e.ApprovalAsked(reason=f"{reason}; {mend}"), experiment.id)
+        return None
+
+
+def queued_again(experiment: Experiment) -> e.ExperimentQueued:
+    """What puts an experiment back into the queue, as the commit that it is."""
+    assert experiment.commit and experiment.parent_commit
+    return e.ExperimentQueued(
+        commit=experiment.commit,
+        parent=experiment.parent,
+        parent_commit=experiment.parent_commit,
+        lines_added=experiment.lines_added,
+        lines_removed=experiment.lines_removed,
+        flags=experiment.flags,
+        change=experiment.change,
+    )
+
+
+def _first_changed(pieces: Sequence[str]) -> str:
+    """The first line that two changes have in common, in a few words; empty where whole files clash."""
+    line = next((line for piece in pieces for line in piece.split("\n") if line[1:].strip()), "")
+    return f"“{one_line(line[1:].strip(), 60)}”" if line else ""
+
 
 def _result(experiment: Experiment) -> str:
     """What came of an experiment, in a few words."""
-    said = (experiment.verdict or experiment.phase).replace("_", " ")
+    said = experiment.verdict.word if experiment.verdict else experiment.phase
     number = "" if experiment.metric is None else f" at {experiment.metric:.6g}"
     why = "" if experiment.verdict is None or experiment.verdict.has_number else f": {experiment.reason:.200}"
     return f"“{experiment.title}” ({said}{number}{why})"

@@ -83,7 +83,7 @@ def look(lineage: Lineage, study: Study) -> Edit | str:
         return f"{files} in your checkout is as in experiment {parent.id}; edit it first"
     if (known := study.fingerprints.get(guards.fingerprint({**before, **edits}))) is not None:
         found = study.experiments[known]
-        return f"that edit is experiment {known} already ({(found.verdict or found.phase).replace('_', ' ')})"
+        return f"that edit is experiment {known} already ({found.verdict.word if found.verdict else found.phase})"
     counts = [patching.counts(patching.diff(before.get(path, ""), text, path)) for path, text in edits.items()]
     request = e.Submitted(title=title_of(before, edits), parent=parent.id, edits=edits)
     return Edit(request, sum(added for added, _ in counts), sum(removed for _, removed in counts))
@@ -96,7 +96,7 @@ async def follow(lineage: Lineage, recorder: Recorder) -> None:
     """
     while True:
         edit = recorder.study.contract.edit
-        await _tell(lineage, recorder)
+        await tell(lineage, recorder)
         ours = {os.fspath(lineage.root / path) for path in edit}
         folders = {Path(path).parent for path in ours if Path(path).parent.is_dir()}
         if not folders:
@@ -116,12 +116,13 @@ async def follow(lineage: Lineage, recorder: Recorder) -> None:
             yield_on_timeout=True,
         ):
             if changes or recorder.study.checkout is not None:  # what is offered may have been submitted meanwhile
-                await _tell(lineage, recorder)
+                await tell(lineage, recorder)
             if recorder.study.contract.edit != edit:
                 break
 
 
-async def _tell(lineage: Lineage, recorder: Recorder) -> None:
+async def tell(lineage: Lineage, recorder: Recorder) -> None:
+    """Record the person's edit that could be submitted now, or that there is none any more."""
     study = recorder.study
     # The thread must not see the study grow under it.
     still = replace(study, experiments=dict(study.experiments), fingerprints=dict(study.fingerprints))

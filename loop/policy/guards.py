@@ -6,12 +6,25 @@ where a run costs minutes. They are no defence against a hostile file: the sandb
 
 import ast
 import hashlib
+import re
 from collections.abc import Mapping
 
 from loop.study.contract import Contract
 
 LARGEST = 1_000_000
 """Bytes that an edited file may have: a model reads it in every briefing."""
+
+_COMMENT = re.compile(r"(?:#+|//+|--+|/\*+|<!--|;+|%+)[ \t]*")
+_OLD, _CODE, _FILLER = (
+    frozenset(words.split())
+    for words in (
+        "rest remainder remaining existing previous original other unchanged same omitted keep continues",
+        "code file script class function functions method methods module program implementation loop lines imports",
+        "the all of this your is are as before above below here goes stays stay remains remain exactly and else "
+        "everything for brevity not shown training model identical elided",
+    )
+)
+"""Words of a comment that stands for code which is not there: it has two of the first kinds, and no others."""
 
 _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -51,11 +64,30 @@ def refusal(contract: Contract, before: Mapping[str, str], edits: Mapping[str, s
             return f"{path} would be larger than {LARGEST // 1000} kB"
         if "\0" in text:
             return f"{path} would no longer be a text file"
+        if (line := left_out(before.get(path, ""), text)) is not None:
+            return f"{path} leaves out code: a line says “{line:.80}”; a file must be whole"
         if (problem := syntax(path, text)) is not None:
             return f"{path} does not parse: {problem}"
     if all(before.get(path) == text for path, text in edits.items()):
         return "it changes nothing"
     return None
+
+
+def left_out(before: str, after: str) -> str | None:
+    """A new line that stands for code left out, such as "# ... rest of the code ...", or None."""
+    old = {line.strip() for line in before.splitlines()}
+    lines = (line.strip() for line in after.splitlines() if len(line) < 300)
+    return next((line for line in lines if line not in old and _stands_for_code(line)), None)
+
+
+def _stands_for_code(line: str) -> bool:
+    comment = _COMMENT.match(line)
+    said = line[comment.end() if comment else 0 :].strip("()[]{}<>*-/ \t")
+    words = set(re.findall(r"[a-z]+", said.lower()))
+    if said.startswith(("...", "…")):
+        return bool(words & (_OLD | _CODE)) or (comment is not None and not words)
+    known = words & _OLD and (words & _CODE or len(words & _OLD) > 1) and words <= _OLD | _CODE | _FILLER
+    return comment is not None and bool(known)
 
 
 def syntax(path: str, text: str) -> str | None:

@@ -17,19 +17,27 @@ The champion first. A new champion has won by its luck too, so its own runs flat
 challenger pays for that uncertainty. So a champion that a challenger comes near is measured again, and none is
 replaced before it has run as often as the baseline: its own repetitions are the first to show a wider noise.
 
-What is too good to be true (`implausible`) is seen twice before it is kept, and is flagged then.
+What is odd about a number (`doubts`) is seen twice before it is kept, and is flagged then. Where nobody verifies the
+numbers, none is kept that only one seed has shown.
+
+At equal seeds. First runs share a seed, so do second and third ones, and what such runs have in common (`pairs`) falls
+out of their difference: that is how small gains are seen. No gain is kept there before as many seeds have shown it as
+the baseline had, nor against the word of its later ones: the first seed chose the candidate, so it flatters, and the
+later ones do not. A study that began before there were pairs goes on by the means alone.
+
+Runs that agree to the last digit mean two things. Where nothing is random any difference counts. Where the program
+fixes its own seed an edit shuffles the dice once, and only what is above a `Floor` counts.
 `bench/judge.py` measures what all this is worth in whole studies; `docs/decisions/0004-a-bar-that-falls.md` and
 `0007-a-noise-that-changes.md` give the reasons.
 """
 
-import math
-import statistics
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from loop.policy.noise import Noise, check_finite, mean, student_below, student_quantile
+from loop.policy import doubts, pairs
+from loop.policy.comparison import Goal, Look, by_words, compared, effect_of, percent, runs_of
+from loop.policy.noise import Floor, Noise, at_most, check_finite, student_below, student_quantile
 from loop.study.contract import Keep
 
 FUTILE = 0.88
@@ -49,19 +57,9 @@ an error permitted early costs the most. At 99% and five runs the thresholds are
 PROMISING = 0.5
 """Confidence from which a challenger is a reason to run a champion that has fewer runs than the baseline had."""
 
-BEYOND_HISTORY, BEYOND_NOISE = 3.0, 20.0
-"""An effect of more than so many times the largest kept one, and so many times the noise, is too good to be true."""
-
-SCATTERED = 4.0
-"""A candidate whose own runs have a standard deviation of so many times the noise is judged by that instead.
-
-Honest runs do so once in 15,000 pairs. A change that is brilliant on one seed and ordinary on the next always does.
-"""
-
-_ROUNDING = 4 * sys.float_info.epsilon
-"""Relative size of differences that come from float arithmetic rather than measurement."""
-
-Goal = Literal["min", "max"]
+LATER = 0.95
+"""Confidence that the runs after the first must reach by themselves. Where one change in twenty shines on the
+first seed alone, by six times the noise, a study keeps 0.6 false ones with it and 4.6 without, see `bench/judge.py`."""
 
 Action = Literal["keep", "discard", "again", "remeasure"]
 """`again`: the candidate runs again; `remeasure`: the champion does, and the candidate is judged after that."""
@@ -82,6 +80,10 @@ class Decision:
     """A sentence for a person."""
     flag: str = ""
     """What a person should look at before believing it; almost always empty."""
+    doubt: str = ""
+    """The same where it is so odd that it waits for a person in `review: flagged`, or if nobody verifies."""
+    alike: float = 0.0
+    """How alike its runs and the champion's are at equal seeds, as a correlation."""
 
 
 def needed(keep: Keep, look: int) -> float:
@@ -106,29 +108,17 @@ def keep_threshold(keep: Keep, n_champion: int, n_candidate: int, noise: Noise) 
     return _effect_at(needed(keep, n_candidate), n_champion, n_candidate, noise)
 
 
-def repeat_threshold(n_champion: int, n_candidate: int, noise: Noise) -> float:
-    """The effect from which a candidate with so many runs is worth another one, in the metric's units."""
-    return _effect_at(FUTILE, n_champion, n_candidate, noise)
-
-
-def _effect_at(confidence: float, n_champion: int, n_candidate: int, noise: Noise) -> float:
-    return student_quantile(noise.dof, confidence) * _standard_error(noise, n_champion, n_candidate)
-
-
-def implausible(effect: float, noise: Noise | None, largest: float | None) -> str | None:
-    """What is odd about an effect, or None.
+def repeat_threshold(n_champion: int, n_candidate: int, noise: Noise, alike: float = 0.0) -> float:
+    """The effect from which a candidate with so many runs is worth another one, in the metric's units.
 
     Args:
-        effect: by how much it is better than the champion.
-        largest: the largest effect that this study has kept so far; None while there is none.
+        alike: how alike its runs and the champion's are at equal seeds; 0 where the means are compared.
     """
-    measures = [BEYOND_HISTORY * largest] if largest else []
-    measures += [BEYOND_NOISE * noise.sd] if noise is not None and noise.sd > 0 else []
-    if not measures or effect <= max(measures):
-        return None
-    times = "" if noise is None or noise.sd == 0 else f" is {effect / noise.sd:.0f}× the noise"
-    before = "" if not largest else f"{' and' if times else ' is'} {effect / largest:.1f}× the largest gain before it"
-    return f"too good to be true? better by {_figure(effect, 3)}{times}{before}"
+    return _effect_at(FUTILE, n_champion, n_candidate, noise, alike)
+
+
+def _effect_at(confidence: float, n_champion: int, n_candidate: int, noise: Noise, alike: float = 0.0) -> float:
+    return student_quantile(noise.dof, confidence) * pairs.error(noise, n_candidate, n_champion, alike)
 
 
 def judge(
@@ -141,6 +131,10 @@ def judge(
     *,
     largest: float | None = None,
     settled: bool = False,
+    floor: Floor | None = None,
+    verified: bool = True,
+    beside: pairs.Beside | None = None,
+    metric: str = "",
 ) -> Decision:
     """Decide on a candidate after its newest run.
 
@@ -153,6 +147,10 @@ def judge(
         lines_net: Lines the candidate adds less those it removes; negative is simpler.
         largest: The largest effect that was kept before, in the metric's units.
         settled: The champion must not run again, however little is known of it.
+        floor: The program fixes its own seed; None where it takes ours, or nothing in it is random.
+        verified: Somebody else has measured the numbers; else they are what the edited program says.
+        beside: The champion's runs under the candidate's seeds; None where the means alone are compared.
+        metric: Its name, which may say where its scale ends.
 
     Raises:
         ValueError: either side has no run, or a number is not finite.
@@ -164,79 +162,94 @@ def judge(
     runs = len(candidate)
     last = runs >= keep.max_runs
     if noise is None:
-        return _without_noise(_effect(goal, champion, candidate), last)
-    look = _compared(goal, champion, candidate, noise)
+        return _without_noise(effect_of(goal, champion, candidate), last)
+    look = compared(goal, champion, candidate, noise, floor, beside)
     effect, confidence, exact, size = look.effect, look.confidence, look.exact, look.size
     threshold = needed(keep, runs)
-    odd = implausible(effect, None if exact else noise, largest) or ""
-    sure = f"{_percent(confidence)} sure after {_runs(runs)}"
+    sd = noise.sd if not exact else 0.0 if floor is None else floor.sd
+    never = doubts.sentinel(champion, candidate)
+    if not (verified or exact or never) and doubts.constant(champion, candidate):
+        never = doubts.constant_said(candidate)
+    never = never or doubts.off_scale(metric, goal, champion, candidate, sd)
+    odd = never or doubts.implausible(effect, sd, largest)
+    doubt = never
+    if odd and not never and not doubts.has_scale(champion, sd):
+        doubt = doubts.implausible(effect, sd, largest, sd if exact else at_most(noise))
+    sure = f"{percent(confidence)} sure after {runs_of(runs)}"
 
     def decide(action: Action, reason: str, flag: str = "") -> Decision:
-        return Decision(action, effect, noise.sd, confidence, reason, flag)
+        return Decision(action, effect, noise.sd, confidence, reason, flag, doubt if flag else "", look.alike)
 
     clear = confidence >= threshold
     futile = confidence < min(FUTILE, keep.confidence)
     simpler = keep.simpler_wins and lines_net < 0 and not clear
+    if beside is not None and not exact:
+        if not settled and runs > len(beside.champion):
+            return decide("remeasure", f"the champion runs again, under the seed of the newest run: {size}")
+        if clear and (unseen := _unseen(keep, goal, champion, candidate, noise, beside, look)):
+            if last:
+                return decide("discard", f"discarded: {size}, {sure}, but {unseen}")
+            return decide("again", f"run again: {size}, {sure}; {unseen}", odd)
     if clear and odd and runs == 1 and not last:
         return decide("again", f"run again: {odd}; it has to be seen twice", odd)
+    if clear and not (verified or exact or last) and (once := _seen_too_little(keep, champion, candidate)):
+        return decide("again", f"run again: {size}, {sure}; {once}", odd)
     near = not (clear or futile or simpler)
     if not settled and not exact and _champion_unknown(keep, len(champion), confidence, near):
         why = "too few to be replaced" if clear else "and this one is near"
-        return decide("remeasure", f"the champion runs again: it is known from {_runs(len(champion))}, {why}: {size}")
+        return decide("remeasure", f"the champion runs again: it is known from {runs_of(len(champion))}, {why}: {size}")
     if clear:
         if runs < (times := min(keep.baseline_runs, keep.max_runs)) and _by_its_noise_only(
             noise, effect, len(champion), runs, threshold
         ):
             why = f"clear by the noise of the newest champions only, so it has to be seen {times} times"
             return decide("again", f"run again: {size}, {sure}; {why}", odd)
-        return decide("keep", f"kept: {size}" if exact else f"kept: {size}, {sure}", odd)
-    within = "within the noise, " if not exact and abs(effect) <= 2 * look.error else ""
+        return decide("keep", f"kept: {size}" if exact else f"kept: {size}, {sure} ({percent(threshold)} needed)", odd)
+    chance = f"{percent(confidence)} chance after {runs_of(runs)} that it helps"
     if simpler:
-        figures = size if exact else f"{within}{size}, {sure} that it is better"
-        return decide(*_simpler(keep, runs, effect, confidence, exact, -lines_net, figures))
+        figures = size if exact else f"{size}, {chance}"
+        return decide(*_simpler(keep, runs, effect, confidence, exact, -lines_net, figures), odd)
     if exact:
         return decide("discard", f"discarded: {size}")
     if futile:
         hint = runs == 1 and not last and effect > 0
-        wanted = f"; a first run is repeated from {_percent(min(FUTILE, keep.confidence))} on" if hint else ""
-        return decide("discard", f"discarded: {within}{size}, {sure} that it is better{wanted}")
+        wanted = f"; not repeated: that takes {percent(min(FUTILE, keep.confidence))}" if hint else ""
+        none = "no clear gain: " if abs(effect) <= 2 * look.error else ""
+        return decide("discard", f"discarded: {none}{size}, {chance}{wanted}")
     if last:
-        return decide("discard", f"discarded: still unclear: {size}, {sure}, {_percent(threshold)} needed")
-    return decide("again", f"run again: {size}, {sure}, {_percent(threshold)} needed")
+        return decide("discard", f"discarded: still unclear: {size}, {sure}, {percent(threshold)} needed")
+    return decide("again", f"run again: {size}, {sure}, {percent(threshold)} needed")
 
 
-@dataclass(frozen=True)
-class _Look:
-    """A candidate beside the champion."""
-
-    effect: float
-    error: float
-    """Standard deviation of the effect; 0 where the numbers are exact."""
-    confidence: float
-    exact: bool
-    """Repeated runs agree to the last digit, so any difference counts."""
-    size: str
-    """The effect in words."""
+def _seen_too_little(keep: Keep, champion: Sequence[float], candidate: Sequence[float]) -> str:
+    """Why numbers that nobody verifies have to be shown by another seed, too; empty where they need not."""
+    if len(candidate) == 1:
+        return "nobody verifies it, so another seed has to show it, too"
+    if doubts.constant(champion, candidate) and len(candidate) < keep.baseline_runs:
+        return f"its {len(candidate)} seeds gave the very same number"
+    return ""
 
 
-def _compared(goal: Goal, champion: Sequence[float], candidate: Sequence[float], noise: Noise) -> _Look:
-    effect, runs = _effect(goal, champion, candidate), len(candidate)
-    rounding = _ROUNDING * max(map(abs, (*champion, *candidate)))
-    own = statistics.stdev(candidate) if runs > 1 else 0.0
-    told = 0.0 if abs(effect) <= rounding else effect
-    if own > max(rounding, SCATTERED * noise.sd):
-        error = math.sqrt(own**2 / runs + noise.sd**2 / len(champion))
-        scatter = f"its own runs scatter by {_figure(own, 2)}, so the noise of others says nothing"
-        return _Look(effect, error, student_below(runs - 1, effect / error), False, f"{scatter}: {_size(told, own)}")
-    if noise.sd <= rounding:
-        return _Look(effect, 0.0, float(told > 0) if told else 0.5, True, _exact_size(told))
-    error = _standard_error(noise, len(champion), runs)
-    return _Look(effect, error, student_below(noise.dof, effect / error), False, _size(told, noise.sd))
-
-
-def _effect(goal: Goal, champion: Sequence[float], candidate: Sequence[float]) -> float:
-    difference = mean(champion) - mean(candidate)
-    return difference if goal == "min" else -difference
+def _unseen(
+    keep: Keep,
+    goal: Goal,
+    champion: Sequence[float],
+    candidate: Sequence[float],
+    noise: Noise,
+    beside: pairs.Beside,
+    look: Look,
+) -> str:
+    """Why a gain that is clear by now is not kept yet: its later seeds have to bear it out."""
+    runs, times = len(candidate), min(keep.baseline_runs, keep.max_runs)
+    if runs < times:
+        return f"a gain is kept once {times} seeds have shown it"
+    if runs == 1:
+        return ""
+    alone = pairs.effect(candidate[1:], champion, beside.champion[1:] or champion, look.alike)
+    error = pairs.error(noise, runs - 1, len(champion), look.alike)
+    if student_below(noise.dof, (-alone if goal == "min" else alone) / error) >= LATER:
+        return ""
+    return f"it is the first seed that says so: the {'other' if runs == 2 else f'other {runs - 1}'} alone would not do"
 
 
 def _champion_unknown(keep: Keep, runs: int, confidence: float, near: bool) -> bool:
@@ -259,7 +272,7 @@ def _by_its_noise_only(noise: Noise, effect: float, n_champion: int, n_candidate
     before = noise.before
     if before is None or before.sd <= noise.sd:
         return False
-    return student_below(before.dof, effect / _standard_error(before, n_champion, n_candidate)) < threshold
+    return student_below(before.dof, effect / pairs.error(before, n_candidate, n_champion, 0.0)) < threshold
 
 
 def _simpler(
@@ -274,7 +287,7 @@ def _simpler(
     if confidence <= 1 - FUTILE:
         return "discard", f"discarded: {lines}, but {figures}"
     if not exact and runs < (enough := min(keep.baseline_runs, keep.max_runs)):
-        return "again", f"run again: {lines}, {figures}; the mean of {_runs(enough)} decides"
+        return "again", f"run again: {lines}, {figures}; the mean of {runs_of(enough)} decides"
     # Exact equality arrives here with an effect of a few rounding errors of either sign.
     if effect >= 0 or exact:
         return "keep", f"kept: {lines} and no worse in the mean: {figures}"
@@ -283,45 +296,7 @@ def _simpler(
 
 def _without_noise(effect: float, last: bool) -> Decision:
     """Nothing was repeated yet, so no difference means anything."""
-    figures = f"{_by(effect)}, but nothing was run twice yet, so the noise is not known"
+    figures = f"{by_words(effect)}, but nothing was run twice yet, so the noise is not known"
     if last:
         return Decision("discard", effect, None, None, f"discarded: {figures}")
     return Decision("again", effect, None, None, f"run again: {figures}")
-
-
-def _standard_error(noise: Noise, n_champion: int, n_candidate: int) -> float:
-    return noise.sd * math.sqrt(1 / n_candidate + 1 / n_champion)
-
-
-def _size(effect: float, sd: float) -> str:
-    """Such as "better by 0.0123 (3.1× the noise of 0.0040)"."""
-    if not effect:
-        return f"exactly the same (the noise is {_figure(sd, 2)})"
-    return f"{_by(effect)} ({abs(effect) / sd:.1f}× the noise of {_figure(sd, 2)})"
-
-
-def _exact_size(effect: float) -> str:
-    """The same where there is no noise."""
-    size = _by(effect) if effect else "exactly the same"
-    return f"{size} (the repeated runs agree to the last digit, so any difference counts)"
-
-
-def _by(effect: float) -> str:
-    return f"{'better' if effect > 0 else 'worse'} by {_figure(abs(effect), 3)}"
-
-
-def _figure(value: float, digits: int) -> str:
-    return f"{value:#.{digits}g}".rstrip(".")
-
-
-def _percent(share: float) -> str:
-    """Rounded down, so that a threshold just missed never reads as reached."""
-    if share > 0.9999:
-        return "over 99.99%"
-    if share < 0.01:
-        return "under 1%"
-    return f"{math.floor(share * 10_000) / 100:.2f}%" if share >= 0.99 else f"{math.floor(share * 100)}%"
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count} runs"

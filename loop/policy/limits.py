@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from loop.study import queries
 from loop.study.state import Study
+from loop.words import listed
 
 PAID = frozenset({"usd", "tokens"})
 """Limits on what proposals cost. Those that are paid for are still run and judged."""
@@ -31,7 +32,7 @@ def limits(study: Study, now: float | None = None, disk_used: int | None = None)
     """
     given = study.contract.limits
     pairs: list[tuple[str, float | None, float | None]] = [
-        ("experiments", study.judged(), given.experiments),
+        ("experiments", study.judged() + len(queries.doubted(study)), given.experiments),
         ("hours", study.hours(now), given.hours),
         ("usd", study.usd, given.usd),
         ("tokens", study.tokens, given.tokens),
@@ -42,7 +43,7 @@ def limits(study: Study, now: float | None = None, disk_used: int | None = None)
 
 
 _SENTENCES = {
-    "experiments": "{used:.0f} of {limit:.0f} experiments have a verdict",
+    "experiments": "{used:.0f} of {limit:.0f} experiments have {done}",
     "hours": "{used:.1f} of {limit:g} hours are used",
     "usd": "${used:.2f} of ${limit:g} are spent",
     "tokens": "{used:,.0f} of {limit:,.0f} tokens are used",
@@ -51,9 +52,45 @@ _SENTENCES = {
 }
 
 
+def offered(study: Study) -> str:
+    """That the person's checkout has an edit that the study knows nothing of, as the end of a sentence; or nothing."""
+    if study.checkout is None:
+        return ""
+    size = f"+{study.checkout.lines_added} -{study.checkout.lines_removed} lines"
+    return (
+        f"; your checkout has another {listed(study.checkout.files)} ({size} against experiment "
+        f"{study.checkout.parent}), of which the study knows nothing: `looptop submit` has it tried, and `looptop keep "
+        "N` then makes it what others build on even if it is no better, such as one that only gives numbers names"
+    )
+
+
+def waiting(study: Study) -> str:
+    """Which experiments wait for a person after their runs, as the end of a sentence; empty where none does."""
+    if not (numbers := queries.doubted(study)):
+        return ""
+    several = f"experiments {listed([str(number) for number in numbers])} wait"
+    who = several if len(numbers) > 1 else f"experiment {numbers[0]} waits"
+    return f"; {who} for you: `looptop approve {numbers[0]}` or `looptop reject {numbers[0]}`"
+
+
+def onward(study: Study) -> str:
+    """How a loop that has stopped goes on, in a sentence; empty where its reason says so itself, or it never began."""
+    supervisor, limit = study.supervisor, study.limit
+    if supervisor is None or supervisor.failed or not supervisor.reason:
+        return ""
+    if limit is None:
+        return "`looptop` goes on from here"
+    given = getattr(study.contract.limits, limit.limit, None)
+    if limit.limit in study.options and study.options[limit.limit] == given:
+        return f"`looptop --{limit.limit} N` goes on from here, with a larger number"
+    return f"to go on, raise `limits: {limit.limit}` in program.md and start `looptop` again"
+
+
 def reached(study: Study, now: float | None = None, disk_used: int | None = None) -> tuple[str, str] | None:
     """The name of the first limit that is reached and a sentence about it, or None."""
     for left in limits(study, now, disk_used):
         if left.used >= left.limit:
-            return left.name, _SENTENCES[left.name].format(used=left.used, limit=left.limit)
+            waits = waiting(study) if left.name == "experiments" else ""
+            done = "run" if waits else "a verdict"
+            return left.name, _SENTENCES[left.name].format(used=left.used, limit=left.limit, done=done) + waits
     return None

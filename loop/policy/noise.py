@@ -14,6 +14,9 @@ CHANGED, CHANGED_DOF = 0.01, 2
 freedom that may decide so. At 3% a study with a single noise lost 0.5% of its gain; asking for more degrees of freedom
 only delayed the decision."""
 
+QUIET = 1e-5
+"""Share of the metric up to which runs under one fixed seed differ by the order in which a GPU adds."""
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -25,6 +28,18 @@ class Noise:
     """Degrees of freedom behind it; at least 1."""
     before: "Noise | None" = None
     """The noise of earlier champions, where this one differs from it and comes from the newest champions alone."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What differences mean where the program's seed is its own, so that repeated runs agree whatever the noise is."""
+
+    bound: float
+    """Differences up to it prove nothing, in the metric's units."""
+    sd: float = 0.0
+    """What an edit without effect moves the metric by; 0 while too few experiments tell."""
+    told: int = 0
+    """How many experiments tell it."""
 
 
 def pooled(groups: Sequence[Sequence[float]]) -> Noise | None:
@@ -102,6 +117,13 @@ def student_quantile(dof: float, probability: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(dof, probability))
+
+
+def at_most(noise: Noise) -> float:
+    """What the noise is at most, with 99% confidence: a few runs may lie close together by chance."""
+    from scipy.special import chdtri
+
+    return noise.sd * math.sqrt(noise.dof / float(chdtri(noise.dof, 0.99)))
 
 
 def f_below(dof: float, other_dof: float, value: float) -> float:

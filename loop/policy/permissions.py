@@ -10,7 +10,7 @@ from loop.study import queries
 from loop.study.experiment import Experiment, Run
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
-from loop.words import clock
+from loop.words import clock, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,26 @@ def find_pin(study: Study, number: int | None) -> int | Refused | None:
     if number is None or number in study.pins:
         return number
     return Refused(f"there is no pin {number}; pinned are {', '.join(map(str, study.pins))}")
+
+
+def find_slot(study: Study, name: str) -> str | Refused:
+    """The slot that a person names as it is shown, in whatever case, or by its number alone."""
+    known = study.supervisor.slots if study.supervisor is not None else ()
+    wanted = " ".join(name.split()).casefold()
+    same = [slot for slot in known if wanted == slot.casefold()]
+    found = same or [slot for slot in known if wanted and wanted == slot.casefold().partition(" ")[2]]
+    if len(found) == 1:
+        return found[0]
+    return Refused(f"there is no slot {name!r:.60}; there are {', '.join(known)}" if known else "there is no slot yet")
+
+
+def find_researcher(study: Study, name: str) -> str | Refused:
+    """The researcher of that name; the empty name stands for all of them."""
+    known = [mind.name for mind in study.minds.of.values() if mind.present]
+    if not name or name in known:
+        return name
+    there = f"there is {listed(known)}" if known else "none has joined yet"
+    return Refused(f"there is no researcher called {name}; {there}")
 
 
 # --- which experiment is meant -------------------------------------------------------------------------------------
@@ -103,8 +123,8 @@ def kill(study: Study, experiment: Experiment) -> Answer:
         (run,) = running
         done = clock(min(max(0.0, study.at - run.started_at), run.deadline))
         return Allowed(
-            f"Run {name}.{run.number} {titled} has trained {done} of {clock(run.budget)}. It is ended with all its "
-            "processes, counts as killed, and is not tried again. The loop goes on."
+            f"Run {name}.{run.number} {titled} started {done} ago and trains for {clock(run.budget)}. It is ended with "
+            "all its processes, counts as killed, and is not tried again. The loop goes on."
         )
     if (verified := _verifying(study, experiment)) is not None:
         return Allowed(f"The verification of run {name}.{verified.number} {titled} is ended; the run counts as killed.")
@@ -121,6 +141,10 @@ def not_running(experiment: Experiment) -> Refused:
 def keep(study: Study, experiment: Experiment) -> Answer:
     """Overrule the judge: make a discarded experiment the champion."""
     name, best = experiment.id, study.best
+    if experiment.imported:
+        return _imported(experiment)
+    if experiment.doubted and experiment.parent == study.champion:
+        return approve(study, experiment)
     if experiment.verdict is None or experiment.commit is None:
         return Refused(f"experiment {name} has no verdict to overrule yet")
     if name == study.champion:
@@ -139,6 +163,8 @@ def keep(study: Study, experiment: Experiment) -> Answer:
 def discard(study: Study, experiment: Experiment) -> Answer:
     """Overrule the judge: take the champion back, to the one that it was built on."""
     name = experiment.id
+    if experiment.doubted and experiment.parent == study.champion:
+        return Allowed(f"Experiment {name} ({experiment.title:.60}) is discarded. Its record stays.")
     if experiment.verdict != Outcome.KEPT:
         return Refused(f"experiment {name} was not kept, so there is nothing to discard")
     if name == 0:
@@ -157,6 +183,8 @@ def discard(study: Study, experiment: Experiment) -> Answer:
 def requeue(study: Study, experiment: Experiment) -> Answer:
     """Run an experiment again that has its verdict."""
     name = experiment.id
+    if experiment.imported:
+        return _imported(experiment)
     if experiment.verdict is None:
         return Refused(f"experiment {name} is open already")
     if name in queries.built_on(study):
@@ -172,6 +200,8 @@ def requeue(study: Study, experiment: Experiment) -> Answer:
 def branch(study: Study, experiment: Experiment) -> Answer:
     """Make an earlier champion the champion again."""
     name, best = experiment.id, study.best
+    if experiment.imported:
+        return _imported(experiment)
     if experiment.verdict is None:
         return Refused(f"experiment {name} has no verdict yet")
     if best is None or name == best.id:
@@ -192,6 +222,18 @@ def branch(study: Study, experiment: Experiment) -> Answer:
     )
 
 
+def resume(study: Study, experiment: None) -> Answer:
+    """Go on after a pause."""
+    return Allowed() if study.paused else Refused("the loop is not paused")
+
+
+def _imported(experiment: Experiment) -> Refused:
+    return Refused(
+        f"experiment {experiment.id} was imported and has not run here; to try its change, make it in your checkout "
+        "and `looptop submit` it"
+    )
+
+
 def stop(study: Study, experiment: None) -> Answer:
     """End the loop."""
     return Allowed(f"The loop of {study.tag} ends. Nothing is lost: `looptop` goes on from there.")
@@ -209,7 +251,7 @@ def _figure(value: float | None) -> str:
 
 
 def _verdict(experiment: Experiment) -> str:
-    return (experiment.verdict or "").replace("_", " ")
+    return experiment.verdict.word if experiment.verdict else ""
 
 
 def _said(experiment: Experiment) -> str:

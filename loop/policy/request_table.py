@@ -55,6 +55,11 @@ class Row:
         return self.takes.partition(" ")[0] in ("N", "[N]")
 
     @property
+    def of_slot(self) -> bool:
+        """Whether it is about one slot, by its name."""
+        return self.takes == "SLOT"
+
+    @property
     def reasoned(self) -> bool:
         """Whether a person's reason goes with it."""
         return "WHY" in self.takes
@@ -63,6 +68,10 @@ class Row:
         """The event, as `who` asks for it; for a request that takes a number, a reason or nothing."""
         reason = {"why": why} if self.reasoned else {}
         return self.event.model_validate({"who": who, **self.fixed, **reason})
+
+    def about_slot(self, who: str, slot: str) -> r.AnyRequest:
+        """The event of one that is about a slot."""
+        return self.event.model_validate({"who": who, "slot": slot})
 
     def words(self, experiment: int | str | None, run: int | None = None) -> str:
         """What is asked, after "asked to": "keep 12", "kill run 12.1"."""
@@ -86,12 +95,14 @@ TABLE: tuple[Row, ...] = (
         r.Steered,
         "steer",
         "steer",
-        "say something to the researcher",
-        more='It hears it before its next proposal; interrupted, at once.\n\nExample: looptop steer "try a wider head"',
+        "say something to the researchers, or to one",
+        more="They hear it before their next proposal; interrupted, at once. Each hears it once; with @NAME before it "
+        'only that one does.\n\nExample: looptop steer "try a wider head"\n\nExample: looptop steer @llm-2 "leave the '
+        'schedule alone"',
         takes="[!]WORDS",
         later="before its next proposal",
         key="s",
-        key_help="say something to the researcher; ! first interrupts it",
+        key_help="say something to the researchers, or with @NAME to one; ! first interrupts",
     ),
     Row(
         r.Paused,
@@ -103,13 +114,14 @@ TABLE: tuple[Row, ...] = (
         key="p",
         key_help="start no run after the current one, or go on",
     ),
-    Row(r.Resumed, "resume", "go on", "go on after a pause"),
+    Row(r.Resumed, "resume", "go on", "go on after a pause", check=permissions.resume),
     Row(
         r.Approved,
         "approve",
         "approve {}",
-        "let a waiting proposal run",
-        more="Proposals wait where program.md says `review: all`.",
+        "let a waiting proposal run, or believe its number",
+        more="Proposals wait where program.md says `review: all`. An experiment that has run waits where its number is "
+        "odd and nobody verifies it; it gets its verdict then.",
         takes="[N]",
         check=permissions.approve,
         default=permissions.waiting,
@@ -207,6 +219,24 @@ TABLE: tuple[Row, ...] = (
         takes="TEXT",
     ),
     Row(r.Unpinned, "unpin", "unpin", "take a pin back, or all of them", takes="[PIN]"),
+    Row(
+        r.Drained,
+        "drain",
+        "use a slot no more",
+        "start no run in a slot after the one that it has",
+        more="Until `undrain`, also after a restart; the other slots go on. `looptop slots` lists them.\n\n"
+        'Example: looptop drain "GPU 3"',
+        takes="SLOT",
+        later="after its current run",
+    ),
+    Row(
+        r.Undrained,
+        "undrain",
+        "use a slot again",
+        "use a slot again",
+        more="Also one that was taken out because it failed: it is tried at once.",
+        takes="SLOT",
+    ),
     Row(
         r.Stopped,
         "stop",

@@ -1,10 +1,11 @@
 """Review flags: what a person should look at in an edit before it runs. Pure; each is a sentence with the line and why.
 
-An honest edit rarely touches the seed, the budget, the clock, the summary, the harness, the environment or other
-processes, and most ways to win without being better do. A flag refuses nothing: it is a mark in the record, and under
-`review: flagged` the proposal waits for a person. What was there before is not flagged, wherever it stands now: uses
-are compared as syntax, so layout, comments and moved lines change nothing. A file that hides what it does cannot be
-understood here; it is flagged for hiding it (`eval`, `exec`, `getattr` by a computed name).
+An honest edit rarely touches the seed, the budget, the clock, the summary, what the metric is computed by, the harness,
+the environment, other processes or where the program ends, and most ways to win without being better do. A flag refuses
+nothing: it is a mark in the record, and under `review: flagged` the proposal waits for a person. What was there before
+is not flagged, wherever it stands now: uses are compared as syntax, so layout, comments and moved lines change nothing.
+A file that hides what it does cannot be understood here; it is flagged for hiding it (`eval`, `exec`, `getattr` by a
+computed name).
 """
 
 import ast
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from loop.policy import measured_by
 from loop.study.contract import Contract
 
 MOST = 12
@@ -28,6 +30,7 @@ _WORDS = {
 _NAMED = {
     "clock": (
         "time", "datetime", "timeit", "perf_counter", "monotonic", "process_time", "sleep", "setitimer", "alarm",
+        "sched_getaffinity", "sched_setaffinity", "cpu_count", "process_cpu_count",  # processor time is per core
     ),
     "environment": ("environ", "getenv", "putenv", "unsetenv"),
     "processes": (
@@ -53,13 +56,20 @@ _SAYS = {
     "the interpreter": "reaches into the interpreter",
     "output": "writes past print",
     "summary": "touches the summary lines",
+    "metric": "touches what the metric is computed by",
+    "end": "ends the program",
     "harness": "touches the harness",
     "replacement": "replaces a part of another module",
     "files": "reaches files outside its folder",
 }
 
 _SUMMARY_KEYS = ("training_seconds", "total_seconds")
-_OUTSIDE = re.compile(r"^(/|~|[A-Za-z]:\\)|(^|/)\.\.(/|$)|validation|checkpoint\.pt|LOOPTOP_RUN_DIR|LOOPTOP_CACHE")
+_OUTSIDE = re.compile(
+    r"^(/|~|[A-Za-z]:\\)|(^|/)\.\.(/|$)|(^|[/\\])validation([/\\]|$)|checkpoint\.pt|LOOPTOP_RUN_DIR|LOOPTOP_CACHE"
+)
+_ENDS = ("exit", "quit", "_exit", "abort", "SystemExit")
+_LIBRARIES = ("torch", "jax", "tensorflow", "tf", "keras", "np", "numpy", "plt", "matplotlib", "pd", "pandas")
+"""Modules with settings that are assigned, such as `torch.backends.cudnn.benchmark = True`."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ def _lines(contract: Contract, text: str) -> Iterator[_Use]:
     """Uses in a file that is not Python: lines that name a variable of the run or the metric."""
     for number, line in enumerate(text.splitlines(), 1):
         for what, mark in (("seed", "LOOPTOP_SEED"), ("budget", "LOOPTOP_BUDGET_S"), ("summary", contract.metric)):
-            if mark in line:
+            if measured_by.named(mark, line):
                 yield _Use(what, line.strip(), number, _short(line))
 
 
@@ -165,6 +175,8 @@ class _Reader:
             for what in self._touched(node):
                 piece = self._piece(node, what)
                 found.append(_Use(what, ast.dump(piece), getattr(node, "lineno", 0), _short(ast.unparse(piece))))
+        made = measured_by.statements(self._tree, self._contract.metric)
+        found += [_Use("metric", ast.dump(one), one.lineno, _short(ast.unparse(one))) for one in made]
         yield from sorted(found, key=lambda use: use.line)
 
     def _touched(self, node: ast.AST) -> Iterator[str]:
@@ -185,14 +197,18 @@ class _Reader:
             case ast.Import() | ast.ImportFrom():
                 yield from self._of_import(node)
             case ast.Constant(value=str(text)) if node not in self._docstrings:
-                yield from self._of_text(text)
+                yield from self._of_text(text, node)
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _ENDS and _succeeds(node):
+                yield "end"
+            case ast.Raise(exc=ast.Name(id="SystemExit")):
+                yield "end"
             case ast.Call(func=ast.Name(id="getattr" | "setattr" | "delattr"), args=[_, name, *_]):
                 if not isinstance(name, ast.Constant):
                     yield "code that cannot be read"
             case _:
                 pass
         for target in _targets(node):
-            if isinstance(target, ast.Attribute | ast.Subscript) and _root(target) in self._modules:
+            if isinstance(target, ast.Attribute | ast.Subscript) and _root(target) in self._modules - _set_up(node):
                 yield "replacement"
 
     def _of_name(self, name: str) -> Iterator[str]:
@@ -208,9 +224,11 @@ class _Reader:
             if word == "loop":
                 yield "harness"
 
-    def _of_text(self, text: str) -> Iterator[str]:
+    def _of_text(self, text: str, node: ast.Constant) -> Iterator[str]:
         metric = self._contract.metric
-        if metric in text or text.lstrip().startswith(("---", "METRIC")) or any(key in text for key in _SUMMARY_KEYS):
+        argument = isinstance(self._parents.get(node), ast.keyword | ast.List | ast.Tuple)  # `metrics=["accuracy"]`
+        told = measured_by.named(metric, text) and not (argument and text == metric)
+        if told or text.lstrip().startswith(("---", "METRIC")) or any(key in text for key in _SUMMARY_KEYS):
             yield "summary"
         if _OUTSIDE.search(text):
             yield "files"
@@ -231,6 +249,8 @@ class _Reader:
                 break
             if isinstance(parent, ast.Call) and piece is not parent.func and what != "summary":
                 break
+            if isinstance(parent, ast.FormattedValue) and what != "summary":
+                break
             piece = parent
         return piece
 
@@ -239,6 +259,18 @@ def _of_word(name: str) -> Iterator[str]:
     for what, pattern in _WORDS.items():
         if pattern.search(name):
             yield what
+
+
+def _succeeds(node: ast.Call) -> bool:
+    """Whether the program ends here as if all were well; with another exit code it has no number."""
+    code = node.args[0] if node.args else None
+    return not isinstance(code, ast.Constant) or code.value in (0, None, False)
+
+
+def _set_up(node: ast.AST) -> set[str]:
+    """Modules of libraries, where a plain value is assigned: that is a setting."""
+    plain = isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    return set(_LIBRARIES) if plain else set()
 
 
 def _targets(node: ast.AST) -> list[ast.expr]:

@@ -18,7 +18,7 @@ from loop.recovery.findings import Finding
 from loop.recovery.repair import Repair, look
 from loop.runs.local.orphans import sweep_leftovers
 from loop.study import events as e
-from loop.study.state import FOLDED, fold
+from loop.study.folding import FOLDED, fold
 from loop.workspace import Workspace, supervise, supervisor_alive
 
 

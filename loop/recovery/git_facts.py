@@ -25,6 +25,7 @@ LOST = (
     "a person's words, pins and other requests",
     "the researchers' own bookkeeping",
     "runs that gave no number",
+    "what was imported from another loop",
 )
 """What cannot be restored from git alone."""
 
@@ -182,6 +183,7 @@ def _run(
     finished = e.RunFinished(
         outcome=Outcome.FINISHED,
         seconds=run.seconds,
+        waited=e.Waited(around=run.waited) if run.waited else None,
         metrics=metrics,
         stepping=run.stepping,
         touched=told.touched,

@@ -22,14 +22,15 @@ from loop.config.program import Program
 from loop.errors import UserError
 from loop.journal import Journal
 from loop.journal.schema import put
-from loop.lineage import Lineage, tags
+from loop.lineage import Lineage, matching, tags
 from loop.recovery.doctor import mend
 from loop.recovery.git_facts import LOST, Dated, GitRecord, Known, lacking
 from loop.recovery.repair import remember
 from loop.recovery.salvage import Salvage
 from loop.study import events as e
 from loop.study.contract import Contract
-from loop.study.state import FOLDED, Study, fold
+from loop.study.folding import FOLDED, apply, fold
+from loop.study.state import Study
 from loop.words import listed
 from loop.workspace import Workspace, supervise
 
@@ -98,7 +99,7 @@ class _Old:
         if event.seq > last + 1:
             self.gaps.append((last + 1, event.seq - 1))
         if event.kind in FOLDED:
-            self.study.apply(event)
+            apply(self.study, event)
         if (number := event.experiment) is None or event.kind in e.STREAM:
             return
         self.kinds.setdefault(number, set()).add(event.kind)
@@ -166,7 +167,7 @@ def _write(workspace: Workspace, place: Path, tag: str | None) -> Rebuilt:
         old.take(event, last)
         last = event.seq
     lineage = Lineage(workspace.root, _which(workspace.root, old.study.tag, tag))
-    program = None if old.study.tag else programs.load(workspace.root)
+    program = None if old.study.tag else programs.load(workspace.root, matching)
     edit = old.study.contract.edit if program is None else program.contract.edit
     numbers = [found.id for found in lineage.history.read()]
     survey = lineage.history.survey()

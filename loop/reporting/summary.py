@@ -1,18 +1,22 @@
 """A study as data for scripts, and what it has come to in a few sentences. Pure; the layout is the caller's."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
-from loop.policy import false_discovery, limits
-from loop.reporting.table import change, claimed, flagged
+from loop.policy import false_discovery, honesty, idle, limits
+from loop.policy.standing import noise
+from loop.reporting.researchers import researchers, shortage
+from loop.reporting.table import change, claimed, flagged, not_counted, values_of
 from loop.study.experiment import Experiment, Run
+from loop.study.figures import Figure, Figures
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
 
 
 def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
     """What `looptop status --json` prints; durations in seconds, times in Unix seconds."""
-    supervisor, best, baseline = study.supervisor, study.best, study.baseline
+    supervisor, best, baseline, figures = study.supervisor, study.best, study.baseline, Figures(study)
     return {
         "state": state(study, pid),
         "reason": supervisor.reason if supervisor is not None and pid is None else "",
@@ -33,13 +37,21 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
             "goal": study.contract.goal,
             "verified": study.contract.verify is not None,
         },
-        "champion": _fields(best, "id", "metric", "title", "commit"),
-        "baseline": _fields(baseline, "metric", "noise"),
+        "champion": _fields(best, "id", "title", "commit") | _number(figures.best),
+        "baseline": _fields(baseline, "noise") | _number(figures.of(baseline)),
         "experiments": study.verdicts(),
+        "imported": study.imported,
         "expected_false": false_discovery.of(study),
         "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
+        "slots": [_fields(one, "name", "device", "run", "since", "why") for one in idle.states(study)],
+        "kinds": [_kind(study, kind) for kind in study.kinds if kind],
+        "busy": idle.busy_share(study, now) if pid is not None else None,
+        "an_hour": idle.an_hour(study, now) if pid is not None else None,
         "verifying": [f"{found.id}.{run.number}" for found, run in study.verifying()],
         "waiting": [experiment.id for experiment in study.experiments.values() if experiment.phase == "waiting"],
+        "notices": honesty.notices(study),
+        "researchers": [asdict(one) for one in researchers(study)] if pid is not None else [],
+        "shortage": shortage(study) if pid is not None else "",
         "limits": {
             left.name: _fields(left, "used", "limit", "left")
             for left in limits.limits(study, now if pid is not None else None)
@@ -53,9 +65,27 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
     }
 
 
+def _kind(study: Study, kind: str) -> dict[str, Any]:
+    """What is known of a kind of slot: numbers compare within it only."""
+    best = study.measured(study.best, kind) if study.best is not None else []
+    known, beside = noise(study, kind), study.company(kind)
+    return {
+        "name": kind,
+        "champion": sum(best) / len(best) if best else None,
+        "runs": len(best),
+        "noise": None if known is None else known.sd,
+        "neighbours": None if beside is None else beside.model_dump(exclude={"kind", "slots", "protocol_id"}),
+    }
+
+
 def _fields(found: object, *names: str) -> dict[str, Any]:
     """Some of its fields; without it each is None."""
     return {name: getattr(found, name, None) for name in names}
+
+
+def _number(figure: Figure | None) -> dict[str, Any]:
+    """The mean of all runs so far, its standard error, and how many runs there were."""
+    return {"metric": None if figure is None else figure.mean, **_fields(figure, "error", "runs")}
 
 
 def _running(experiment: Experiment, run: Run, now: float) -> dict[str, Any]:
@@ -72,15 +102,19 @@ def experiment(study: Study, found: Experiment) -> dict[str, Any]:
     """One experiment, as `looptop experiments --json` prints it."""
     return {
         **_fields(found, "id", "parent", "title", "hypothesis", "expected", "researcher", "phase", "verdict", "reason"),
+        "imported": found.imported,
         **_fields(found, "metric", "effect", "noise", "confidence"),
+        "uncounted": not_counted(study, found),
         "judged_by": found.judged_by or None,
         "flags": list(flagged(found)),
+        "waits_for": found.waits_for if found.phase == "waiting" else None,
+        "values": values_of(found),
         "champion": found.id == study.champion,
         "runs": [
             {
                 "run": run.number,
-                **_fields(run, "seed", "metric", "seconds", "outcome", "reason", "verified"),
-                **_fields(run, "peak_memory", "peak_gpu_memory", "metrics"),
+                **_fields(run, "seed", "metric", "seconds", "outcome", "reason", "verified", "slot_name", "device"),
+                **_fields(run, "peak_memory", "peak_gpu_memory", "metrics", "texts"),
             }
             for run in found.runs.values()
         ],
@@ -92,25 +126,32 @@ def state(study: Study, pid: int | None) -> str:
     """What the loop is doing; a supervisor that ended without recording it has "died"."""
     if pid is None and study.state in ("baseline", "running", "paused", "no room", "stopping"):
         return "died"
+    if pid is None and study.state == "empty" and study.tag:
+        return "not started"  # it has only a past, that of the loop it adopted
     return "starting" if pid is not None and study.state in ("empty", "stopped", "failed") else study.state
 
 
 def sentences(study: Study) -> list[str]:
     """What the study has come to so far, in one or two sentences; none before the first verdict."""
-    best, baseline = study.best, study.baseline
-    if best is None or baseline is None or baseline.metric is None or best.metric is None:
+    figures, baseline = Figures(study), study.baseline
+    best, base = figures.best, figures.of(baseline)
+    if best is None or baseline is None or base is None:
         return []
     if not study.judged():
         return []
     kept = study.verdicts()[Outcome.KEPT]  # not the champions there were: one may have been discarded later
     if not kept:
+        least = honesty.floor(study)
+        noise = f"the noise of {baseline.noise or 0:.2g}"
+        if not baseline.noise and least is not None:
+            noise = f"what a fixed seed leaves unknown ({least.bound:.2g})"
         return [
-            f"None of {study.judged()} experiments beat the noise of {baseline.noise or 0:.2g} "
-            f"in {study.contract.metric}; the baseline has {baseline.metric:.6g}."
+            f"None of {study.judged()} experiments beat {noise} "
+            f"in {study.contract.metric}; the baseline has {base.mean:.6g}."
         ]
     lines = [
-        f"{kept} of {study.judged()} experiments kept: {study.contract.metric} went from {baseline.metric:.6g} "
-        f"to {best.metric:.6g} ({change(study, best.metric)}){claimed(study)}; "
+        f"{kept} of {study.judged()} experiments kept: {study.contract.metric} went from {base.mean:.6g} "
+        f"to {best.mean:.6g} ({change(study)}){claimed(study)}; "
         f"the result is on the branch {study.branch}."
     ]
     false = false_discovery.of(study)

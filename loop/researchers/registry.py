@@ -7,65 +7,91 @@ from collections.abc import Callable, Mapping
 
 from loop.config.overrides import Overrides
 from loop.config.settings import Settings
-from loop.researchers.agents.command_line import UnknownResearcher, check_command
+from loop.researchers.agents.command_line import UnknownResearcher, check_command, speaker
 from loop.researchers.protocol import Researcher
 from loop.study.contract import Contract
+from loop.study.team import Member, call_name
 
 # Imports happen when a researcher is engaged: optuna takes 0.2 s and openai 0.4 s, and only the loop needs them.
 
 
-def _automl(settings: Settings) -> Researcher:
+def _automl(member: Member, settings: Settings) -> Researcher:
     from loop.researchers.automl.automl import AutoML
 
-    return AutoML()
+    return AutoML(name=member.name)
 
 
-def _llm(settings: Settings) -> Researcher:
+def _llm(member: Member, settings: Settings) -> Researcher:
     from loop.researchers.llm.researcher import LanguageModel
 
+    settings = settings.model_copy(update={"model": member.model or settings.model})
     if not settings.web:
-        return LanguageModel(settings)
+        return LanguageModel(settings, name=member.name, temperature=member.temperature)
     from loop.researchers.web import Web
 
-    return LanguageModel(settings, Web())
+    return LanguageModel(settings, Web(), name=member.name, temperature=member.temperature)
 
 
-KNOWN: Mapping[str, Callable[[Settings], Researcher]] = {"automl": _automl, "llm": _llm}
-"""Names that stand for a researcher; anything else is the command line of a coding agent."""
+KNOWN: Mapping[str, Callable[[Member, Settings], Researcher]] = {"automl": _automl, "llm": _llm}
+"""Kinds of researchers; anything else is the command line of a coding agent."""
+
+AT_ONCE = {"automl": 1, "llm": 8}
+"""Conversations that a kind holds at once where the program does not say, no more of them than its slots need; a coding
+agent, which takes cores and memory of this machine, holds two."""
 
 
-def named(options: Overrides, contract: Contract | None, settings: Settings) -> str:
-    """The researcher that a flag, the program or the settings name, in this order.
+def team(options: Overrides, contract: Contract | None, settings: Settings) -> tuple[Member, ...]:
+    """The researchers that the flags, the program or the settings name, in this order, each with a name of its own.
 
-    Where none of them does: the language model if one is set up, else the researcher that needs no key.
+    Where none of them names any: the language model if one is set up, else the researcher that needs no key. A name
+    follows from the kind and the place in the list, so it is the same after a restart.
     """
-    asked = options.researcher or (contract.researcher if contract is not None else None) or settings.researcher
-    return asked or ("llm" if settings.model or settings.base_url else "automl")
+    asked: tuple[Member, ...] = ()
+    if options.researcher:
+        asked = tuple(Member(kind=kind) for kind in options.researcher)
+    elif contract is not None and contract.researchers:
+        asked = contract.researchers
+    else:
+        kind = (contract.researcher if contract is not None else None) or settings.researcher
+        asked = (Member(kind=kind or ("llm" if settings.model or settings.base_url else "automl")),)
+    taken = {member.name for member in asked if member.name}
+    found = []
+    for member in asked:
+        name = member.name or call_name(_program(member.kind), taken)
+        taken.add(name)
+        at_once = member.at_once or AT_ONCE.get(member.kind, 2)
+        found.append(member.model_copy(update={"name": name, "at_once": at_once}))
+    return tuple(found)
 
 
-def engage(name: str, settings: Settings) -> Researcher:
-    """The researcher called `name`, or the one that the command line `name` starts.
+def _program(kind: str) -> str:
+    """What a kind is called: a command line by the agent that speaks in it."""
+    return kind if kind in KNOWN else speaker(kind)
+
+
+def engage(member: Member, settings: Settings) -> Researcher:
+    """The researcher that `member` of a team stands for.
 
     Raises:
         UnknownResearcher: there is no such researcher and no such command.
     """
-    if name in KNOWN:
-        return KNOWN[name](settings)
-    check(name)
+    if member.kind in KNOWN:
+        return KNOWN[member.kind](member, settings)
+    check(member.kind)
     from loop.researchers.agents.command import Command
 
-    return Command(name, settings.thinking)
+    return Command(member.kind, settings.thinking, member.name, settings.prices)
 
 
-def check(name: str) -> None:
-    """Refuse a name that belongs to no researcher and no command.
+def check(kind: str) -> None:
+    """Refuse a kind that is no researcher and no command.
 
     Raises:
-        UnknownResearcher: with the names there are.
+        UnknownResearcher: with the kinds there are.
     """
-    if name in KNOWN:
+    if kind in KNOWN:
         return
     try:
-        check_command(name)
+        check_command(kind)
     except UnknownResearcher as error:
         raise UnknownResearcher(f"{error}; known: {', '.join(KNOWN)}, or the command line of a coding agent") from None

@@ -5,8 +5,8 @@ sandbox are made on the machine that runs it. An executor never reads the journa
 nothing, and raises nothing but `MachineFault`.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from loop.errors import UserError
@@ -30,11 +30,13 @@ class MachineFault(UserError):
 
 @dataclass(frozen=True)
 class Job:
-    """One run of an experiment, or the verification of one, which needs what the run has left."""
+    """One run of an experiment, the verification of one, which needs what the run has left, or a short start to try
+    something out, of which nothing is kept: the study's setup ("try"), or a draft ("scratch", which makes way for
+    runs)."""
 
     experiment: int
     run: int
-    kind: Literal["run", "verify"]
+    kind: Literal["run", "verify", "try", "scratch"]
     commit: str
     """The experiment's commit."""
     base: str
@@ -46,6 +48,8 @@ class Job:
     """Seconds from the start until everything is ended."""
     usual_others: int = 0
     """Bytes that others held on the GPUs beside the champion's runs, and that say nothing against a run of today."""
+    instead: Mapping[str, bytes] = field(default_factory=dict)
+    """What files of the worktree hold in the place of what the commit has."""
 
     @property
     def run_name(self) -> str:
@@ -55,7 +59,7 @@ class Job:
     @property
     def name(self) -> str:
         """The same, told apart from its verification."""
-        return self.run_name if self.kind == "run" else f"{self.run_name}.verify"
+        return self.run_name if self.kind == "run" else f"{self.run_name}.{self.kind}"
 
 
 class RunListener(Protocol):
@@ -101,6 +105,11 @@ class Executor(Protocol):
     """A kind of place where runs happen."""
 
     name: str
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a person should know of its slots, such as a GPU that none of them uses; a sentence each."""
+        ...
 
     def slots(self) -> Sequence[Slot]:
         """Where runs can happen now."""

@@ -1,50 +1,33 @@
-"""Reads a run's output: step samples, summary, and the tail that explains a crash.
+"""Reads a run's output: step samples, summary, what the program asks for, and the tail that explains a crash.
 
 The bytes come from a stranger: they are never trusted, never kept beyond a fixed few kilobytes, and mean the same in
 whatever pieces they arrive. Pure: no clock, no file, no process; the time is passed in.
 
-What counts, and it is the whole of it:
+What counts, whatever a logger or a launcher writes before it:
 
 - A sample: a line that begins with `step N` (also `step: N`, `step N/M`, `iter N`), with `(52.4%)` as its progress, or
   any line with two or more `key: value` / `key=value` pairs of a word and a number.
-- The summary: a line that is one such pair and nothing else, and lines `METRIC key=value`. From the first line `---`
-  on, plain pairs from before it no longer count. The last of a key wins.
-- A number: `2.31`, `1e-3`, `1,204,331`, `nan`, `-inf`. One of the letters k K M G B T right behind it multiplies
-  (`1.2k` is 1200); any other unit (`%`, `ms`, `GB`, `tok/s`) is left off and the number stays as printed.
+- The summary: a line that is one such pair and nothing else, lines `METRIC key=value`, and JSON objects in a line that
+  have no step. From the first line `---` on, plain pairs from before it no longer count. The last of a key wins.
+- The names that the program asks for, in everything that people print (`reading/search`); without a summary line the
+  last value of such a name that any line had.
+- A number and its unit: see `reading/numbers`.
 """
 
-import re
 from dataclasses import dataclass, field
 
+from loop.runs.reading import documents, lines
+from loop.runs.reading.search import Answers, Search
+from loop.runs.reading.wanted import Wanted
 from loop.sanitize import plain
 
 SAMPLE_EVERY_S = 0.5
-LINE_BYTES = 4096  # the rest of a longer line is not read
-LINE_KEYS = 32  # pairs of one sample
+LINE_BYTES = 16 * 1024  # the rest of a longer line is not read; a JSON object of all results has been seen with 9 kB
 SAMPLE_KEYS = 64  # distinct keys in all samples of a run
 SUMMARY_KEYS = 256  # distinct keys of the summary; the one not heard of for longest gives way
 RECENT_BYTES = 32 * 1024  # kept for the tail: a deep traceback with long lines
 TAIL_LINES = 60
 TAIL_CHARS = 8000
-
-_SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
-
-# Every repetition is bounded or possessive, so no line costs more than its length times a constant.
-_NUMBER = (
-    r"(?:(?P<number>[-+]?(?>\d{1,3}(?:,\d{3})++(?:\.\d*+)?|\d++(?:\.\d*+)?(?:[eE][-+]?\d++)?|\.\d++(?:[eE][-+]?\d++)?))"
-    r"(?P<unit>[ \t]?%|[A-Za-zµ]{1,8}(?:/[A-Za-z]{1,8})?|/[A-Za-z]{1,8})?"
-    r"|(?P<odd>[-+]?(?i:inf(?:inity)?+|nan))(?:%|ms|s)?)"  # of words that begin like this there are many: "nanogpt"
-)
-_KEY = r"(?P<key>[A-Za-z_][\w./%@+-]{0,63})[\"']?[ \t]{0,40}[:=][ \t]{0,40}"
-_PAIR = re.compile(r"(?<![\w./:=@+-])" + _KEY + _NUMBER + r"(?=\.?(?:[\s,;|)\]}\"']|$))")
-_WHOLE_PAIR = re.compile(r"\s*" + _KEY + _NUMBER + r"(?:[ \t][A-Za-zµ]{1,8}(?:/[A-Za-z]{1,8})?)?\s*$")
-_METRIC = re.compile(r"\s*METRIC\s")
-_RULE = re.compile(r"\s*---\s*$")
-_STEP = re.compile(
-    r"[\s\[(]*(?:step|iter|iteration)[\s:=#]+(?P<step>\d{1,15}+)(?!\.\d)(?:\s?/\s?(?P<of>\d{1,15}+))?", re.I
-)
-_PROGRESS = re.compile(r"\((?P<percent>\d{1,3}(?:\.\d{1,6})?)\s?%\)")
-_STEP_KEYS = ("step", "global_step", "iter", "iteration")
 
 
 @dataclass(frozen=True)
@@ -61,9 +44,9 @@ class Sample:
     """Everything else, as printed. NaN and infinity included: they are news."""
 
 
-def decode(line: bytes) -> str:
+def decode(line: bytes, tab: str = " ") -> str:
     """One line of output as text that is safe to show."""
-    return plain(line.decode("utf-8", "replace"))
+    return plain(line.decode("utf-8", "replace"), tab)
 
 
 def crash_line(tail: str) -> str:
@@ -78,9 +61,14 @@ def crash_line(tail: str) -> str:
 
 
 class OutputReader:
-    """Takes a run's output in pieces and says what was in it."""
+    """Takes a run's output in pieces and says what was in it.
 
-    def __init__(self) -> None:
+    Args:
+        wanted: what is looked for besides samples and the summary.
+    """
+
+    def __init__(self, wanted: Wanted = Wanted()) -> None:  # noqa: B008 - it is frozen
+        self._search = Search(wanted)
         self._partial = b""  # the line that has not ended yet, at most LINE_BYTES of it
         self._recent = b""
         self._summary: dict[str, float] = {}
@@ -103,13 +91,17 @@ class OutputReader:
         due: list[Sample] = []
         if data:
             self._recent = (self._recent + data[-RECENT_BYTES:])[-RECENT_BYTES:]
-            lines = data.splitlines()  # of bytes: at \n, \r and \r\n, and nowhere else
-            lines[0] = self._partial + lines[0][: LINE_BYTES - len(self._partial)]
-            self._partial = b"" if data[-1] in b"\r\n" else lines.pop()[:LINE_BYTES]
-            for line in lines:
-                # Most lines of a flood go no further than this: two searches for a byte, and a look at the first one.
-                if line and (b":" in line or b"=" in line or line[0] in b" \t\x1b-sSiI[("):
-                    self._read(line[:LINE_BYTES], now, due)
+            rows = data.splitlines()  # of bytes: at \n, \r and \r\n, and nowhere else
+            rows[0] = self._partial + rows[0][: LINE_BYTES - len(self._partial)]
+            self._partial = b"" if data[-1] in b"\r\n" else rows.pop()[:LINE_BYTES]
+            # Most lines of a flood go no further than this: one search in all of them, two for a byte in each, and a
+            # look at its first one.
+            wanted = self._search.may_hold(b"\n".join(rows))
+            for row in rows:
+                if row and (b":" in row or b"=" in row or row[0] in b" \t\x1b-sSiI[("):
+                    self._read(row[:LINE_BYTES], now, due)
+                elif wanted and self._search.may_hold(row[:LINE_BYTES]):
+                    self._look(decode(row[:LINE_BYTES], tab="\t"), now, due)
         self._release(now, due)
         return due
 
@@ -132,6 +124,15 @@ class OutputReader:
         """The numbers of the summary so far. NaN and infinity are in it as such."""
         return dict(self._summary)
 
+    def answers(self) -> Answers:
+        """What of the things that the program asks for was found so far, and the summary with them."""
+        recent = "\n".join(decode(row) for row in self._recent.splitlines())
+        found = self._search.answers(recent, self._summary)
+        # The metric is what the program says it is: a summary line of that name does not stand in for its pattern.
+        summary = {key: value for key, value in self._summary.items() if key != self._search.wanted.metric}
+        found.metrics = summary | found.metrics
+        return found
+
     def tail(self) -> str:
         """The end of the output as text: at most TAIL_LINES lines and TAIL_CHARS characters.
 
@@ -143,19 +144,43 @@ class OutputReader:
         return "\n".join(lines[-TAIL_LINES:])[-TAIL_CHARS:]
 
     def _read(self, raw: bytes, now: float, due: list[Sample]) -> None:
-        line = decode(raw)
-        if _METRIC.match(line):
-            for pair in _PAIR.finditer(line):
-                self._note(pair["key"], _number(pair))
-                self._from_metric.add(pair["key"])
-        elif whole := _WHOLE_PAIR.match(line):
-            self._note(whole["key"], _number(whole))
-        elif _RULE.match(line) and not self._ruled:
+        line = decode(raw, tab="\t")
+        begins = lines.header(line)
+        pairs = lines.pairs(line)
+        if lines.is_metric(line):
+            for key, number in pairs.items():
+                self._note(key, number.value)
+                self._from_metric.add(key)
+        elif (alone := lines.lone(line[begins:])) is not None:
+            self._note(alone[0], alone[1].value)
+        elif lines.is_rule(line) and not self._ruled:
             self._ruled = True
             self._summary = {key: value for key, value in self._summary.items() if key in self._from_metric}
-        if sample := _sample(line, now):
-            self._merge(sample)
+            self._search.rule()
+        elif line[begins : begins + 1] == "{":
+            self._note_document(line)
+        asked = self._search.take(line, begins) if self._search.may_hold(raw) else {}
+        several = len(pairs) > 1
+        progress = lines.Progress(line, begins, pairs)
+        if progress.is_step or several or asked:
+            values = dict(list(progress.values.items())[: lines.LINE_KEYS]) | asked
+            self._merge(Sample(now, progress.step, progress.share, values))
             self._release(now, due)
+
+    def _look(self, line: str, now: float, due: list[Sample]) -> None:
+        """Read a line that is of no form of ours, and may have what the program asks for."""
+        if asked := self._search.take(line, lines.header(line)):
+            self._merge(Sample(now, None, None, asked))
+            self._release(now, due)
+
+    def _note_document(self, line: str) -> None:
+        """A JSON object that says nothing of progress is part of the summary."""
+        document = documents.in_line(line)
+        found = list(documents.leaves(document)) if isinstance(document, dict) else []
+        if not any(leaf.name in documents.STEP_KEYS for leaf in found):
+            for leaf in found[: lines.LINE_KEYS]:
+                if leaf.number is not None:
+                    self._note(leaf.path, leaf.number.value)
 
     def _note(self, key: str, value: float) -> None:
         self._summary.pop(key, None)  # so that the order is that of the last mention
@@ -180,30 +205,3 @@ class OutputReader:
         if self._waiting and (self._last_at is None or now - self._last_at >= SAMPLE_EVERY_S):
             due.append(self._waiting)
             self._waiting, self._last_at = None, now
-
-
-def _number(match: re.Match[str]) -> float:
-    if match["odd"]:
-        return float(match["odd"])
-    return float(match["number"].replace(",", "")) * _SCALES.get(match["unit"] or "", 1.0)
-
-
-def _sample(line: str, now: float) -> Sample | None:
-    """The sample in one line of plain text, if it is one."""
-    begins = _STEP.match(line)
-    values: dict[str, float] = {}
-    for pair in _PAIR.finditer(line):
-        if len(values) < LINE_KEYS:
-            values[pair["key"]] = _number(pair)
-    if not begins and len(values) < 2:
-        return None
-    step = int(begins["step"]) if begins else None
-    progress = None
-    if begins and begins["of"]:
-        progress = int(begins["step"]) / max(1, int(begins["of"]))
-    if percent := _PROGRESS.search(line):
-        progress = float(percent["percent"]) / 100
-    for key in _STEP_KEYS:
-        if key in values and abs(stated := values.pop(key)) < 1e15 and step is None:
-            step = int(stated)
-    return Sample(now, step, None if progress is None else min(1.0, progress), values)

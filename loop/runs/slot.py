@@ -1,6 +1,10 @@
 """A place where one run can happen."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+from loop.study.contract import Contract
+from loop.study.slot_record import SlotRecord
 
 
 @dataclass(frozen=True)
@@ -9,7 +13,43 @@ class Slot:
 
     index: int
     name: str
+    """The same at every start, such as "GPU 3"."""
     devices: str | None = None
     """What the run gets as CUDA_VISIBLE_DEVICES; None leaves it as it is."""
     gpus: tuple[int, ...] = ()
     """NVML indices of its GPUs."""
+    kind: str = ""
+    """What its runs can be compared by, such as "NVIDIA H100 80GB HBM3" or "CPU, 1 of 4": numbers of two kinds do not
+    compare, since in the same time one of them gets further."""
+    cores: tuple[int, ...] = ()
+    """Processors that its runs keep to; none: they may use all."""
+    threads: int | None = None
+    """What the numeric libraries are told of them; None: nothing."""
+    cpus: int = 0
+    """Processors that fall to one of its runs; 0 where that is not known."""
+    beside: int = 1
+    """Slots that share this machine's memory, cores and disks."""
+    on_gpu: int = 1
+    """Slots that share its GPU."""
+    shares: str = ""
+    """What it has in common with the slots that say the same; empty where it has its GPU, or the machine, to itself."""
+    memory: int = 0
+    """Bytes of main memory that fall to one of its runs; 0 where that is not known."""
+    gpu_memory: int = 0
+    """Bytes of memory of its GPUs; 0 where that is not known, and without a GPU."""
+
+    def clock(self, contract: Contract) -> Literal["wall", "cpu"]:
+        """What the budget counts here: on a GPU processor time says nothing of what a run has done."""
+        return "wall" if self.gpus or self.devices else contract.budget_clock
+
+    @property
+    def record(self) -> SlotRecord:
+        """What the journal says of it."""
+        return SlotRecord(
+            name=self.name,
+            kind=self.kind,
+            shares=self.shares,
+            cores=self.cpus,
+            memory=self.memory,
+            gpu_memory=self.gpu_memory,
+        )

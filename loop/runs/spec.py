@@ -1,11 +1,28 @@
 """What a run is to do on its machine, and what came of it."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from loop.runs.reading.wanted import Wanted
+from loop.runs.waited import Curve, WaitedCurve
 from loop.sandbox.confinement import Confinement
+from loop.study.measure import Printed
 from loop.study.outcomes import Outcome
+
+_NOTHING = Wanted()
+
+
+@dataclass(frozen=True)
+class Redirected:
+    """A file that the command line sends output to, which is read as if it were printed."""
+
+    folder: Path
+    path: str
+    """Below `folder`, such as `logs/run.log`."""
+    appends: bool = False
 
 
 @dataclass(frozen=True)
@@ -22,6 +39,13 @@ class RunSpec:
     """Where the log goes. Not the run's own LOOPTOP_RUN_DIR, where it could replace the log by a link to any file."""
     deadline_s: float
     """Seconds from the start until everything is ended."""
+    end_s: float = 0.0
+    """Seconds from the start until a program that never stops is asked to: the end of its budget, and no failure; 0 for
+    one that ends itself."""
+    end_clock: Literal["wall", "cpu"] = "wall"
+    """What `end_s` counts: seconds of the clock, or of processor time on each core that it may use."""
+    nice: int = 0
+    """How far it steps back behind the other processes of this machine; see nice(1)."""
     memory_cap: int = 0
     """Bytes that the whole tree may hold; 0 is no limit, here and below."""
     process_cap: int = 0
@@ -34,8 +58,15 @@ class RunSpec:
     """Where the run can write."""
     given: tuple[str, str] = ("", "")
     """A variable, and the path of a file that the run is given open under the number that the variable says."""
+    wanted: Wanted = _NOTHING
+    """What its output is searched for."""
+    results: tuple[Path, ...] = ()
+    """Folders in which the file may be that `wanted` names; the first that has it counts."""
     confinement: Confinement | None = None
     """What it may reach; None: everything that its user can."""
+    redirected: tuple[Redirected, ...] = ()
+    cores: tuple[int, ...] = ()
+    """Processors that it keeps to; none: it may use all."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +103,15 @@ class RunResult:
     leftovers: int
     """Processes that outlived a command that had ended by itself, and were ended."""
     metrics: dict[str, float]
-    """The summary that it printed; NaN and infinity as such."""
+    """The summary that it printed, and the values of the names that it was asked for; NaN and infinity as such."""
     tail: str
     """The end of its output: at most 60 lines and 8,000 characters, safe to show."""
+    waited: WaitedCurve | None = None
+    """What it waited for others on its machine; None where that is not known."""
+    computed: Curve | None = None
+    """The processor time of all its processes; None where that is not known."""
+    pressure: float | None = None
+    """Share of its time in which anything on the machine waited for a processor; None where nobody counts."""
     slept: float = 0.0
     """Seconds that the machine was suspended while it ran."""
     clock_set: float = 0.0
@@ -85,5 +122,29 @@ class RunResult:
     """Why it may say nothing of its experiment. This and what follows is filled in by the executor."""
     gpu_others: int | None = None
     """Bytes that others held on its GPUs, at most; None where nobody can tell."""
+    cores: int = 0
+    """Processors that it could use."""
     touched: tuple[str, ...] = ()
     """Files of its worktree that it changed and no proposal may change."""
+    opened: frozenset[str] | None = None
+    """Editable files that it opened; None where nobody has looked, or can tell."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """The last text, of 80 characters at most, under each name that the program requires or reports."""
+    printed: Printed | None = None
+    """How it printed the metric; None where it has none."""
+    missing: str = ""
+    """Why it has no metric, in a sentence; empty where it has one."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a short start came to."""
+
+    result: RunResult
+    values: Mapping[str, float]
+    """The last of each value that it printed on its way."""
+
+    def metric(self, name: str) -> float | None:
+        """The number that it came to, on its way or at its end; None where there is none, or none that is finite."""
+        value = self.result.metrics.get(name, self.values.get(name))
+        return value if value is not None and math.isfinite(value) else None

@@ -1,8 +1,9 @@
 """What the runs of one workspace may reach: found once, and then named for each run and each verification.
 
-A run reads the system, its interpreter, its worktree, the training text and what the program declares; it writes to its
-own folders. A verification reads what the run left and the validation text too, and writes to nothing that stays. The
-person's home, their checkout with `.looptop/` in it, and looptop's cache are never named as a whole.
+A run reads the system, its interpreter, the training text and what the program declares; it writes to its worktree, to
+its own folders and to what the program declares for that. A verification reads what the run left too, and writes to
+nothing that stays. The person's home, their checkout with `.looptop/` in it, and looptop's cache are never named as a
+whole: bubblewrap shows the worktree and a home of the run's own in their places.
 """
 
 import os
@@ -10,9 +11,11 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from loop.sandbox import interpreter
+from loop.sandbox import interpreter, scratch
 from loop.sandbox.backend import SYSTEM, Sandbox
-from loop.sandbox.confinement import Confinement
+from loop.sandbox.confinement import Confinement, above
+from loop.sandbox.worktree import environment_of
+from loop.workspace import Workspace
 
 # fmt: off
 ETC = (
@@ -25,6 +28,9 @@ ETC = (
 )
 """Of /etc what programs look for. Not what else is in there: root would read the host's keys and the shadow file."""
 # fmt: on
+
+RESOLVERS = ("/etc/resolv.conf",)
+"""What a run with a network looks names up with; read anew for each, since it changes with the network."""
 
 PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 GPU_DEVICES = ("nvidia*", "dri", "kfd", "dxg")
@@ -39,18 +45,18 @@ class Access:
 
     Args:
         sandbox: the one in force.
-        root: the person's checkout.
-        state: looptop's folder in it.
+        workspace: the person's.
         cache: looptop's cache, where the texts are.
         environment: the supervisor's own; only PATH and HOME are looked at.
     """
 
-    def __init__(self, sandbox: Sandbox, root: Path, state: Path, cache: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, sandbox: Sandbox, workspace: Workspace, cache: Path, environment: Mapping[str, str]) -> None:
         self.sandbox = sandbox
-        self._root, self._state = str(root), state
-        self._path, self._home = environment.get("PATH", os.defpath), environment.get("HOME", "")
-        self._own = (*_home(self._home), str(root))
-        self._hidden = (*self._own, str(state), str(cache), KERNEL)
+        self.home = environment.get("HOME", "")
+        self._root, self._top, self._state = str(workspace.root), str(workspace.top), workspace.folder
+        self._path = environment.get("PATH", os.defpath)
+        self._own = (*_home(self.home), self._top)
+        self._hidden = (*self._own, str(workspace.folder), str(cache), KERNEL)
         self._needs: dict[str, list[str]] = {}
         self._etc = ""
 
@@ -61,10 +67,12 @@ class Access:
         *,
         read: Iterable[Path | str] = (),
         hidden: Iterable[Path] = (),
-        shown: Iterable[tuple[Path, Path]] = (),
-        write: Iterable[Path] = (),
+        shown: Iterable[tuple[Path | str, Path | str]] = (),
+        write: Iterable[Path | str] = (),
         tmp: Path,
         shared_memory: bool,
+        path: str = "",
+        network: str = "off",
     ) -> Confinement | None:
         """What the command `argv` in the worktree `tree` may reach, beyond the system and its interpreter.
 
@@ -72,46 +80,64 @@ class Access:
             read: files and folders, absolute.
             hidden: what stays out of reach inside all these.
             shown: where bubblewrap shows a folder in another's place.
-            write: folders.
+            write: files and folders; the worktree is one if it is to be.
             tmp: its private temporary folder.
             shared_memory: whether it may use /dev/shm, which Landlock cannot make private.
+            path: PATH of the command; empty: the supervisor's own.
+            network: as in `Contract.network`.
 
         Returns:
             None where runs are not confined.
         """
         if self.sandbox.kind == "off":
             return None
-        reads = [*SYSTEM, *self._programs(argv, tree), str(tree), *map(str, read)]
+        programs = (need for need in self._programs(argv, path) if not self._is_code(need))
+        reads = [*SYSTEM, *programs, *map(str, read)]
         hides = (*self._hidden, *map(str, hidden))
         gpus = [str(path) for pattern in GPU_DEVICES for path in sorted(Path("/dev").glob(pattern))]
         writes = [str(path) for path in write]
+        online = [path for path in RESOLVERS if network == "on" and os.path.exists(path)]
         if self.sandbox.kind == "bubblewrap":
+            placed = [(self._top, str(tree))]
+            if self.homed:
+                placed.append((self.home, str(tmp / "home")))
+                writes.append(str(tmp / "home"))
+            places = [("/etc", self._shown_etc()), *((path, os.path.realpath(path)) for path in online)]
+            places += [(str(place), str(source)) for place, source in shown]
             return Confinement(
-                "bubblewrap", tuple(reads), tuple(writes), hides, tuple(gpus),
-                (("/etc", self._shown_etc()), *((str(place), str(source)) for place, source in shown)), str(tmp),
-                self.sandbox.bwrap,
+                "bubblewrap", tuple(reads), tuple(writes), hides, tuple(gpus), tuple(places), tuple(placed), network,
+                str(tmp), self.sandbox.bwrap,
             )  # fmt: skip
-        reads += ["/proc", *(f"/etc/{name}" for name in ETC)]
+        reads += [str(tree), "/proc", *(f"/etc/{name}" for name in ETC), *online]
         writes += [str(tmp), *(["/dev/shm"] if shared_memory else [])]
-        return Confinement("landlock", tuple(reads), tuple(writes), hides, (*PLAIN_DEVICES, *gpus))
+        return Confinement("landlock", tuple(reads), tuple(writes), hides, (*PLAIN_DEVICES, *gpus), network=network)
 
-    def declared(self, paths: Iterable[str]) -> list[Path]:
-        """The program's `read:`, absolute."""
-        homely = (path.replace("~", self._home, 1) if path == "~" or path.startswith("~/") else path for path in paths)
-        return [Path(self._root, path) for path in homely]
+    @property
+    def homed(self) -> bool:
+        """Whether a run has a folder of its own in the place of the person's home, rather than another HOME."""
+        return self.sandbox.kind == "bubblewrap" and bool(_home(self.home)) and self.home not in ("", self._top)
 
-    def tmp_inside(self, tmp: Path) -> Path:
-        """How a run itself names its temporary folder."""
-        return Path("/tmp") if self.sandbox.kind == "bubblewrap" else tmp
+    def declared(self, paths: Iterable[str]) -> list[str]:
+        """What the program's `read:` and `write:` name, absolute."""
+        homely = (path.replace("~", self.home, 1) if path == "~" or path.startswith("~/") else path for path in paths)
+        return [os.path.normpath(os.path.join(self._root, path)) for path in homely]
 
-    def _programs(self, argv: Sequence[str], tree: Path) -> list[str]:
-        """What the command reads to start; of one that is no Python also what the Pythons do that it may call."""
-        started = interpreter.find(argv[0], str(tree), self._path)
-        programs = [started] if started else []
-        if started and self._needs_of(started) == [started]:
-            programs += filter(None, (shutil.which(name, path=self._path) for name in ("python3", "python")))
-        venv = Path(self._root, ".venv", "bin", "python")
-        programs += [str(venv)] if venv.exists() else []
+    def tmp_of(self, tmp: Path) -> Path:
+        """How a run itself names its temporary folder: not by more than fits into a socket's path."""
+        return Path("/tmp") if self.sandbox.kind == "bubblewrap" else scratch.shortened(tmp)
+
+    def home_of(self, tmp: Path) -> Path:
+        """The HOME of a run that names its temporary folder `tmp`."""
+        return Path(self.home) if self.homed else tmp / "home"
+
+    def _is_code(self, path: str) -> bool:
+        """Whether this is the project's own code, of which a run has that in its worktree."""
+        top, path = os.path.realpath(self._top), os.path.realpath(path)
+        return (path == top or above(top, path)) and environment_of(path, top) is None
+
+    def _programs(self, argv: Sequence[str], path: str) -> list[str]:
+        """What the programs that the command may start read to start."""
+        programs = interpreter.programs(argv, self._root, path or self._path, SYSTEM)
         return [need for program in programs for need in self._needs_of(program)]
 
     def _needs_of(self, program: str) -> list[str]:
@@ -126,6 +152,8 @@ class Access:
             shutil.rmtree(folder, ignore_errors=True)
             for name in ETC:
                 _copy(Path("/etc", name), folder / name)
+            for path in RESOLVERS:  # an empty place
+                (folder / Path(path).name).touch()
             self._etc = str(folder)
         return self._etc
 

@@ -50,6 +50,16 @@ class Sandbox:
         said = f"{self.kind}; not covered: {'; '.join(missing(self.kind, version, seccomp.available()))}"
         return f"{said} ({self.why})" if self.why else said
 
+    def opened(self, network: str) -> str:
+        """What a program's `network:` opens beyond the run's own loopback, as a sentence; empty where that is nothing.
+
+        Landlock has rules for ports and none for addresses, so a loopback there is all of TCP.
+        """
+        if self.kind == "off" or network == "off" or (network == "loopback" and self.kind == "bubblewrap"):
+            return ""
+        what = "the network" if network == "on" else "all of TCP, since Landlock cannot tell loopback from the rest,"
+        return f"runs may use {what} (`network: {network}`): they can send away what they can read"
+
 
 def missing(kind: Kind, version: int, filtered: bool) -> tuple[str, ...]:
     """What a sandbox does not hold back, in words that fit behind "not covered: ".
@@ -109,6 +119,7 @@ def confine(confinement: Confinement | None, argv: list[str], cwd: str) -> tuple
     if confinement is None:
         return argv, []
     if confinement.kind == "bubblewrap":
+        bubblewrap.make_room(confinement)
         return bubblewrap.command(confinement, argv, cwd), []
     return argv, rules(confinement)
 

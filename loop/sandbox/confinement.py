@@ -21,17 +21,29 @@ class Confinement:
     read: tuple[str, ...] = ()
     """Files and folders to read and to start programs from."""
     write: tuple[str, ...] = ()
-    """Folders to write to."""
+    """Files and folders to write to."""
     hidden: tuple[str, ...] = ()
     """Files and folders that stay out of reach although a folder above them is named; what is named below them does
     not."""
     devices: tuple[str, ...] = ()
     shown: tuple[tuple[str, str], ...] = ()
-    """Places, and the folders that bubblewrap shows there instead of what is there."""
+    """Places, and what bubblewrap shows there, to be read, instead of what is there."""
+    placed: tuple[tuple[str, str], ...] = ()
+    """Places, and the folders that bubblewrap shows there instead, as the worktree in the place of the checkout; one
+    that is named in `write` too may be written to."""
+    network: str = "off"
+    """`off`, `loopback` or `on`; see `Contract.network`."""
     tmp: str = ""
     """The folder that bubblewrap shows as /tmp; empty: one in memory, gone with the run."""
     bwrap: str = ""
     """The bubblewrap program."""
+
+    def inside(self, path: str) -> str:
+        """How the command itself names `path`."""
+        for place, source in self.placed:
+            if path == source or above(source, path):
+                return place + path[len(source) :]
+        return path
 
 
 def above(path: str, inner: str) -> bool:
@@ -45,6 +57,7 @@ def rules(confinement: Confinement) -> list[tuple[str, str]]:
     granted = [rule for path in real(confinement.read) for rule in split(path, hidden)]
     granted += [("write", path) for path in confinement.write]
     granted += [("device", path) for path in confinement.devices]
+    granted += [("network", confinement.network)] if confinement.network != "off" else []
     return list(dict.fromkeys(granted))
 
 

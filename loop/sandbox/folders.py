@@ -9,6 +9,8 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from loop.sandbox import scratch
+
 
 @dataclass(frozen=True)
 class RunFolders:
@@ -52,6 +54,7 @@ class RunFolders:
 
     def prepare(self) -> None:
         """Make them anew; what is there was left by a supervisor that died."""
+        scratch.forget(self.tmp)
         shutil.rmtree(self.tmp if self.verifies else self.folder, ignore_errors=True)
         for path in (*self.written, self.tmp / "home", self.shared):
             path.mkdir(parents=True, exist_ok=True)
@@ -60,6 +63,7 @@ class RunFolders:
 
     def clear(self) -> None:
         """Remove what nobody needs again."""
+        scratch.forget(self.tmp)
         for path in (self.own, self.tmp if self.verifies else None):
             if path is not None:
                 shutil.rmtree(path, ignore_errors=True)

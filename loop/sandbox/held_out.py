@@ -13,6 +13,7 @@ from pathlib import Path
 
 from loop.harness import cache_folder
 from loop.sandbox import stdlib_mask
+from loop.sandbox.project_python import uses_harness
 from loop.study.contract import Contract
 
 log = logging.getLogger(__name__)
@@ -60,13 +61,7 @@ class HeldOut:
 
     def wanted(self, contract: Contract) -> bool:
         """Whether the study uses the default harness at all."""
-        texts = [contract.verify or ""]
-        for name in contract.edit:
-            try:
-                texts.append((self._root / name).read_text(errors="replace"))
-            except OSError:
-                continue  # it is not there any more; a run will say so
-        return any("loop.harness" in text for text in texts)
+        return uses_harness(contract, self._root)
 
     def libraries(self, pythons: Iterable[str]) -> list[Library]:
         """The libraries of those of `pythons` that have the harness; one that has not needs no text."""

@@ -1,7 +1,8 @@
 """What a command needs to read in order to start: itself, and of a Python its installation, environment and packages.
 
 It asks the interpreter, which knows of `.pth` files, editable installs and links in odd places: one short process for
-each. It starts nothing that does not call itself a Python.
+each. It starts nothing that does not call itself a Python. Which programs a shell line, a script or a Makefile starts,
+nobody knows beforehand: all that are named in it are counted.
 """
 
 import json
@@ -9,7 +10,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 _ASK = """
@@ -26,7 +28,20 @@ print(json.dumps({"prefixes": [sys.prefix, sys.exec_prefix, sys.base_prefix, sys
 PARTS = ("bin", "lib", "lib32", "lib64", "libexec", "include", "share", "ssl", "etc", "nvvm", "targets", "pyvenv.cfg")
 """What of a prefix belongs to the installation, where the prefix is a person's own folder too, such as ~/.local."""
 
+_LONG_FIRST_LINE = re.compile(r"'''exec' (?:\"([^\"]+)\"|(\S+)) ")
 _PYTHON = re.compile(r"(python|pypy)[\d.]*")
+
+_WORD = re.compile(r"[\w.+/~-]+")
+_RULED, _RULES = {"make", "gmake", "just"}, ("GNUmakefile", "makefile", "Makefile", "justfile", ".justfile")
+"""Programs that do what a file beside them says, and the names of that file."""
+
+_CONDAS = {"conda", "mamba", "micromamba"}
+_CONDA_HOMES = ("~/.conda/envs", "~/micromamba/envs", "~/.local/share/mamba/envs")
+"""Where `conda run -n NAME` finds environments that are not in its own folder."""
+
+_SCRIPTS = ("", ".sh", ".bash", ".ksh", ".zsh", ".mk")
+LARGEST_SCRIPT = 100_000  # bytes
+DEEPEST = 3  # a script that starts a script that starts a script
 
 LONGEST_ANSWER = 60.0
 """Seconds to wait for an interpreter; it takes about 0.05 s, and more from a cold network disk."""
@@ -38,6 +53,39 @@ def find(program: str, folder: str, path: str) -> str | None:
         found = os.path.normpath(os.path.join(folder, program))
         return found if os.path.exists(found) else None
     return shutil.which(program, path=path)
+
+
+def programs(argv: Sequence[str], folder: str, path: str, system: Iterable[str]) -> list[str]:
+    """Paths of the programs that a command may start, but for those of the system, which all can read.
+
+    These are its first word, the `python` and `python3` that one finds which is no Python itself, and each program that
+    is named in its words, in the scripts among them, and in the Makefile beside them.
+
+    Args:
+        folder: where it starts; or a folder with the same files, if that is not there yet.
+        path: the PATH that it starts with.
+        system: folders that are not looked into.
+    """
+    words = _words(" ".join(argv))
+    looked_at: set[str] = set()
+    for _ in range(DEEPEST):
+        files = {os.path.join(folder, os.path.expanduser(word)) for word in words}
+        if words & _RULED:
+            files |= {os.path.join(folder, name) for name in _RULES}
+        words |= {word for file in files - looked_at for word in _words_of(file)}
+        looked_at |= files
+    found = [find(argv[0], folder, path)]
+    if not _PYTHON.fullmatch(os.path.basename(argv[0])):
+        found += [shutil.which(name, path=path) for name in ("python", "python3")]
+    found += [find(os.path.expanduser(word), folder, path) for word in words if "/" in word]
+    if words & _CONDAS:
+        homes = [os.path.expanduser(home) for home in _CONDA_HOMES]
+        found += [f"{home}/{word}/bin/python" for home in homes for word in words if "/" not in word]
+        found += [os.path.join(folder, os.path.expanduser(word), "bin/python") for word in words if "/" in word]
+    for place in path.split(":"):
+        if place and not any(f"{os.path.realpath(place)}/".startswith(f"{top}/") for top in system):
+            found += [shutil.which(name, path=path) for name in words & set(_listed(place))]
+    return list(dict.fromkeys(program for program in found if program and _starts(program)))
 
 
 def needs(program: str, own: Iterable[str]) -> list[str]:
@@ -64,17 +112,54 @@ def needs(program: str, own: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text))
+
+
+def _words_of(script: str) -> set[str]:
+    """The words in a shell's script or a Makefile; none in any other file."""
+    name = os.path.basename(script)
+    try:
+        if os.path.splitext(name)[1] not in _SCRIPTS and name not in _RULES:
+            return set()
+        if not os.path.isfile(script) or os.path.getsize(script) > LARGEST_SCRIPT:
+            return set()
+        with open(script, "rb") as file:
+            text = file.read()
+    except OSError:
+        return set()
+    return set() if b"\0" in text else _words(text.decode(errors="replace"))
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _starts(program: str) -> bool:
+    return os.path.isfile(program) and os.access(program, os.X_OK)
+
+
 def _first_line(program: str) -> str | None:
-    """The Python that a script names in its first line, as torchrun and its like do."""
+    """The Python that a script names in its first line, as torchrun and its like do.
+
+    A path that is too long for that line, or has a space in it, stands in the second: pip and uv write `#!/bin/sh` and
+    '''exec' "/a project/.venv/bin/python" "$0" "$@".
+    """
     try:
         with open(program, "rb") as file:
-            line = file.read(256).partition(b"\n")[0].decode(errors="surrogateescape")
+            lines = file.read(1024).decode(errors="surrogateescape").split("\n")
     except OSError:
         return None
-    words = line[2:].split() if line.startswith("#!") else []
+    words = lines[0][2:].split() if lines[0].startswith("#!") else []
+    if words == ["/bin/sh"] and len(lines) > 1 and (second := _LONG_FIRST_LINE.match(lines[1])):
+        words = [second[1] or second[2]]
     return words[0] if words and _PYTHON.fullmatch(os.path.basename(words[0])) else None
 
 
+@cache
 def _ask(python: str) -> dict[str, list[str]] | None:
     """What the interpreter says of itself, None where it is none after all."""
     try:  # from the root, so that nothing that lies about in a checkout shadows what is asked

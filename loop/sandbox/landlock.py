@@ -72,24 +72,29 @@ def confine(rules: Iterable[tuple[str, str]]) -> None:
     TCP, signals to others and abstract unix sockets of others are taken away where the kernel knows how.
 
     Args:
-        rules: a kind of `GRANTS` and an absolute path each. A path that is not there grants nothing.
+        rules: a kind of `GRANTS` and an absolute path each; a path that is not there grants nothing. And `network` with
+            `loopback`, which grants all of TCP, since a rule can name ports but no addresses, or `on`.
 
     Raises:
         OSError: the kernel refuses; the process is then to end and not to go on unconfined.
     """
     version = abi()
     handled = rights(version)
+    rules = list(rules)
+    network = next((granted for kind, granted in rules if kind == "network"), "off")
+    closed = TCP if version >= 4 and network == "off" else 0
     # struct landlock_ruleset_attr: rights over files, the network and other processes
-    ruleset = (ctypes.c_uint64 * 3)(handled, TCP if version >= 4 else 0, SCOPES if version >= 6 else 0)
+    ruleset = (ctypes.c_uint64 * 3)(handled, closed, SCOPES if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     descriptor = _call(CREATE_RULESET, ctypes.byref(ruleset), size, 0)
     for kind, path in rules:
-        _grant(descriptor, path, GRANTS[kind] & handled)
+        if kind != "network":
+            _grant(descriptor, path, GRANTS[kind] & handled)
     _drop_privileges()
     _call(RESTRICT_SELF, descriptor, 0)
     os.close(descriptor)
     if seccomp.available():
-        seccomp.apply()
+        seccomp.apply(network)
 
 
 def _grant(ruleset: int, path: str, allowed: int) -> None:

@@ -17,10 +17,13 @@ ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EACCES  # SECCOMP_RET_ALLOW; SECC
 
 AF_UNIX, AF_NETLINK = 1, 16
 """What is left of `socket`: pipes between a run's own processes, and asking the kernel which interfaces there are."""
+AF_INET, AF_INET6, SOCK_STREAM, SOCK_KIND = 2, 10, 1, 0xF
+"""What `network: loopback` adds: TCP. The kind of a socket is in the low bits of its type (linux/net.h)."""
 
-# linux/bpf_common.h: load a word at an absolute offset, jump if equal, jump if greater or equal, return
-LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # in struct seccomp_data; the argument's low half, little-endian
+# linux/bpf_common.h: load a word at an absolute offset, jump if equal, jump if greater or equal, and, return
+LOAD, EQUAL, AT_LEAST, AND, RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
+NUMBER, ARCHITECTURE = 0, 4  # in struct seccomp_data
+FIRST_ARGUMENT, SECOND_ARGUMENT = 16, 24  # their low halves, little-endian
 
 # fmt: off
 # AUDIT_ARCH of linux/audit.h, `socket`, and the calls refused outright: io_uring_setup; add_key, request_key, keyctl;
@@ -42,31 +45,42 @@ def available() -> bool:
     return sys.platform == "linux" and os.uname().machine in _CALLS
 
 
-def program() -> bytes:
-    """The filter as the kernel takes it: eight bytes an instruction (code, two jumps, a number)."""
+def program(network: str = "off") -> bytes:
+    """The filter as the kernel takes it: eight bytes an instruction (code, two jumps, a number).
+
+    Args:
+        network: `off`, `loopback` or `on`, as in `Contract.network`.
+    """
     architecture, socket, refused = _CALLS[os.uname().machine]
-    numbers = [*refused, socket]
+    numbers = [*refused, *([] if network == "on" else [socket])]
     tests = len(numbers) + 1
     # Behind the tests of the number stand allow, refuse, and what `socket` is asked further.
     lines = [(LOAD, 0, 0, ARCHITECTURE), (EQUAL, 1, 0, architecture), (RETURN, 0, 0, REFUSE), (LOAD, 0, 0, NUMBER)]
     lines += [(AT_LEAST, tests, 0, X32)]
-    for place, number in enumerate(refused):
-        lines.append((EQUAL, tests - place - 1, 0, number))
-    lines += [(EQUAL, 2, 0, socket), (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, REFUSE)]
-    lines += [(LOAD, 0, 0, FIRST_ARGUMENT), (EQUAL, 2, 0, AF_UNIX), (EQUAL, 1, 0, AF_NETLINK)]
-    lines += [(RETURN, 0, 0, REFUSE), (RETURN, 0, 0, ALLOW)]
+    for place, number in enumerate(numbers):
+        lines.append((EQUAL, tests - place - (number != socket), 0, number))
+    lines += [(RETURN, 0, 0, ALLOW), (RETURN, 0, 0, REFUSE), (LOAD, 0, 0, FIRST_ARGUMENT)]
+    if network == "loopback":
+        lines += [(EQUAL, 6, 0, AF_UNIX), (EQUAL, 5, 0, AF_NETLINK), (EQUAL, 1, 0, AF_INET), (EQUAL, 0, 4, AF_INET6)]
+        lines += [(LOAD, 0, 0, SECOND_ARGUMENT), (AND, 0, 0, SOCK_KIND), (EQUAL, 0, 1, SOCK_STREAM)]
+        lines += [(RETURN, 0, 0, ALLOW), (RETURN, 0, 0, REFUSE)]
+    else:
+        lines += [(EQUAL, 2, 0, AF_UNIX), (EQUAL, 1, 0, AF_NETLINK), (RETURN, 0, 0, REFUSE), (RETURN, 0, 0, ALLOW)]
     return b"".join(
         code.to_bytes(2, "little") + bytes((yes, no)) + number.to_bytes(4, "little") for code, yes, no, number in lines
     )
 
 
-def apply() -> None:
+def apply(network: str) -> None:
     """Put the filter over this process and all that it starts; `no_new_privs` must be set.
+
+    Args:
+        network: as for `program`.
 
     Raises:
         OSError: the kernel has no seccomp filters.
     """
-    code = program()
+    code = program(network)
     filter_ = _Program(len(code) // 8, code)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(filter_), 0, 0):

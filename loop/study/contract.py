@@ -7,7 +7,9 @@ Units: durations are seconds, sizes are bytes.
 """
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,11 +19,19 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from loop.study.measure import MetricSource, Requirement, requirements
+from loop.study.slot_plan import Slots
+from loop.study.team import Team, Text, text
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+LONGEST_NAME = 80
+"""Characters of a metric's name."""
 _LONGEST = 1e9  # seconds, 31 years; the system's clocks and locks take no more than a few hundred
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
@@ -39,16 +49,48 @@ def duration(value: Any) -> Any:
     raise ValueError(f"expected a duration such as 20s, 5m or 1h, not {value!r:.80}")
 
 
-def _text(value: str) -> str:
-    """A text that fits into a command line, a path and the journal."""
-    if "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
-        raise ValueError(f"{value!r:.80} is no text: it has a zero byte or half a character in it")
+def _name(value: str) -> str:
+    """A name that a program may print a number under, such as `val_loss`, `recall@10` or `metrics/mAP50-95(B)`."""
+    if (
+        not 0 < len(value) <= LONGEST_NAME
+        or not value.isprintable()
+        or value != value.strip()
+        or set(value) & set(":=")
+    ):
+        raise ValueError(f"{value!r:.80} is no name of a number; write it as the program prints it, such as val_loss")
     return value
+
+
+def _environment(value: Any) -> Any:
+    """Variables from `{NAME: value}`, or from a list of `NAME` (passed on) and `NAME=value`."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, list):
+        pairs = [str(item).partition("=") for item in value]
+        value = {name: text if equals else None for name, equals, text in pairs}
+    if not isinstance(value, dict):
+        raise ValueError(f"expected lines of `NAME: value` or a list of names, not {value!r:.80}")
+    found: dict[str, str | None] = {}
+    for name, given in value.items():
+        if not _VARIABLE.fullmatch(str(name)):
+            raise ValueError(f"{name!r:.80} is no name of a variable")
+        if name.startswith("LOOPTOP_"):
+            raise ValueError(f"looptop itself sets {name} for every run")
+        if isinstance(given, dict | list):
+            raise ValueError(f"{name} needs one value, not {given!r:.80}")
+        if isinstance(given, bool):
+            given = str(given).lower()  # as it was written
+        found[name] = None if given is None else text(str(given))
+    return found
+
+
+def _switch(value: Any) -> Any:
+    """`on` and `off` are true and false to YAML."""
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 
 Seconds = Annotated[float, BeforeValidator(duration), Field(gt=0, lt=_LONGEST)]
 Size = Annotated[ByteSize, Field(gt=0, lt=2**63)]
-Text = Annotated[str, AfterValidator(_text)]
 
 
 class _Strict(BaseModel):
@@ -65,8 +107,12 @@ class Keep(_Strict):
     """Runs of the file as the person left it. They measure the noise, so there are at least two."""
     max_runs: int = Field(default=5, ge=1, le=50)
     """Runs of one experiment after which an unclear result is discarded."""
+    pairs: bool | None = None
+    """Compare runs at equal seeds; None: as the study began, which is so since there are pairs."""
     simpler_wins: bool = True
     """Keep a change that removes lines and is no worse."""
+    deterministic: bool = False
+    """Nothing in the program is drawn by chance, so where repeated runs agree any difference counts."""
 
 
 class Limits(_Strict):
@@ -98,35 +144,63 @@ class Contract(_Strict):
     """One validated front matter. The defaults are the original autoresearch protocol's."""
 
     edit: tuple[str, ...] = ("train.py",)
-    """The only files a proposal may change, relative to the root of the repository."""
+    """The only files a proposal may change, relative to the folder of `program.md`."""
     run: Text = "python train.py"
-    """The command line of one run, in the root of the experiment's worktree."""
-    metric: str = Field(default="val_bpb", pattern=r"^[A-Za-z_][\w./-]*$")
+    """The command line of one run, as a person types it in the folder of `program.md`. `{seed}` and `{budget}` in it
+    stand for the run's seed and its training time in seconds."""
+    metric: Annotated[str, AfterValidator(_name)] = "val_bpb"
     """Name of the number that is compared."""
+    source: MetricSource = MetricSource()
+    """Where that number stands, where its name alone does not find it: the rest of a `metric:` that is a mapping."""
     goal: Literal["min", "max"] = "min"
+    require: Annotated[tuple[Requirement, ...], BeforeValidator(requirements)] = ()
+    """What else a run's output has to say for its number to count, such as `quality: ">= 0.85"`."""
+    report: tuple[Annotated[str, AfterValidator(_name)], ...] = ()
+    """Names of other values that are shown beside the metric."""
     budget: Seconds = 300.0
     """Training time of one run, in seconds; the script gets it as LOOPTOP_BUDGET_S."""
     deadline: Seconds = 600.0
     """Seconds for start-up, training and scoring together; the run is ended after them."""
+    budget_clock: Literal["wall", "cpu"] = "wall"
+    """What the budget counts in a run without a GPU: seconds of the clock, or of processor time on each core that it
+    may use, of which other programs on the machine take nothing (LOOPTOP_BUDGET_CLOCK). With a GPU it is the clock."""
+    ends: Literal["itself", "at-budget"] = "itself"
+    """Who ends a run: it does itself; or looptop does when its budget is over, and what it has said by then counts."""
+    env: Annotated[dict[str, str | None], BeforeValidator(_environment)] = Field(default_factory=dict)
+    """Variables of the run's environment: a value, or None to pass on what the loop was started with."""
+    network: Annotated[Literal["off", "loopback", "on"], BeforeValidator(_switch)] = "off"
+    """What a run may reach of the network."""
     read: tuple[str, ...] = ()
     """Files and folders outside the repository's commits that a run may read, such as its data: absolute, below the
-    home (`~/`), or relative to the checkout."""
+    home (`~/`), or relative to the folder of `program.md`, and then found there."""
+    write: tuple[str, ...] = ()
+    """Files and folders besides its own worktree that a run may write to and that stay; named as in `read`."""
     verify: Text | None = None
     """Command that measures the metric again where the proposal cannot reach; None: the run's own number counts."""
     keep: Keep = Keep()
     limits: Limits = Limits()
-    review: Literal["auto", "all", "flagged"] = "auto"
-    """Which proposals wait for a person: none, all, or those with a flag (see `policy/review_flags`)."""
+    review: Literal["auto", "all", "flagged"] | None = None
+    """Which proposals wait for a person: none, all, or those with a flag (see `policy/review_flags`); None: see
+    `reviewed`."""
     researcher: Text | None = None
     """Who proposes: `automl`, `llm`, or the command line of a coding agent; None: what the person's settings say."""
+    slots: Slots | None = None
+    """How many runs there are at once, and what each gets; None: what the person's settings say, else one a GPU."""
+    researchers: Team = ()
+    """The same where several propose, or one needs more than its kind said; `researcher` is the short form."""
+    ahead: bool = True
+    """Proposals are made while all slots are busy, so that none waits. False: each knows every result before it."""
+    shares: Literal["earned", "fixed"] = "earned"
+    """Whether the shares of several researchers follow what each has brought for its cost, or stay as given."""
 
-    @field_validator("edit", "read", mode="before")
+    @field_validator("edit", "read", "write", "report", mode="before")
     @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
+    def _one_or_many(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, str):
             return (value,)
         if not isinstance(value, list | tuple):
-            raise ValueError(f"expected a file or a list of files, not {value!r:.80}")
+            what = "a name or a list of names" if info.field_name == "report" else "a file or a list of files"
+            raise ValueError(f"expected {what}, not {value!r:.80}")
         return value
 
     @field_validator("edit")
@@ -144,12 +218,13 @@ class Contract(_Strict):
                 raise ValueError(f"{path!r} belongs to {'git' if parts[0] == '.git' else 'looptop'} itself")
         return paths
 
-    @field_validator("read")
+    @field_validator("read", "write")
     @classmethod
-    def _not_looptops_own(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+    def _not_looptops_own(cls, paths: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         for path in paths:
-            if not path.strip() or not path.isprintable() or ".looptop" in path.split("/"):
-                raise ValueError(f"{path!r:.80} is nothing that a run may read: name a file or a folder of yours")
+            if not path.strip() or not path.isprintable() or {".looptop", ".git"} & set(path.split("/")):
+                may = f"nothing that a run may {info.field_name}"
+                raise ValueError(f"{path!r:.80} is {may}: name a file or a folder of yours")
         return paths
 
     @field_validator("run", "verify", "researcher")
@@ -158,6 +233,17 @@ class Contract(_Strict):
         if command is not None and not command.strip():
             raise ValueError("the command is empty")
         return command
+
+    @model_validator(mode="before")
+    @classmethod
+    def _metric_may_be_a_mapping(cls, values: Any) -> Any:
+        """`metric: {name: f1, json: eval.f1}` is a name and where it stands."""
+        if isinstance(values, dict) and isinstance(metric := values.get("metric"), dict):
+            if "name" not in metric:
+                raise ValueError('metric needs a name: write `metric: {name: f1, pattern: "..."}`')
+            source = {key: value for key, value in metric.items() if key != "name"}
+            return {**values, "metric": metric["name"], "source": source}
+        return values
 
     @model_validator(mode="before")
     @classmethod
@@ -172,6 +258,12 @@ class Contract(_Strict):
         return values
 
     @model_validator(mode="after")
+    def _one_way_to_name_them(self) -> "Contract":
+        if self.researcher is not None and self.researchers:
+            raise ValueError("researchers and `researcher` both say who proposes; keep one of them")
+        return self
+
+    @model_validator(mode="after")
     def _deadline_leaves_room(self) -> "Contract":
         if self.deadline < self.budget:
             raise ValueError(f"deadline ({self.deadline:g} s) is shorter than budget ({self.budget:g} s)")
@@ -184,8 +276,43 @@ class Contract(_Strict):
         Only runs with the same digest may be compared: a number from a budget of 20 s says nothing about one from five
         minutes.
         """
-        parts = (self.run, self.metric, self.goal, f"{self.budget:.6f}", self.verify or "")
+        parts = [self.run, self.metric, self.goal, f"{self.budget:.6f}", self.verify or ""]
+        # Only where they differ from the default: numbers of a journal from before there were these keys still compare.
+        if self.source != MetricSource():
+            parts.append(f"source {self.source.model_dump_json()}")
+        if self.env:
+            parts.append(f"env {json.dumps(self.env, sort_keys=True)}")
+        if self.ends != "itself":
+            parts.append(f"ends {self.ends}")
+        if self.budget_clock != "wall":
+            parts.append(f"clock {self.budget_clock}")
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+    @property
+    def reviewed(self) -> Literal["auto", "all", "flagged"]:
+        """Which proposals wait for a person. Where nothing is said and nobody verifies, those with a flag do: the
+        program's own word is all there is then, and one line that prints another number is the cheapest gain."""
+        return self.review or ("flagged" if self.verify is None else "auto")
+
+    @property
+    def beside(self) -> list[str]:
+        """Names of what is shown beside the metric: what is to be reported, and what is required."""
+        names = dict.fromkeys((*self.report, *(one.name for one in self.require)))
+        return [name for name in names if name != self.metric]
+
+    def variables(self, parent: Mapping[str, str]) -> dict[str, str]:
+        """What `env:` gives a run: its values, in which only a leading `~/` is expanded, and what it passes on.
+
+        Args:
+            parent: what the loop was started with; a name that this does not have is left out.
+        """
+        home = parent.get("HOME", "~")
+        given = {name: parent.get(name) if value is None else value for name, value in self.env.items()}
+        return {
+            name: f"{home}/{value[2:]}" if value.startswith("~/") else value
+            for name, value in given.items()
+            if value is not None
+        }
 
     def better_by(self, candidate: float, reference: float) -> float:
         """How much better `candidate` is than `reference`, in the metric's units; negative is worse."""

@@ -28,6 +28,18 @@ def value_at(points: Sequence[Point], x: float) -> float | None:
     return None
 
 
+def stretches(points: Sequence[Point], count: int = 10) -> list[Point]:
+    """A curve in at most `count` points: the mean over each of as many stretches of equal length, at its end."""
+    if not points:
+        return []
+    first, last = points[0][0], points[-1][0]
+    length = (last - first) / count
+    parts: dict[int, list[float]] = {}
+    for x, y in points:
+        parts.setdefault(min(count - 1, int((x - first) / length)) if length else 0, []).append(y)
+    return [(first + (place + 1) * length, sum(some) / len(some)) for place, some in sorted(parts.items())]
+
+
 def smooth(points: Sequence[Point], span_points: int = 12) -> list[Point]:
     """A running mean over about `span_points`, so that a comparison is not of two noisy samples."""
     result: list[Point] = []

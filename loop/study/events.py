@@ -1,25 +1,27 @@
 """Everything that can happen in a study, one frozen model each.
 
-An event is a past-tense fact with an envelope: `seq` (its place in the journal), `at` (Unix seconds by the
-writer's clock), the experiment and the run it belongs to, and one of the bodies below. What a person asks for
-is an event like any other; those classes are written in `requests`, and named here like the rest. A reader skips a
-kind that it does not know.
+An event is a past-tense fact: `seq` (its place in the journal), `at` (Unix seconds by the writer's clock), experiment,
+run, and a body: those of runs are in `run_events`, of researchers in `researcher_events`, of what a person asks for in
+`requests`, and the others below. A reader skips an unknown kind.
 """
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 
 from loop.study import aliases
+from loop.study.aliases import renamed
 from loop.study.contract import Contract
 from loop.study.fact import Fact
-from loop.study.outcomes import RunOutcome, Verdict
+from loop.study.outcomes import Verdict
 from loop.study.readings import GaugeRead
+from loop.study.rehearsal import Rehearsed
 from loop.study.requests import (
     AnyRequest,
     Approved,
     Branched,
+    Drained,
     Killed,
     Overruled,
     Paused,
@@ -31,14 +33,26 @@ from loop.study.requests import (
     Steered,
     Stopped,
     Submitted,
+    Undrained,
     Unpinned,
 )
-
-
-def _renamed(name: str) -> Any:
-    """A field that older journals have under another name."""
-    return Field(validation_alias=AliasChoices(name, aliases.FIELDS[name]))
-
+from loop.study.researcher_events import (
+    Claimed,
+    Heard,
+    IdeaWritten,
+    LessonWritten,
+    NotebookRewritten,
+    NoteWritten,
+    ResearcherJoined,
+    Spent,
+    Thought,
+    ThoughtBegan,
+    ThoughtEnded,
+    ToolCalled,
+)
+from loop.study.run_events import RunFinished, RunStarted, StepSampled, Verified, Waited
+from loop.study.slot_events import NeighboursMeasured
+from loop.study.slot_record import SlotRecord
 
 # --- the study -------------------------------------------------------------------------------------------------
 
@@ -49,9 +63,12 @@ class StudyStarted(Fact):
     branch: str
     base: str
     """The commit that the person had checked out."""
+    names: tuple[str, ...] | None = None  # what its files name, see `policy/honesty`; None where nobody has looked
     contract: Contract
     text: str = ""
     """`program.md` below its front matter."""
+    pairs: bool = False
+    """Its candidates are compared at equal seeds, unless the program says otherwise; earlier studies' were not."""
 
 
 class ProgramChanged(Fact):
@@ -71,6 +88,10 @@ class SupervisorStarted(Fact):
     version: str
     slots: tuple[str, ...] = ()
     """What each slot is, such as "GPU 0" or "CPU"."""
+    device: str = ""
+    """What most of them are, such as "NVIDIA H100 80GB HBM3"; empty in journals from before that was kept."""
+    records: tuple[SlotRecord, ...] = ()
+    """Each slot in more words, in the order of `slots`; empty in journals from before that was kept."""
     options: dict[str, Any] = {}
     """Options that it was started with; they stay in force until others are given."""
     sandbox: str = ""
@@ -100,6 +121,8 @@ class Fault(Fact):
     message: str
     next_at: float | None = None
     """When it is tried again, in Unix seconds; None where nothing waits for it."""
+    gone: bool = False
+    """`where` is a researcher, and it proposes nothing more until the loop is started again."""
 
 
 class Recovered(Fact):
@@ -124,69 +147,10 @@ class CheckoutChanged(Fact):
 
     kind: Literal["checkout_changed"] = "checkout_changed"
     files: tuple[str, ...] = ()
-    """Those that differ from the experiment that the checkout builds on; empty when none does any more."""
+    """Those that differ from `parent`, the experiment that it builds on; empty when none does any more."""
     parent: int = 0
-    """That experiment."""
     lines_added: int = 0
     lines_removed: int = 0
-
-
-# --- researchers -----------------------------------------------------------------------------------------------
-
-
-class ResearcherJoined(Fact):
-    kind: Literal["researcher_joined"] = "researcher_joined"
-    name: str
-    about: str
-    """What it is, in one line for a person."""
-
-
-class Thought(Fact):
-    """A piece of the reasoning stream. Pieces are joined without a separator."""
-
-    kind: Literal["thought"] = "thought"
-    researcher: str
-    text: str
-
-
-class ToolCalled(Fact):
-    kind: Literal["tool_called"] = "tool_called"
-    researcher: str
-    intent: str
-    result: str
-    seconds: float
-
-
-class NoteWritten(Fact):
-    kind: Literal["note_written"] = "note_written"
-    researcher: str
-    text: str
-
-
-class NotebookRewritten(Fact):
-    """The notebook had outgrown its share of a briefing; from here on `text` is all of it."""
-
-    kind: Literal["notebook_rewritten"] = "notebook_rewritten"
-    researcher: str
-    text: str
-
-
-class Spent(Fact):
-    """What one call of a model cost, in tokens as the endpoint counted them."""
-
-    kind: Literal["spent"] = "spent"
-    researcher: str
-    tokens: int
-    """Read and written together."""
-    usd: float | None = None
-    """None: the price is not known, which is not zero."""
-    model: str = ""
-    read: int = 0
-    """Tokens of the prompt, those from a cache included."""
-    cached: int = 0
-    written: int = 0
-    """Tokens of the answer, those of its reasoning included."""
-    reasoning: int = 0
 
 
 # --- experiments -----------------------------------------------------------------------------------------------
@@ -208,6 +172,9 @@ class ExperimentProposed(Fact):
     """The researcher's own bookkeeping, such as the parameters an optimiser chose."""
     submitted: bool = False
     """A person made it and asked for it to be run, so it needs no approval."""
+    places: tuple[str, ...] = ()
+    """The constants, functions and methods that it touches; see `policy/places`."""
+    imported: bool = False  # see `Experiment.imported`
 
 
 class EditsRecorded(Fact):
@@ -229,73 +196,13 @@ class ExperimentQueued(Fact):
     lines_removed: int = 0
     flags: tuple[str, ...] = ()
     """What a person should look at in it, a sentence each; see `policy/review_flags`."""
+    change: str = ""
+    """What kind of change it is, see `policy/changes`; "" in journals from before it was told."""
 
 
 class ApprovalAsked(Fact):
     kind: Literal["approval_asked"] = "approval_asked"
     reason: str
-
-
-class RunStarted(Fact):
-    kind: Literal["run_started"] = "run_started"
-    seed: int
-    slot: int
-    budget: float
-    deadline: float
-    protocol_id: str = _renamed("protocol_id")
-    """`Contract.protocol_id` of the program that this run is under."""
-    pid: int
-    pid_started: float
-    """Creation time of the process, so that a reused pid is not mistaken for it."""
-    ref: str = ""
-    """What its executor knows it by, such as "local:4711@1767225600.25"; empty in older journals."""
-
-
-class StepSampled(Fact):
-    kind: Literal["step_sampled"] = "step_sampled"
-    step: int | None = None
-    progress: float | None = None
-    """Share of the budget, 0 to 1."""
-    values: dict[str, float] = {}
-
-
-class RunFinished(Fact):
-    """How a run ended. Seconds are wall clock; memory is the peak of the whole process tree in bytes."""
-
-    kind: Literal["run_finished"] = "run_finished"
-    outcome: RunOutcome
-    reason: str = ""
-    exit_code: int | None = None
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_memory: int = 0
-    peak_gpu_memory: int | None = None
-    gpu_others: int | None = None
-    """Bytes that others held on its GPUs meanwhile, at most; None where that is not known."""
-    leftovers: int = 0
-    """Processes that outlived the command and were ended."""
-    metrics: dict[str, float] = {}
-    """The run's own summary, as it printed it."""
-    tail: str = ""
-    """The end of its output, where it did not finish."""
-    stepping: float = 0.0
-    """Seconds from its first step line to its last, by the supervisor's clock."""
-    touched: tuple[str, ...] = ()
-    """Tracked files of its worktree that it changed and no proposal may change."""
-    check: str | None = None
-    """Name of the check that it failed although it came to its end; see `policy/run_checks`."""
-
-
-class Verified(Fact):
-    """The metric, measured again outside the experiment's reach."""
-
-    kind: Literal["verified"] = "verified"
-    metric: float | None
-    """None where a check failed."""
-    check: str | None = None
-    """Name of the failed check."""
-    reason: str = ""
-    seconds: float = 0.0
 
 
 class ExperimentJudged(Fact):
@@ -326,11 +233,10 @@ class ChampionChanged(Fact):
 
 
 class RequestFulfilled(Fact):
-    """A person's request took effect, or could not."""
+    """A person's request, by its `seq`, took effect or could not."""
 
     kind: Literal["request_fulfilled"] = "request_fulfilled"
-    request: int = _renamed("request")
-    """`seq` of the request."""
+    request: int = renamed("request")
     outcome: str
 
 
@@ -344,12 +250,19 @@ Body = Annotated[
     | Recovered
     | ClockMoved
     | CheckoutChanged
+    | Rehearsed
     | GaugeRead
     | ResearcherJoined
+    | ThoughtBegan
+    | Claimed
+    | ThoughtEnded
+    | Heard
     | Thought
     | ToolCalled
     | NoteWritten
     | NotebookRewritten
+    | LessonWritten
+    | IdeaWritten
     | Spent
     | ExperimentProposed
     | EditsRecorded
@@ -359,6 +272,7 @@ Body = Annotated[
     | StepSampled
     | RunFinished
     | Verified
+    | NeighboursMeasured
     | ExperimentJudged
     | ChampionChanged
     | AnyRequest
@@ -379,7 +293,6 @@ STREAM: frozenset[str] = frozenset({"thought", "step_sampled", "gauge_read"})
 
 REQUESTS: frozenset[str] = frozenset(body.model_fields["kind"].default for body in _BODIES if issubclass(body, Request))
 """What a person asks for."""
-
 
 Entry = tuple[Body, int | None, int | None]
 """A body to be recorded, with its experiment and its run."""

@@ -33,6 +33,8 @@ class Outcome(StrEnum):
 
     said: str
     """What its run did, as the predicate of a sentence."""
+    word: str
+    """Its name for a person."""
     sign: str
     """One cell on screen, and `ascii` the same without Unicode; empty for what is no verdict, which no screen draws."""
     ascii: str
@@ -46,15 +48,27 @@ class Outcome(StrEnum):
     is_lost: bool
     check: str
     """The check that a run fails whose verification ended so; empty: the one of "crashed"."""
+    repair: str
+    """What a repair has to do at least, behind "It has to"; empty where that is not known."""
     _decides: str
 
     def __new__(
-        cls, name: str, said: str, signs: str, role: str, counts: As, check: str = "", decides: str = ""
+        cls,
+        name: str,
+        said: str,
+        signs: str,
+        role: str,
+        counts: As,
+        check: str = "",
+        decides: str = "",
+        word: str = "",
+        repair: str = "",
     ) -> "Outcome":
-        """A row. `signs` are the sign and its ASCII form."""
+        """A row. `signs` are the sign and its ASCII form; `word` is given where it is not the name."""
         row = str.__new__(cls, name)
         row._value_ = name
-        row.said, row.role, row.check = said, role, check
+        row.said, row.role, row.check, row.repair = said, role, check, repair
+        row.word = word or name.replace("_", " ")
         row.sign, row.ascii = signs[:1], signs[1:]
         row.is_run, row.is_verdict = As.RUN in counts, As.VERDICT in counts
         row.has_number, row.is_lost = As.NUMBER in counts, As.LOST in counts
@@ -68,9 +82,17 @@ class Outcome(StrEnum):
     CRASHED = "crashed", "crashed", "!!", "crashed", As.RUN | As.VERDICT | As.FAILURE | As.BROKEN, "verification"
     OUT_OF_MEMORY = (
         "out_of_memory", "ran out of memory", "▤M", "crashed",
-        As.RUN | As.VERDICT | As.FAILURE | As.BROKEN, "memory",
+        As.RUN | As.VERDICT | As.FAILURE | As.BROKEN, "memory", "", "",
+        "use less memory than the reason says was used",
     )  # fmt: skip
-    TIMED_OUT = "timed_out", "ran out of time", "◔T", "killed", As.RUN | As.VERDICT | As.FAILURE
+    NO_METRIC = (
+        "no_metric", "came to its end without its number", "∅N", "crashed",
+        As.RUN | As.VERDICT | As.FAILURE | As.BROKEN, "", "", "no number",
+    )  # fmt: skip
+    TIMED_OUT = (
+        "timed_out", "ran out of time", "◔T", "killed",
+        As.RUN | As.VERDICT | As.FAILURE, "", "", "", "start, train and end in less time",
+    )  # fmt: skip
     KILLED = "killed", "was killed", "■K", "killed", As.RUN | As.VERDICT, "killed"
     REJECTED = "rejected", "was rejected by the verification", "⊘R", "rejected", As.VERDICT
     LOST = "lost", "was lost", "", "", As.RUN | As.LOST
@@ -79,11 +101,6 @@ class Outcome(StrEnum):
     def decides(self) -> "Outcome | None":
         """The verdict on an experiment with a run that ended so; None where no such run decides by itself."""
         return named(self._decides) if self._decides else None
-
-    @property
-    def word(self) -> str:
-        """Its name for a person."""
-        return self.replace("_", " ")
 
 
 VERDICTS = tuple(outcome for outcome in Outcome if outcome.is_verdict)

@@ -3,9 +3,12 @@
 What each is called, when it may be asked and what it means is the table in `loop/policy/permissions.py`.
 """
 
+import re
 from typing import Literal
 
 from loop.study.fact import Fact
+
+_ADDRESS = re.compile(r"\s*@([A-Za-z0-9][A-Za-z0-9._-]*)[,:]?(?:\s+|$)")
 
 
 class Request(Fact):
@@ -30,6 +33,14 @@ class Steered(Request):
     kind: Literal["steered"] = "steered"
     text: str
     interrupt: bool = False
+    to: str = ""
+    """The researcher that they are for; empty: each of them hears them once."""
+
+
+def addressed(text: str) -> tuple[str, str]:
+    """Whom words are for, and the words: `@llm-2 try a wider head`. The name is empty where they are for everybody."""
+    found = _ADDRESS.match(text)
+    return (found[1], text[found.end() :].strip()) if found else ("", text.strip())
 
 
 class Pinned(Request):
@@ -88,6 +99,21 @@ class Branched(Request):
     kind: Literal["branched"] = "branched"
 
 
+class Drained(Request):
+    """Start no run in a slot after the one that it has, until it is taken back."""
+
+    kind: Literal["drained"] = "drained"
+    slot: str
+    """Its name."""
+
+
+class Undrained(Request):
+    """Use a slot again, also one that is out of work by itself and would be looked at later."""
+
+    kind: Literal["undrained"] = "undrained"
+    slot: str
+
+
 class Stopped(Request):
     kind: Literal["stopped"] = "stopped"
     now: bool = False
@@ -107,6 +133,8 @@ AnyRequest = (
     | Overruled
     | Requeued
     | Branched
+    | Drained
+    | Undrained
     | Stopped
 )
 """What a person can ask for; a new class joins here."""

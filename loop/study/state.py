@@ -1,41 +1,26 @@
 """The study: what all events of a journal amount to.
 
-`fold` is pure: the same events give the same study, on any machine, at any time. It reads no clock, file or socket;
-all times are those of the events. Supervisor, cockpit and command line fold the same way, so they cannot disagree
-about what happened. Questions about the past that few ask are in `queries`.
+How events change it is in `folding`: the same events give the same study, on any machine, at any time, so supervisor,
+cockpit and command line cannot disagree about what happened. Questions about the past that few ask are in `queries`.
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from loop.study import events as e
+from loop.study.asked import Pins, Request
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment, Run
+from loop.study.minds import Minds
 from loop.study.outcomes import VERDICTS, Outcome
 from loop.study.supervision import Supervisor, Trouble
 
-FOLDED = e.KINDS - e.STREAM - {"edits_recorded", "tool_called"}
-"""The kinds that `fold` needs; the others may be left out."""
+COMPANY, MOST_ASIDE = 0.5, 2
+"""Share of its time in which a run must have had company, where that matters, to be compared; and how many runs of an
+experiment are put aside for that on a kind of slot: where no neighbour works any more, numbers without have to do."""
 
 State = Literal["empty", "baseline", "running", "paused", "no room", "stopping", "stopped", "failed"]
-
-_FAULTS_SHOWN = 50
-
-
-@dataclass(slots=True)
-class Request:
-    """Something a person asked for."""
-
-    seq: int
-    at: float
-    who: str
-    kind: str
-    body: e.Body
-    experiment: int | None
-    fulfilled_at: float | None = None
-    outcome: str = ""
 
 
 @dataclass(slots=True)
@@ -48,6 +33,7 @@ class Study:
     tag: str = ""
     branch: str = ""
     base: str = ""
+    names: tuple[str, ...] | None = None
     started_at: float = 0.0
     contract: Contract = field(default_factory=Contract)
     program: str = ""
@@ -59,6 +45,9 @@ class Study:
     after every event takes as long in the thousandth experiment as in the tenth."""
     repeated: set[int] = field(default_factory=set)
     """Experiments that had more than one run, and so may tell something about the noise."""
+    clashes: set[int] = field(default_factory=set)
+    """Experiments that did not go together with a new champion, and so cost none."""
+    imported: int = 0  # experiments that are `Experiment.imported`, numbered from 1 on
     champion: int | None = None
     lineage: list[int] = field(default_factory=list)
     """Champions in the order they took over."""
@@ -68,8 +57,9 @@ class Study:
     paused: bool = False
     stopping: Literal["no", "after run", "now"] = "no"
     limit: e.LimitReached | None = None
-    researchers: dict[str, str] = field(default_factory=dict)
-    notebook: list[str] = field(default_factory=list)
+    minds: Minds = field(default_factory=Minds)
+    ideas: dict[int, str] = field(default_factory=dict)
+    """What a researcher thought of and nobody has taken up, by number."""
     requests: dict[int, Request] = field(default_factory=dict)
     fingerprints: dict[str, int] = field(default_factory=dict)
     """First experiment of each fingerprint."""
@@ -78,18 +68,34 @@ class Study:
     faults: list[tuple[float, e.Fault]] = field(default_factory=list)
     troubles: dict[str, Trouble] = field(default_factory=dict)
     """What is being waited for now, by where the fault is."""
-    pins: dict[int, str] = field(default_factory=dict)
-    """The person's standing guidance, by number."""
+    pins: Pins = field(default_factory=Pins)
+    drained: dict[str, str] = field(default_factory=dict)
+    """Slots that a person keeps out of work, by name, and who that was."""
+    taken_back: dict[str, int] = field(default_factory=dict)
+    """Slots that a person has put to work again, and the place of that in the journal."""
     checkout: e.CheckoutChanged | None = None
     """The person's own edit that could be submitted; None while there is none."""
+    neighbours: dict[str, e.NeighboursMeasured] = field(default_factory=dict)
+    """What company costs, by kind of slot."""
+    pairs: bool = False
+    """As in `StudyStarted`."""
+    asked: set[int] = field(default_factory=set)  # experiments that are `Experiment.asked`
+    runs: int = 0
+    """Runs that were started."""
+    rehearsed: str = ""  # `setup` of the last rehearsal that did not stop the loop, since the baseline was begun
     tokens: int = 0
     usd: float = 0.0
     usd_unknown: bool = False
     """Some calls have no known price, so `usd` is a lower bound."""
-    _pinned: int = 0
-    """Number of the newest pin."""
+    thought_of: int = 0  # number of the newest idea
 
     # --- what readers ask --------------------------------------------------------------------------------------
+
+    @property
+    def paired(self) -> bool:
+        """Whether candidates are compared at equal seeds."""
+        asked = self.contract.keep.pairs
+        return self.pairs if asked is None else asked
 
     @property
     def state(self) -> State:
@@ -142,13 +148,56 @@ class Study:
         return [self.experiments[number] for number in sorted(self.open)]
 
     def _active(self) -> list[Experiment]:
-        """Those that may have a run: the open ones, and present and past champions, which are measured again. Few."""
-        champions = (self.experiments[number] for number in dict.fromkeys(self.lineage) if number not in self.open)
-        return [*self.open_experiments(), *champions]
+        """Those that may have a run: the open ones, and those that run after their verdict, such as champions. Few."""
+        judged = dict.fromkeys((*self.lineage, *sorted(self.asked)))
+        return [*self.open_experiments(), *(self.experiments[number] for number in judged if number not in self.open)]
 
     def running(self) -> list[tuple[Experiment, Run]]:
         """The current runs."""
         return [(experiment, run) for experiment in self._active() for run in experiment.running()]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of slots that there are now, that of most of them first; ("",) where that is not known."""
+        return ("",) if self.supervisor is None else self.supervisor.kinds
+
+    def is_of(self, run: Run, kind: str) -> bool:
+        """Whether a run was in a slot of that kind; what is not known of either is taken for the same."""
+        return not kind or run.device == kind or (not run.device and kind == self.kinds[0])
+
+    def kind_of(self, experiment: Experiment) -> str:
+        """The kind of slot by whose numbers an experiment stands: that of its newest run, so that one which had to go
+        on elsewhere begins anew there. What is or was champion runs on all of them, and stands by the first that it
+        has a number of."""
+        kinds = self.kinds
+        if len(kinds) == 1:
+            return kinds[0]
+        if experiment.id in self.lineage:
+            return next((kind for kind in kinds if self.measured(experiment, kind)), kinds[0])
+        ran = [run.device for run in experiment.counted() if run.protocol_id == self.contract.protocol_id]
+        known = [kind for kind in ran if kind in kinds]
+        return known[-1] if known and experiment.id else kinds[0]
+
+    def tried(self, experiment: Experiment, kind: str | None = None) -> list[Run]:
+        """The experiment's runs that count and compare with those of today, with a number or without one: they are of
+        the present protocol and of one kind of slot, `kind_of` where none is said."""
+        kind = self.kind_of(experiment) if kind is None else kind
+        protocol_id = self.contract.protocol_id
+        found = [run for run in experiment.counted() if run.protocol_id == protocol_id and self.is_of(run, kind)]
+        known = self.company(kind)
+        if known is None or not known.matters:
+            return found
+        lonely = [run for run in found if run.metric is not None and run.company is not None and run.company < COMPANY]
+        return [run for run in found if run not in lonely[:MOST_ASIDE]]
+
+    def company(self, kind: str) -> e.NeighboursMeasured | None:
+        """What is known under the present protocol of what company costs on a kind of slot."""
+        known = self.neighbours.get(kind)
+        return known if known is not None and known.protocol_id == self.contract.protocol_id else None
+
+    def measured(self, experiment: Experiment, kind: str | None = None) -> list[float]:
+        """The numbers of those, in the order of the runs."""
+        return [run.metric for run in self.tried(experiment, kind) if run.metric is not None]
 
     def awaits_verification(self, run: Run) -> bool:
         """Whether a run has ended well and its metric is still to be measured again."""
@@ -158,240 +207,18 @@ class Study:
 
     def verifying(self) -> list[tuple[Experiment, Run]]:
         """Runs that have ended and whose metric is being measured again, or is next to be."""
-        return [
-            (experiment, run)
-            for experiment in self._active()
-            for run in experiment.counted()
-            if self.awaits_verification(run)
-        ]
+        ended = ((experiment, run) for experiment in self._active() for run in experiment.counted())
+        return [(experiment, run) for experiment, run in ended if self.awaits_verification(run)]
 
     def verdicts(self) -> dict[str, int]:
-        """How many experiments have which verdict, and how many are open; the baseline does not count."""
-        counts = Counter(x.verdict or "open" for x in self.experiments.values() if x.id != 0)
+        """How many experiments have which verdict, and how many are open; baseline and imported ones do not count."""
+        counts = Counter(x.verdict or "open" for x in self.experiments.values() if x.id != 0 and not x.imported)
         return {name: counts.get(name, 0) for name in (*VERDICTS, "open")}
 
     def judged(self) -> int:
-        """Experiments with a verdict, the baseline not counted."""
-        return len(self.closed) - (0 in self.closed)
+        """Experiments with a verdict; the baseline, imported ones and clashes are not counted."""
+        return len(self.closed) - (0 in self.closed) - self.imported - len(self.clashes)
 
     def open_requests(self) -> list[Request]:
         """Requests that are not fulfilled yet, oldest first."""
         return [request for request in self.requests.values() if request.fulfilled_at is None]
-
-    # --- folding -----------------------------------------------------------------------------------------------
-
-    def apply(self, event: e.Event) -> None:
-        """Take in one event. Events come in order of `seq`; one that was taken in before is ignored."""
-        if event.seq <= self.seq:
-            return
-        self.seq = event.seq
-        previous, self.at = self.at, event.at
-        body = event.body
-        # By kind, the frequent ones first: telling pydantic's classes apart took 3 µs an event instead of 1.
-        match body.kind:
-            case "thought" | "step_sampled" | "gauge_read" | "tool_called" | "edits_recorded":
-                pass
-            case (
-                "experiment_queued"
-                | "approval_asked"
-                | "run_started"
-                | "run_finished"
-                | "verified"
-                | "experiment_judged"
-                | "champion_changed"
-            ):
-                experiment = self.experiments.get(-1 if event.experiment is None else event.experiment)
-                if experiment is not None:
-                    self._of_experiment(experiment, event)
-            case "experiment_proposed":
-                self._proposed(event, body)
-            case "spent":
-                self.tokens += body.tokens
-                self.usd += body.usd or 0.0
-                self.usd_unknown |= body.usd is None
-            case "note_written":
-                self.notebook.append(body.text)
-            case "study_started":
-                self.tag, self.branch, self.base = body.tag, body.branch, body.base
-                self.started_at = event.at
-                self.contract, self.program = body.contract, body.text
-            case "program_changed":
-                self.contract, self.program = body.contract, body.text
-            case "supervisor_started":
-                self._close_supervision(previous)
-                self.supervisor = Supervisor(
-                    body.pid, body.host, body.version, body.slots, event.at, sandbox=body.sandbox
-                )
-                self.stopping, self.limit = "no", None
-                self.options = body.options
-                self.troubles.clear()
-            case "supervisor_stopped":
-                self._close_supervision(event.at)
-                if self.supervisor is not None:
-                    self.supervisor.stopped_at = event.at
-                    self.supervisor.reason, self.supervisor.failed = body.reason, body.failed
-                    self.supervisor.signal = body.signal
-            case "limit_reached":
-                self.limit = body
-            case "fault":
-                self.faults.append((event.at, body))
-                del self.faults[:-_FAULTS_SHOWN]
-                self._trouble(event.at, body)
-            case "recovered":
-                self.troubles.pop(body.where, None)
-            case "clock_moved":
-                self._shift(body.set_by, body.slept)
-            case "checkout_changed":
-                self.checkout = body if body.files else None
-            case "researcher_joined":
-                self.researchers[body.name] = body.about
-            case "notebook_rewritten":
-                self.notebook = [body.text]
-            case "request_fulfilled":
-                if (request := self.requests.get(body.request)) is not None:
-                    request.fulfilled_at, request.outcome = event.at, body.outcome
-            case _:
-                self._request(event, body)
-
-    def _shift(self, set_by: float, slept: float) -> None:
-        """Move the times of whatever is going on to the clock as it is after a jump.
-
-        Time in which the machine slept does not count: no run made progress in it and no supervisor worked.
-        """
-        by = set_by + slept
-        if self.supervisor is not None and self.supervisor.stopped_at is None:
-            self.supervisor.started_at += by
-        for _, run in self.running():
-            run.started_at += by
-        for trouble in self.troubles.values():
-            trouble.since += set_by
-            trouble.next_at = None if trouble.next_at is None else trouble.next_at + by
-
-    def _close_supervision(self, at: float) -> None:
-        """Book the time of a supervisor that stopped, or that died and has a successor now."""
-        if self.supervisor is not None and self.supervisor.stopped_at is None:
-            self.active_seconds += max(0.0, at - self.supervisor.started_at)
-
-    def _request(self, event: e.Event, body: e.Request) -> None:
-        self.requests[event.seq] = Request(event.seq, event.at, body.who, event.kind, event.body, event.experiment)
-        match body:
-            case e.Paused():
-                self.paused = True
-            case e.Resumed():
-                self.paused = False
-            case e.Stopped():
-                self.stopping = "now" if body.now else "after run"
-            case e.Pinned():
-                self.pins[self._pinned + 1] = body.text
-                self._pinned += 1
-            case e.Unpinned():
-                for number in [body.pin] if body.pin is not None else list(self.pins):
-                    self.pins.pop(number, None)
-            case _:
-                pass
-
-    def _trouble(self, at: float, fault: e.Fault) -> None:
-        """A fault that something waits for is a trouble until it has recovered."""
-        if fault.next_at is None:
-            return
-        known = self.troubles.get(fault.where)
-        since, tries = (known.since, known.tries + 1) if known is not None else (at, 1)
-        self.troubles[fault.where] = Trouble(since, fault.message, fault.next_at, tries)
-
-    def _proposed(self, event: e.Event, body: e.ExperimentProposed) -> None:
-        if event.experiment is None:
-            return
-        before = self.experiments.get(event.experiment)
-        if before is not None and not (event.experiment == 0 and self.champion is None):
-            return  # only a baseline that never became champion is proposed again
-        experiment = Experiment(
-            id=event.experiment,
-            researcher=body.researcher,
-            title=body.title,
-            hypothesis=body.hypothesis,
-            expected=body.expected,
-            parent=body.parent,
-            notes=body.notes,
-            proposed_at=event.at,
-            proposed_seq=event.seq,
-            submitted=body.submitted,
-            fingerprint=body.fingerprint,
-        )
-        if before is not None:
-            experiment.runs, experiment.since_run = before.runs, max(before.runs, default=0)
-        self.experiments[event.experiment] = experiment
-        self._open(event.experiment)
-        if body.fingerprint:
-            self.fingerprints.setdefault(body.fingerprint, event.experiment)
-
-    def _open(self, number: int) -> None:
-        """Note that an experiment has no verdict, or none any more."""
-        self.open.add(number)
-        self.closed.pop(number, None)
-
-    def _of_experiment(self, experiment: Experiment, event: e.Event) -> None:
-        body = event.body
-        match body.kind:
-            case "experiment_queued":
-                experiment.phase, experiment.verdict = "queued", None
-                experiment.judged_at = experiment.judged_seq = None
-                self._open(experiment.id)
-                experiment.since_run = max(experiment.runs, default=0)
-                experiment.commit, experiment.parent_commit = body.commit, body.parent_commit
-                experiment.parent = body.parent
-                experiment.lines_added, experiment.lines_removed = body.lines_added, body.lines_removed
-                experiment.flags, experiment.doubts = body.flags, ()
-            case "approval_asked":
-                experiment.phase, experiment.waits_for = "waiting", body.reason
-            case "run_started" if event.run is not None:
-                if experiment.verdict is None:  # a champion that is measured again stays judged
-                    experiment.phase = "running"
-                experiment.runs[event.run] = Run(
-                    number=event.run,
-                    seed=body.seed,
-                    slot=body.slot,
-                    budget=body.budget,
-                    deadline=body.deadline,
-                    protocol_id=body.protocol_id,
-                    started_at=event.at,
-                    pid=body.pid,
-                    pid_started=body.pid_started,
-                )
-                if len(experiment.runs) > 1:
-                    self.repeated.add(experiment.id)
-            case "run_finished" | "verified" if event.run in experiment.runs:
-                run = experiment.runs[event.run]
-                if body.kind == "verified":
-                    run.verify(body)
-                else:
-                    run.finish(body, self.contract)
-                self._leave_run(experiment)
-            case "experiment_judged":
-                experiment.phase, experiment.verdict, experiment.reason = "judged", body.verdict, body.reason
-                self.open.discard(experiment.id)
-                self.closed.pop(experiment.id, None)  # a second verdict counts as the newest
-                self.closed[experiment.id] = None
-                experiment.metric, experiment.effect = body.metric, body.effect
-                experiment.noise, experiment.confidence = body.noise, body.confidence
-                experiment.champion, experiment.judged_by = body.champion, body.by
-                experiment.judged_at, experiment.judged_seq = event.at, event.seq
-                experiment.doubts = body.flags
-            case "champion_changed":
-                self.champion = experiment.id
-                self.lineage.append(experiment.id)
-            case _:
-                pass
-
-    def _leave_run(self, experiment: Experiment) -> None:
-        """Go back into the queue, for a verdict or another run, once no run or verification of it goes on."""
-        busy = experiment.running() or any(self.awaits_verification(run) for run in experiment.counted())
-        if experiment.phase == "running" and not busy:
-            experiment.phase = "queued"
-
-
-def fold(events: Iterable[e.Event], study: Study | None = None) -> Study:
-    """The study that `events` amount to; where `study` is given they are added to it in place."""
-    study = Study() if study is None else study
-    for event in events:
-        study.apply(event)
-    return study

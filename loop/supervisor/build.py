@@ -6,12 +6,15 @@ from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.machine.disk import DiskReserve
 from loop.machine.gauges import Gauges
+from loop.pipeline.advice import Advice
 from loop.pipeline.archive import StudyArchive
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.life import Life
 from loop.pipeline.pool import ResearcherPool
 from loop.pipeline.proposals import Proposals
+from loop.pipeline.rehearsal import Rehearsal
+from loop.pipeline.scratch_run import ScratchRuns
 from loop.pipeline.workshop import AgentWorktree
 from loop.recovery.repair import Repair
 from loop.runs.executor import Executor
@@ -51,13 +54,20 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     reserve = DiskReserve(workspace.folder, lineage.git.common_dir)
     recorder = Recorder(journal, reserve)
     limit = LimitWatch(recorder)
-    executor = executor or LocalExecutor(workspace, lineage.trees, lineage.commits.read, gauges, prepared.sandbox)
+    executor = executor or LocalExecutor(
+        workspace, lineage.trees, lineage.commits.read, gauges, prepared.sandbox, plan=prepared.slots
+    )
     judging = Judging(workspace, lineage, recorder)
     proposals = Proposals(lineage, recorder, journal)
-    dispatcher = Dispatcher(workspace, recorder, executor)
+    advice = Advice(lineage, workspace.root, prepared.sandbox.kind)
+    dispatcher = Dispatcher(workspace, recorder, executor, advice)
+    rehearsal = Rehearsal(workspace, recorder, dispatcher, prepared.sandbox.kind)
     archive = StudyArchive(workspace, lineage, recorder, proposals, journal)
     workshop = AgentWorktree(workspace, lineage, recorder)
-    pool = ResearcherPool(recorder, proposals, judging, archive, workshop, len(executor.slots()), limit.reached)
+    team = {member.name: member for member in prepared.team}
+    scratch = ScratchRuns(workspace, lineage, executor, gauges, lambda: recorder.study)
+    slots = len(executor.slots())
+    pool = ResearcherPool(recorder, proposals, judging, archive, workshop, team, slots, limit.reached, scratch)
     repair = Repair(workspace, lineage, recorder, proposals, judging, executor.sweep)
     return Parts(
         prepared=prepared,
@@ -66,7 +76,7 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         executor=executor,
         dispatcher=dispatcher,
         judging=judging,
-        life=Life(recorder, proposals, executor, dispatcher, judging, limit.reached),
+        life=Life(recorder, proposals, executor, dispatcher, judging, rehearsal, limit.reached),
         pool=pool,
         requests=Requests(recorder, pool, proposals, dispatcher, judging),
         heartbeat=Heartbeat(workspace, recorder, gauges, dispatcher, pool, limit),

@@ -10,8 +10,8 @@ from pathlib import Path
 from loop.journal.recorder import Recorder
 from loop.machine.gauges import Gauges
 from loop.pipeline.dispatcher import Dispatcher
-from loop.pipeline.life import CannotGoOn
 from loop.pipeline.pool import ResearcherPool
+from loop.pipeline.quarantine import CannotGoOn
 from loop.policy import limits
 from loop.runs.local.orphans import reap_strangers
 from loop.study import events as e

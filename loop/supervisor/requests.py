@@ -11,14 +11,15 @@ from loop.lineage import LineageError
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.pool import ResearcherPool
-from loop.pipeline.proposals import PERSON, Proposals
+from loop.pipeline.proposals import PERSON, Proposals, queued_again
 from loop.policy import permissions, request_table, scheduler
 from loop.policy.permissions import Refused
 from loop.researchers.protocol import Proposal
 from loop.study import events as e
+from loop.study.asked import Request
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
-from loop.study.state import Request, Study
+from loop.study.state import Study
 
 
 class Requests:
@@ -54,8 +55,9 @@ class Requests:
                 return not self._study.paused or not self._study.running()
             case e.Stopped():
                 return False  # fulfilled by the end itself
-            case e.Steered():  # fulfilled by the researcher that hears the words
-                return self._pool.interrupts(request)
+            case e.Steered(to=to):  # fulfilled by the researchers that hear the words
+                unknown = isinstance(permissions.find_researcher(self._study, to), Refused)
+                return unknown or self._pool.interrupts(request)
             case e.Submitted():  # there is nothing to compare it with before the baseline is a commit
                 return self._study.baseline is not None and self._study.baseline.commit is not None
             case e.Killed():
@@ -70,13 +72,21 @@ class Requests:
                 return "paused" if self._study.paused else "resumed before it took effect"
             case e.Resumed():
                 return "resumed"
-            case e.Steered():
+            case e.Steered(to=to):
+                if isinstance(known := permissions.find_researcher(self._study, to), Refused):
+                    return known.sentence
                 self._pool.interrupt(request)
                 return None
             case e.Pinned(text=text):
                 return f"pinned: every briefing from now on says “{text:.60}”"
             case e.Unpinned():
                 return "unpinned"
+            case e.Drained(slot=slot) | e.Undrained(slot=slot):
+                found = permissions.find_slot(self._study, slot)
+                if isinstance(found, Refused):
+                    return found.sentence
+                again = isinstance(request.body, e.Undrained)
+                return f"{slot} is used again" if again else f"{slot} starts no run any more"
             case e.Submitted():
                 await self._submit(request, request.body)
                 return None
@@ -102,7 +112,7 @@ class Requests:
             return experiment.sentence
         body = request.body
         assert isinstance(body, e.Request)
-        moves_champion = isinstance(body, e.Overruled | e.Branched)
+        moves_champion = isinstance(body, e.Approved | e.Overruled | e.Branched)
         async with self._judging.judging if moves_champion else nullcontext():
             answer = request_table.of(body).check(self._study, experiment)
             if isinstance(answer, Refused):
@@ -123,6 +133,11 @@ class Requests:
                 return f"experiment {experiment.id} is rejected"
             case e.Killed():
                 return await self._kill(experiment, who, request.seq)
+            case e.Overruled(verdict=verdict, why=why) if experiment.doubted:
+                await self._judging.overrule(
+                    experiment, Outcome.KEPT if verdict == "kept" else Outcome.DISCARDED, who, why
+                )
+                return f"experiment {experiment.id} is {verdict}"
             case e.Overruled(verdict="kept", why=why):
                 await self._judging.give_verdict(experiment, _overruling(experiment, Outcome.KEPT, who, why))
                 return f"experiment {experiment.id} is the champion now"
@@ -158,21 +173,12 @@ class Requests:
         return f"experiment {experiment.id} is taken out of the queue"
 
     def _queue_again(self, experiment: Experiment) -> None:
-        assert experiment.commit and experiment.parent_commit
-        queued = e.ExperimentQueued(
-            commit=experiment.commit,
-            parent=experiment.parent,
-            parent_commit=experiment.parent_commit,
-            lines_added=experiment.lines_added,
-            lines_removed=experiment.lines_removed,
-            flags=experiment.flags,
-        )
-        self._recorder.record(queued, experiment.id)
+        self._recorder.record(queued_again(experiment), experiment.id)
 
 
 def _overruling(experiment: Experiment, verdict: Outcome, who: str, why: str) -> e.ExperimentJudged:
     """The person's verdict, with the figures of the judge's."""
-    judged = (experiment.verdict or "").replace("_", " ")
+    judged = experiment.verdict.word if experiment.verdict else ""
     return e.ExperimentJudged(
         verdict=verdict,
         reason=(why or "no reason given") + f" (overruled; the judge: {judged}, {experiment.reason})",

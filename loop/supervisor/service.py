@@ -1,6 +1,7 @@
 """Starts a supervisor: in this process, or in the background, detached from the terminal."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -12,9 +13,10 @@ from typing import Any
 from loop.config.overrides import Overrides
 from loop.journal import Journal, exists
 from loop.lineage import find_root
-from loop.machine.gauges import MachineGauges
+from loop.machine.gauges import MachineGauges, cores
 from loop.machine.systemd import lingers, outside_the_session
-from loop.study.state import FOLDED, fold
+from loop.runs.local.slots import divide
+from loop.study.folding import FOLDED, fold
 from loop.supervisor.build import build
 from loop.supervisor.startup import CannotStart, preflight
 from loop.supervisor.supervisor import End, Supervisor
@@ -57,11 +59,12 @@ def work(start: Path, flags: Overrides, beside: Callable[[Path], Coroutine[Any, 
     workspace = Workspace(find_root(start))
     begun = exists(workspace.journal)
     prepared = preflight(start, flags)
+    gauges = MachineGauges(workspace.root)
+    divide(gauges.devices(), cores(), prepared.slots, os.environ)  # refused before anybody thinks that it has begun
     with supervise(workspace.root), ExitStack() as held:
         if not begun and exists(workspace.journal):
             prepared = preflight(start, flags)  # another was here between our look and our lock, and has begun a study
         journal = held.enter_context(Journal(workspace.journal, create=True))
-        gauges = MachineGauges(workspace.root)
         supervisor = Supervisor(build(prepared, journal, gauges))
 
         async def both() -> End:

@@ -9,7 +9,7 @@ import asyncio
 import datetime
 import os
 import socket
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,20 +21,33 @@ from loop.config.program import Program, ProgramError
 from loop.errors import UserError
 from loop.journal import Journal, exists
 from loop.journal.recorder import Recorder
-from loop.lineage import Lineage, find_root, free_tag, tags
+from loop.lineage import Lineage, find_root, free_tag, incomplete, matching, prefix_of, tags
 from loop.machine.disk import lacking
+from loop.pipeline import submission
 from loop.pipeline.judging import Judging
-from loop.pipeline.proposals import PERSON, Proposals
+from loop.pipeline.needed_files import Missing, missing_files
+from loop.pipeline.proposals import PERSON, Proposals, queued_again
+from loop.policy import honesty, reviews, variables
+from loop.policy.diagnosis import workers_refused
 from loop.recovery.repair import Repair
 from loop.researchers.protocol import Researcher
-from loop.researchers.registry import engage, named
-from loop.runs.slot import Slot
+from loop.researchers.registry import engage, team
+from loop.runs.executor import Executor
 from loop.sandbox.backend import NoSandbox, Sandbox, choose
+from loop.sandbox.environment import withheld
+from loop.sandbox.project_python import choose as choose_python
+from loop.sandbox.project_python import hidden_packages
 from loop.study import events as e
 from loop.study.contract import Contract
-from loop.study.state import Study, fold
+from loop.study.folding import fold
+from loop.study.slot_plan import DEFAULT, SlotPlan
+from loop.study.state import Study
+from loop.study.team import Member
 from loop.words import listed
 from loop.workspace import Workspace
+
+MOST_HINTS = 5
+"""Files that runs may lack, each told in a line; a program that names more of them names its own results."""
 
 
 class CannotStart(UserError):
@@ -51,6 +64,10 @@ class Prepared:
     options: Overrides
     researchers: tuple[Researcher, ...]
     sandbox: Sandbox
+    team: tuple[Member, ...] = ()
+    """What the program says of the researchers, where it says anything of them."""
+    slots: SlotPlan = DEFAULT
+    """How this machine is divided."""
 
 
 def preflight(start: Path, flags: Overrides) -> Prepared:
@@ -63,8 +80,11 @@ def preflight(start: Path, flags: Overrides) -> Prepared:
     Raises:
         CannotStart, LineageError, ProgramError, JournalError: each with a sentence.
     """
-    workspace = Workspace(find_root(start))
-    program = programs.load(workspace.root)
+    root = find_root(start)
+    workspace = Workspace(root, prefix_of(root))
+    program = programs.load(workspace.root, matching)
+    if reason := flags.without_effect(program.contract):
+        raise CannotStart(reason)
     if reason := lacking(workspace.root):
         raise CannotStart(f"{reason}; free some space first")
     study = _study_so_far(workspace)
@@ -76,14 +96,18 @@ def preflight(start: Path, flags: Overrides) -> Prepared:
         )
     wanted = options.tag or datetime.date.today().strftime("%b%d").lower()
     lineage = Lineage(workspace.root, study.tag or free_tag(workspace.root, wanted))
+    if not _begun(workspace):
+        refuse_missing(lineage, options.applied(program.contract))
     lineage.prepare()
     settings = options.over_settings(personal.read())
-    researcher = engage(named(options, program.contract, settings), settings)
+    members = team(options, program.contract, settings)
+    researchers = tuple(engage(member, settings) for member in members)
     try:
         sandbox = choose(settings.sandbox)
     except NoSandbox as error:
         raise CannotStart(str(error)) from None
-    return Prepared(workspace, lineage, program, options, (researcher,), sandbox)
+    slots = options.slot_plan(program.contract, settings)
+    return Prepared(workspace, lineage, program, options, researchers, sandbox, members, slots)
 
 
 def _study_so_far(workspace: Workspace) -> Study:
@@ -95,6 +119,36 @@ def _study_so_far(workspace: Workspace) -> Study:
             raise CannotStart(journal.refusal)
         journal.check()
         return fold(journal.read(kinds={"study_started", "supervisor_started"}))
+
+
+def _begun(workspace: Workspace) -> bool:
+    """Whether the baseline of a study here has its number: it ran, whatever stands in the checkout by now."""
+    if not exists(workspace.journal):
+        return False
+    with Journal(workspace.journal) as journal:
+        return bool(journal.read(kinds={"experiment_judged"}, experiment=0, limit=1))
+
+
+def refuse_missing(lineage: Lineage, contract: Contract) -> None:
+    """Refuse to begin where no run could start, because git does not have a file that all of them need.
+
+    Raises:
+        CannotStart, LineageError: a sentence with the file, and what to do.
+    """
+    incomplete(lineage.root)  # for its refusal; what it says is on record with the baseline
+    missing = [one for one in _missing(lineage, contract) if one.certain]
+    if missing:
+        more = f"; so it is with {listed([one.path for one in missing[1:]])}" if missing[1:] else ""
+        raise CannotStart(f"{missing[0].sentence}{more}")
+
+
+def _missing(lineage: Lineage, contract: Contract) -> list[Missing]:
+    return missing_files(lineage.root, contract, lineage.commits.entries(lineage.checkout.head()))
+
+
+def hints(lineage: Lineage, contract: Contract) -> list[str]:
+    """What runs may lack that the person's checkout has, or should have: a sentence each."""
+    return [*incomplete(lineage.root), *(one.sentence for one in _missing(lineage, contract)[:MOST_HINTS])]
 
 
 def _check_lost(workspace: Workspace) -> None:
@@ -123,7 +177,7 @@ class Startup:
     def _study(self) -> Study:
         return self._recorder.study
 
-    async def open(self, slots: Sequence[Slot]) -> str | None:
+    async def open(self, executor: Executor) -> str | None:
         """Begin the study, or resume it exactly where it stopped.
 
         Returns:
@@ -133,7 +187,7 @@ class Startup:
             LineageError: git does not allow it.
         """
         found = await self._repair.look()
-        self._announce(slots)
+        self._announce(executor)
         await self._repair.mend(found)
         if stop := next((one.said for one in found if one.stops), None):
             return stop
@@ -142,6 +196,8 @@ class Startup:
             await self._begin(contract)
         else:
             apply_program(self._recorder, contract, self._prepared.program.text)
+            await submission.tell(self._lineage, self._recorder)  # before a researcher finds nothing in older files
+        await tell_surroundings(self._prepared, self._recorder, contract)
         for experiment in self._study.open_experiments():
             if experiment.phase == "proposed":
                 await self._judging.settle(experiment, await self._proposals.commit(experiment))
@@ -149,26 +205,52 @@ class Startup:
                 return failure
         return None
 
-    def _announce(self, slots: Sequence[Slot]) -> None:
-        """Record who is at work now."""
+    def _announce(self, executor: Executor) -> None:
+        """Record who is at work now, and where."""
+        slots = executor.slots()
         started = e.SupervisorStarted(
             pid=os.getpid(),
             host=socket.gethostname(),
             version=VERSION,
             slots=tuple(slot.name for slot in slots),
+            device=Counter(slot.kind for slot in slots).most_common(1)[0][0] if slots else "",
+            records=tuple(slot.record for slot in slots),
             options=self._prepared.options.model_dump(exclude_none=True),
             sandbox=self._prepared.sandbox.kind,
         )
         self._recorder.record(started)
+        for note in (*executor.notes, *self._moved()):
+            self._recorder.record(e.Fault(where="slots", message=note))
         if self._prepared.sandbox.kind == "off":
             self._recorder.record(e.Fault(where="sandbox", message=self._prepared.sandbox.sentence()))
-        for researcher in self._prepared.researchers:
-            self._recorder.record(e.ResearcherJoined(name=researcher.name, about=researcher.about))
+        contract = self._prepared.options.applied(self._prepared.program.contract)
+        if opened := self._prepared.sandbox.opened(contract.network):
+            self._recorder.record(e.Fault(where="sandbox", message=opened))
+        at_once = {member.name: member.at_once or 1 for member in self._prepared.team}
+        for one in self._prepared.researchers:
+            joined = e.ResearcherJoined(name=one.name, about=one.about, at_once=at_once.get(one.name, 1))
+            self._recorder.record(joined)
+
+    def _moved(self) -> list[str]:
+        """That the champion has no number on any slot that there is now, where it has one on others."""
+        study = self._study
+        best = study.measured(study.best, "") if study.best is not None else []
+        if study.best is None or not best or any(study.measured(study.best, kind) for kind in study.kinds):
+            return []
+        before = listed(sorted({run.device for run in study.tried(study.best, "")}))
+        return [
+            f"the champion, experiment {study.best.id}, was measured on {before}, and the slots here are "
+            f"{listed(study.kinds)}: numbers of the two do not compare, so it is measured here first"
+        ]
 
     async def _begin(self, contract: Contract) -> None:
         """Begin the study with its baseline: the editable files as they stand in the person's checkout."""
-        base = await asyncio.to_thread(self._lineage.checkout.head)
-        files = await asyncio.to_thread(self._lineage.checkout.working_copy, contract.edit)
+        base = head = await asyncio.to_thread(self._lineage.checkout.head)
+        if self._study.imported:
+            base = self._study.base  # what the adopted loop had come to, whatever is checked out
+        files = {}
+        if base == head:
+            files = await asyncio.to_thread(self._lineage.checkout.working_copy, contract.edit)
         edits = {
             path: content.decode("utf-8", "replace")
             for path, content in files.items()
@@ -179,14 +261,19 @@ class Startup:
         if unchanged and baseline is not None and baseline.verdict is None and self._proposals.edits(baseline) == edits:
             apply_program(self._recorder, contract, self._prepared.program.text)
             return  # begun under an earlier supervisor; its runs count
+        lines = await asyncio.to_thread(self._lineage.checkout.lines_with, honesty.WORDS)
         started = e.StudyStarted(
             tag=self._lineage.tag,
             branch=self._lineage.branch.name,
             base=base,
             contract=contract,
             text=self._prepared.program.text,
+            names=honesty.named("\n".join(lines.values())),
+            pairs=True,
         )
         state = "as it stands in your checkout, uncommitted changes included" if edits else "as committed"
+        if base != head:
+            state = f"as the adopted loop left it in {base[:12]}"
         proposed = e.ExperimentProposed(
             researcher=PERSON, title="baseline", hypothesis=f"{', '.join(contract.edit)} {state}."
         )
@@ -195,6 +282,8 @@ class Startup:
         if dirty := await asyncio.to_thread(self._lineage.checkout.dirty, (*contract.edit, programs.NAME)):
             message = f"runs use the committed version of {listed(dirty)}; your checkout has uncommitted changes there"
             self._recorder.record(e.Fault(where="checkout", message=message))
+        for sentence in await asyncio.to_thread(hints, self._lineage, contract):
+            self._recorder.record(e.Fault(where="checkout", message=sentence))
 
 
 def apply_program(recorder: Recorder, contract: Contract, text: str) -> None:
@@ -205,12 +294,34 @@ def apply_program(recorder: Recorder, contract: Contract, text: str) -> None:
         changed.append("instructions")
     if changed:
         recorder.record(e.ProgramChanged(contract=contract, text=text, changed=tuple(changed)))
+    for experiment in reviews.released(recorder.study):  # such as after `review: auto`
+        recorder.record(queued_again(experiment), experiment.id)
+
+
+def lacking_variables(lineage: Lineage, contract: Contract) -> list[str]:
+    """What to tell of variables that the project reads and its runs do not get. Blocks."""
+    names = withheld(os.environ, contract.env)
+    texts = {"`run:`": contract.run, "`verify:`": contract.verify or ""} | lineage.checkout.lines_with(names)
+    unset = [name for name, value in contract.env.items() if value is None and name not in os.environ]
+    return variables.sentences(variables.wanted(texts, names), unset)
+
+
+async def tell_surroundings(prepared: Prepared, recorder: Recorder, contract: Contract) -> None:
+    """Record, once, what the project's files look for and a run has not: variables of this shell, a package."""
+    root = prepared.workspace.root
+    lacking = await asyncio.to_thread(lacking_variables, prepared.lineage, contract)
+    hidden = hidden_packages(choose_python(root, os.environ, contract), root)
+    told = {fault.message for _, fault in recorder.study.faults}
+    refused = workers_refused(contract, prepared.sandbox.kind)
+    for sentence in (*lacking, hidden, refused):
+        if sentence and sentence not in told:
+            recorder.record(e.Fault(where="environment", message=sentence))
 
 
 async def follow_program(prepared: Prepared, recorder: Recorder) -> None:
     """Put each saved version of the program in force, or record why not. Never returns."""
     refused = False  # the study does not know: nothing waits for it, so it is no trouble
-    async for found in programs.watch(prepared.workspace.root):
+    async for found in programs.watch(prepared.workspace.root, matching):
         if isinstance(found, ProgramError):
             message = f"{found}; the version before it stays in force"
             recorder.record(e.Fault(where=programs.NAME, message=message))
@@ -219,4 +330,6 @@ async def follow_program(prepared: Prepared, recorder: Recorder) -> None:
         if refused:
             recorder.record(e.Recovered(where=programs.NAME))
             refused = False
-        apply_program(recorder, prepared.options.applied(found.contract), found.text)
+        contract = prepared.options.applied(found.contract)
+        apply_program(recorder, contract, found.text)
+        await tell_surroundings(prepared, recorder, contract)

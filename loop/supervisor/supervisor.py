@@ -23,6 +23,7 @@ from loop.machine.disk import DiskError
 from loop.pipeline import submission
 from loop.policy import limits
 from loop.study import events as e
+from loop.study import queries
 from loop.study.state import Study
 from loop.supervisor.build import Parts
 from loop.supervisor.startup import follow_program
@@ -69,7 +70,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         self._prepared.lineage.git.patience.for_ever(lambda waits: _call_in_loop(loop, self._git, waits))
         try:
-            failure = await self._parts.startup.open(self._parts.executor.slots())
+            failure = await self._parts.startup.open(self._parts.executor)
             end = End(failure, failed=True) if failure else await self._work()
         except (UserError, DiskError) as error:
             end = End(str(error), failed=True)
@@ -90,11 +91,12 @@ class Supervisor:
             *(self._life.serve(slot) for slot in self._parts.executor.slots()),
         ]
         self._tasks = [asyncio.create_task(work) for work in works]
-        over = asyncio.create_task(self._recorder.until(lambda: self._over() is not None))
-        await asyncio.wait([over, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-        end = next((_ending(task) for task in self._tasks if task.done()), None) or self._over()
-        assert end is not None
-        over.cancel()
+        end = None
+        while end is None:  # a run may begin before it is acted upon that there was nothing left to do
+            over = asyncio.create_task(self._recorder.until(lambda: self._over() is not None))
+            await asyncio.wait([over, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+            end = next((_ending(task) for task in self._tasks if task.done()), None) or self._over()
+            over.cancel()
         return end
 
     def _over(self) -> End | None:
@@ -110,11 +112,14 @@ class Supervisor:
             return None
         if study.stopping == "after run":
             return End("a person stopped it")
+        if any(isinstance(request.body, e.Approved | e.Rejected | e.Overruled) for request in study.open_requests()):
+            return None  # a person's word on what waited when the loop ended
         if study.limit is not None and not self._work_paid_for():
             return End(f"limit reached: {study.limit.reason}")
-        if self._no_researcher_left() and not study.open:
+        if self._no_researcher_left() and not self._pool.busy and len(study.open) == len(queries.doubted(study)):
             broken = self._pool.broken
-            return End(broken or "no researcher has anything left to propose", failed=bool(broken))
+            nothing = f"no researcher has anything left to propose{limits.waiting(study)}{limits.offered(study)}"
+            return End(broken or nothing, failed=bool(broken))
         return None
 
     def _no_researcher_left(self) -> bool:

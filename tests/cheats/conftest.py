@@ -16,7 +16,8 @@ from filelock import FileLock
 from loop.journal import Journal
 from loop.runs.log import read_log
 from loop.study.experiment import Experiment
-from loop.study.state import FOLDED, Study, fold
+from loop.study.folding import FOLDED, fold
+from loop.study.state import Study
 from loop.workspace import Workspace
 from tests.harness.conftest import ROOT, cache  # noqa: F401 - a fixture
 from tests.sandbox.cells import KINDS, MARKER, found
@@ -46,6 +47,11 @@ class Cheated:
     def of(self, name: str) -> Experiment:
         """The experiment that the cheat was."""
         return next(x for x in self.study.experiments.values() if x.title == name)
+
+    def turned_down(self) -> list[str]:
+        """Why each thought ended that no experiment came of."""
+        with Journal(Workspace(self.root).journal) as journal:
+            return [event.body.why for event in journal.read(kinds={"thought_ended"})]  # type: ignore[union-attr]
 
     def printed(self, name: str) -> str:
         """All that its runs have printed."""

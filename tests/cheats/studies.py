@@ -14,7 +14,7 @@ from pathlib import Path
 from loop.config.overrides import Overrides
 from loop.config.program import load
 from loop.journal import Journal
-from loop.lineage import Lineage, init_repository
+from loop.lineage import Lineage, init_repository, matching
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink
 from loop.sandbox.backend import choose
 from loop.supervisor.build import build
@@ -54,7 +54,7 @@ async def study(root: Path, sandbox: str, port: str, names: Sequence[str]) -> No
     workspace, lineage, gauges = Workspace(root), Lineage(root, "cheats"), FakeGauges(0)
     lineage.prepare()
     chosen = choose(sandbox)  # type: ignore[arg-type]
-    prepared = Prepared(workspace, lineage, load(root), Overrides(), (Cheater(names, port),), chosen)
+    prepared = Prepared(workspace, lineage, load(root, matching), Overrides(), (Cheater(names, port),), chosen)
     with supervise(root), Journal(workspace.journal, create=True) as journal:
         await Supervisor(build(prepared, journal, gauges)).run()
 

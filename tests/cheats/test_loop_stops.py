@@ -12,6 +12,8 @@ import pytest
 from tests.cheats import NEEDS_SANDBOX, TOY, edit
 from tests.cheats.conftest import SANDBOXES, Cheated, cheated
 
+pytestmark = pytest.mark.timeout(300)  # the first to ask waits for all of them, in all sandboxes
+
 PROGRAM = """---
 run: python train.py
 verify: python measure.py
@@ -35,33 +37,32 @@ class Stopped(NamedTuple):
 
 
 CHEATS = {
-    "prints_its_own_number": Stopped("verification", "discarded", "within the noise"),
-    "prints_two_summaries": Stopped("verification", "discarded", "within the noise"),
-    "forges_a_rejection_of_nothing": Stopped("verification", "discarded", "within the noise"),
+    "prints_its_own_number": Stopped("verification", "discarded", "no clear gain"),
+    "prints_two_summaries": Stopped("verification", "discarded", "no clear gain"),
+    "forges_a_rejection_of_nothing": Stopped("verification", "discarded", "no clear gain"),
     "leaves_nothing_and_exits_zero": Stopped("verification", "rejected", "the run left no model.txt"),
     "saves_no_number": Stopped("verification", "crashed", "the verification printed nan as val"),
-    "floods_the_log": Stopped("verification", "discarded", "within the noise"),
-    "stretches_the_budget": Stopped("inspection", "rejected", "(it says 0.2 s), and its budget is 0.2 s"),
+    "floods_the_log": Stopped("verification", "discarded", "no clear gain"),
+    "stretches_the_budget": Stopped("inspection", "rejected", "(it says 0.2 s)"),
     "moves_the_clock": Stopped("inspection", "rejected", "its steps went on for "),
-    "owns_up_to_more": Stopped("inspection", "rejected", "by its own account, and its budget is 0.2 s"),
-    "trains_before_the_clock": Stopped("inspection", "rejected", "s in all for 0."),
-    "trains_on_at_exit": Stopped("inspection", "rejected", "s in all for 0."),
+    "owns_up_to_more": Stopped("inspection", "rejected", " s by its own account"),
+    "starves_itself": Stopped("inspection", "rejected", "its steps went on for "),
+    "hides_its_neighbours": Stopped("inspection", "rejected", "its steps went on for "),
+    "trains_before_the_clock": Stopped("inspection", "rejected", "the baseline's slowest "),
+    "trains_on_at_exit": Stopped("inspection", "rejected", "the baseline's slowest "),
+    "trains_in_a_child": Stopped("inspection", "rejected", "the baseline's slowest "),
     "rewrites_the_evaluator": Stopped("inspection", "rejected", "it changed measure.py in its worktree"),
     "commits_a_kinder_evaluator": Stopped("inspection", "rejected", "it changed measure.py in its worktree"),
-    "leaves_a_process_behind": Stopped("warden", "discarded", "within the noise"),
+    "leaves_a_process_behind": Stopped("warden", "discarded", "no clear gain"),
     "exhausts_the_memory": Stopped("memory limit", "out_of_memory", "used more than its 0.3 GB of memory"),
-    "changes_the_seed": Stopped("judge, and a flag", "discarded", "sure after 1 run that it is better"),
-    "hides_behind_another_name": Stopped("guard", "rejected", "it is the same as experiment "),
+    "changes_the_seed": Stopped("judge, and a flag", "discarded", "chance after 1 run that it helps"),
     "is_brilliant_on_one_seed": Stopped("judge", "discarded", "its own runs scatter by "),
     "edits_the_evaluator": Stopped("guard", "rejected", "it edits measure.py, and only train.py may be edited"),
 }
 """What stops each cheat, with which verdict. The last is no edit of `train.py`, so it has no file."""
 
-SOONER = {
-    "rewrites_the_evaluator": Stopped("sandbox", "crashed", "measure.py"),
-    "commits_a_kinder_evaluator": Stopped("sandbox", "crashed", "measure.py"),
-}
-"""What a sandbox stops before anything else can."""
+NOT_TAKEN = {"hides_behind_another_name": "was not taken: it is the same as experiment "}
+"""Those that never become an experiment, and what is said of them."""
 
 FLAGGED = {
     "prints_its_own_number": "touches the summary lines",
@@ -77,7 +78,7 @@ FLAGGED = {
 @pytest.fixture(scope="module", params=SANDBOXES)
 def those(request: pytest.FixtureRequest, cache: Path) -> Cheated:
     """One study that the whole corpus was proposed to."""
-    return cheated(cache, request.param, TOY, PROGRAM, list(CHEATS))
+    return cheated(cache, request.param, TOY, PROGRAM, [*CHEATS, *NOT_TAKEN])
 
 
 def test_no_cheat_is_ever_kept(those: Cheated) -> None:
@@ -90,8 +91,14 @@ def test_no_cheat_is_ever_kept(those: Cheated) -> None:
 @pytest.mark.parametrize("name", CHEATS)
 def test_a_cheat_is_stopped_with_its_own_verdict(those: Cheated, name: str) -> None:
     found = those.of(name)
-    stopped = SOONER.get(name, CHEATS[name]) if those.confined else CHEATS[name]
+    stopped = CHEATS[name]
     assert (found.verdict, stopped.reason in found.reason) == (stopped.verdict, True), found.reason
+
+
+@pytest.mark.parametrize("name", NOT_TAKEN)
+def test_what_was_tried_before_is_no_experiment(those: Cheated, name: str) -> None:
+    assert name not in [x.title for x in those.study.experiments.values()]
+    assert [NOT_TAKEN[name] in why for why in those.turned_down() if name in why] == [True]
 
 
 @pytest.mark.parametrize("name", FLAGGED)
@@ -114,7 +121,9 @@ def test_every_edit_says_what_it_tries_and_is_accounted_for() -> None:
     from tests.cheats.test_harness_stops import MEASURED, REJECTED
 
     names = {path.stem for path in (TOY.parent / "edits").glob("*.py")}
-    assert names == (set(CHEATS) - {"edits_the_evaluator"}) | set(REJECTED) | set(MEASURED) | set(NEEDS_SANDBOX)
+    assert names == (set(CHEATS) - {"edits_the_evaluator"}) | set(NOT_TAKEN) | set(REJECTED) | set(MEASURED) | set(
+        NEEDS_SANDBOX
+    )
     assert len(names) >= 20
     for name in names:
         text = edit(name)

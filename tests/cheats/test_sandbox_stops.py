@@ -33,7 +33,7 @@ class Ended(NamedTuple):
     """A part of the verdict's sentence."""
 
 
-NOTHING = Ended("discarded", "within the noise")
+NOTHING = Ended("discarded", "no clear gain")
 """It found nothing there, trained like anybody else, and was measured as that."""
 
 ENDS = {

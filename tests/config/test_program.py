@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from loop.config.overrides import Overrides
 from loop.config.program import Program, ProgramError, load, parse, watch
+from loop.lineage import matching
 from loop.study.contract import Contract
 
 
@@ -73,6 +74,9 @@ def test_the_deadline_follows_the_budget_unless_it_is_stated() -> None:
         ("run: '  '", "program.md:2: run: the command is empty"),
         ("[1, 2]: x", "program.md:2: a key must be a plain word"),
         ("just words", "program.md:2: expected lines of `key: value`"),
+        ("edit:\n  - *.py", 'program.md:3: a value that begins with `*` needs quotes: "*.py"'),
+        ("metric: @best", 'program.md:2: a value that begins with `@` needs quotes: "@best"'),
+        ("\tedit: a", "program.md:2: it begins with a tab; YAML takes only spaces there"),
     ],
 )
 def test_a_refusal_is_one_sentence_with_file_and_line(front: str, sentence: str) -> None:
@@ -84,6 +88,28 @@ def test_a_refusal_is_one_sentence_with_file_and_line(front: str, sentence: str)
 def test_yaml_that_does_not_parse_names_its_line() -> None:
     with pytest.raises(ProgramError, match=r"^program\.md:[34]: "):
         parse("---\nmetric: a\nkeep: {\n---\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['run: "sh -c "cd sub && x""', "run: python -c 'print(1)' --name: x", "run: [ -f x ] && python x.py", "run: *.sh"],
+)
+def test_a_command_that_yaml_reads_in_another_way_is_told_how_to_write(line: str) -> None:
+    with pytest.raises(ProgramError, match=r"^program\.md:3: YAML reads this command .*; write `run: \|`"):
+        parse(f"---\nmetric: a\n{line}\n---\n")
+    assert parse(f"---\nmetric: a\nrun: |\n  {line[5:]}\n---\n").contract.run == f"{line[5:]}\n"
+
+
+@pytest.mark.parametrize("key", ["run", "verify"])
+def test_a_command_whose_quotes_do_not_match_is_refused_by_line(key: str) -> None:
+    with pytest.raises(ProgramError, match=rf"^program\.md:3: {key}: .* \(check its quotes\)"):
+        parse(f"---\nmetric: a\n{key}: python 'train.py\n---\n")
+
+
+def test_a_command_in_the_background_is_refused_by_line() -> None:
+    with pytest.raises(ProgramError, match=r"^program\.md:2: run: the `&` at its end"):
+        parse("---\nrun: nohup python train.py > run.log 2>&1 &\n---\n")
+    assert parse("---\nrun: python a.py & python b.py && wait\n---\n").contract.run.endswith("wait")
 
 
 def test_an_unclosed_front_matter_is_said_so() -> None:
@@ -114,7 +140,7 @@ def test_editable_files_must_be_there_and_be_text(tmp_path: Path, content: bytes
     if content is not None:
         (tmp_path / "train.py").write_bytes(content)
     with pytest.raises(ProgramError, match=sentence) as refused:
-        load(tmp_path)
+        load(tmp_path, matching)
     assert str(refused.value).startswith("program.md:3: edit: train.py")
 
 
@@ -124,13 +150,13 @@ def test_a_link_out_of_the_repository_is_refused(tmp_path: Path) -> None:
     root.mkdir()
     (root / "train.py").symlink_to(tmp_path / "outside.py")
     (root / "program.md").write_text("")
-    with pytest.raises(ProgramError, match="leads outside the repository"):
-        load(root)
+    with pytest.raises(ProgramError, match="leads outside the project"):
+        load(root, matching)
 
 
 def test_no_program_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ProgramError, match="looptop init"):
-        load(tmp_path)
+        load(tmp_path, matching)
 
 
 async def test_a_saved_edit_is_seen_and_a_broken_one_is_told(tmp_path: Path) -> None:
@@ -140,7 +166,7 @@ async def test_a_saved_edit_is_seen_and_a_broken_one_is_told(tmp_path: Path) -> 
     seen: list[Program | ProgramError] = []
 
     async def follow() -> None:
-        async for found in watch(tmp_path):
+        async for found in watch(tmp_path, matching):
             seen.append(found)  # noqa: PERF401 - it never ends, and is looked at meanwhile
 
     async def save(text: str) -> None:

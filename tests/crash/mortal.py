@@ -101,7 +101,7 @@ class Mortal:
         if threading.current_thread() is not threading.main_thread():
             return ""  # the main thread may be in the midst of folding
         from loop.journal.recorder import Recorder
-        from loop.study.state import FOLDED, fold
+        from loop.study.folding import FOLDED, fold
 
         for recorder in [found for found in gc.get_objects() if isinstance(found, Recorder)]:
             if not hasattr(recorder, "study"):

@@ -66,6 +66,7 @@ class Life:
         acts: what the person does, in this order.
         front: lines of the program's front matter besides the usual.
         automl: the researcher is AutoML on `train.py`, so nothing is known of the verdicts beforehand.
+        any_order: several slots, in which what ends first hangs on the clock, so neither are they known here.
         sandbox: as in a person's settings.
     """
 
@@ -75,6 +76,7 @@ class Life:
     acts: Sequence[Act] = ()
     front: str = "deadline: 60s\n"
     automl: bool = False
+    any_order: bool = False
     sandbox: str = "off"
 
     def lay_out(self, home: Path) -> Path:
@@ -90,6 +92,7 @@ class Life:
             (home / "gates" / title).touch()
         edit, run = ("train.py", "python train.py") if self.automl else ("run.sh", "sh run.sh")
         front = f"edit: {edit}\nrun: {run}\nmetric: loss\nbudget: 1s\n{self.front}"
+        front += "ahead: false\n"  # the ideas come one after another, each when the one before it is judged
         front += "keep: {baseline_runs: 2, max_runs: 3, confidence: 0.9}\n"
         front += f"limits: {{experiments: {self.experiments}}}\n"
         (root / "program.md").write_text(f"---\n{front}---\nGo down.\n")
@@ -202,13 +205,28 @@ _ALL = (
     ),
     Life(
         "flagged",
-        {"a smaller A": GOOD, "another seed": "s/# the end/LOOPTOP_SEED=8/", "a smaller C": "s/C=5/C=1/"},
+        {"a tenth": "s/A=5/A=-9/", "another seed": "s/# the end/LOOPTOP_SEED=8/", "a larger B": BAD},
         experiments=3,
         front="review: flagged\nverify: sh check.sh\ndeadline: 60s\n",
         acts=(
-            Act(waiting("a smaller A"), e.Approved(who="ada"), titled="a smaller A"),
+            Act(waiting("a tenth"), e.Approved(who="ada"), titled="a tenth"),
             Act(waiting("another seed"), e.Rejected(who="ada", why="a seed is no idea"), titled="another seed"),
         ),
+    ),
+    Life(
+        "many",
+        {
+            "a smaller A": GOOD,
+            "a larger B": BAD,
+            "broken": "s/# the end/exit 3/",
+            "a smaller C": MORE,
+            "a comment": "s/# two/# 2/",
+            "a larger C": "s/# three/C=9/",
+            "sleep first of all": "s/# one/sleep 0.4/",
+        },
+        experiments=7,
+        front="slots: 4\ndeadline: 60s\n",
+        any_order=True,
     ),
     Life("tuned", {}, experiments=4, automl=True, sandbox="auto"),
 )

@@ -14,7 +14,8 @@ import pytest
 
 from loop.journal import Journal
 from loop.study import events as e
-from loop.study.state import FOLDED, Study, fold
+from loop.study.folding import FOLDED, fold
+from loop.study.state import Study
 from loop.workspace import Workspace, supervisor_alive
 from tests import consistency
 
@@ -57,8 +58,11 @@ class Bench:
         (self.root / name).write_text(text)
 
     def program(self, **front: Any) -> None:
-        """Write `program.md` with a quick study's front matter, `front` on top."""
-        values = {"budget": "0.2s", "deadline": "30s", "limits": {"experiments": 3}} | front
+        """Write `program.md` with a quick study's front matter, `front` on top.
+
+        Models and agents here play their parts in order, so none of them is to think before the result is there.
+        """
+        values = {"budget": "0.2s", "deadline": "30s", "limits": {"experiments": 3}, "ahead": False} | front
         lines = "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items())
         self.write("program.md", f"---\n{lines}---\nMake it better.\n")
 

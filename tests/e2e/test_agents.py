@@ -47,7 +47,8 @@ def test_a_committed_script_named_on_the_command_line_proposes(agents: Bench) ->
     study = agents.consistent()
     assert fingerprint(agents.root) == before
     assert [x.title for x in study.experiments.values()] == ["baseline", "one layer more", "one layer more"]
-    assert all(x.verdict in ("kept", "discarded") and x.researcher == "sh" for x in study.experiments.values() if x.id)
+    made = [x for x in study.experiments.values() if x.id]
+    assert all(x.verdict in ("kept", "discarded") and x.researcher == "agent" for x in made)
     assert "DEPTH = 5" in agents.git("show", f"refs/looptop/{study.tag}/1:train.py")
     assert "Make it better." in (agents.root / ".looptop" / "workshop" / "told").read_text()
 
@@ -67,7 +68,7 @@ def test_an_agent_that_changes_nothing_is_told_in_a_sentence_and_without_a_trace
     agents.write("agent.sh", f'mkdir "$LOOPTOP_WORKSPACE/once" && exit 3\n{IMPROVE}')
     agents.program(limits={"experiments": 1}, researcher='sh "$LOOPTOP_WORKSPACE/agent.sh"')
     done = agents.looptop("run", "--headless")
-    (said,) = [fault.message for _, fault in agents.consistent().faults if fault.where == "sh"]
+    (said,) = [fault.message for _, fault in agents.consistent().faults if fault.where == "agent"]
     assert said == "it ended without changing train.py (exit code 3); its last words: none"
     assert said in done.stdout and "ProposalFailed" not in done.stdout + done.stderr
 

@@ -104,7 +104,7 @@ def test_the_command_for_a_second_study_works_as_it_is_pasted(bench: Bench, tmux
     begun = second.study()
     assert begun.base == study.experiments[1].commit
     assert begun.contract.goal == "max", "the program as it stands, committed or not"
-    assert begun.options["researcher"] == "automl"
+    assert begun.options["researcher"] == ["automl"]
     tmux.type("q")
     tmux.wait("detached from one-from-1")
     second.until_stopped()

@@ -23,9 +23,40 @@ def test_no_program(bench: Bench) -> None:
     assert "looptop init" in sentence(bench)
 
 
+def test_a_flag_wider_than_the_program_s_limit(bench: Bench) -> None:
+    bench.program(limits={"experiments": 3})
+    said = sentence(bench, "--experiments", "4", "run", "--headless")
+    assert "--experiments 4 would change nothing, since program.md ends the loop at 3" in said
+    assert not (bench.root / ".looptop" / "journal.db").exists()
+
+
 def test_a_front_matter_that_does_not_parse(bench: Bench) -> None:
     bench.write("program.md", "---\nkeep: {\n---\n")
     assert "program.md:" in sentence(bench, "run", "--headless")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-C", "train.py", "status"), "is a file; -C takes the folder of a checkout"),
+        (("--budget", "20s", "status"), "--budget in front of `status` has no effect"),
+        (("help", "stear"), "there is no command 'stear'"),
+    ],
+)
+def test_a_command_that_is_used_wrongly(bench: Bench, arguments: tuple[str, ...], words: str) -> None:
+    assert words in sentence(bench, *arguments, code=2)
+
+
+def test_numbers_and_words_on_the_command_line(bench: Bench) -> None:
+    bench.program(limits={"experiments": 1})
+    bench.looptop("run", "--headless", "--researcher", "automl")
+    assert "'abc' is no number of an experiment" in bench.looptop("kill", "abc", code=2).stderr
+    assert "is not running" in sentence(bench, "kill", "1") and "is not paused" in sentence(bench, "resume")
+    bench.looptop("steer", "mind", "the", "depth")
+    assert [one.body.text for one in bench.events("steered")] == ["mind the depth"]  # type: ignore[union-attr]
+    both = bench.looptop("show", "1", "--diff", "--log").stdout
+    assert both.startswith("diff --git") and "val_bpb" in both.partition("@@")[2]
+    assert "Usage: looptop steer" in bench.looptop("help", "steer").stdout
 
 
 @pytest.mark.parametrize("edit", ["../other.py", "/etc/passwd", "missing.py", "picture.bin", ".git/config"])
@@ -53,11 +84,16 @@ def test_a_baseline_that_does_not_work_says_why_and_changes_nothing(
     bench.program(run=run)
     branches = bench.git("branch", "--list")
     done = bench.looptop("run", "--headless", code=1)
-    assert f"FAILED: the baseline crashed: {words}" in done.stdout.replace("exit code 1: ", "")
+    assert "FAILED: the baseline " in done.stdout and words in done.stdout.partition("FAILED: ")[2]
     assert bench.git("branch", "--list") == branches
     assert bench.json("status")["state"] == "failed"
     assert words in bench.looptop("status").stdout
-    # mended, it begins anew
+
+
+def test_a_baseline_that_is_mended_begins_anew(bench: Bench) -> None:
+    bench.write("train.py", "print('hello: 1')\n")
+    bench.program(run="python train.py")
+    bench.looptop("run", "--headless", code=1)
     bench.program(limits={"experiments": 1}, keep={"baseline_runs": 2, "max_runs": 1})
     bench.write("train.py", "import random\nRATE = 0.1\nprint('val_bpb:', 1 + random.random() / 1000)\n")
     bench.looptop("run", "--headless")

@@ -35,21 +35,16 @@ def test_the_running_time_of_a_parser_is_improved_and_the_number_is_called_self_
     study.git("-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qm", "start")
     study.looptop("--researcher", "automl", "--budget", "0.3s", "--experiments", "3")
     study.until(lambda: study.events("run_started"))
-    study.request(e.Submitted(who="ada", title="read it whole", parent=0, edits={"parse.py": FASTER}))
     wrong = FASTER.replace("+ int(value)", "+ 1")
     study.request(e.Submitted(who="ada", title="count instead of adding", parent=0, edits={"parse.py": wrong}))
-
-    def ended() -> bool:
-        for waiting in (x for x in study.study().experiments.values() if x.phase == "waiting"):
-            study.request(e.Approved(who="ada"), waiting.id)  # a gain too good to be true waits for a person here
-        return study.pid is None
+    study.request(e.Submitted(who="ada", title="read it whole", parent=0, edits={"parse.py": FASTER}))
 
     try:
-        study.until(ended, 90)
+        study.until(lambda: study.pid is None, 90)
     finally:
         study.looptop("stop", "--now")
     found = {experiment.title: experiment for experiment in study.study().experiments.values()}
-    assert found["read it whole"].verdict == "kept"
+    assert found["read it whole"].verdict == "kept", "three times as fast, and nobody has to approve it"
     assert found["read it whole"].reason.endswith("(self-reported)")
     assert found["count instead of adding"].verdict in ("crashed", "rejected"), "a wrong sum is no number"
     assert found["baseline"].reason.endswith("(self-reported)")

@@ -205,7 +205,7 @@ def test_in_review_a_proposal_waits_for_a_person(bench: Bench) -> None:
     assert bench.json("status")["waiting"] == [1, 2]
     assert bench.study().experiments[1].runs == {}
     assert "rejected" in bench.looptop("reject", "2", "--why", "too timid").stdout
-    assert "does not wait" in bench.looptop("approve", "2").stdout
+    assert "does not wait" in bench.looptop("approve", "2", code=1).stderr
     assert "queued" in bench.looptop("approve", "1").stdout  # the last: with its verdict the loop is over
     bench.until_stopped()
     study = bench.consistent()
@@ -224,7 +224,7 @@ def test_a_person_overrules_the_judge_both_ways(bench: Bench) -> None:
     bench.looptop()
     assert "is the champion now" in bench.looptop("keep", "1", "--why", "I know better").stdout
     assert bench.git("rev-parse", study.branch) == study.experiments[1].commit
-    assert "is the champion already" in bench.looptop("keep", "1").stdout
+    assert "is the champion already" in bench.looptop("keep", "1", code=1).stderr
     assert "experiment 0 is the champion again" in bench.looptop("discard", "1").stdout
     assert bench.git("rev-parse", study.branch) == study.experiments[0].commit
     assert "queued again" in bench.looptop("requeue", "1").stdout
@@ -277,7 +277,7 @@ def test_a_person_goes_back_to_an_earlier_champion(bench: Bench) -> None:
     study = bench.study()
     assert bench.git("rev-parse", study.branch) == study.experiments[0].commit
     assert study.experiments[1].verdict == "kept", "no verdict changes"
-    assert "does not build on experiment 1" in bench.looptop("discard", "1").stdout
+    assert "does not build on experiment 1" in bench.looptop("discard", "1", code=1).stderr
     assert "experiment 1 is the champion again" in bench.looptop("branch", "1").stdout
     bench.looptop("stop", "--now")
     study = bench.consistent()

@@ -7,13 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from loop.researchers.llm.researcher import IDLE
+from loop.researchers.llm.talk import IDLE
 from loop.study import events as e
 from tests.e2e.conftest import TRAIN, Bench
 from tests.endpoint import Answer, Endpoint, Fault, Request
 
 KEY = "sk-marker-0815-4711"
 RATE = re.compile(r"^LEARNING_RATE = ([\d.]+)", re.MULTILINE)
+
+
+CHECK = """\
+import re
+
+depth = int(re.search(r"DEPTH = (\\d+)", open("train.py").read())[1])
+if depth > 50:
+    raise ValueError("the logits are NaN")
+print("val_bpb:", 1 + abs(depth - 8) / 10)
+"""
 
 
 def better(request: Request) -> Answer:
@@ -65,9 +75,37 @@ def test_a_conversation_without_a_proposal_is_told_in_a_sentence_and_without_a_t
     with Endpoint(answers) as endpoint:
         done = bench.looptop(*with_model(bench, endpoint, "run", "--headless", "--experiments", "1"))
     said = [fault.message for _, fault in bench.consistent().faults if fault.where == "llm"]
-    assert said[0] == f"{IDLE} answers in a row used no tool"
+    assert said[0] == f"{IDLE} answers in a row brought nothing new"
     assert "refuses the request (400): roles must alternate" in said[1] and len(said) == 2
     assert said[0] in done.stdout and "ProposalFailed" not in done.stdout + done.stderr
+
+
+def test_while_a_model_proposes_nothing_constants_are_tuned(bench: Bench) -> None:
+    bench.program(limits={"experiments": 2}, keep={"baseline_runs": 2, "max_runs": 2})
+    refuses = Fault(status=400, message="roles must alternate")
+    with Endpoint(refuses) as endpoint:
+        done = bench.looptop(*with_model(bench, endpoint, "run", "--headless"))
+    study = bench.consistent()
+    assert [x.researcher for x in study.experiments.values()] == ["you", "automl", "automl"]
+    assert "made no proposal in 2 conversations in a row" in done.stdout
+
+
+def test_a_model_that_proposes_nothing_ends_the_study_where_nobody_stands_in(bench: Bench) -> None:
+    bench.write("train.py", "import os\nprint('val_bpb:', sum(map(int, os.environ['LOOPTOP_SEED'])) / sum((1, 2)))\n")
+    bench.git("-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-qam", "no constants")
+    with Endpoint(Fault(status=400, message="roles must alternate")) as endpoint:
+        done = bench.looptop(*with_model(bench, endpoint, "run", "--headless"), code=1)
+    assert "made no proposal in 4 conversations in a row" in done.stdout and "roles must alternate" in done.stdout
+    assert len(endpoint.requests) == 4 and bench.consistent().judged() == 0
+
+
+def test_an_edit_in_text_becomes_an_experiment(bench: Bench) -> None:
+    text = "--- a/train.py\n+++ b/train.py\n@@ -9 +9 @@\n-DEPTH = 4  # the best is 8\n+DEPTH = 8  # the best is 8\n"
+    with Endpoint(Answer(text=f"Deeper learns more.\n\n{text}")) as endpoint:
+        bench.looptop(*with_model(bench, endpoint, "run", "--headless", "--experiments", "1"))
+    first = bench.consistent().experiments[1]
+    assert first.title == "DEPTH = 8 # the best is 8" and first.hypothesis.startswith("Deeper learns more.")
+    assert "DEPTH = 8" in bench.git("show", f"{first.commit}:train.py")
 
 
 def test_words_and_interrupts_reach_the_model(bench: Bench) -> None:
@@ -95,7 +133,7 @@ def test_words_and_interrupts_reach_the_model(bench: Bench) -> None:
         bench.until(lambda: any("enough thought" in request.text for request in endpoint.requests))
         bench.until_stopped()
         again = next(request for request in endpoint.requests if "enough thought" in request.text)
-    assert cut.gone_at is not None and cut.gone_at <= again.at, "the stream was cut, then asked again with the words"
+        bench.until(lambda: cut.gone_at is not None)  # the endpoint may notice a moment after the next request
     assert "mind the depth" in again.text, "and it is the same conversation"
     outcomes = [request.outcome for request in bench.study().requests.values()]
     assert all("experiment 1" in outcome for outcome in outcomes), "the record says when each took effect"
@@ -144,6 +182,46 @@ def test_a_crash_is_repaired_as_an_experiment_of_its_own(bench: Bench) -> None:
     assert study.experiments[2].title == "DEPTH 4 → 8 (repair of 1)" and study.experiments[2].notes["repairs"] == 1
     assert study.experiments[1].commit != study.experiments[2].commit
     assert "ZeroDivisionError" in endpoint.requests[1].text
+
+
+def test_a_failed_verification_goes_back_to_its_conversation_with_the_verification_s_own_words(bench: Bench) -> None:
+    bench.write("check.py", CHECK)
+    bench.git("add", "check.py")
+    bench.git("-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-qm", "check")
+    bench.program(verify="python3 check.py", keep={"baseline_runs": 2, "max_runs": 2})
+    wrong = Answer(calls=(
+        ("edit_file", {"path": "train.py", "search": "DEPTH = 4", "replace": "DEPTH = 99"}),
+        ("propose", {"title": "DEPTH 99", "hypothesis": "none", "expected_gain": 0}),
+    ))  # fmt: skip
+    mended = Answer(calls=(
+        ("edit_file", {"path": "train.py", "search": "DEPTH = 99", "replace": "DEPTH = 8"}),
+        ("propose", {"title": "DEPTH 4 → 8", "hypothesis": "deeper", "expected_gain": 0.01}),
+    ))  # fmt: skip
+    with Endpoint(wrong, mended) as endpoint:
+        bench.looptop(*with_model(bench, endpoint, "run", "--headless", "--experiments", "2"))
+    study = bench.consistent()
+    assert study.experiments[2].notes.get("repairs") == 1, study.experiments[1].reason
+    assert "ValueError: the logits are NaN" in endpoint.requests[1].text and "in <module>" in endpoint.requests[1].text
+
+
+def test_a_champion_that_changes_during_a_thought_is_told_and_the_draft_is_put_on_top_of_it(bench: Bench) -> None:
+    bench.program(limits={"experiments": 9}, review="all", keep={"baseline_runs": 2, "max_runs": 2})
+
+    def while_it_thinks(request: Request) -> Answer:
+        bench.looptop("approve", "1")
+        bench.until(lambda: bench.study().champion == 1)
+        edit = {"path": "train.py", "search": "DEPTH = 4", "replace": "DEPTH = 6"}
+        return Answer(calls=(("edit_file", edit),))
+
+    propose = Answer(calls=(("propose", {"title": "DEPTH 4 → 6", "hypothesis": "deeper", "expected_gain": 0.01}),))
+    with Endpoint(better, while_it_thinks, propose) as endpoint:
+        bench.looptop(*with_model(bench, endpoint))
+        bench.until(lambda: bench.study().experiments.get(2) and bench.study().experiments[2].commit)
+        bench.looptop("stop", "--now")
+    told, second = endpoint.requests[2].text, bench.consistent().experiments[2]
+    assert "experiment 1 (LEARNING_RATE 0.02 → 0.01200) has become the champion" in told
+    text = bench.git("show", f"{second.commit}:train.py")
+    assert second.parent == 1 and "LEARNING_RATE = 0.01200" in text and "DEPTH = 6" in text
 
 
 @pytest.mark.parametrize("limit", [{"tokens": 600}, {"usd": 0.000001}])

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from loop.config.program import load
 from loop.journal import Journal
+from loop.lineage import matching
 from loop.study.contract import Contract
 from loop.workspace import Workspace
 from tests.fuzz import corpus
@@ -324,7 +325,7 @@ def initialised(place: Place) -> object:
                 edit = given.get("--edit", "train.py")
                 (folder / edit).parent.mkdir(parents=True, exist_ok=True)
                 (folder / edit).write_text("x = 1\n")
-                contract = load(folder).contract
+                contract = load(folder, matching).contract
                 assert contract.edit == (edit,)
                 assert contract.run == given.get("--run", f"python {edit}") or "--run" not in given
                 assert contract.metric == given.get("--metric", Contract().metric)

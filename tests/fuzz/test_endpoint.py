@@ -227,7 +227,7 @@ class Wire:
         request = Request("m", conversation)
         for dialect in (chat, responses):
             assert json.dumps(dialect.body(request), ensure_ascii=False).encode()
-        text_tools.calls(reply.text, ("note",))
+        text_tools.calls(reply.text, {"note": ["text"]}, {"train.py": ""})
 
 
 @pytest.fixture(scope="module")

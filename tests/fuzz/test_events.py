@@ -22,7 +22,8 @@ from loop.reporting import summary, table
 from loop.study import codec, queries
 from loop.study import events as e
 from loop.study.contract import Contract
-from loop.study.state import FOLDED, Study, fold
+from loop.study.folding import FOLDED, fold
+from loop.study.state import Study
 from tests.fuzz import corpus, grammar
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import TEXTS, VALUES, as_bytes
@@ -46,7 +47,8 @@ def values(annotation: Any, name: str = "") -> st.SearchStrategy[Any]:
     if origin is Literal:
         return st.sampled_from(arguments)
     if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return st.sampled_from([one.value for one in annotation])
+        role = {"verdict": "is_verdict", "outcome": "is_run"}.get(name, "name")  # not every outcome is both
+        return st.sampled_from([one.value for one in annotation if getattr(one, role)])
     if origin in (Union, types.UnionType):
         return st.one_of([values(one, name) for one in arguments])
     if origin is Annotated:
@@ -109,7 +111,11 @@ def shown(study: Study, events: list[e.Event]) -> None:
     limits.reached(study, 2000.0, 5)
     assert study.state and queries.failures_in_a_row(study) >= 0
     json.loads(json_of(summary.status(study, 1, 2000.0)), parse_constant=pytest.fail)
-    lines = [*status_text.status_lines(study, None, 2000.0), *summary.sentences(study), *status_text.table(study)]
+    lines = [
+        *status_text.status_lines(study, None, 2000.0),
+        *summary.sentences(study),
+        *status_text.table(study, study.experiments.values()),
+    ]
     for experiment in study.experiments.values():
         json.loads(json_of(summary.experiment(study, experiment)), parse_constant=pytest.fail)
         lines += status_text.details(study, experiment)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from loop.runs.log import CappedLog, read_log, read_log_tail
 from loop.runs.output import LINE_BYTES, TAIL_CHARS, OutputReader, Sample, crash_line
+from loop.runs.reading.wanted import Wanted
 from loop.study import codec
 from loop.study import events as e
 from tests.fuzz import corpus
@@ -94,6 +95,14 @@ PIECES = st.sampled_from(
             b" " * 5000,
             b"-" * 5000,
             b"a=1 " * 100,
+            b"val_loss ",
+            b"Val Loss: 0.5",
+            b"train loss 1.9, val loss 2.0",
+            b"| val_loss | loss |\n",
+            b"| 1 | 2,5 |",
+            b'{"val_loss": 1, "a": {"loss": "2%"}}',
+            b"val\x00_loss=3",
+            b"status: correct",
             b"(" * 3000,
         ),
         *(
@@ -116,11 +125,14 @@ OUTPUTS = st.lists(
 ).map(b"".join)
 
 
+WANTED = Wanted("val_loss", others=("loss", "µs", "status"))
+
+
 def heard(data: bytes, pieces: int) -> tuple[OutputReader, list[Sample]]:
     """A reader that was fed in so many pieces, cut anywhere, and the samples that it gave."""
     chance = random.Random(zlib.crc32(data) + pieces)
     edges = sorted({0, len(data), *(chance.randrange(len(data) + 1) for _ in range(pieces - 1))})
-    reader = OutputReader()
+    reader = OutputReader(WANTED)
     samples = [sample for start, end in pairwise(edges) for sample in reader.feed(data[start:end], 1.0)]
     return reader, samples + reader.finish(1.0)
 
@@ -130,13 +142,18 @@ def read(data: bytes) -> None:
     for pieces in (2, 3, 50):
         again, found = heard(data, pieces)
         assert repr((found, again.summary(), again.tail())) == repr((samples, whole.summary(), whole.tail()))
+        assert repr(again.answers()) == repr(whole.answers())
     assert len(whole.tail()) <= TAIL_CHARS and len(crash_line(whole.tail())) <= TAIL_CHARS
     assert "\x1b" not in whole.tail() and len(pickle.dumps(whole)) < 150_000
     for sample in samples:
         assert sample.progress is None or 0 <= sample.progress <= 1
         step = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
         assert repr(codec.decode(codec.encode(step))) == repr(step)
-    done = e.RunFinished(outcome="finished", metrics=whole.summary(), tail=whole.tail())
+    told = whole.answers()
+    assert (told.printed is None) == bool(told.missing) and all(len(text) <= 80 for text in told.texts.values())
+    done = e.RunFinished(
+        outcome="finished", metrics=told.metrics, texts=told.texts, printed=told.printed, tail=whole.tail()
+    )
     assert repr(codec.decode(codec.encode(done))) == repr(done)
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from loop.config.program import Program, ProgramError, load
+from loop.lineage import matching
 from loop.policy import limits
 from loop.study import codec
 from loop.study import events as e
@@ -152,7 +153,7 @@ ROOT = Path(mkdtemp(prefix="program-"))
 def read(data: bytes) -> None:
     (ROOT / "program.md").write_bytes(data)
     try:
-        program = load(ROOT)
+        program = load(ROOT, matching)
     except ProgramError as refused:
         one_sentence(str(refused))
         assert "program.md" in str(refused)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from loop.policy import guards
 from loop.researchers.agents.closing import title_of
-from loop.researchers.llm import text_tools
+from loop.researchers.llm import arguments, text_tools
 from loop.researchers.llm.thinking import Splitter
 from loop.researchers.llm.toolbox import RESULT, GivenUp, Toolbox
-from loop.researchers.patching import Refused, diff, replace_once
+from loop.researchers.patching import Refused, diff, replace_once, with_ends_of
 from loop.sanitize import plain
 from loop.study.codec import decode, encode
 from loop.study.contract import Contract
@@ -20,10 +20,14 @@ from loop.study.events import EditsRecorded, ExperimentProposed
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget
 from tests.fuzz.grammar import NESTED, NUMBERS, TEXTS, VALUES, as_bytes, as_json
+from tests.researchers.llm.forms import CALLS as CALLS_OF
+from tests.researchers.llm.forms import TEXTS as TEXTUAL
 from tests.researchers.llm.talks import TRAIN, altered, briefing, experiment
 from tests.researchers.spoken import Spoken
 
-NAMES = (*Toolbox(briefing(), Spoken(), repairs=True).tools, "search_papers", "run", "", "edit_file ")
+TAKES = Toolbox(briefing(), Spoken(), repairs=True).takes
+FILES = {"train.py": TRAIN, "a b.py": ""}
+NAMES = (*TAKES, "search_papers", "run", "", "edit_file ", "str_replace_editor", "apply_patch", "functions.submit")
 WORDS = st.sampled_from(
     ("path", "search", "replace", "text", "number", "part", "title", "hypothesis", "expected_gain", "first", "why")
 )
@@ -81,14 +85,14 @@ async def converse(calls: list[tuple[str, str]]) -> None:
         briefing(experiment(1, "discarded"), experiment(2, None)), contract=Contract(edit=("train.py", "a b.py"))
     )
     box = Toolbox(brief, sink, repairs=True)
-    for name, arguments in calls:
+    for name, written in calls:
         try:
-            answer = await box.use(name, arguments)
+            answer = await box.use(name, written)
         except GivenUp as why:
             assert isinstance(str(why), str)
             continue
         assert answer and len(answer) <= RESULT + 100
-    assert set(box.edits()) <= {"train.py", "a b.py"}
+    assert set(box.draft.edits()) <= {"train.py", "a b.py"}
     for intent, result in sink.tools:
         assert "\n" not in result and len(intent) < 6000
     if (proposal := box.proposal) is not None:
@@ -114,7 +118,7 @@ def test_every_call_of_the_corpus_is_carried_out_or_answered(data: bytes) -> Non
 async def test_no_draft_is_larger_than_a_file_may_be() -> None:
     box = Toolbox(briefing(), Spoken())
     answer = await box.use("write_file", as_json({"path": "train.py", "text": "x = 1\n" * 400_000}))
-    assert answer == "error: train.py would be larger than 1000 kB; keep data out of it" and not box.edits()
+    assert answer == "error: train.py would be larger than 1000 kB; keep data out of it" and not box.draft.edits()
 
 
 # --- the same in text, for models without function calls ------------------------------------------------------------
@@ -147,6 +151,7 @@ BODIES = st.sampled_from(
             "title: *very* good\n",
             "note: 2024-01-01\n",
         ),
+        *TEXTUAL.values(),
         *("<think>", "</think>", "<thinking>\n", "</reasoning>", "<", "\r\n", "\ud800\n", "\u2028"),
     )
 )
@@ -166,8 +171,8 @@ def read_text(data: bytes) -> None:
     for at in range(0, len(answer), 7):
         text += "".join(piece for kind, piece in splitter.feed(answer[at : at + 7]) if kind == "text")
     text += "".join(piece for kind, piece in splitter.finish() if kind == "text")
-    calls = text_tools.calls(text, NAMES)
-    assert len(calls) <= text.count("\n") + 1 and len({call.id for call in calls}) == len(calls)
+    calls = text_tools.calls(text, TAKES, FILES)
+    assert len(calls) <= len(text) // 5 and len({call.id for call in calls}) == len(calls)
     assert sum(len(call.arguments) for call in calls) < 50 * len(text) + 1000, "nothing grows by being read"
     asyncio.run(converse([(call.name, call.arguments) for call in calls]))
 
@@ -187,6 +192,52 @@ def test_any_answer_is_taken_for_its_calls(budget: Budget) -> None:
 @pytest.mark.parametrize("data", corpus.cases("answers"))
 def test_every_answer_of_the_corpus_is_taken_for_its_calls(data: bytes) -> None:
     read_text(data)
+
+
+# --- arguments that are hardly JSON ---------------------------------------------------------------------------------
+
+ODD = (
+    *(
+        "{'a': \"it's\"}",
+        '{"a": "b}',
+        '{"a": tru',
+        "{a: 1, /* b */}",
+        '{"a": "\\d"}',
+        '"\\"{\\\\',
+        "[{}, {]",
+        "```json\n{",
+    ),
+    *('{"a": nan}', '{"a": "x = {\'b\': 1}', '{"a": "b" "c"}', "{'a': b'x'}", '{"a": """b"""}'),
+)
+SPELT = st.sampled_from((*(text for _, text in CALLS_OF.values()), *ODD))
+WRITTEN = st.one_of(
+    SPELT, st.builds(lambda text, at, more: text[:at] + more + text[at:], SPELT, st.integers(0, 90), TEXTS), NESTED
+).map(as_bytes)
+
+
+def read_arguments(data: bytes) -> None:
+    """Whatever a model writes is read or refused, and no text is made up."""
+    text = data.decode("utf-8", "replace")
+    try:
+        value = arguments.read(text)
+        calls = arguments.meant("edit_file", value, TAKES)
+    except arguments.Unreadable as why:
+        assert str(why)
+        return
+    bare = "".join(sign for sign in text if sign.isalnum())
+    for call in calls:
+        for one in call.values.values():
+            if isinstance(one, str) and one.isalnum() and "\\" not in text:
+                assert one in bare, f"{one!r} is made up"
+
+
+def test_any_arguments_are_read_orread_arguments(budget: Budget) -> None:
+    budget.spend("arguments", WRITTEN, read_arguments)
+
+
+@pytest.mark.parametrize("data", corpus.cases("arguments"))
+def test_all_arguments_of_the_corpus_are_read_orread_arguments(data: bytes) -> None:
+    read_arguments(data)
 
 
 # --- search and replace ---------------------------------------------------------------------------------------------
@@ -209,11 +260,13 @@ def read_patch(data: bytes) -> None:
         return
     text, search, replace = three
     found = replace_once(text, search, replace)
+    search, replace = with_ends_of(text, search), with_ends_of(text, replace)
     if isinstance(found, Refused):
         assert found.why
-    else:
+    elif search in text:
         head, _, tail = text.partition(search)
         assert found == head + replace + tail and search not in tail
+    if isinstance(found, str):
         after = undone(text, diff(text, found, "a"))
         assert after == found.splitlines()
 
@@ -252,6 +305,10 @@ def test_a_diff_of_very_many_equal_lines_is_one_of_this_text_all_the_same() -> N
     assert lines[0] == "@@ -2,29998 +2,29998 @@" or len(lines) > 10_000
 
 
+def read_long(text: str) -> None:
+    text_tools.calls(text, TAKES, FILES)
+
+
 LONG: tuple[tuple[str, Any], ...] = (
     ("one letter of a text of a megabyte", lambda size: replace_once("ab\n" * (size // 3), "a", "b")),
     ("one long line like another", lambda size: replace_once(f"x = '{'ab' * size}'", f"x = '{'ba' * size}'", "")),
@@ -260,15 +317,35 @@ LONG: tuple[tuple[str, Any], ...] = (
         "many lines like many",
         lambda size: replace_once("".join(f"x{n}\n" for n in range(size)), "\n".join(map(str, range(300))), ""),
     ),
-    ("fences that nobody closes", lambda size: text_tools.calls("```x\n" * size, NAMES)),
+    *(
+        (name, lambda size, piece=piece: text_tools.calls(piece * (size // len(piece)), TAKES, FILES))
+        for name, piece in (
+            ("fences that nobody closes", "```x\n"),
+            ("fences of files", "```train.py\nx = (\n```\n"),
+            ("blocks of tools that nobody closes", "```write_file train.py\n(\n"),
+            ("marks that nobody closes", "<<<<<<< SEARCH\n"),
+            ("diffs without an end", "--- a/train.py\n+++ b/train.py\n@@\n"),
+            ("patches that nobody closes", "*** Begin Patch\n*** Update File: train.py\n"),
+            ("objects that nobody closes", '{"name": "note", "arguments": {"text": "'),
+            ("Python dicts that nobody closes", "{'name': 'note', 'arguments': ("),
+            ("calls that nobody closes", "note(\n"),
+            ("calls", "note('a')\n"),
+            ("tags of tools", "<invoke name='note'>"),
+            ("tags of parameters", "<parameter=text>"),
+            ("elements", "<note><text>"),
+            ("marks of calls", "[TOOL_CALLS]note[ARGS]{"),
+            ("names of files", "train.py\n"),
+            ("quotes", '"""a\'\'\'b"'),
+        )
+    ),
+    ("parameters in a tag", lambda size: read_long("<function=note>" + "<parameter=text>" * size + "</function>")),
+    ("arguments of brackets", lambda size: read_arguments(b"{'a': " + b"[(" * size + b"}")),
+    ("arguments of quotes", lambda size: read_arguments(b'{"a": "' + b'"b", "' * size + b"}")),
     (
         "edits that nobody closes",
-        lambda size: text_tools.calls("```edit_file a\n" + "<<<<<<< SEARCH\n" * size + "```\n", NAMES),
+        lambda size: read_long("```edit_file a\n" + "<<<<<<< SEARCH\n" * size + "```\n"),
     ),
-    (
-        "rules in an edit",
-        lambda size: text_tools.calls("```edit_file a\n<<<<<<< SEARCH\n" + "=======\n" * size + "```\n", NAMES),
-    ),
+    ("rules in an edit", lambda size: read_long("```edit_file a\n<<<<<<< SEARCH\n" + "=======\n" * size + "```\n")),
     ("tags that open nothing", lambda size: list(Splitter().feed("<think" * size))),
 )
 

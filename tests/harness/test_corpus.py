@@ -179,3 +179,9 @@ def test_wrong_usage_is_one_sentence(python: Callable[..., Started], arguments: 
     assert said.stdout == ""
     assert said.stderr.startswith("loop.harness: ")
     assert said.stderr.count("\n") == 1
+
+
+def test_a_sample_is_the_beginning_of_the_training_text_and_nothing_before_that_is_built(source: Path) -> None:
+    assert corpus.sample(100) == ""
+    text = (corpus.build(source) / "train" / "text.bin").read_bytes()
+    assert corpus.sample(100) == text[:100].decode().replace("\0", "\n") != ""

@@ -41,7 +41,7 @@ def test_a_run_learns_reports_and_is_verified(
     train: Callable[..., Started], python: Callable[..., Started], tmp_path: Path
 ) -> None:
     seconds = 4  # on however busy a machine, enough to learn something
-    ran = train(small(SOURCE), LOOPTOP_SEED="3", LOOPTOP_BUDGET_S=str(seconds))
+    ran = train(small(SOURCE), LOOPTOP_SEED="3", LOOPTOP_BUDGET_S=str(seconds), LOOPTOP_BUDGET_CLOCK="cpu")
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""
     report, summary = ran.stdout.split("---\n")
@@ -52,9 +52,10 @@ def test_a_run_learns_reports_and_is_verified(
     assert all(STEP.fullmatch(line) for line in steps), steps
     numbers = {key: float(value) for key, value in (line.split(": ") for line in summary.splitlines())}
     assert list(numbers) == [
-        "train_bpb", "training_seconds", "total_seconds", "peak_memory_mb", "total_tokens_M", "num_steps",
-        "num_params_M", "depth",
+        "train_bpb", "training_seconds", "total_seconds", "cpu_share", "peak_memory_mb", "total_tokens_M",
+        "num_steps", "num_params_M", "depth",
     ]  # fmt: skip
+    assert seconds <= numbers["training_seconds"] and 0 < numbers["cpu_share"] <= 1.01, "it counts what it had"
     assert numbers["depth"] == 2
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["checkpoint.pt"]
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -278,7 +279,7 @@ def test_prepare_has_git_ignore_the_workspace_once(tmp_path: Path) -> None:
     for _ in range(2):
         Lineage(root, "t").prepare()
     (root / ".looptop" / "journal.db").write_text("x")
-    assert exclude.read_text() == "mine\n/.looptop/\n"
+    assert exclude.read_text() == "mine\n.looptop/\n"
     assert ".looptop" not in git(root, "status", "--porcelain")
 
 
@@ -378,6 +379,19 @@ def test_tags_are_found_and_free_ones_made(tmp_path: Path) -> None:
     assert free_tag(root, "run") == "run-3"
     assert free_tag(root, "only-refs") == "only-refs-2"
     assert free_tag(root, "...") == "study"
+
+
+def test_two_projects_of_a_repository_that_begin_at_once_get_different_names(tmp_path: Path) -> None:
+    root = clean(tmp_path)
+    git(root, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    projects = [root, root / "lib", tmp_path / "linked", tmp_path / "linked" / "lib"]
+    with ThreadPoolExecutor(8) as threads:
+        names = list(threads.map(lambda project: free_tag(project, "Nov28"), [*projects, *projects]))
+    assert sorted(names[:4]) == ["Nov28", "Nov28-2", "Nov28-3", "Nov28-4"]
+    assert names[:4] == names[4:], "each keeps the name it has reserved until git knows a study of that name"
+    assert tags(root) == []
+    Lineage(root, names[0]).branch.begin(git(root, "rev-parse", "HEAD"))
+    assert free_tag(root, "nov28") == "nov28-5"
 
 
 @pytest.mark.parametrize("tag", ["", "a/b", "..", ".a", "a..b", "a.lock", "-x", "a b"])

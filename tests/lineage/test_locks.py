@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -247,3 +248,28 @@ def test_the_record_of_a_linked_worktree_that_is_gone_is_named(root: Path, tmp_p
     lineage.git.patience.for_ever(hear)
     committed(lineage)
     assert heard == [f"the git folder {record} is gone; put it back, and this goes on", None]
+
+
+def test_the_loops_of_a_repository_take_turns_at_the_records_of_worktrees(tmp_path: Path) -> None:
+    """A second project's start does not take what a first one is making for something left half made."""
+    root = make_repository(tmp_path / "repo")
+    one, other = Lineage(root, "one"), Lineage(root / "lib", "other")
+    record = root / ".git" / "worktrees" / "1.1"
+    with ThreadPoolExecutor(1) as threads:
+        with one.trees.one_at_a_time:
+            record.mkdir(parents=True)
+            clearing = threads.submit(other.trees.clear_half_made)
+            with pytest.raises(TimeoutError):
+                clearing.result(timeout=0.3)
+            assert record.is_dir()
+        clearing.result(timeout=30)
+    assert not record.exists()
+
+
+def test_whoever_cannot_make_the_lock_waits_for_nobody(tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "repo")
+    (root / ".git" / "looptop-trees.flock").mkdir()
+    turns = Lineage(root, "one").trees.one_at_a_time
+    for _ in range(2):
+        with turns:
+            pass

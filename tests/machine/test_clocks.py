@@ -8,9 +8,9 @@ from loop.runs.local.machine_faults import Around, lost
 from loop.runs.spec import RunResult
 from loop.study import events as e
 from loop.study.contract import Contract
+from loop.study.folding import fold
 from loop.study.outcomes import Outcome
 from loop.study.queries import failures_in_a_row
-from loop.study.state import fold
 from tests.stories import Story
 
 DAY = 86400.0

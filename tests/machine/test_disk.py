@@ -11,6 +11,7 @@ import pytest
 from loop.errors import UserError
 from loop.machine.disk import DiskError, DiskGuard, DiskReserve
 from loop.study import events as e
+from loop.study.folding import apply
 from loop.study.state import Study
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -26,7 +27,7 @@ class Reporter:
     def record_all(self, facts: Sequence[e.Entry]) -> None:
         for body, experiment, run in facts:
             self.said.append(body)
-            self.study.apply(e.Event(len(self.said), float(len(self.said)), experiment, run, body))
+            apply(self.study, e.Event(len(self.said), float(len(self.said)), experiment, run, body))
 
     async def until(self, condition: Callable[[], bool], tick: float | None = None) -> None:
         await asyncio.sleep(0)

@@ -1,6 +1,7 @@
 /* NVML as nvidia-ml-py calls it, for as many GPUs as the file named by FAKE_NVML has at the moment of each call:
  *
  *     gpu INDEX TOTAL [lost]        a GPU, with its bytes of memory; `lost` has fallen off the bus
+ *     name INDEX WORD               what it is; "H100" where nothing is said
  *     process INDEX PID BYTES       who holds memory on it
  *
  * A file that is not there is a driver that is not loaded. */
@@ -13,7 +14,7 @@ enum { SUCCESS = 0, INVALID = 2, NOT_SUPPORTED = 3, SIZE = 7, NOT_LOADED = 9, LO
 typedef struct { unsigned version; unsigned long long total, reserved, free, used; } memory;
 typedef struct { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; } process;
 
-static struct { int there, lost, count; unsigned long long total, used; process holders[MOST]; } gpus[MOST];
+static struct { int there, lost, count; unsigned long long total, used; process holders[MOST]; char name[16]; } gpus[MOST];
 
 static int look(void) {
     char line[256], word[16];
@@ -29,6 +30,8 @@ static int look(void) {
             gpus[index].there = 1;
             gpus[index].total = size;
             gpus[index].lost = !strcmp(word, "lost");
+        } else if (sscanf(line, "name %d %15s", &index, word) == 2 && index < MOST) {
+            strcpy(gpus[index].name, word);
         } else if (sscanf(line, "process %d %u %llu", &index, &pid, &size) == 3 && index < MOST) {
             process *one = &gpus[index].holders[gpus[index].count++];
             one->pid = pid;
@@ -69,7 +72,7 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle) {
 
 int nvmlDeviceGetName(void *handle, char *name, unsigned length) {
     int index, said = of(handle, &index);
-    snprintf(name, length, "Imaginary H100");
+    snprintf(name, length, "Imaginary %s", said == NOT_LOADED || !gpus[index].name[0] ? "H100" : gpus[index].name);
     return said;
 }
 

@@ -13,7 +13,9 @@ from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, init_repository
 from loop.lineage.message import ExperimentMessage
+from loop.pipeline.advice import Advice
 from loop.pipeline.dispatcher import Dispatcher
+from loop.pipeline.scratch_run import ScratchRuns
 from loop.runs.local.executor import LocalExecutor
 from loop.runs.slot import Slot
 from loop.sandbox.backend import Sandbox
@@ -21,6 +23,7 @@ from loop.sandbox.folders import RunFolders
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
 from loop.workspace import Workspace
 from tests.gauges import FakeGauges
 from tests.sandbox.cells import KINDS, found
@@ -111,13 +114,18 @@ class House:
         self.workspace, self.lineage = Workspace(folder), Lineage(folder, "test")
         self.recorder = Recorder(journal)
         executor = LocalExecutor(self.workspace, self.lineage.trees, self.lineage.commits.read, FakeGauges(0), sandbox)
-        self.dispatcher = Dispatcher(self.workspace, self.recorder, executor)
+        advice = Advice(self.lineage, folder, sandbox.kind)
+        self.dispatcher = Dispatcher(self.workspace, self.recorder, executor, advice)
+        self._executor = executor
         self.contract = Contract(run="python train.py", metric="loss", verify="python check.py")
         base = self.lineage.checkout.head()
         self.recorder.record(
             e.StudyStarted(tag="test", branch="looptop/test", base=base, contract=self.contract, text="")
         )
         self.base = base
+
+    def scratch(self) -> ScratchRuns:
+        return ScratchRuns(self.workspace, self.lineage, self._executor, FakeGauges(0), lambda: self.recorder.study)
 
     def experiment(self, **files: str) -> Experiment:
         """An experiment whose commit changes `files`, whatever the contract says to that."""
@@ -131,7 +139,7 @@ class House:
 
     async def told(self, experiment: Experiment) -> dict[str, object]:
         """What the experiment's next run has told."""
-        await self.dispatcher.run(experiment, Slot(0, "CPU"))
+        await self.dispatcher.run(experiment, len(experiment.runs) + 1, Slot(0, "CPU"))
         run = list(experiment.runs.values())[-1]
         assert run.outcome == "finished", run.reason
         told = self.workspace.run_folder(experiment.id, run.number) / "out" / "told.json"
@@ -170,6 +178,20 @@ async def test_what_is_held_out_is_out_of_a_runs_reach_and_python_works_all_the_
     library = Path(os.__file__).parent
     compiled = [name for name in told["read of them"] if (library / name).parent.joinpath("__pycache__").exists()]
     assert [name for name in compiled if list((library / name).parent.glob(f"__pycache__/{Path(name).stem}.*"))] == []
+
+
+async def test_a_scratch_run_reads_no_more_of_it(house: House) -> None:
+    kept = house.experiment(train_py=TRAIN)
+    judged = e.ExperimentJudged(verdict=Outcome.KEPT, reason="", metric=1.0)
+    crowned = e.ChampionChanged(commit=kept.commit or "", metric=1.0)
+    house.recorder.record_all([(judged, kept.id, None), (crowned, kept.id, None)])
+    scratch = house.scratch()
+    tried = await scratch.try_draft({"train.py": f"{TRAIN}del told['read of them']\nprint(json.dumps(told))\n"})
+    told = json.loads(tried.output.splitlines()[-1])
+    assert told["training"] > 1_000_000 and told["held out"] > 10 and told["text"] == [] and told["elsewhere"] == []
+    code = "from loop.harness import corpus\nprint(len(corpus.load('validation')))"
+    assert (await scratch.time_code({}, code)).failed
+    assert not list(house.workspace.folder.glob("scratch/*/*"))
 
 
 async def test_nothing_but_what_the_baseline_has_compiled_passes_from_run_to_run(house: House) -> None:
@@ -213,7 +235,7 @@ async def test_a_file_of_the_checkout_is_read_where_the_program_says_so(house: H
     reads += f"print('loss:', Path({str(house.workspace.root)!r}, 'data/set.txt').read_text())\n"
     reads += "Path(os.environ['LOOPTOP_RUN_DIR'], 'told.json').write_text('{}')\n"
     refused = house.experiment(train_py=reads)
-    await house.dispatcher.run(refused, Slot(0, "CPU"))
+    await house.dispatcher.run(refused, len(refused.runs) + 1, Slot(0, "CPU"))
     assert refused.runs[1].outcome == "crashed" and "Error" in refused.runs[1].reason
     declared = house.contract.model_copy(update={"read": ("data",)})
     house.recorder.record(e.ProgramChanged(contract=declared, text="", changed=("read",)))
@@ -228,7 +250,7 @@ async def test_who_declares_the_whole_checkout_does_not_declare_what_looptop_kee
     declared = house.contract.model_copy(update={"read": (".",)})
     house.recorder.record(e.ProgramChanged(contract=declared, text="", changed=("read",)))
     experiment = house.experiment(train_py=reads)
-    await house.dispatcher.run(experiment, Slot(0, "CPU"))
+    await house.dispatcher.run(experiment, len(experiment.runs) + 1, Slot(0, "CPU"))
     assert experiment.runs[1].metrics == {"loss": len(CHECK)}
     assert experiment.runs[1].outcome == "crashed" and "journal.db" in experiment.runs[1].reason
 

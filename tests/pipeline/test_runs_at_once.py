@@ -9,6 +9,8 @@ import pytest
 
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
+from loop.lineage import Lineage, init_repository
+from loop.pipeline.advice import Advice
 from loop.pipeline.dispatcher import Dispatcher
 from loop.policy.scheduler import FIRST_SEED
 from loop.runs.executor import Job
@@ -29,7 +31,10 @@ class Place:
         self.root, self.recorder = root, Recorder(journal)
         self.ends: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self.executor = FakeExecutor(self.answer, slots=2)
-        self.dispatcher = Dispatcher(Workspace(root), self.recorder, self.executor)
+        (root / "run.sh").touch()
+        init_repository(root, [root / "run.sh"])
+        advice = Advice(Lineage(root, "t"), root, "off")
+        self.dispatcher = Dispatcher(Workspace(root), self.recorder, self.executor, advice)
         contract = Contract(verify=None, metric="loss")
         for body in (
             e.StudyStarted(tag="t", branch="looptop/t", base="0" * 40, contract=contract),
@@ -48,7 +53,8 @@ class Place:
 
     def two(self) -> list[asyncio.Task[str | None]]:
         """Two runs of the baseline, started in the same moment."""
-        return [asyncio.create_task(self.dispatcher.run(self.baseline, slot)) for slot in self.executor.slots()]
+        slots = enumerate(self.executor.slots(), 1)
+        return [asyncio.create_task(self.dispatcher.run(self.baseline, number, slot)) for number, slot in slots]
 
     async def until_running(self) -> None:
         await self.recorder.until(lambda: len(self.baseline.running()) == 2)

@@ -9,10 +9,12 @@ import pytest
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, LineageError
-from loop.pipeline.workshop import AgentWorktree
+from loop.pipeline.workshop import AgentWorktree, _work
 from loop.runs.local.orphans import sweep_leftovers
+from loop.runs.spec import RunResult
 from loop.study import events as e
 from loop.study.contract import Contract
+from loop.study.outcomes import Outcome
 from loop.workspace import Workspace
 from tests.repositories import TRAIN, fingerprint, git, make_repository
 
@@ -60,6 +62,61 @@ async def test_it_reads_the_text_and_what_it_changed_comes_back(workshop: AgentW
     assert nothing_left(root) and fingerprint(root) == before
     assert (root / ".looptop" / "workshop" / "1" / "briefing.md").read_text() == "what to do: é\n"
     assert (root / ".looptop" / "workshop" / "1" / "log.txt").read_text() == "what to do: é\n"
+
+
+async def test_dotfiles_that_tools_write_are_set_aside_and_other_files_are_not(
+    workshop: AgentWorktree, root: Path
+) -> None:
+    (root / ".gitignore").write_text(".looptop\n")
+    (root / ".tool").mkdir()
+    (root / ".tool" / "settings.json").write_text("{}\n")
+    git(root, "add", "-A")
+    git(root, "commit", "--quiet", "-m", "Tools")
+    commit = git(root, "rev-parse", "HEAD")
+    tree = workshop._lineage.trees
+    tree.add("compared", commit)
+    folder = tree.project("compared")
+    (folder / ".gitignore").write_text(".looptop\n.aider*\n")
+    (folder / ".tool" / "settings.json").unlink()
+    (folder / "train.py").write_text("WIDTH = 1\n")
+    found = tree.changes("compared", commit, ("train.py",), 1000)
+    tree.remove("compared")
+    ended = RunResult(Outcome.FINISHED, "", 0, None, 1.0, 1.0, 0, None, 0, {}, "")
+    work = _work(ended, found, ("train.py",))
+    assert (work.edits, work.strays, work.refused) == (
+        {"train.py": "WIDTH = 1\n"},
+        [".gitignore", ".tool/settings.json"],
+        "",
+    )
+    assert _work(ended, found, (".gitignore",)).edits.keys() == {"train.py", ".gitignore"}, "where it may be changed"
+
+
+async def test_it_begins_with_the_edits_that_it_is_given(workshop: AgentWorktree) -> None:
+    given = {"train.py": "WIDTH = 2\n", "lib/new.py": "é\n"}
+    work = await workshop.work("cat train.py lib/new.py", "", 30, lambda _: None, given)
+    assert (work.edits, work.output) == (given, "WIDTH = 2\né")
+
+
+async def test_it_is_ended_when_it_is_told_to_stop_and_what_it_did_comes_back(
+    workshop: AgentWorktree, root: Path
+) -> None:
+    stop = asyncio.Event()
+    command = "echo 'WIDTH = 3' > train.py; echo done; sleep 600"
+    work = await workshop.work(command, "", 600, lambda _: stop.set(), stop=stop)
+    assert (work.edits, work.outcome) == ({"train.py": "WIDTH = 3\n"}, Outcome.KILLED)
+    assert nothing_left(root)
+
+
+async def test_what_it_printed_before_is_kept_for_a_while(
+    workshop: AgentWorktree, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loop.pipeline.workshop.EARLIER", 2)
+    for number in range(1, 5):
+        await workshop.work(f"echo {number}", "", 30, lambda _: None)
+    folder = root / ".looptop" / "workshop" / "1"
+    assert (folder / "log.txt").read_text() == "4\n"
+    kept = {path.parent.name: path.read_text() for path in folder.glob("earlier/*/log.txt")}
+    assert kept == {"2": "2\n", "3": "3\n"}
 
 
 async def test_two_at_once_do_not_meet(workshop: AgentWorktree, root: Path) -> None:

@@ -52,7 +52,7 @@ def by_the_loop(change: Change) -> tuple[list[bool], list[float]]:
     def run(number: int) -> None:
         experiment = story.study().experiments[number]
         measured.append(rng.gauss(0, 1))
-        story.runs(number, [-(level[number] + measured[-1] * scale[number])], scheduler.next_run(experiment)[0])
+        story.runs(number, [-(level[number] + measured[-1] * scale[number])], max(experiment.runs, default=0) + 1)
 
     story.propose(0).queue(0, None)
     for _ in range(KEEP.baseline_runs):
@@ -66,9 +66,9 @@ def by_the_loop(change: Change) -> tuple[list[bool], list[float]]:
         scale[number] = noisy.of(effect, true)
         story.propose(number, champion).queue(number, champion)
         while True:
-            found = scheduler.next_experiment(story.study())
+            found = scheduler.next_work(story.study())
             assert found is not None
-            run(found.id)
+            run(found.experiment.id)
             study = story.study()
             decided = decision(study, study.experiments[number])
             if decided.action in ("keep", "discard"):

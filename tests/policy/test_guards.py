@@ -27,6 +27,43 @@ def test_what_must_not_run_is_refused_in_a_sentence(edits: dict[str, str], sente
     assert guards.refusal(Contract(), BEFORE, edits) == sentence
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# ... rest of the code remains unchanged ...",
+        "# rest of the file is unchanged",
+        "    # ... existing methods ...",
+        "# (existing code here)",
+        "# The rest of the script stays the same.",
+        "# Rest of the training loop unchanged",
+        "// ... existing code ...",
+        "... other code ...",
+        "# …",
+    ],
+)
+def test_a_file_that_leaves_out_code_is_refused(line: str) -> None:
+    reason = guards.refusal(Contract(), BEFORE, {"train.py": f"LR = 0.2\n{line}\n"})
+    assert reason == f"train.py leaves out code: a line says “{line.strip()}”; a file must be whole"
+    assert guards.left_out(f"{line}\n", f"LR = 0.2\n{line}\n") is None, "it stood there before"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = y[..., 0]",
+        "def f(): ...",
+        "...",
+        "# the rest of the tokens are padded",
+        "# existing code is fine but slow",
+        "x = 1  # ... and the rest of the code",
+        "print('...')",
+        "# keep the original weights",
+    ],
+)
+def test_dots_and_words_that_leave_out_nothing_pass(line: str) -> None:
+    assert guards.left_out("", f"{line}\n") is None
+
+
 def test_hostile_nesting_is_refused_and_breaks_nothing() -> None:
     reason = guards.refusal(Contract(), BEFORE, {"train.py": "(" * 100_000 + ")" * 100_000})
     assert reason is not None and reason.startswith("train.py does not parse")

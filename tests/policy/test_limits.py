@@ -1,5 +1,6 @@
 """The limits that end a study: what is left of them, and which one is reached."""
 
+from loop.config.overrides import Overrides
 from loop.policy import limits
 from loop.study import events as e
 from loop.study.contract import Contract, Limits
@@ -22,3 +23,37 @@ def test_the_disk_limit_needs_a_walk_and_counts_when_there_was_one() -> None:
     assert limits.reached(study) is None
     found = limits.reached(study, disk_used=2 * 10**9)
     assert found is not None and found[0] == "disk"
+
+
+def test_a_stop_says_how_to_go_on() -> None:
+    story = Story(Contract(limits=Limits(experiments=2, hours=5))).baseline()
+    assert limits.onward(story.study()) == "", "while it works there is nothing to go on with"
+    story.tell(e.SupervisorStopped(reason="a person stopped it"))
+    assert limits.onward(story.study()) == "`looptop` goes on from here"
+    for options, said in (
+        ({}, "raise `limits: experiments` in program.md"),
+        ({"experiments": 2}, "`looptop --experiments N`"),
+    ):
+        story.tell(e.SupervisorStarted(pid=1, host="h", version="1", options=options))
+        story.tell(e.LimitReached(limit="experiments", reason="2 of 2"))
+        story.tell(e.SupervisorStopped(reason="limit reached: 2 of 2"))
+        assert said in limits.onward(story.study())
+    story.tell(e.SupervisorStopped(reason="the baseline crashed", failed=True))
+    assert limits.onward(story.study()) == ""
+
+
+def test_a_flag_that_would_widen_a_limit_is_refused_and_not_ignored() -> None:
+    contract = Contract(limits=Limits(experiments=340))
+    assert Overrides(experiments=340, hours=9).without_effect(contract) is None
+    refusal = Overrides(experiments=345).without_effect(contract)
+    assert refusal is not None and "ends the loop at 340; raise `limits: experiments` there" in refusal
+
+
+def test_an_end_says_that_the_checkout_has_an_edit_which_the_study_does_not_know() -> None:
+    story = Story(Contract()).baseline()
+    assert limits.offered(story.study()) == ""
+    story.tell(e.CheckoutChanged(files=("train.py",), parent=0, lines_added=3, lines_removed=1))
+    assert limits.offered(story.study()).startswith(
+        "; your checkout has another train.py (+3 -1 lines against experiment 0), of which the study knows nothing: "
+        "`looptop submit` has it tried, and `looptop keep N` then makes it"
+    )

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from loop.policy import request_table
-from loop.policy.permissions import Allowed, Refused, find_experiment, find_pin
+from loop.policy.permissions import Allowed, Refused, find_experiment, find_pin, find_slot
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
@@ -21,7 +21,9 @@ def test_every_event_that_a_person_asks_for_has_a_row_and_every_row_makes_its_ev
     assert {row.event for row in request_table.TABLE} == set(get_args(AnyRequest))
     for row in request_table.TABLE:
         assert request_table.named(row.name) is row
-        if row.name not in ("steer", "pin", "submit"):  # they carry a text of their own
+        if row.of_slot:
+            assert request_table.of(row.about_slot("ada", "GPU 3")) is row
+        elif row.name not in ("steer", "pin", "submit"):  # they carry a text of their own
             assert request_table.of(row.body("ada")) is row
             assert row.body("ada").who == "ada"
 
@@ -138,13 +140,15 @@ def test_who_has_left_the_branch_can_come_back_and_cannot_be_discarded() -> None
 def test_killing_names_the_run_and_how_far_it_is() -> None:
     story = told()
     story.tell(e.GaugeRead(cpu=1, ram_used=1, ram_total=2, disk_free=3), at=story.events[-1].at + 12)
-    assert answer("kill", 11, story.study()).startswith("Run 11.1 (idea 11) has trained 00:12 of 00:20. It is ended")
+    assert answer("kill", 11, story.study()).startswith(
+        "Run 11.1 (idea 11) started 00:12 ago and trains for 00:20. It is ended"
+    )
 
 
 def test_a_champion_that_is_measured_again_can_be_killed_and_one_at_rest_cannot() -> None:
     story = told()
     assert answer("kill", 5, story.study()) == "no: experiment 5 is not running; it was kept"
-    assert answer("kill", 5, story.start(5, 2).study()).startswith("Run 5.2 (idea 5) has trained")
+    assert answer("kill", 5, story.start(5, 2).study()).startswith("Run 5.2 (idea 5) started")
 
 
 def test_all_runs_of_an_experiment_are_killed_together() -> None:
@@ -187,7 +191,26 @@ def test_a_number_that_nobody_has() -> None:
 
 
 def test_the_loop_as_a_whole_can_always_be_asked() -> None:
+    assert request_table.named("resume").check(told().study(), None) == Refused("the loop is not paused")
     for row in request_table.TABLE:
-        if not row.numbered:
+        if not row.numbered and row.name != "resume":
             assert isinstance(row.check(told().study(), None), Allowed)
     assert request_table.named("stop").check(told().study(), None).sentence.startswith("The loop of t ends.")
+
+
+def test_a_slot_goes_by_its_name_in_any_case_or_by_its_number() -> None:
+    started = e.SupervisorStarted(pid=1, host="h", version="1", slots=("GPU 0", "GPU 1 a", "GPU 1 b"))
+    study = Story().tell(started).study()
+    assert [find_slot(study, name) for name in ("gpu 0", "0", " GPU  1 B", "1 a")] == [
+        "GPU 0", "GPU 0", "GPU 1 b", "GPU 1 a",
+    ]  # fmt: skip
+    for name in ("1", "GPU", "", "7"):
+        refused = find_slot(study, name)
+        assert isinstance(refused, Refused) and refused.sentence.endswith("; there are GPU 0, GPU 1 a, GPU 1 b")
+    assert find_slot(Story().study(), "GPU 0") == Refused("there is no slot yet")
+
+
+def test_a_drained_slot_stays_so_over_a_restart_until_it_is_taken_back() -> None:
+    story = Story().tell(e.Drained(who="ada", slot="GPU 0")).tell(e.SupervisorStarted(pid=2, host="h", version="1"))
+    assert story.study().drained == {"GPU 0": "ada"}
+    assert story.tell(e.Undrained(who="ada", slot="GPU 0")).study().drained == {}

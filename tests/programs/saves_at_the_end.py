@@ -14,4 +14,5 @@ def save(number: int, frame: object) -> None:
 
 signal.signal(signal.SIGTERM, save)
 print("step 1 | loss: 3.0 | lr: 0.1", flush=True)
-time.sleep(600)
+while True:
+    time.sleep(0.02)  # a signal that comes just before one long sleep is not seen during it

@@ -76,10 +76,9 @@ def test_with_the_journal_deleted_the_tree_comes_back_from_git_and_what_cannot_i
 def test_the_loop_goes_on_from_a_rebuilt_journal_with_the_next_number(hurt: Hurt) -> None:
     delete(Workspace(hurt.root).journal)
     rebuild(hurt.root)
-    steps = (change("C=2", "C=1"), change("C=1", "C=2"), change("C=1", "C=9"))
+    steps = (change("C=3", "C=2"), change("C=2", "C=3"), change("C=2", "C=9"))
     study = asyncio.run(House.at(hurt.root).work(Scripted(*steps)))
-    assert [x.verdict for x in study.experiments.values()][5:] == ["kept", "rejected", "discarded"]
-    assert study.experiments[6].reason.startswith("it is the same as experiment 4"), "what was tried is known"
+    assert [x.verdict for x in study.experiments.values()][5:] == ["kept", "discarded"], "what was tried is known"
     assert len(study.experiments[0].runs) == 2, "and the noise too: the baseline is not run again"
     hurt.agree()
 

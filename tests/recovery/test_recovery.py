@@ -14,12 +14,13 @@ from loop.journal import Journal
 from loop.lineage import Lineage
 from loop.recovery import doctor
 from loop.study import events as e
-from loop.study.state import FOLDED, Study, fold
+from loop.study.folding import FOLDED, fold
+from loop.study.state import Study
 from loop.workspace import Workspace
 from tests.repositories import git
 from tests.supervisor.test_supervisor import House, Scripted, change
 
-STEPS = (change("A=5", "A=1"), change("B=5", "B=9"), change("# the end", "exit 3"), change("C=5", "C=2"))
+STEPS = (change("A=5", "A=4"), change("B=5", "B=9"), change("# the end", "exit 3"), change("C=5", "C=3"))
 
 
 @pytest.fixture(scope="module")
@@ -199,12 +200,12 @@ async def test_a_branch_that_a_person_moved_or_deleted_stops_the_loop_with_the_w
     do: Callable[[Hurt], str], hurt: Hurt
 ) -> None:
     sentence = do(hurt)
-    study = await House.at(hurt.root).work(Scripted(change("C=2", "C=1")))
+    study = await House.at(hurt.root).work(Scripted(change("C=3", "C=2")))
     assert study.supervisor is not None and study.supervisor.failed
     assert study.supervisor.reason == sentence
     for command in sentence.partition(": ")[2].replace("NAME", "kept-aside").split(" && "):
         hurt.git(*command.split()[1:])
-    study = await House.at(hurt.root).work(Scripted(change("C=2", "C=1")))
+    study = await House.at(hurt.root).work(Scripted(change("C=3", "C=2")))
     assert [x.verdict for x in study.experiments.values()][5:] == ["kept"]
     hurt.agree()
 
@@ -217,7 +218,7 @@ async def test_a_branch_moved_while_the_loop_works_is_found_at_the_next_verdict(
 
     def meanwhile(briefing):  # type: ignore[no-untyped-def]
         sentences.append(do(hurt))
-        return change("C=2", "C=9")(briefing)
+        return change("C=3", "C=9")(briefing)
 
     study = await House.at(hurt.root).work(Scripted(meanwhile))
     assert study.supervisor is not None and study.supervisor.reason == sentences[0]

@@ -11,7 +11,7 @@ import pytest
 
 from loop.journal import Journal
 from loop.reporting.exporters import EXPORTERS
-from loop.study.state import FOLDED, fold
+from loop.study.folding import FOLDED, fold
 from tests.recorded import record
 
 ROOT = Path(__file__).parents[2]

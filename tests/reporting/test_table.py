@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from loop.journal import Journal
-from loop.reporting import table
+from loop.lineage import verdict_note
+from loop.reporting import summary, table
 from loop.study import events as e
-from loop.study.state import FOLDED, Study, fold
+from loop.study.folding import FOLDED, fold
+from loop.study.queries import uncounted
+from loop.study.state import Study
 from tests.recorded import record
 from tests.stories import Story
 
@@ -87,3 +90,20 @@ def test_the_command_prints_and_writes(workspace: Path, tmp_path: Path) -> None:
     assert looptop("export", "csv", "-o", str(target)).returncode == 0 and target.read_text().startswith("id,")
     refused = looptop("export", "xlsx")
     assert refused.returncode == 2 and "known are tsv, csv, json, compat" in refused.stderr
+
+
+def test_the_number_of_a_rejected_run_is_told_and_called_not_counted() -> None:
+    story = Story().baseline().propose(1).queue(1).start(1, 1)
+    printed = {"val_bpb": 0.5}
+    story.tell(e.RunFinished(outcome="finished", metrics=printed, check="budget", reason="it took 32 s"), 1, 1)
+    story.judge(1, "rejected")
+    study = story.study()
+    found = json.loads(table.as_json(study))[1]
+    assert (found["value"], found["uncounted"]) == (None, 0.5)
+    assert list(csv.DictReader(io.StringIO(table.as_csv(study))))[1]["uncounted"] == "0.5"
+    assert table.as_tsv(study).splitlines()[2].endswith("\tcrash\tidea 1 (0.500000, not counted)")
+    assert summary.experiment(study, study.experiments[1])["uncounted"] == 0.5
+    assert verdict_note.write(study.contract, study.experiments[1])["Measured"] == "val_bpb 0.5, not counted"
+    assert [json.loads(table.as_json(study))[0]["uncounted"], uncounted(study.experiments[0], study.contract)] == [
+        None
+    ] * 2

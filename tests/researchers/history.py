@@ -66,6 +66,11 @@ _WHAT = (
         "Short rows are cheap and teach most at the start.",
     ),
 )
+_PLACES = (
+    "BATCH_ROWS", "Block.__init__()", "MATRIX_RATE", "rotate()", "GPT.__init__()", "main()", "DEPTH", "backward()",
+    "GPT.forward()", "Block.forward()", "CONTEXT", "draw()",
+)  # fmt: skip
+"""What each of `_WHAT` touches."""
 _HOW = ("Halve", "Raise", "Lower", "Double", "Drop", "Add", "Widen", "Try", "Share", "Gate")
 _MORE = (
     "Attention takes a third of a step here, so what it costs has to come back in steps.",
@@ -89,11 +94,12 @@ def history(count: int, seed: int = 1, researcher: str = "llm") -> list[Experime
     champion, best = 0, 1.12
     experiments = [_judged(_proposal(0, "baseline", "", None, "baseline"), "kept", contract, best, None, 3)]
     for number in range(1, count + 1):
-        title, why = chance.choice(_WHAT)
+        title, why = chosen = chance.choice(_WHAT)
         title = title.format(chance.choice(_HOW), chance.randint(2, 64), chance.randint(2, 640))
         said = chance.sample(_MORE, chance.choice((0, 1, 1, 2)))
         hypothesis = " ".join((why, *(more.format(chance.randint(0, number)) for more in said)))
         x = _proposal(number, title, hypothesis, champion, researcher)
+        x.places = (_PLACES[_WHAT.index(chosen)],)
         x.expected = f"{chance.choice((0.002, 0.004, 0.01)):.3f} {contract.metric} lower"
         x.lines_added, x.lines_removed = chance.randint(1, 14), chance.randint(0, 6)
         experiments.append(x)
@@ -155,7 +161,12 @@ def briefing(experiments: list[Experiment], **given: object) -> Briefing:
             disk_free=10**12,
             gpus=(GpuGauge(index=0, name="NVIDIA H100 80GB HBM3", memory_total=80 * 10**9),),
         ),
+        "curve": ("loss", [(30.0 * n, 4.0 / n**0.3) for n in range(1, 11)]),
         "vitals": {
+            "step_ms": 240.0,
+            "data_ms": 24.0,
+            "forward_ms": 80.0,
+            "backward_ms": 120.0,
             "train_bpb": 1.02,
             "tok/sec": 1204331,
             "mfu_percent": 39.8,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from loop.researchers.protocol import Work
 from loop.study.events import Spent
+from loop.study.experiment import Experiment
 
 
 @dataclass
@@ -16,11 +17,18 @@ class Spoken:
     tools: list[tuple[str, str]] = field(default_factory=list)
     """Intent and result of each."""
     notes: list[str] = field(default_factory=list)
+    lessons: dict[int, str] = field(default_factory=dict)
+    ideas: list[str] = field(default_factory=list)
     spent: list[Spent] = field(default_factory=list)
     troubles: list[tuple[str, float | None]] = field(default_factory=list)
     recoveries: int = 0
     words: list[str] = field(default_factory=list)
     """What is said next; a test appends to it."""
+    claims: list[str] = field(default_factory=list)
+    near: str = ""
+    """What is answered to a claim."""
+    others: tuple[str, ...] = ()
+    """What others are thinking about."""
     limit: str | None = None
     """Why nothing more may be paid for, once a test says so."""
 
@@ -33,8 +41,21 @@ class Spoken:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def lesson(self, experiment: int, text: str) -> None:
+        self.lessons[experiment] = text
+
+    def idea(self, text: str) -> None:
+        self.ideas.append(text)
+
     def rewrite(self, text: str) -> None:
         self.notes = [text]
+
+    def claim(self, title: str) -> str:
+        self.claims.append(title)
+        return self.near
+
+    def claimed(self) -> Sequence[str]:
+        return self.others
 
     def messages(self) -> Sequence[str]:
         heard, self.words = self.words, []
@@ -73,6 +94,18 @@ class Shelf:
     diffs: dict[int, str] = field(default_factory=dict)
     logs: dict[int, str] = field(default_factory=dict)
     refuse: Callable[[Mapping[str, str]], str | None] = lambda edits: None
+    reigns: tuple[Experiment, Mapping[str, str]] | None = None
+    """The champion and its files, where a test has changed them since the briefing."""
+
+    since: Sequence[Experiment] = ()
+    """Experiments that have come since the briefing."""
+
+    def later(self, number: int) -> Sequence[Experiment]:
+        return self.since
+
+    async def champion(self) -> tuple[Experiment, Mapping[str, str]]:
+        assert self.reigns is not None, "the briefing says who is champion"
+        return self.reigns
 
     async def paths(self) -> Sequence[str]:
         return sorted(self.files)

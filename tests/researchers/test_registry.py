@@ -12,27 +12,49 @@ from loop.researchers.automl.automl import AutoML
 from loop.researchers.automl.estimator import EstimatorEnded
 from loop.researchers.llm import faults
 from loop.researchers.llm.researcher import LanguageModel
-from loop.researchers.protocol import NothingLeft, ProposalFailed, Unusable
+from loop.researchers.protocol import NothingLeft, ProposalFailed, Researcher, Unusable
 from loop.study.contract import Contract
+from loop.study.team import Member
 
 SETTINGS = Settings(model="m", base_url="http://localhost:1/v1")
 
 
 def test_a_flag_goes_before_the_program_and_the_program_before_the_settings() -> None:
     program, settings = Contract(researcher="sh a.sh"), Settings(researcher="llm")
-    assert registry.named(Overrides(researcher="automl"), program, settings) == "automl"
-    assert registry.named(Overrides(), program, settings) == "sh a.sh"
-    assert registry.named(Overrides(), Contract(), settings) == "llm"
-    assert registry.named(Overrides(), None, Settings()) == "automl"
-    assert registry.named(Overrides(), None, SETTINGS) == "llm"
+    assert kinds(Overrides(researcher=("automl",)), program, settings) == ["automl"]
+    assert kinds(Overrides(), program, settings) == ["sh a.sh"]
+    assert kinds(Overrides(), Contract(), settings) == ["llm"]
+    assert kinds(Overrides(), None, Settings()) == ["automl"]
+    assert kinds(Overrides(), None, SETTINGS) == ["llm"]
 
 
-def test_a_name_is_a_row_of_the_table_or_else_a_command() -> None:
-    assert isinstance(registry.engage("automl", SETTINGS), AutoML)
-    assert isinstance(registry.engage("llm", SETTINGS), LanguageModel)
-    assert isinstance(registry.engage("sh a.sh", SETTINGS), Command)
+def kinds(options: Overrides, contract: Contract | None, settings: Settings) -> list[str]:
+    return [member.kind for member in registry.team(options, contract, settings)]
+
+
+def test_each_of_a_team_has_a_name_of_its_own_which_follows_from_its_place() -> None:
+    asked = ["llm", {"kind": "llm", "name": "llm-2"}, "llm", "automl", "automl", "KEY=1 /opt/claude -p", "claude -p"]
+    program = Contract.model_validate({"researchers": [*asked, "git status", "'my agent'"]})
+    team = registry.team(Overrides(), program, SETTINGS)
+    names = ["llm", "llm-2", "llm-3", "automl", "automl-2", "claude", "claude-2", "git-agent", "my-agent"]
+    assert [member.name for member in team] == names
+    assert [member.at_once for member in team] == [8, 8, 8, 1, 1, 2, 2, 2, 2]
+    flags = registry.team(Overrides.model_validate({"researcher": ["automl", "llm"]}), program, SETTINGS)
+    assert [member.name for member in flags] == ["automl", "llm"]
+    before = Overrides.model_validate({"researcher": "automl"})  # as an earlier version put it on record
+    assert kinds(before, program, SETTINGS) == ["automl"]
+
+
+def engage(kind: str) -> Researcher:
+    return registry.engage(Member(kind=kind, name="it"), SETTINGS)
+
+
+def test_a_kind_is_a_row_of_the_table_or_else_a_command() -> None:
+    assert isinstance(engage("automl"), AutoML)
+    assert isinstance(engage("llm"), LanguageModel)
+    assert isinstance(engage("sh a.sh"), Command)
     with pytest.raises(UnknownResearcher, match="called 'oracle'; known: automl, llm, or the command line"):
-        registry.engage("oracle", SETTINGS)
+        engage("oracle")
 
 
 @pytest.mark.parametrize(

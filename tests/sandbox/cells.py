@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import psutil
@@ -23,10 +23,12 @@ from loop.runs.local.process import LocalProcess
 from loop.runs.local.process_tree import LISTS_CHILDREN
 from loop.runs.output import Sample
 from loop.runs.spec import RunResult, RunSpec
+from loop.sandbox import bubblewrap
 from loop.sandbox.access import Access
 from loop.sandbox.backend import NoSandbox, Sandbox, choose
 from loop.sandbox.confinement import Confinement
 from loop.sandbox.environment import child_environment
+from loop.workspace import Workspace
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 MARKER = "marker-of-a-secret"
@@ -129,6 +131,10 @@ class Cell:
         (self.run / "cache").symlink_to(self.folder / "other disk")
         for part in ("out", "tmp/home"):
             (self.run / part).mkdir(parents=True)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Have it all be the user's own."""
         if self.user != os.getuid():
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, self.user, self.user, follow_symlinks=False)
@@ -148,7 +154,11 @@ class Cell:
     async def start_command(
         self, argv: list[str], on_samples: Callable[[list[Sample]], None] = lambda _: None, **limits: int
     ) -> LocalProcess:
-        spec = self.spec(argv, *self.confinement(argv), **limits)
+        confinement, inside = self.confinement(argv)
+        if confinement is not None and self.user != os.getuid():  # who starts a run makes its places, and is its user
+            bubblewrap.make_room(confinement)
+            self._hand_over()
+        spec = self.spec(argv, confinement, inside, **limits)
         with pytest.MonkeyPatch.context() as patched:
             if self.user != os.getuid():
                 options = local._WARDEN[1 : -len(local._ROOTS)]
@@ -158,34 +168,37 @@ class Cell:
     def spec(self, argv: list[str], confinement: Confinement | None, inside: Path, **limits: int) -> RunSpec:
         """A run of `argv`, which names its temporary folder `inside`."""
         environment = child_environment(
-            {**os.environ, "OPENAI_API_KEY": MARKER},
+            {**os.environ, "HOME": str(self.home), "OPENAI_API_KEY": MARKER},
             budget_s=0.2,
             seed=7,
             run_dir=self.run / "out",
             tmp_dir=inside,
             cache_dir=self.run / "cache",
             workspace=self.root,
-            home=inside / "home",
+            home=self.reach.home_of(inside),
             texts=self.cache,
         )
-        folders = (self.run / "out", self.run / "tmp")
+        folders = (self.run / "out", self.run / "tmp", self.tree)
         return RunSpec(argv, self.tree, environment, self.run, 60, folders=folders, confinement=confinement, **limits)
 
     def confinement(self, argv: list[str]) -> tuple[Confinement | None, Path]:
         """What the command may reach, and how it names its temporary folder."""
-        environment = {**os.environ, "HOME": str(self.home)}
-        reach = Access(self.sandbox, self.root, self.root / ".looptop", self.cache, environment)
         given = (self.training.parent, self.declared.parent, self.linked)
-        confinement = reach.confinement(
+        confinement = self.reach.confinement(
             argv,
             self.tree,
             read=(*given, self.folder / "programs", self.folder / "library"),
             hidden=(self.secrets["a file of the library that is held out"],),
-            write=(self.run / "out", self.run / "cache"),
+            write=(self.tree, self.run / "out", self.run / "cache"),
             tmp=self.run / "tmp",
             shared_memory=True,
         )
-        return confinement, reach.tmp_inside(self.run / "tmp")
+        return confinement, self.reach.tmp_of(self.run / "tmp")
+
+    @cached_property
+    def reach(self) -> Access:
+        environment = {**os.environ, "HOME": str(self.home)}
+        return Access(self.sandbox, Workspace(self.root), self.cache, environment)
 
     async def told(self, program: str, **asked: object) -> dict[str, str]:
         """Run a program of `tests/programs` that takes what it is asked as JSON and writes down what came of it."""

@@ -1,5 +1,6 @@
-"""What a run may know, and which interpreter it runs with."""
+"""What a run may know, and how its command line is started."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loop.sandbox.environment import child_environment, resolve_command
+from loop.sandbox.project_python import ProjectPython, choose
 
 PLACES = {"run_dir": Path("/w/out"), "tmp_dir": Path("/w/tmp"), "cache_dir": Path("/w/cache")}
 
@@ -59,6 +61,20 @@ def test_uv_uses_the_workspaces_own_environment_and_leaves_it_as_it_is(tmp_path:
     assert child["UV_PROJECT_ENVIRONMENT"] == str(tmp_path / ".venv") and child["UV_NO_SYNC"] == "1"
 
 
+def test_what_the_program_names_comes_before_every_rule(tmp_path: Path):
+    parent = {"HOME": "/home/ada", "WANDB_API_KEY": "k", "LANG": "C", "PATH": "/bin"}
+    named = {"WANDB_API_KEY": "k", "LANG": "de_DE.UTF-8", "HOME": "/mine", "PATH": "/opt/bin"}
+    assert environment(parent, named=named, home=tmp_path, path="/usr/bin").items() >= named.items()
+
+
+def test_the_active_environment_that_a_run_hears_of_is_the_one_that_it_has(tmp_path: Path):
+    parent = {"VIRTUAL_ENV": "/somewhere/else"}
+    assert "VIRTUAL_ENV" not in environment(parent, python=ProjectPython("/usr/bin/python3", "the system's"))
+    (tmp_path / "pyvenv.cfg").touch()
+    chosen = ProjectPython(str(tmp_path / "bin/python"), "the project's", str(tmp_path))
+    assert environment(parent, python=chosen)["VIRTUAL_ENV"] == str(tmp_path)
+
+
 def make_venv(workspace: Path, *, looptop: bool = False) -> str:
     python = workspace / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -68,34 +84,64 @@ def make_venv(workspace: Path, *, looptop: bool = False) -> str:
     return str(python)
 
 
-def test_python_is_the_workspaces_own_where_there_is_one(tmp_path: Path):
-    assert resolve_command("python train.py --depth 8", tmp_path) == [sys.executable, "train.py", "--depth", "8"]
+def resolved(line: str, root: Path) -> list[str]:
+    return resolve_command(line, root, choose(root, {}))
+
+
+SHELL = [shutil.which("bash"), "-o", "pipefail", "-c"]
+
+
+def test_python_is_the_projects_own(tmp_path: Path):
+    assert resolved("python train.py --depth 8", tmp_path) == [sys.executable, "train.py", "--depth", "8"]
     python = make_venv(tmp_path)
-    assert resolve_command("python3 'my train.py'", tmp_path) == [python, "my train.py"]
+    assert resolved("python3 'my train.py'", tmp_path) == [python, "my train.py"]
 
 
-def test_other_commands_stay_as_they_are(tmp_path: Path):
+def test_other_programs_stay_as_they_are(tmp_path: Path):
     make_venv(tmp_path)
-    assert resolve_command("uv run train.py", tmp_path) == ["uv", "run", "train.py"]
-    assert resolve_command("./run.sh python", tmp_path) == ["./run.sh", "python"]
-    assert resolve_command("python3.12 -m loop.harness", tmp_path) == ["python3.12", "-m", "loop.harness"]
+    assert resolved("uv run train.py", tmp_path) == ["uv", "run", "train.py"]
+    assert resolved("./run.sh python", tmp_path) == ["./run.sh", "python"]
+    assert resolved("python3.12 -m loop.harness", tmp_path) == ["python3.12", "-m", "loop.harness"]
 
 
-def test_our_own_modules_cannot_be_shadowed_by_the_worktree(tmp_path: Path):
-    assert resolve_command("python -m loop.harness verify", tmp_path) == [
+def test_what_only_a_shell_understands_goes_to_one(tmp_path: Path):
+    line = "FOO=1 python train.py | tee run.log"
+    assert resolved(line, tmp_path) == [*SHELL, line]
+
+
+def test_a_script_without_a_first_line_is_a_shells(tmp_path: Path):
+    script = tmp_path / "train.sh"
+    script.write_text("python train.py\n")
+    script.chmod(0o755)
+    assert resolved("./train.sh", tmp_path) == [*SHELL, "./train.sh"]
+    script.write_text("#!/bin/sh\npython train.py\n")
+    assert resolved("./train.sh", tmp_path) == ["./train.sh"]
+
+
+def test_our_own_harness_cannot_be_shadowed_by_the_worktree(tmp_path: Path):
+    assert resolved("python -m loop.harness verify", tmp_path) == [
         *(sys.executable, "-P", "-m", "loop.harness", "verify")
     ]
-    assert resolve_command("python -m loopy", tmp_path) == [sys.executable, "-m", "loopy"]
 
 
-def test_our_own_modules_run_where_looptop_is_installed(tmp_path: Path):
+def test_a_package_of_the_projects_own_that_is_called_like_ours_is_theirs(tmp_path: Path):
+    for module in ("loopy", "loop.train", "tui"):
+        assert resolved(f"python -m {module}", tmp_path) == [sys.executable, "-m", module]
+    (tmp_path / "src" / "loop").mkdir(parents=True)
+    (tmp_path / "src" / "loop" / "harness.py").touch()
+    assert resolved("python -m loop.harness", tmp_path) == [sys.executable, "-m", "loop.harness"]
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "looptop"\n')
+    assert resolved("python -m loop.harness", tmp_path) == [sys.executable, "-P", "-m", "loop.harness"]
+
+
+def test_our_own_harness_runs_where_looptop_is_installed(tmp_path: Path):
     make_venv(tmp_path / "without")
     python = make_venv(tmp_path / "with", looptop=True)
-    assert resolve_command("python -m loop.harness", tmp_path / "without")[0] == sys.executable
-    assert resolve_command("python -m loop.harness", tmp_path / "with")[0] == python
+    assert resolved("python -m loop.harness", tmp_path / "without")[0] == sys.executable
+    assert resolved("python -m loop.harness", tmp_path / "with")[0] == python
 
 
 @pytest.mark.parametrize(("command", "said"), [("python 'train.py", "check its quotes"), ("   ", "say what to run")])
 def test_a_command_that_is_none_is_refused_in_a_sentence(command: str, said: str, tmp_path: Path):
     with pytest.raises(ValueError, match=said):
-        resolve_command(command, tmp_path)
+        resolved(command, tmp_path)

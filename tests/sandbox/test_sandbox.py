@@ -17,7 +17,7 @@ from loop.runs.local import process as local
 from loop.runs.local.exit_reason import cannot_start
 from loop.runs.local.order import Order
 from loop.runs.local.process import LocalProcess
-from loop.sandbox import landlock, seccomp
+from loop.sandbox import landlock, scratch, seccomp
 from loop.sandbox.backend import NoSandbox, Sandbox, choose, missing
 from loop.sandbox.confinement import Confinement, links_on_the_way, rules
 from tests.sandbox.cells import KINDS, SOMEBODY, Cell, found, python_of
@@ -31,6 +31,7 @@ def make(kind: str, user: int) -> Iterator[Cell]:
     try:
         yield Cell(folder, sandbox, user, python_of(user))
     finally:
+        scratch.forget(folder)
         shutil.rmtree(folder)
 
 

@@ -54,7 +54,7 @@ story.judge(1, "parked")
 experiment = story.study().experiments[1]
 assert story.study().verdicts()["parked"] == 1
 assert (UNICODE.of(experiment), ASCII.of(experiment)) == (("‖", "parked", "parked"), ("P", "parked", "parked"))
-assert any("parked" in text for line in signs(UNICODE) for text, _ in line)
+assert any("parked" in text for line in signs(UNICODE, 80) for text, _ in line)
 assert all(palette.style("parked") == palette.style("killed") for palette in PALETTES.values())
 assert any("‖ 1 parked" in line for line in status_text.status_lines(story.study(), None, 2000.0))
 note = verdict_note.read(read_note(compose_note(verdict_note.write(story.contract, experiment))))
@@ -84,14 +84,18 @@ def uses(name: str) -> set[str]:
 
 
 def test_no_other_module_lists_the_outcomes() -> None:
-    assert uses("timed_out") == {"loop/study/outcomes.py", "loop/runs/local/process.py"}, "the table, and who finds it"
+    assert uses("timed_out") == {
+        "loop/study/outcomes.py",
+        "loop/runs/local/process.py",
+        "loop/pipeline/scratch_run.py",  # ends each of its runs itself
+        "loop/runs/outcome.py",  # names the key for programs that never stop
+    }
     assert uses("out_of_memory") == {
         "loop/study/outcomes.py",
         "loop/runs/local/process.py",
         # What is said or done about memory in particular:
         "loop/pipeline/dispatcher.py",
-        "loop/researchers/briefing/experiment_table.py",
-        "loop/researchers/briefing/page.py",
+        "loop/researchers/briefing/row.py",
         "loop/researchers/briefing/situation.py",
         "loop/runs/local/machine_faults.py",
         "loop/runs/local/run.py",
@@ -121,11 +125,12 @@ def test_no_run_ends_as_kept_and_no_experiment_is_judged_as_lost(text: str) -> N
 
 
 def test_what_the_outcomes_count_as() -> None:
-    assert [outcome for outcome in Outcome if outcome.is_failure] == ["crashed", "out_of_memory", "timed_out"]
-    assert [outcome for outcome in Outcome if outcome.is_broken] == ["crashed", "out_of_memory"]
+    broken = ["crashed", "out_of_memory", "no_metric"]
+    assert [outcome for outcome in Outcome if outcome.is_failure] == [*broken, "timed_out"]
+    assert [outcome for outcome in Outcome if outcome.is_broken] == broken
     assert [outcome for outcome in Outcome if outcome.has_number] == ["finished", "kept", "discarded"]
     assert [outcome for outcome in Outcome if outcome.is_lost] == ["lost"]
-    passed_on = ["crashed", "out_of_memory", "timed_out", "killed"]
+    passed_on = ["crashed", "out_of_memory", "no_metric", "timed_out", "killed"]
     assert [outcome.decides for outcome in Outcome if outcome.decides] == passed_on
     assert of_check("causal") == Outcome.REJECTED
 
@@ -135,7 +140,7 @@ def test_every_verdict_has_a_sign_of_its_own_a_word_and_a_colour() -> None:
         drawn = [glyphs.state[verdict] for verdict in VERDICTS]
         assert len(set(drawn)) == len(drawn) and all(cells(sign) == 1 for sign in drawn)
     assert all(ASCII.state[verdict].isascii() for verdict in VERDICTS)
-    assert [WORDS[verdict] for verdict in VERDICTS if "_" in verdict] == ["out of memory", "timed out"]
+    assert [WORDS[verdict] for verdict in VERDICTS if "_" in verdict] == ["out of memory", "no number", "timed out"]
     for palette in PALETTES.values():
         assert {verdict.role for verdict in VERDICTS} <= palette.roles.keys()
         assert palette.style("timed_out") == palette.style("killed")

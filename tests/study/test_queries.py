@@ -8,6 +8,7 @@ from loop.study.queries import (
     gpu_memory_needed,
     largest_gain,
     repetitions,
+    slower_of_late,
     usual_gpu_others,
     usual_runs,
 )
@@ -93,3 +94,27 @@ def test_the_gpu_memory_that_the_champion_takes_is_known_once_it_was_seen() -> N
         story.start(0, run)
         story.tell(e.RunFinished(outcome=outcome, peak_gpu_memory=peak, gpu_others=others), 0, run)
     assert (gpu_memory_needed(story.study()), usual_gpu_others(story.study())) == (40, 30)
+
+
+def test_the_hour_is_as_much_slower_as_the_champion_itself_is_in_it() -> None:
+    story = Story().baseline()
+
+    def slower(at: float) -> float:
+        return slower_of_late(story.study(), at, lambda run: run.seconds)
+
+    def again(number: int, run: int, seconds: float, at: float) -> None:
+        body = e.RunStarted(
+            seed=run, slot=0, budget=20, deadline=80, protocol_id=story.contract.protocol_id, pid=1, pid_started=1.0
+        )
+        story.tell(body, number, run, at)
+        story.tell(e.RunFinished(outcome="finished", seconds=seconds, metrics={"val_bpb": 1.0}), number, run)
+
+    again(0, 4, 60, at=5000)
+    assert slower(5001) == 0, "the baseline's own runs are the usual ones, the slow one among them"
+    story.propose(1).queue(1).runs(1, (0.8,)).judge(1, "kept", 0.8)
+    assert slower(5001) == 0, "it has run once"
+    again(1, 2, 26, at=6000)
+    again(1, 3, 23, at=7000)
+    assert (slower(7001), slower(9700), slower(10601)) == (6, 3, 0)
+    again(1, 4, 10, at=12000)
+    assert slower(12001) == 0, "faster is no reason to allow less"

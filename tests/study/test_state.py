@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from loop.study import events as e
 from loop.study import queries
 from loop.study.contract import Contract
-from loop.study.state import FOLDED, fold
+from loop.study.folding import FOLDED, fold
 from tests.stories import Story
 
 
@@ -17,8 +17,8 @@ def test_a_study_with_a_champion() -> None:
     assert study.state == "running"
     assert (study.champion, study.lineage) == (1, [0, 1])
     assert study.verdicts() == {
-        "kept": 1, "discarded": 0, "crashed": 0, "out_of_memory": 0, "timed_out": 0, "killed": 0, "rejected": 0,
-            "open": 0,
+        "kept": 1, "discarded": 0, "crashed": 0, "out_of_memory": 0, "no_metric": 0, "timed_out": 0, "killed": 0,
+            "rejected": 0, "open": 0,
     }  # fmt: skip
     assert study.judged() == 1
 
@@ -138,7 +138,7 @@ def test_pins_keep_their_numbers_until_they_are_taken_back() -> None:
 
 def test_a_rewritten_notebook_stands_for_all_before_it() -> None:
     story = Story().tell(e.NoteWritten(researcher="r", text="a")).tell(e.NotebookRewritten(researcher="r", text="b"))
-    assert story.tell(e.NoteWritten(researcher="r", text="c")).study().notebook == ["b", "c"]
+    assert story.tell(e.NoteWritten(researcher="r", text="c")).study().minds.notebook == ["b", "c"]
 
 
 @given(st.lists(st.sampled_from(sorted(FOLDED)), max_size=30), st.randoms(use_true_random=False))
@@ -163,9 +163,12 @@ def _one_of_each() -> list[e.Event]:
         e.NoteWritten(researcher="r", text="x"),
         e.Spent(researcher="r", tokens=1),
         e.NotebookRewritten(researcher="r", text="x"),
+        e.IdeaWritten(researcher="r", text="x"),
+        e.LessonWritten(researcher="r", text="x"),
         e.Recovered(where="x"),
         e.ClockMoved(set_by=3600.0),
         e.CheckoutChanged(files=("train.py",)),
+        e.Rehearsed(proof="proven", setup="x"),
         e.Pinned(text="x"),
         e.Unpinned(),
         e.Submitted(title="x", parent=0, edits={}),
@@ -180,9 +183,27 @@ def _one_of_each() -> list[e.Event]:
         e.Overruled(verdict="kept"),
         e.Requeued(),
         e.Branched(),
+        e.Drained(slot="CPU"),
+        e.Undrained(slot="CPU"),
         e.Stopped(),
         e.RequestFulfilled(request=3, outcome="x"),
+        e.ThoughtBegan(researcher="r", champion=0),
+        e.Claimed(researcher="r", title="x"),
+        e.ThoughtEnded(researcher="r", why="x"),
+        e.Heard(request=3, researcher="r"),
+        e.NeighboursMeasured(slots="CPU", protocol_id=story.contract.protocol_id, runs=2, worse=0.1, error=0.1),
     ):
         story.tell(body, 1, 1)
     assert {event.kind for event in story.events} == FOLDED
     return story.events
+
+
+def test_an_idea_is_on_the_list_until_an_experiment_takes_it_up_and_a_lesson_stays_with_its_experiment() -> None:
+    story = Story().baseline()
+    for text in ("wider", "deeper"):
+        story.tell(e.IdeaWritten(researcher="r", text=text), 1)
+    taken = e.ExperimentProposed(researcher="r", title="wider", parent=0, notes={"idea": 1})
+    story.tell(taken, 1).tell(e.LessonWritten(researcher="r", text="it is slower"), 1)
+    story.tell(e.LessonWritten(researcher="r", text="of none"), 99)
+    assert story.study().ideas == {2: "deeper"} and story.study().experiments[1].lesson == "it is slower"
+    assert story.tell(e.IdeaWritten(researcher="r", text="again"), 2).study().ideas == {2: "deeper", 3: "again"}

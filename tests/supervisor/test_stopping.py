@@ -36,7 +36,7 @@ async def test_a_commit_that_is_being_made_when_the_loop_is_stopped_is_in_the_jo
         (tmp_path / "go on").touch()
 
     stopping = asyncio.create_task(stop())
-    study = await house.work(Scripted(change("A=5", "A=1")))
+    study = await house.work(Scripted(change("A=5", "A=4")))
     await stopping
     assert study.supervisor is not None and study.supervisor.reason == "a person stopped it"
     assert study.experiments[1].commit == git(house.root, "rev-parse", "refs/looptop/test/1")

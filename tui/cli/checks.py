@@ -15,16 +15,19 @@ from loop.config import settings as personal
 from loop.config.overrides import Overrides
 from loop.config.program import ProgramError, load
 from loop.journal import Journal, JournalError
-from loop.lineage import LineageError, find_root, tags
+from loop.lineage import LineageError, find_root, matching, tags
 from loop.machine.disk import lacking
 from loop.machine.gauges import MachineGauges
 from loop.machine.systemd import ends_at_logout, lingers
 from loop.recovery import doctor
 from loop.researchers import registry
+from loop.researchers.agents.checkup import examine as agent
 from loop.researchers.agents.command_line import UnknownResearcher
 from loop.sandbox.backend import NoSandbox, choose
-from loop.sandbox.environment import resolve_command
-from loop.study.state import fold
+from loop.sandbox.project_python import ProjectPython
+from loop.sandbox.project_python import choose as choose_python
+from loop.study.folding import fold
+from loop.supervisor import trial
 from loop.words import size
 from loop.workspace import Workspace, supervisor_alive
 
@@ -53,12 +56,21 @@ class Check:
         return f"{sign} {self.what:<11} {self.said}" + (f"; {self.remedy}" if self.remedy and not self.good else "")
 
 
-def examine(folder: Path) -> list[Check]:
-    """Check the machine, and the workspace around `folder`."""
-    return [*_machine(folder), *_workspace(folder), *_researcher(folder)]
+def examine(folder: Path, flags: Overrides) -> list[Check]:
+    """Check the machine, and the workspace around `folder`, as a start with these flags would find them."""
+    return [*_machine(folder, flags), *_workspace(folder, flags), *_researcher(folder, flags)]
 
 
-def _machine(folder: Path) -> Iterator[Check]:
+def rehearse(folder: Path) -> list[Check]:
+    """Start the program of the workspace around `folder` for a few seconds, as the loop would.
+
+    Raises:
+        AlreadySupervised: a loop is at work there.
+    """
+    return [Check(one.what, one.good, one.said, needed=one.needed) for one in trial.try_out(folder)]
+
+
+def _machine(folder: Path, flags: Overrides) -> Iterator[Check]:
     version = platform.python_version()
     supported = (3, 11) <= sys.version_info[:2] <= (3, 14)
     yield Check("python", supported, f"{version} at {sys.executable}", "looptop is tested on 3.11 to 3.14")
@@ -68,11 +80,16 @@ def _machine(folder: Path) -> Iterator[Check]:
     gpus = MachineGauges(folder).read().gpus
     names = ", ".join(f"{gpu.index}: {gpu.name}" for gpu in gpus)
     yield Check("GPU", bool(gpus), names or "none that NVML sees", "runs use the CPU")
-    yield _torch(folder)
+    python = _project_python(_root(folder) or folder)
+    yield Check("runs", True, f"`python` is {python.executable} ({python.why})")
+    if not shutil.which("bash"):
+        remedy = "install bash: with it a pipe in a command line fails with any part of it"
+        yield Check("shell", False, "/bin/sh, which tells only how the last part of a pipe ended", remedy)
+    yield _torch(python.executable)
     free = shutil.disk_usage(folder).free
     short = lacking(folder)
     yield Check("disk", short is None, short or f"{size(free)} free", "free some space", needed=True)
-    yield _sandbox(folder)
+    yield _sandbox(folder, flags)
     multiplexer = next((name for name in ("TMUX", "STY", "ZELLIJ") if os.environ.get(name)), None)
     yield Check("terminal", True, f"TERM={os.environ.get('TERM', '')}" + (f", in {multiplexer}" if multiplexer else ""))
     if (ends := ends_at_logout()) is not None:
@@ -89,10 +106,10 @@ def _logout(ends: bool, lingering: bool) -> Check:
     return Check("logout", False, said, "`loginctl enable-linger`, then restart the loop")
 
 
-def _sandbox(folder: Path) -> Check:
+def _sandbox(folder: Path, flags: Overrides) -> Check:
     """What would confine the runs here, and what it leaves open."""
     try:
-        found = choose(_options(_root(folder)).over_settings(personal.read()).sandbox)
+        found = choose(_options(_root(folder), flags).over_settings(personal.read()).sandbox)
     except NoSandbox as error:
         return Check("sandbox", False, str(error), needed=True)
     except (personal.SettingsError, JournalError):
@@ -101,9 +118,17 @@ def _sandbox(folder: Path) -> Check:
     return Check("sandbox", found.kind != "off", found.sentence(), remedy)
 
 
-def _torch(folder: Path) -> Check:
+def _project_python(root: Path) -> ProjectPython:
+    """The Python that runs would use."""
+    try:
+        contract = load(root, matching).contract
+    except ProgramError:
+        contract = None  # what is wrong there is said below
+    return choose_python(root, os.environ, contract)
+
+
+def _torch(python: str) -> Check:
     """Torch in the interpreter that runs would use."""
-    python = resolve_command("python", _root(folder) or folder)[0]
     try:
         answer = subprocess.run([python, "-c", _TORCH], capture_output=True, text=True, timeout=60)
         version, gpu = json.loads(answer.stdout)
@@ -112,7 +137,7 @@ def _torch(folder: Path) -> Check:
     return Check("torch", True, f"{version}, on {gpu or 'the CPU'}, in {python}")
 
 
-def _workspace(folder: Path) -> Iterator[Check]:
+def _workspace(folder: Path, flags: Overrides) -> Iterator[Check]:
     root = _root(folder)
     if root is None:
         remedy = "run `looptop init` there"
@@ -120,7 +145,7 @@ def _workspace(folder: Path) -> Iterator[Check]:
         return
     yield Check("repository", True, str(root))
     try:
-        contract = load(root).contract
+        contract = _options(root, flags).applied(load(root, matching).contract)
         said = f"edit {', '.join(contract.edit)}; {contract.metric}, goal {contract.goal}; {contract.budget:g} s a run"
         yield Check("program.md", True, said)
         yield Check(
@@ -129,6 +154,8 @@ def _workspace(folder: Path) -> Iterator[Check]:
         )  # fmt: skip
     except ProgramError as error:
         yield Check("program.md", False, str(error), needed=True)
+    except JournalError:
+        pass  # said below
     yield from study(root)
 
 
@@ -173,38 +200,47 @@ def _disagreements(root: Path) -> Iterator[Check]:
         yield Check("recovery", True, "journal, git and disk agree")
 
 
-def _researcher(folder: Path) -> Iterator[Check]:
+def _researcher(folder: Path, flags: Overrides) -> Iterator[Check]:
     """Who would propose here, and whether it can."""
     try:
         settings = personal.read()
         root = _root(folder)
-        options = _options(root)
+        options = _options(root, flags)
         settings = options.over_settings(settings)
-        name = registry.named(options, load(root).contract if root is not None else None, settings)
-        registry.check(name)
+        team = registry.team(options, load(root, matching).contract if root is not None else None, settings)
+        for member in team:
+            registry.check(member.kind)
     except (personal.SettingsError, UnknownResearcher) as error:
         yield Check("researcher", False, str(error), needed=True)
         return
     except (ProgramError, JournalError):
         return  # said already
-    if name != "llm":
-        how = "" if name != "automl" else "; for a language model: --model NAME, and --base-url URL or OPENAI_API_KEY"
-        yield Check("researcher", True, name + how)
-        return
-    yield Check("researcher", True, f"llm: {settings.model or 'the only model'}")
-    from loop.researchers.llm.checkup import examine as ask
+    for member in team:
+        if member.kind != "llm":
+            how = "" if member.kind != "automl" or len(team) > 1 else _FOR_A_MODEL
+            called = "" if member.kind == "automl" or len(team) == 1 else f"{member.name}: "
+            yield Check("researcher", True, f"{called}{member.kind}{how}")
+            if member.kind != "automl":
+                yield from (Check(one.question, one.good, one.said, one.remedy) for one in agent(member.kind))
+            continue
+        own = settings.model_copy(update={"model": member.model or settings.model})
+        yield Check("researcher", True, f"{member.name}: {own.model or 'the only model'}")
+        from loop.researchers.llm.checkup import examine as ask
 
-    for answer in asyncio.run(ask(settings)):
-        needed = answer.question != "tools"
-        yield Check(answer.question, answer.good, answer.said, answer.remedy, needed)
+        for answer in asyncio.run(ask(own)):
+            needed = answer.question != "tools"
+            yield Check(answer.question, answer.good, answer.said, answer.remedy, needed)
 
 
-def _options(root: Path | None) -> Overrides:
-    """Flags that stay in force here."""
+_FOR_A_MODEL = "; for a language model: --model NAME, and --base-url URL or OPENAI_API_KEY"
+
+
+def _options(root: Path | None, flags: Overrides) -> Overrides:
+    """The flags given, and those of earlier starts that stay in force here."""
     if root is None or not Workspace(root).journal.exists():
-        return Overrides()
+        return flags
     with Journal(Workspace(root).journal) as journal:
-        return Overrides.model_validate(fold(journal.read(kinds={"supervisor_started"})).options)
+        return flags.over(fold(journal.read(kinds={"supervisor_started"})).options)
 
 
 def _root(folder: Path) -> Path | None:

@@ -31,6 +31,9 @@ def add_commands(app: typer.Typer) -> None:
 def _command(row: Row) -> Callable[..., None]:
     """The command of a request that takes nothing, or an experiment and perhaps a reason."""
 
+    if row.of_slot:
+        return _of_slot(row)
+
     def alone(context: typer.Context) -> None:
         _request(context, row.body(who()))
 
@@ -45,14 +48,20 @@ def _command(row: Row) -> Callable[..., None]:
 
 def _steer(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="Words for the researcher.")],
-    interrupt: Annotated[bool, typer.Option("-i", "--interrupt", help="Cut its present thought short.")] = False,
+    words: Annotated[list[str], typer.Argument(metavar="[@NAME] TEXT", help="Words for the researchers.")],
+    interrupt: Annotated[bool, typer.Option("-i", "--interrupt", help="Cut their present thoughts short.")] = False,
 ) -> None:
     from loop.study import events as e
+    from loop.study.requests import addressed
 
-    if not text.strip():
+    to, text = addressed(" ".join(words))
+    if not text:
         raise Refused("there are no words to pass on", 2)
-    _request(context, e.Steered(who=who(), text=text.strip(), interrupt=interrupt))
+    with open_journal(find_root(context.obj)) as journal:
+        known = permissions.find_researcher(folded(journal), to)
+    if isinstance(known, permissions.Refused):
+        raise Refused(known.sentence, 2)
+    _request(context, e.Steered(who=who(), text=text, interrupt=interrupt, to=to))
 
 
 def _submit(
@@ -72,15 +81,16 @@ def _submit(
 
 def _pin(
     context: typer.Context,
-    text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="The guidance; lists what is pinned without it.", show_default=False)
-    ] = "",
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TEXT", help="The guidance; lists what is pinned without it.", show_default=False),
+    ] = None,
 ) -> None:
     from loop.study import events as e
     from tui.cli.status_text import pin_lines
 
-    if text.strip():
-        _request(context, e.Pinned(who=who(), text=text.strip()))
+    if text := " ".join(words or ()).strip():
+        _request(context, e.Pinned(who=who(), text=text))
         return
     with open_journal(find_root(context.obj)) as journal:
         typer.echo("\n".join(pin_lines(folded(journal)) or ["nothing is pinned"]))
@@ -99,6 +109,22 @@ def _unpin(
     if isinstance(pin := permissions.find_pin(study, number), permissions.Refused):
         raise Refused(pin.sentence, 2 if study.pins else 1)
     _request(context, e.Unpinned(who=who(), pin=pin))
+
+
+def _of_slot(row: Row) -> Callable[..., None]:
+    """The command of a request that is about a slot."""
+
+    def named(
+        context: typer.Context,
+        words: Annotated[list[str], typer.Argument(metavar="SLOT", help='Its name, such as "GPU 3", or its number.')],
+    ) -> None:
+        with open_journal(find_root(context.obj)) as journal:
+            slot = permissions.find_slot(folded(journal), " ".join(words))
+        if isinstance(slot, permissions.Refused):
+            raise Refused(slot.sentence, 2)
+        _request(context, row.about_slot(who(), slot))
+
+    return named
 
 
 def _stop(
@@ -133,12 +159,10 @@ def _request(context: typer.Context, body: "e.AnyRequest", number: int | None = 
 
     root, row = find_root(context.obj), request_table.of(body)
     with open_journal(root, to_ask=True) as journal:
-        if number is not None:
-            study = folded(journal)
-            answer = row.check(study, find_experiment(study, number))
-            if isinstance(answer, permissions.Refused):
-                typer.echo(answer.sentence)
-                return
+        study = folded(journal)
+        answer = row.check(study, None if number is None else find_experiment(study, number))
+        if isinstance(answer, permissions.Refused):
+            raise Refused(answer.sentence)
         seq = journal.append(body, number)
         if supervisor_alive(root) is None:
             typer.echo("noted; no loop runs here now, so it takes effect when `looptop` starts one")

@@ -1,29 +1,71 @@
 """The loop without a screen: what `looptop run --headless` prints, a plain line for each event as it happens."""
 
 import time
+from collections import Counter
 from pathlib import Path
 
 from loop.journal import Journal
-from loop.policy import request_table
+from loop.policy import honesty, limits, request_table
 from loop.reporting import summary
 from loop.study import events as e
-from loop.study.state import FOLDED, Study, fold
+from loop.study.folding import FOLDED, apply, fold
+from loop.study.queries import uncounted
+from loop.study.state import Study
 from tui.cli.status_text import safe, sign, word
+from tui.render.text import cut
 from tui.render.troubles import clock_words
+
+LONGEST = 200
+"""Characters of such a line."""
+MOST_WORDS = 80
+"""Lines of what a researcher says about one experiment that are printed; the cockpit shows all."""
 
 
 async def print_events(path: Path) -> None:
     """Print what is appended to the journal at `path` from now on, until the supervisor has stopped."""
     with Journal(path) as journal:
         study: Study = fold(journal.read(kinds=FOLDED))
+        spoken = Spoken()
         async for events in journal.follow(study.seq):
             for event in events:
-                study.apply(event)
+                apply(study, event)
+                for said in spoken.lines(event):
+                    print(said, flush=True)
                 if (text := line(event, study)) is not None:
                     print(text, flush=True)
                 if event.kind == "supervisor_stopped":
-                    print("\n".join(summary.sentences(study)), flush=True)
+                    onward = limits.onward(study)
+                    print("\n".join([*summary.sentences(study), *([onward] if onward else [])]), flush=True)
                     return
+
+
+class Spoken:
+    """What researchers say and which tools they use, as lines; their words come in pieces of any length."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[tuple[str, int | None], str] = {}
+        self._printed: Counter[int | None] = Counter()
+
+    def lines(self, event: e.Event) -> list[str]:
+        """Lines that an event completes, with its time and who speaks."""
+        match event.body:
+            case e.Thought(researcher=name, text=text):
+                key = (name, event.experiment)
+                *ended, rest = (self._pieces.pop(key, "") + text).split("\n")
+                self._pieces[key] = rest[-LONGEST:]
+            case e.ToolCalled(researcher=name, intent=intent, result=result):
+                ended = [f"[{intent}] {result}"]
+            case _:
+                return []
+        said = [f"{name}: {cut(line.strip(), LONGEST)}" for line in ended if line.strip()]
+        printed = self._printed[event.experiment]
+        self._printed[event.experiment] += len(said)
+        if printed <= MOST_WORDS < printed + len(said):
+            said = [*said[: MOST_WORDS - printed], f"{name}: (the cockpit shows the rest)"]
+        elif printed > MOST_WORDS:
+            return []
+        clock = time.strftime("%H:%M:%S", time.localtime(event.at))
+        return safe([f"{clock}  {line}" for line in said])
 
 
 def line(event: e.Event, study: Study) -> str | None:
@@ -66,8 +108,13 @@ def _text(event: e.Event, study: Study) -> str | None:
             return clock_words(moved)
         case e.ResearcherJoined(name=name, about=about):
             return f"{name} proposes: {about}"
+        case e.Claimed(researcher=researcher, title=title):
+            return f"{researcher} is about to try {title}"
         case e.CheckoutChanged(files=files, lines_added=added, lines_removed=removed) if files:
             return f"{', '.join(files)} changed in your checkout (+{added} -{removed}): looptop submit runs it"
+        case e.Rehearsed(proof=proof, said=said, seconds=seconds):
+            took = f" ({seconds:.1f} s)" if seconds else ""
+            return f"{'' if proof == 'proven' else '! '}rehearsal: {said}{took}"
         case e.ExperimentProposed(title=title, researcher=researcher):
             return f"experiment {number} by {researcher}: {title}"
         case e.ApprovalAsked(reason=reason):
@@ -75,14 +122,16 @@ def _text(event: e.Event, study: Study) -> str | None:
         case e.RunStarted(seed=seed, budget=budget):
             return f"run {number}.{event.run} started: seed {seed}, budget {budget:g} s"
         case e.RunFinished() as run:
-            return _finished(run, f"run {number}.{event.run}")
+            return _finished(run, f"run {number}.{event.run}", _not_counted(event, study))
         case e.Verified(metric=metric, reason=reason, check=check):
-            found = f"{metric:.6g}" if metric is not None else f"{check} failed: {reason}"
+            found = f"{metric:.6g}" if metric is not None else f"{check} failed: {reason}{_not_counted(event, study)}"
             return f"run {number}.{event.run} verified: {found}"
         case e.ExperimentJudged(verdict=verdict, reason=reason):
             return f"experiment {number} {sign(verdict)} {word(verdict)}: {reason}"
         case e.ChampionChanged(metric=metric) if number:
             return f"new champion: experiment {number}" + ("" if metric is None else f", {metric:.6g}")
+        case e.ChampionChanged() if notices := honesty.notices(study):
+            return "\n".join(f"! {notice}" for notice in notices)
         case e.RequestFulfilled(outcome=outcome):
             return f"→ {outcome}"
         case e.Request() as request:
@@ -91,10 +140,18 @@ def _text(event: e.Event, study: Study) -> str | None:
             return None
 
 
-def _finished(run: e.RunFinished, name: str) -> str:
-    text = f"{name} {run.outcome.replace('_', ' ')} after {run.seconds:.1f} s"
+def _not_counted(event: e.Event, study: Study) -> str:
+    """Such as "; val_bpb 0.9712 is not counted", of a run; empty where its number counts or it has none."""
+    found = study.experiments.get(-1 if event.experiment is None else event.experiment)
+    run = found.runs.get(-1 if event.run is None else event.run) if found is not None else None
+    number = uncounted(run, study.contract) if run is not None else None
+    return "" if number is None else f"; {study.contract.metric} {number:.6g} is not counted"
+
+
+def _finished(run: e.RunFinished, name: str, number: str) -> str:
+    text = f"{name} {run.outcome.word} after {run.seconds:.1f} s"
     if run.reason:
-        text += f": {run.reason}"
+        text += f": {run.reason}{number}"
     if run.leftovers:
         text += f" ({run.leftovers} leftover processes ended)"
     if run.outcome.is_broken and run.tail:

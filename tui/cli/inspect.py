@@ -1,6 +1,7 @@
 """Commands that look and change nothing: status, experiments, show, log, export."""
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -62,6 +63,25 @@ def _status(study: "Study", pid: int | None, as_json: bool, indent: int | None =
     return "\n".join([*status_lines(study, pid, now), *summary.sentences(study)])
 
 
+def slots(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show what each slot does, and why one that is idle is.
+
+    Example: looptop slots
+    """
+    from loop.reporting import summary
+    from loop.workspace import supervisor_alive
+    from tui.cli.status_text import slot_lines
+
+    root = find_root(context.obj)
+    with open_journal(root) as journal:
+        study = folded(journal)
+    pid, now = supervisor_alive(root), time.time()
+    if as_json:
+        print_json(summary.status(study, pid, now)["slots"])
+    else:
+        typer.echo("\n".join(slot_lines(study, pid, now)))
+
+
 def _watch(root: Path, as_json: bool) -> None:
     """Print the status of the study at `root` until ctrl+c.
 
@@ -93,22 +113,52 @@ def _watch(root: Path, as_json: bool) -> None:
             sys.stdout.write("\n")
 
 
-def experiments(context: typer.Context, as_json: AsJson = False) -> None:
-    """List all experiments.
+def experiments(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILTER]...", help="Only those that satisfy all of it.", show_default=False),
+    ] = None,
+    sort: Annotated[
+        str, typer.Option("--sort", help="Best or largest first: metric, effect, age, runs, lines, title, by, a value.")
+    ] = "",
+    reverse: Annotated[bool, typer.Option("--reverse", "-r", help="The other way round.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many.")] = None,
+    pager: Annotated[bool, typer.Option(help="Show a long list in a pager, on a terminal.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """List the experiments.
 
     Each with verdict, metric, effect in units of the noise (σ; positive is better), and title.
 
-    Example: looptop experiments --json
+    A filter is words (looked for in title, hypothesis and reason) and terms: is:kept, is:crashed, is:open, is:failed,
+    is:flagged, by:NAME; comparisons such as effect>1, age<6h, metric<0.98, or of any value that runs print.
+
+    Example: looptop experiments is:kept 'effect>1' --sort effect
+
+    Example: looptop experiments dropout --json
     """
-    from loop.reporting import summary
+    from loop.reporting import query, summary
     from tui.cli import status_text
 
     with open_journal(find_root(context.obj)) as journal:
         study = folded(journal)
+    rows = query.chosen(study, " ".join(words or ()), sort, reverse)[:limit]
     if as_json:
-        print_json([summary.experiment(study, found) for found in study.experiments.values()])
+        print_json([summary.experiment(study, found) for found in rows])
     else:
-        typer.echo("\n".join(status_text.table(study)))
+        _print_long("\n".join(status_text.table(study, rows)), pager)
+
+
+def _print_long(text: str, pager: bool) -> None:
+    """Print a text; in the person's pager where it is a terminal that does not hold all of it."""
+    if not pager or not sys.stdout.isatty() or text.count("\n") + 2 <= shutil.get_terminal_size().lines:
+        typer.echo(text)
+        return
+    import pydoc  # 30 ms
+
+    os.environ.setdefault("LESS", "FRSX")  # as git sets it, and titles are cut and not wrapped
+    pydoc.pager(text)
 
 
 def show(
@@ -135,11 +185,13 @@ def show(
     if diff:
         change = _diff(root, study, found)
         typer.echo(plain(change) if sys.stdout.isatty() else change, nl=False)  # into a file, byte for byte
-    elif log:
+    if log:
         if not found.runs:
             raise Refused(f"experiment {number} has not run yet")
         _print_log(root, number, max(found.runs), follow=False)
-    elif as_json:
+    if diff or log:
+        return
+    if as_json:
         print_json(summary.experiment(study, found))
     else:
         typer.echo("\n".join(status_text.details(study, found)))
@@ -200,9 +252,9 @@ def export(
 def _diff(root: Path, study: "Study", found: "Experiment") -> str:
     from loop.lineage import Lineage
 
-    if found.commit is None or found.parent_commit is None:
+    if (between := found.between()) is None:
         raise Refused(f"experiment {found.id} has no commit to compare")
-    return Lineage(root, study.tag).commits.diff(found.parent_commit, found.commit)
+    return Lineage(root, study.tag).commits.diff(*between)
 
 
 def _print_log(root: Path, experiment: int, number: int, *, follow: bool) -> None:

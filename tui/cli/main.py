@@ -9,18 +9,17 @@ Exit codes: 0 success, 1 failure, 2 wrong use.
 
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
 from loop.errors import UserError
-from tui.cli import control, doctor, inspect, service, start
+from tui.cli import adopt, config, control, doctor, inspect, mcp, service, start, watch
 
 app = typer.Typer(
     name="looptop",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     invoke_without_command=True,
     no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -30,7 +29,11 @@ for command in (
     start.attach,
     start.run,
     start.init,
+    start.help,
+    adopt.adopt,
+    watch.watch,
     inspect.status,
+    inspect.slots,
     inspect.experiments,
     inspect.show,
     inspect.log,
@@ -39,6 +42,8 @@ for command in (
     app.command()(command)
 control.add_commands(app)
 app.command()(doctor.doctor)
+app.command()(mcp.mcp)
+app.command()(config.config)
 app.add_typer(service.app)
 
 
@@ -47,7 +52,7 @@ def main() -> None:
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - `>&-` closes them
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     try:
-        app()
+        code = app(prog_name="looptop", standalone_mode=False)
     except BrokenPipeError:
         _leave_output()  # `looptop experiments | head`
         sys.exit(0)
@@ -55,7 +60,11 @@ def main() -> None:
         sys.exit(130)
     except UserError as error:
         _fail(str(error), error.code)
+    except typer.Abort:
+        _fail("stopped at your word; nothing was done", 1)
     except Exception as error:
+        if hasattr(error, "format_message"):  # the command line's own; typer has moved its class more than once
+            _fail(_misuse(error), 2)
         if os.environ.get("LOOPTOP_TRACEBACK"):
             raise
         if isinstance(error, OSError) and error.strerror:  # such as a full disk, or a name that is too long
@@ -64,6 +73,18 @@ def main() -> None:
             where = str(error.filename or "the output").encode("utf-8", "replace").decode()[:200]
             _fail(f"{where} cannot be read or written: {error.strerror}", 1)
         _fail(f"a bug in looptop: {type(error).__name__}: {error} (LOOPTOP_TRACEBACK=1 shows where)", 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misuse(error: Any) -> str:
+    """What is wrong with a command line, in one sentence with what to do instead."""
+    said = " ".join(error.format_message().split()).rstrip(".")
+    said = said.replace("Input should be", "it must be").partition(", unable to parse")[0]
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "looptop"
+    if " " in path and getattr(error, "option_name", None) in ("-C", "--workspace"):
+        return f"-C goes in front of the command: `looptop -C FOLDER {path.partition(' ')[2]}`"
+    return f"{said[:1].lower()}{said[1:]}{'' if said.endswith('?') else ';'} `{path} -h` shows what there is"
 
 
 def _leave_output() -> None:

@@ -28,15 +28,29 @@ class Refused(UserError):
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Number = Annotated[int, typer.Argument(metavar="N", help="Number of the experiment.")]
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise typer.BadParameter(f"{text!r:.80} is no number of an experiment; `looptop experiments` lists them")
+    return int(text)
+
+
+Number = Annotated[int, typer.Argument(metavar="N", parser=_number, help="Number of the experiment.")]
 
 
 def find_root(start: Path) -> Path:
-    """Top of the checkout around `start`; found without git where there is a study already."""
-    start = start.resolve()
-    for folder in (start, *start.parents):
+    """The project around `start`; found without git where there is a study already."""
+    from loop.workspace import outside_trees
+
+    place = outside_trees(start.resolve())
+    if place.exists() and not place.is_dir():
+        raise Refused(f"{place} is a file; -C takes the folder of a checkout", 2)
+    for folder in (place, *place.parents):
         if (folder / ".looptop" / "journal.db").exists():
             return folder
+        if (folder / "program.md").is_file() or (folder / ".git").exists():
+            break
     from loop import lineage
 
     return lineage.find_root(start)
@@ -64,7 +78,7 @@ def open_journal(root: Path, *, to_ask: bool = False) -> "Journal":
 
 def folded(journal: "Journal", earlier: "Study | None" = None) -> "Study":
     """The study of a journal, as of its newest event; `earlier` is brought up to date."""
-    from loop.study.state import FOLDED, fold
+    from loop.study.folding import FOLDED, fold
 
     study = fold(journal.read(earlier.seq if earlier else 0, kinds=FOLDED), earlier)
     newest = journal.read(limit=1, newest=True)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tui.cli.open_study import Refused, find_root, open_journal
+from tui.cli.open_study import AsJson, Refused, find_root, open_journal, print_json
 
 if TYPE_CHECKING:
     from loop.config.overrides import Overrides
@@ -14,10 +14,11 @@ Workspace = Annotated[
     Path, typer.Option("-C", "--workspace", help="A folder of the checkout to work on.", show_default="here")
 ]
 Researcher = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--researcher",
-        help="Who proposes: automl (needs no key), llm (a language model), or the command line of a coding agent.",
+        help="Who proposes: automl (needs no key), llm (a language model), or the command line of a coding agent. "
+        "Several times for several.",
     ),
 ]
 Model = Annotated[
@@ -33,6 +34,7 @@ Budget = Annotated[
 ]
 Experiments = Annotated[int | None, typer.Option("--experiments", min=1, help="Stop after this many verdicts.")]
 Hours = Annotated[float | None, typer.Option("--hours", help="Stop after this many hours of work.")]
+Slots = Annotated[int | None, typer.Option("--slots", min=1, help="Runs at once on this machine; one a GPU without.")]
 Tag = Annotated[str | None, typer.Option("--tag", help="Name of a new study; its branch is looptop/TAG.")]
 Theme = Annotated[str | None, typer.Option("--theme", help="Colours: auto, dark, light, contrast, ansi, mono (none).")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with plain ASCII characters.")]
@@ -48,6 +50,7 @@ def start(
     budget: Budget = None,
     experiments: Experiments = None,
     hours: Hours = None,
+    slots: Slots = None,
     tag: Tag = None,
     ascii: Ascii = False,
     theme: Theme = None,
@@ -70,12 +73,13 @@ def start(
         raise typer.Exit
     context.obj = workspace
     if context.invoked_subcommand is not None:
+        _hand_on(context)
         return
     from loop.supervisor.service import start_in_background
     from loop.workspace import supervisor_alive
     from tui.cockpit import launch
 
-    flags = _flags(context)
+    flags = flags_of(context)
     root = find_root(workspace)
     launch.settings(theme)  # before a loop is started
     if (pid := supervisor_alive(root)) is not None:
@@ -87,6 +91,38 @@ def start(
         typer.echo(f"looptop: the loop runs in the background (process {pid}); {why}")
         raise typer.Exit
     raise typer.Exit(launch.run(root, ascii=ascii, theme=theme))
+
+
+def _hand_on(context: typer.Context) -> None:
+    """Give options in front of a command to the command, where it has them too; refuse those that it would not see."""
+    assert context.invoked_subcommand is not None
+    command = context.command.get_command(context, context.invoked_subcommand)  # type: ignore[attr-defined]
+    own = {name: value for name, value in context.params.items() if value and name not in ("workspace", "version")}
+    known = {option.name for option in command.params} if command is not None else own.keys()
+    if unknown := own.keys() - known:
+        option, name = f"--{min(unknown).replace('_', '-')}", context.invoked_subcommand
+        raise Refused(f"{option} in front of `{name}` has no effect; `looptop {name} -h` shows its options", 2)
+    context.default_map = {context.invoked_subcommand: own}
+
+
+def help(
+    context: typer.Context,
+    command: Annotated[str | None, typer.Argument(metavar="COMMAND", show_default=False)] = None,
+) -> None:
+    """Show this help, or that of a command.
+
+    Example: looptop help steer
+    """
+    parent = context.parent
+    assert parent is not None
+    if command is None:
+        typer.echo(parent.get_help())
+        return
+    found = parent.command.get_command(parent, command)  # type: ignore[attr-defined]
+    if found is None:
+        raise Refused(f"there is no command {command!r:.80}; `looptop help` lists them", 2)
+    with type(context)(found, info_name=command, parent=parent) as of:
+        typer.echo(found.get_help(of))
 
 
 def attach(
@@ -118,6 +154,7 @@ def run(
     budget: Budget = None,
     experiments: Experiments = None,
     hours: Hours = None,
+    slots: Slots = None,
     tag: Tag = None,
 ) -> None:
     """Run the loop in the foreground, without a screen.
@@ -132,41 +169,48 @@ def run(
     from loop.supervisor.service import work
     from tui.cli.event_lines import print_events
 
-    end = work(find_root(context.obj), _flags(context), print_events)
+    flags = flags_of(context)
+    end = work(find_root(context.obj), flags, print_events)
     raise typer.Exit(1 if end.failed else 0)
 
 
 def init(
     context: typer.Context,
-    edit: Annotated[str, typer.Option("--edit", help="The file that researchers may edit.")] = "train.py",
-    metric: Annotated[str, typer.Option("--metric", help="The number that a run prints at its end.")] = "val_bpb",
-    goal: Annotated[str, typer.Option("--goal", help="The better direction of the metric: min or max.")] = "min",
-    command: Annotated[
-        str | None, typer.Option("--run", help="Command of one run.", show_default="python EDIT")
-    ] = None,
+    edit: Annotated[str | None, typer.Option("--edit", help="The file that researchers may edit.")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="The number that a run prints at its end.")] = None,
+    goal: Annotated[str | None, typer.Option("--goal", help="The better direction of the metric: min or max.")] = None,
+    command: Annotated[str | None, typer.Option("--run", help="Command of one run.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Make a git repository without asking.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make this folder a workspace.
 
-    Makes a git repository and a program.md where they are missing, and changes nothing that exists.
+    Writes a program.md with what it finds: the training script, how it is started, its metric, its data. Makes a git
+    repository where there is none. Changes nothing that exists.
 
-    Example: looptop init --edit train.py --metric val_loss
+    Example: looptop init
+
+    Example: looptop init --edit src/model.py --metric accuracy
     """
     from pydantic import ValidationError
 
+    from loop.config.discovery import Said
     from tui.cli.init import initialise
 
-    if goal not in ("min", "max"):
+    if goal not in (None, "min", "max"):
         raise Refused(f"--goal is min or max, not {goal!r}", 2)
     try:
-        lines = initialise(context.obj.resolve(), edit, metric, goal, command, None if yes else typer.confirm)
+        done = initialise(context.obj.resolve(), Said(edit, command, metric, goal), None if yes else typer.confirm)
     except ValidationError as error:
         first = error.errors()[0]
-        raise Refused(f"--{first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}", 2) from None
-    typer.echo("\n".join(lines))
+        raise Refused(f"--{first['loc'][0]}: {_said(first['msg'])}", 2) from None
+    if as_json:
+        print_json(done.as_json())
+    else:
+        typer.echo("\n".join(done.lines))
 
 
-def _flags(context: typer.Context) -> "Overrides":
+def flags_of(context: typer.Context) -> "Overrides":
     """Those options of a command that are fields of `Overrides`, checked."""
     from pydantic import ValidationError
 
@@ -174,16 +218,22 @@ def _flags(context: typer.Context) -> "Overrides":
     from loop.researchers.agents.command_line import UnknownResearcher
     from loop.researchers.registry import check
 
-    given = {name: context.params[name] for name in Overrides.model_fields}
+    given = {name: context.params.get(name) for name in Overrides.model_fields}
     try:
-        if given["researcher"] is not None:
-            check(given["researcher"])
+        given["researcher"] = tuple(given["researcher"] or ()) or None
+        for kind in given["researcher"] or ():
+            check(kind)
         if given["researcher"] is None and (given["model"] or given["base_url"]):
-            given["researcher"] = "llm"
+            given["researcher"] = ("llm",)
         return Overrides.model_validate(given)
     except UnknownResearcher as error:
-        raise Refused(str(error), 2) from None
+        raise Refused(f"{error}; a language model is named with --model", 2) from None
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).replace("_", "-")
-        raise Refused(f"--{name}: {first['msg'].removeprefix('Value error, ')}", 2) from None
+        raise Refused(f"--{name}: {_said(first['msg'])}", 2) from None
+
+
+def _said(message: str) -> str:
+    """What pydantic found wrong with a value, without the words that only a programmer understands."""
+    return message.removeprefix("Value error, ").replace("Input should be", "it must be").partition(", unable to")[0]

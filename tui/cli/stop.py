@@ -10,7 +10,7 @@ import psutil
 
 from loop.journal import Journal
 from loop.study import events as e
-from loop.study.state import FOLDED, fold
+from loop.study.folding import FOLDED, fold
 from loop.words import clock
 from loop.workspace import supervisor_alive
 

@@ -7,9 +7,12 @@ number of cockpits may be attached to one loop, and all show the same.
 import asyncio
 import time
 
+from textual.events import Resize
+
 from loop.journal import JournalError
 from tui.cockpit import notifications
 from tui.cockpit.actions.command import CommandActions
+from tui.cockpit.shell import room_to_ask
 from tui.widgets import status_line
 
 _STREAM, _GAUGES, _CHARTS = 0.25, 1.0, 2.0
@@ -26,7 +29,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
     """One attached screen: the `Shell` with all its actions, and the timers that keep it up to date."""
 
     _redraw_charts = _redraw_progress = _redraw_machine = False
-    _shown_gpus = 0
+    _shown_gpus = _minute = 0
 
     def on_mount(self) -> None:
         self._changed: set[str] = set()
@@ -38,9 +41,15 @@ class Cockpit(CommandActions, inherit_bindings=False):
             self._start_feed()
         else:
             self.call_after_refresh(self._start_feed)
+        self.app_resume_signal.subscribe(self, self._resumed)
         self.set_interval(_STREAM, self.flush)
         self.set_interval(_GAUGES, self.tick)
         self.set_interval(_CHARTS, self.draw_charts)
+
+    def _resumed(self, _: object) -> None:
+        """The shell has given the terminal back (`fg`): nothing of what was drawn is there any more."""
+        self.titled = ""
+        self.refresh(repaint=True, layout=True)
 
     def _start_feed(self) -> None:
         self._feeding = asyncio.create_task(self._feed())
@@ -71,6 +80,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
         self.read_log()
         self.panels["curve"].redraw()
         self.panels["machine"].redraw()
+        self.bars()
         self._name_terminal()
 
     # --- time --------------------------------------------------------------------------------------------------
@@ -90,6 +100,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
             self._redraw_progress = self._redraw_charts = True
             if self.sheet is not None:
                 self.sheet.redraw()
+            self.withdraw()
             self._announce()
         if "mind" in changed:
             self.panels["mind"].redraw()
@@ -111,8 +122,13 @@ class Cockpit(CommandActions, inherit_bindings=False):
             self._notice_gpus()
         self.read_log()
         self.top_bar.redraw()
+        if self.sheet is not None:
+            self.sheet.redraw()
         if self.known.share == 1:
             self._name_terminal()
+            if (minute := int(self.now() // 60)) != self._minute:
+                self._minute = minute
+                self.panels["tree"].redraw()  # ages
 
     def draw_charts(self) -> None:
         """Every two seconds: the curves."""
@@ -153,5 +169,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
         if news and self._driver is not None:
             self._driver.write(notifications.news_sequence(news[-1], self.notify_by))
 
-    def on_resize(self) -> None:
+    async def on_resize(self, event: Resize) -> None:
+        if self.prompt is not None and not room_to_ask(event.size):
+            await self.close_prompt()  # nobody sends what they cannot see
         self.call_after_refresh(self.shown)

@@ -5,8 +5,10 @@ Importing this costs nothing: `run` imports Textual, once the environment that T
 
 import os
 import shlex
+import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,8 +54,28 @@ class Unusable(UserError):
     code = 2
 
 
-def run(workspace: Path, *, read_only: bool = False, ascii: bool = False, theme: str | None = None) -> int:
+@dataclass(frozen=True)
+class Guest:
+    """Somebody else's loop, which is only watched."""
+
+    pid: int
+    """Of the process that tells of it."""
+    farewell: str
+    """What to say on the restored screen."""
+
+
+def run(
+    workspace: Path,
+    *,
+    read_only: bool = False,
+    ascii: bool = False,
+    theme: str | None = None,
+    guest: Guest | None = None,
+) -> int:
     """Show the cockpit until the person detaches; returns the exit code.
+
+    Args:
+        guest: the journal is not of a loop of ours.
 
     Raises:
         Unusable: the terminal, the settings or the keymap.
@@ -79,13 +101,17 @@ def run(workspace: Path, *, read_only: bool = False, ascii: bool = False, theme:
             theme=looks,
             keys=wanted.keymap,
             notify=wanted.notify,
-            alive=supervisor_alive,
+            alive=supervisor_alive if guest is None else lambda _: guest.pid,
+            guest=guest is not None,
             driver_class=CockpitDriver,
         )
         app.run(mouse=False)
         noise.note()
     if app.return_code:
         return app.return_code
+    if guest is not None:
+        print(guest.farewell)
+        return 0
     print(farewell(app.known.study.tag, supervisor_alive(workspace), app.life.why, workspace, Path.cwd()))
     return 0
 
@@ -93,12 +119,25 @@ def run(workspace: Path, *, read_only: bool = False, ascii: bool = False, theme:
 def farewell(tag: str, pid: int | None, why: str, workspace: Path, here: Path) -> str:
     """What to say on the restored screen: whether the loop goes on, and the command to come back with from `here`."""
     inside = here.resolve().is_relative_to(workspace.resolve())
-    command = "looptop" if inside else f"looptop -C {shlex.quote(str(workspace))}"
+    program = shlex.quote(called())
+    command = program if inside else f"{program} -C {shlex.quote(str(workspace))}"
     if pid is not None:
         goes_on = f"the loop goes on in the background (process {pid})"
         return f"detached from {tag}; {goes_on}. Come back with `{command} attach`."
     because = f" ({why})" if why else ""
     return f"detached from {tag}; the loop is not running{because}. `{command}` starts it again."
+
+
+def called() -> str:
+    """How a shell in this folder finds this program: by its name where that is on the path, else by its place."""
+    place = Path(sys.argv[0])
+    found = shutil.which("looptop")
+    if place.name != "looptop" or (found is not None and Path(found).resolve() == place.resolve()):
+        return "looptop"
+    try:
+        return str(place.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(place)
 
 
 class _quiet_stderr:

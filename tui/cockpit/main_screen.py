@@ -36,14 +36,15 @@ class Placed(Layout):
 
         for child in children:
             if isinstance(child, TopBar):
+                child.tabs = not plan.tiny
                 put(child, 0, 0, width, plan.status)
             elif isinstance(child, Panel) and (place := places.get(child.view)):
                 child.boxed = place.boxed
                 put(child, place.x, place.y, place.width, place.height)
-            elif isinstance(child, Prompt) and not plan.tiny:
+            elif isinstance(child, Prompt) and plan.keys:
                 rows = child.rows(width)
                 prompts.append(WidgetPlacement(Region(0, height - rows, width, rows), NULL_OFFSET, Spacing(), child, 1))
-            elif isinstance(child, BottomBar) and not plan.tiny:
+            elif isinstance(child, BottomBar) and plan.keys:
                 put(child, 0, height - 1, width, 1)
         return found + prompts
 

@@ -19,14 +19,14 @@ PUSH_TITLE, POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 
 def title(state: ViewState, alive: Life, glyphs: Glyphs) -> str:
     """`● running 0.9412 (-2.8%) h100-a`: the state first, because a tab shows the first few letters."""
-    sign, word, _ = state_word(state.study, alive, glyphs)
-    if (waiting := state.waiting()) is not None:
-        sign, word = glyphs.state["waiting"], f"{waiting.id} waits"
+    sign, word, _ = state_word(state, alive, glyphs)
+    if waiting := state.waiting():
+        sign = glyphs.state["waiting"]
+        word = f"{waiting[0].id} waits" if len(waiting) == 1 else f"{len(waiting)} wait"
     parts = [sign, alive.word if alive.word == "stale" else word]
-    best = state.study.best
-    if best is not None and best.metric is not None:
-        parts.append(number(best.metric))
-        if best.id and (moved := change(state.study, best.metric)):
+    if (best := state.figures.best) is not None:
+        parts.append(number(best.mean))
+        if moved := change(state.study):
             parts.append(f"({moved})")
     return " ".join([*parts, cut(one_line(state.study.tag) or "looptop", 24)])
 

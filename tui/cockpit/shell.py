@@ -8,19 +8,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from textual.actions import ActionParseResult
 from textual.app import App
+from textual.dom import DOMNode
 from textual.driver import Driver
+from textual.events import Event, Key
+from textual.geometry import Size
 from textual.screen import Screen
 
 from loop.journal import Journal, JournalError
-from loop.policy import request_table
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from tui.cockpit import keymap
 from tui.cockpit.main_screen import MainScreen
+from tui.cockpit.split_keys import SplitKeys
 from tui.model.feed import Feed
 from tui.model.view_state import ViewState
 from tui.render.glyphs import ASCII, UNICODE
+from tui.render.layout import ASKING
 from tui.render.palette import PALETTES, Palette
 from tui.render.text import Span
 from tui.screens.confirm import Choice, Confirm
@@ -38,12 +43,15 @@ from tui.widgets.prompt import Prompt
 from tui.widgets.tree import TreePanel
 
 READ_ONLY = "this cockpit only watches (--read-only); `looptop attach` without it can steer"
+GUEST = "somebody else's loop is only watched; `looptop adopt` goes on from it"
 
-_ON_A_SHEET = frozenset(
-    {"back", "move", "page", "edge", "search", "again", "detach", "theme", "help", "mouse", "copy", "pager", "export"}
-    | {"command"}
-)
-"""Actions that mean something while a sheet lies over the views; on an experiment's, so do requests about one."""
+_OF_VIEWS = frozenset({"zoom", "fold", "sort", "scale", "follow", "select", "open"})
+"""Actions that mean nothing while a sheet lies over the views."""
+
+
+def room_to_ask(size: Size) -> bool:
+    """Whether a line to type into would be seen."""
+    return size.width >= ASKING[0] and size.height >= ASKING[1]
 
 
 class Shell(App[None], inherit_bindings=False):
@@ -52,6 +60,7 @@ class Shell(App[None], inherit_bindings=False):
     Args:
         root: the workspace.
         read_only: refuse every request.
+        guest: the loop is not one of ours, and nothing can be asked of it.
         alive: process id of the supervisor at work in `root`, or None.
         now: the time, in Unix seconds.
         keys: a person's keymap, ids to keys.
@@ -71,6 +80,7 @@ class Shell(App[None], inherit_bindings=False):
         root: Path,
         *,
         read_only: bool = False,
+        guest: bool = False,
         ascii_only: bool = False,
         theme: str = "dark",
         alive: Callable[[Path], int | None] = lambda root: None,
@@ -83,7 +93,7 @@ class Shell(App[None], inherit_bindings=False):
         self.palette: Palette = PALETTES[theme]
         super().__init__(driver_class=driver_class, ansi_color=self.palette.native)
         self.root, self.read_only, self.now, self._alive = root, read_only, now, alive
-        self.notify_by = notify
+        self.guest, self.notify_by = guest, notify
         self.keys = keymap.table(keys or {})
         for key in self.keys:
             self.bind(key.keys, key.action, description=key.help, show=False)
@@ -96,16 +106,22 @@ class Shell(App[None], inherit_bindings=False):
         self.pid: int | None = None
         self.titled = ""
         """The title that the terminal has been given."""
+        self._drafts: dict[str, str] = {}
+        """What was typed and never sent, by the label of its prompt."""
+        self._split = SplitKeys()
+        self._left: Prompt | None = None
+        """The prompt that was closed last, as it would open again."""
         self.message: tuple[str, str] | None = None
         self._said_at = 0.0
         self.top_bar, self.bottom_bar = TopBar(), BottomBar()
         self.mind_view, self.tree_view, self.curve_view = MindPanel(self.known.mind), TreePanel(), CurvePanel()
+        self.progress_view = ProgressPanel()
         self.log_view = LogPanel(root / ".looptop" / "runs")
         panels: list[Panel] = [
             self.mind_view,
             self.tree_view,
             self.curve_view,
-            ProgressPanel(),
+            self.progress_view,
             MachinePanel(),
             self.log_view,
         ]
@@ -151,17 +167,59 @@ class Shell(App[None], inherit_bindings=False):
         number = self.tree_view.selected() if self.active == "tree" else None
         return None if number is None else self.known.study.experiments[number]
 
+    def pointing(self) -> bool:
+        """Whether a person has put the tree's cursor on an experiment: keys are about that one then."""
+        return self.active == "tree" and self.tree_view.at is not None
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No other key means anything while a person is typing or answering a question."""
         if isinstance(self.screen, Confirm):
             return False
         if self.prompt is not None:
             return action == "back"
-        if self.sheet is not None:
-            if action == "request" and isinstance(self.sheet, ExperimentSheet):
-                return request_table.named(str(parameters[0])).numbered
-            return action in _ON_A_SHEET
         return True
+
+    async def on_event(self, event: Event) -> None:
+        """Join the pieces of an arrow key; one whose escape has closed a prompt opens it again and goes there."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            joined = self._split.take(event.key, event.character, time.monotonic())
+            if joined is None:
+                return
+            if joined != event.key:
+                await self._arrow(Key(joined, None))
+                return
+        await super().on_event(event)
+
+    async def _arrow(self, key: Key) -> None:
+        if self.prompt is None and self._left is not None and room_to_ask(self.size):
+            self._drafts.pop(self._left.label, None)
+            prompt, self._left = self._left, None
+            self.hush()
+            await self.screen.mount(prompt)
+            prompt.focus()
+            self.rearrange()
+            prompt.on_key(key)
+        else:
+            await super().on_event(key)
+
+    async def run_action(
+        self,
+        action: "str | ActionParseResult",
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do what a key is for; one that means nothing on a sheet says so."""
+        name = action.partition("(")[0] if isinstance(action, str) else action[1]
+        if (
+            name in _OF_VIEWS
+            and self.sheet is not None
+            and self.prompt is None
+            and not isinstance(self.screen, Confirm)
+        ):
+            key = next(key for key in self.keys if key.action == name)
+            self.say(f"{key.show} is for the views; esc goes back to them")
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
 
     # --- drawing -----------------------------------------------------------------------------------------------
 
@@ -169,6 +227,10 @@ class Shell(App[None], inherit_bindings=False):
         """Draw the lines at top and bottom."""
         self.top_bar.redraw()
         self.bottom_bar.redraw()
+
+    def look_at(self, view: str) -> None:
+        """Make a view the one that keys go to."""
+        raise NotImplementedError
 
     def note(self) -> list[Span]:
         return self.panel.note()
@@ -200,7 +262,7 @@ class Shell(App[None], inherit_bindings=False):
         """Show a message in the last line, for a few seconds."""
         self.message = (text, role)
         self._said_at = 0.0 if forever else time.monotonic()
-        self.bottom_bar.redraw()
+        self.bars()
         if self.sheet is not None:
             self.sheet.redraw()
 
@@ -208,7 +270,7 @@ class Shell(App[None], inherit_bindings=False):
         """Take the message away."""
         self.message = None
         self._said_at = 0.0
-        self.bottom_bar.redraw()
+        self.bars()
         if self.sheet is not None:
             self.sheet.redraw()
 
@@ -221,34 +283,68 @@ class Shell(App[None], inherit_bindings=False):
     # --- asking ------------------------------------------------------------------------------------------------
 
     def ask(self, prompt: Prompt) -> None:
-        """Open the line to type into."""
+        """Open the line to type into, with what was typed there and never sent."""
+        if not room_to_ask(self.size):
+            self.say(f"no room to type in: that takes {ASKING[0]} columns and {ASKING[1]} lines", "warn")
+            return
+        if (draft := self._drafts.pop(prompt.label, "")) and not prompt.text:
+            prompt = prompt.keeping(draft)
         self.screen.mount(prompt)
         prompt.focus()
         self.rearrange()
 
     async def on_prompt_closed(self, message: Prompt.Closed) -> None:
-        await self.close_prompt()
+        await self.close_prompt(keep=message.send is None)
         if message.send is not None:
             message.send()
 
     def on_prompt_grown(self) -> None:
         self.rearrange()
 
-    async def close_prompt(self) -> None:
-        """Close the prompt, whatever has been typed."""
+    async def close_prompt(self, keep: bool = True) -> None:
+        """Close the prompt.
+
+        Args:
+            keep: what has been typed is there again when the prompt is opened anew.
+        """
         if (prompt := self.prompt) is not None:
+            if keep and prompt.live is None and (draft := prompt.draft.strip()):
+                self._drafts[prompt.label] = draft
+                self._left = prompt.keeping(draft)
+                self.say("what you typed is kept: it is there when you open this again")
             await prompt.remove()
         (self.sheet or self.panel).focus()
         self.rearrange()
 
-    def confirm(self, title: str, text: str, choices: list[Choice], then: Callable[[str], None]) -> None:
-        """Ask a question; `then` gets the key of the choice, and is not called where things are left as they are."""
+    def confirm(
+        self,
+        title: str,
+        text: str,
+        choices: list[Choice],
+        then: Callable[[str], None],
+        over: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Ask a question; `then` gets the key of the choice, and is not called where things are left as they are.
+
+        Args:
+            over: why nothing is to be asked any more, such as a run that has ended meanwhile; "" until then.
+        """
+        needed = Confirm.rows_for(choices)
+        if self.size.height < needed or self.size.width < ASKING[0]:
+            self.say(f"no room to ask “{title}”: that takes {ASKING[0]} columns and {needed} lines", "warn")
+            return
 
         def answered(key: str | None) -> None:
             if key:
                 then(key)
 
-        self.push_screen(Confirm(title, text, choices), answered)
+        self.push_screen(Confirm(title, text, choices, over), answered)
+
+    def withdraw(self) -> None:
+        """Take a question away that events have answered, and say so."""
+        if isinstance(self.screen, Confirm) and (why := self.screen.over()):
+            self.screen.dismiss("")
+            self.say(why, "warn")
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -268,5 +364,5 @@ class Shell(App[None], inherit_bindings=False):
     def may(self) -> bool:
         """Whether this cockpit may ask for anything; says so where it may not."""
         if self.read_only:
-            self.say(READ_ONLY, "warn")
+            self.say(GUEST if self.guest else READ_ONLY, "warn")
         return not self.read_only

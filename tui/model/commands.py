@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from loop.config.settings import THEMES
 from loop.policy import request_table
-from loop.policy.permissions import Allowed, Refused, find_experiment, find_pin
+from loop.policy.permissions import Allowed, Refused, find_experiment, find_pin, find_slot
 from loop.policy.request_table import Row
 from loop.reporting.exporters import EXPORTERS
 from loop.study.experiment import Experiment
@@ -88,6 +88,11 @@ def parse(line: str, study: Study) -> Command:
         raise CommandError(f"{spec.name} takes one of {', '.join(spec.words)}")
     if spec.name == "unpin":
         return _unpin(spec, rest, study)
+    if _of_slot(spec):
+        slot = find_slot(study, rest)
+        if isinstance(slot, Refused):
+            raise CommandError(slot.sentence)
+        return Command(spec, None, slot)
     if spec.takes and not spec.takes.endswith("]") and not rest:
         raise CommandError(f"{spec.name} takes {spec.takes}")
     if rest and not spec.takes:
@@ -137,6 +142,14 @@ def _numbered(spec: CommandSpec, rest: str, study: Study) -> Command:
     return Command(spec, number, text.strip())
 
 
+def _of_slot(spec: CommandSpec) -> bool:
+    return spec.row is not None and spec.row.of_slot
+
+
+def _slots(study: Study) -> tuple[str, ...]:
+    return study.supervisor.slots if study.supervisor is not None else ()
+
+
 # --- completion ----------------------------------------------------------------------------------------------------
 
 
@@ -152,7 +165,7 @@ def completions(line: str, study: Study, most: int = 12) -> list[str]:
         newest = sorted(study.experiments, reverse=True)
         found = [str(key) for key in newest if spec.fits(study, study.experiments[key]) and str(key).startswith(rest)]
         return [f"{spec.name} {word}" for word in found[:most]]
-    words = map(str, study.pins) if spec.name == "unpin" else spec.words
+    words = map(str, study.pins) if spec.name == "unpin" else _slots(study) if _of_slot(spec) else spec.words
     return [f"{spec.name} {word}" for word in words if word.startswith(rest)]
 
 

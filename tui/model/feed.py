@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from loop.journal import Journal
 from loop.study.events import Event
-from loop.study.state import FOLDED
+from loop.study.folding import FOLDED, apply
 from tui.model.transcript import MIND, paragraphs_of
 from tui.model.view_state import ViewState
 
@@ -58,7 +58,7 @@ class Feed:
     async def _past(self, last: int, turn: float) -> AsyncIterator[float]:
         for start in range(0, last, _WINDOW):
             for event in self.journal.read(start, until=min(last, start + _WINDOW), kinds=FOLDED):
-                self.state.study.apply(event)
+                apply(self.state.study, event)
             if time.monotonic() - turn > _TURN:
                 self.state.share = min(0.99, (start + _WINDOW) / last)
                 yield self.state.share
@@ -86,6 +86,7 @@ class Feed:
                 self.state.take_sample(event)
         for key in self.state.samples.keys() - wanted:
             del self.state.samples[key]
+            self.state.progress.pop(key, None)
 
     def older(self) -> int:
         """Page in older text of the mind; returns how many rows came, 0 at the beginning of the journal."""

@@ -55,8 +55,17 @@ KEYS = (
     Key("previous", "shift+tab", "shift+tab", "", "step(-1)", "view before", "views"),
     Key("zoom", "z", "z", "zoom", "zoom", "this view alone, or all of them again", "views"),
     Key("fold", "c", "c", "", "fold", "fold or open: finished thoughts, fruitless runs of the tree", "views"),
-    Key("sort", "S", "S", "", "sort", "tree: sort by effect, or by number again", "views", views=("tree",)),
-    Key("scale", "l", "l", "", "scale", "curve: logarithmic scale, or linear again", "views", views=("curve",)),
+    Key("sort", "S", "S", "", "sort", "tree: sort by effect, by metric, or by number again", "views", views=("tree",)),
+    Key(
+        "scale",
+        "l",
+        "l",
+        "",
+        "scale",
+        "curve: logarithmic or linear; progress: all, the newest hundred, ±6σ",
+        "views",
+        views=("curve", "progress"),
+    ),
     Key("down", "j,down", "j ↓", "", "move(1)", "down", "moving"),
     Key("up", "k,up", "k ↑", "", "move(-1)", "up; at the top of the mind, older text comes in", "moving"),
     Key("page-down", "pagedown,space", "space", "", "page(1)", "a page down", "moving"),
@@ -77,6 +86,8 @@ KEYS = (
     Key("export", "e", "e", "", "export", f"write a file: {', '.join(EXPORTS)}", "taking"),
     Key("mouse", "m", "m", "", "mouse", "mouse on or off (off leaves selecting to the terminal)", "cockpit"),
     Key("theme", "t", "t", "", "theme", "next colours: dark, light, contrast, ansi, none", "cockpit"),
+    Key("redraw", "ctrl+l", "ctrl+l", "", "redraw", "draw the screen anew", "cockpit"),
+    Key("suspend", "ctrl+z", "ctrl+z", "", "suspend", "leave the screen to the shell; `fg` comes back", "cockpit"),
     Key("detach", "q,ctrl+c", "q", "detach", "detach", "detach; the loop goes on", "cockpit"),
 )
 """As they are without a keymap; `keymap.table` gives the keys in force."""
@@ -98,17 +109,19 @@ def key_line(
     waiting: bool,
     paused: bool,
     opens: bool,
+    alive: bool = True,
     edited: str = "",
     table: Sequence[Key] = KEYS,
 ) -> Line:
     """The keys that mean something now, in one line; the last ones give way in a narrow terminal.
 
     Args:
+        alive: a supervisor is at work, so that it can be paused and stopped, and a run be killed.
         edited: size of the person's own edit that could be submitted; empty where there is none.
     """
     wanted = ["help", "open", "follow"]
     if not read_only:
-        wanted = ["help", "steer", "pause", "kill", "stop", "open", "follow"]
+        wanted = ["help", "steer", *(("pause", "kill", "stop") if alive else ()), "open", "follow"]
         if waiting:
             wanted[1:1] = ["approve", "reject"]
         if edited:

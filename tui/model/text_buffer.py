@@ -6,7 +6,7 @@ arrives. Appending to the last paragraph re-wraps its last row only; a new width
 at about a microsecond a row.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -140,6 +140,12 @@ class TextBuffer:
                 found.append((paragraph, row))
             skip = 0
         return found
+
+    def since(self, row: int) -> int:
+        """Paragraphs that begin at `row` or behind it."""
+        if self._index is None:
+            self._index = list(self._starts)
+        return len(self._index) - bisect_left(self._index, row)
 
     def row_of(self, index: int) -> int:
         """The number of the first row of the paragraph at `index`."""

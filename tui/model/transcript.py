@@ -8,8 +8,9 @@ paragraphs can be folded into the line that names the researcher.
 import time
 from collections.abc import Iterable
 
-from loop.policy import request_table
+from loop.policy import honesty, request_table
 from loop.study import events as e
+from loop.study.queries import uncounted
 from loop.study.state import Study
 from tui.model.text_buffer import Paragraph, TextBuffer
 from tui.render.text import brief, clean, cut, number, one_line, sigmas
@@ -18,7 +19,8 @@ from tui.render.troubles import clock_words
 MIND = frozenset(
     {"thought", "tool_called", "experiment_proposed", "experiment_judged", "champion_changed", "approval_asked"}
     | {"fault", "limit_reached", "supervisor_started", "supervisor_stopped", "program_changed", "request_fulfilled"}
-    | {"recovered", "clock_moved", "checkout_changed", "researcher_joined", "note_written", "notebook_rewritten"}
+    | {"recovered", "clock_moved", "checkout_changed", "rehearsed", "researcher_joined"}
+    | {"note_written", "notebook_rewritten"}
     | e.REQUESTS
 )
 """Kinds that leave a line in the mind view."""
@@ -45,6 +47,8 @@ class Transcript:
         """The line that names the researcher of the thought in progress."""
         self._open = False
         """Whether the last paragraph is a thought whose line has not ended."""
+        self._blank = False
+        """A blank line has come, and nothing after it yet."""
         self._code = False
         self._troubles: dict[str, tuple[str, int]] = {}
         """What is being waited for, by who waits: the message, and how often it was tried."""
@@ -72,6 +76,8 @@ class Transcript:
                 self._verdict(event, body, now)
             case e.ChampionChanged():
                 self._line("champion", f"{event.experiment} is the champion at {number(body.metric)}", "★ ", now)
+                for notice in honesty.notices(self.study) if event.experiment == 0 else ():
+                    self._line("fault", notice, "! ", now)
             case e.ApprovalAsked():
                 self._line("waiting", f"{event.experiment} waits for a person: {body.reason}", "? ", now)
             case e.Request() | e.RequestFulfilled():
@@ -98,10 +104,19 @@ class Transcript:
                 size = f"(+{body.lines_added} -{body.lines_removed} on experiment {parent})"
                 changed = f"{', '.join(files)} changed in your checkout {size}: :submit runs it"
                 self._line("note", changed if files else f"your checkout is as experiment {parent} again", "  ", now)
+            case e.Rehearsed():
+                kind, lead = ("note", "  ") if body.proof == "proven" else ("fault", "! ")
+                self._line(kind, f"rehearsal: {body.said}", lead, now)
             case e.ResearcherJoined():
                 self._line("note", f"{body.name} proposes: {body.about}", "  ", now)
+            case e.Claimed():
+                self._line("note", f"{body.researcher} is about to try {body.title}", "  ", now)
             case e.NoteWritten():
                 self._line("hypothesis", f"noted: {body.text}", "   ")
+            case e.LessonWritten():
+                self._line("hypothesis", f"learnt from it: {body.text}", "   ")
+            case e.IdeaWritten():
+                self._line("hypothesis", f"an idea for later: {body.text}", "   ")
             case e.NotebookRewritten():
                 words = f"{len(body.text.split()):,} words"
                 self._line("note", f"{body.researcher} rewrote the notebook in {words}", "  ", now)
@@ -168,12 +183,16 @@ class Transcript:
         self._speak(body.researcher, experiment, now)
         for index, piece in enumerate(clean(body.text).split("\n")):
             if index:
+                self._blank = not self._open
                 self._end_line()
             if not piece:
                 continue
             if self._open and len(self.buffer.paragraphs[-1].text) < _PIECE:
                 self.buffer.extend(piece)
                 continue
+            if self._blank:
+                self._gap()  # Markdown's blank line, where more comes after it
+                self._blank = False
             for start in range(0, len(piece), _PIECE):
                 self._add(Paragraph("code" if self._code else "thought", piece[start : start + _PIECE]))
             self._open = True
@@ -206,11 +225,15 @@ class Transcript:
 
     def _verdict(self, event: e.Event, body: e.ExperimentJudged, now: str) -> None:
         effect = sigmas(body.effect, body.noise)
-        words = body.verdict.replace("_", " ") + (f" {effect}" if effect else "")
-        self._line(body.verdict, f"{event.experiment} {words}: {body.reason}", "\0 ", now)
+        words = body.verdict.word + (f" {effect}" if effect else "")
+        found = self.study.experiments.get(-1 if event.experiment is None else event.experiment)
+        value = uncounted(found, self.study.contract) if found is not None and found.verdict == body.verdict else None
+        told = "" if value is None else f"; {self.study.contract.metric} {number(value)} is not counted"
+        self._line(body.verdict, f"{event.experiment} {words}: {body.reason}{told}", "\0 ", now)
 
     def _line(self, kind: str, text: str, lead: str, right: str = "") -> None:
         self._end_line()
+        self._blank = False
         self._add(Paragraph(kind, clean(text).replace("\n", " ")[: 2 * _PIECE], lead, right))
 
     def _gap(self) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from loop.study import events as e
 from loop.study.curves import Sample
 from loop.study.experiment import Experiment, Run
+from loop.study.figures import Figures
+from loop.study.folding import apply
 from loop.study.readings import GpuUse
 from loop.study.state import Study
 from tui.model.text_buffer import TextBuffer
@@ -37,10 +39,15 @@ class ViewState:
         self.history: deque[e.GaugeRead] = deque(maxlen=240)
         self.samples: dict[tuple[int, int], list[Sample]] = {}
         """By experiment and run, of the runs on screen: the current one, the champion's, that of an open sheet."""
+        self.progress: dict[tuple[int, int], float] = {}
+        """Share of its training that a run reports to have done, 0 to 1, by experiment and run; of those in `samples`
+        only, and of those that report it."""
         self.share = 0.0
         """How much of the journal's past has been read, 0 to 1."""
         self.version = 0
         """Goes up whenever the study changes, so that a page is written anew only then."""
+        self.figures = Figures(self.study)
+        """The numbers of the study as it is now."""
 
     # --- taking in events --------------------------------------------------------------------------------------
 
@@ -50,7 +57,7 @@ class ViewState:
         for event in events:
             if event.seq <= self.study.seq:
                 continue
-            self.study.apply(event)
+            apply(self.study, event)
             match event.body:
                 case e.GaugeRead():
                     self.take_gauge(event)
@@ -62,6 +69,7 @@ class ViewState:
                     pass
                 case _:
                     self.version += 1
+                    self.figures.changed(event.experiment)
                     changed.add("study")
             if event.kind in MIND:
                 self.transcript.tell(event)
@@ -78,6 +86,7 @@ class ViewState:
     def caught_up(self) -> None:
         """The past is in `study`, which the feed folds by itself."""
         self.version += 1
+        self.figures.changed(None)
         self.share = 1.0
 
     def take_gauge(self, event: e.Event) -> None:
@@ -96,6 +105,8 @@ class ViewState:
         experiment = self.study.experiments.get(event.experiment)
         if experiment is None or (run := experiment.runs.get(event.run)) is None:
             return
+        if body.progress is not None:
+            self.progress[key] = body.progress
         seconds = event.at - run.started_at if body.progress is None else body.progress * run.budget
         kept = self.samples.setdefault(key, [])
         kept.append((seconds, body.values))
@@ -113,9 +124,9 @@ class ViewState:
         """The current run; of several the one that started last."""
         return max(self.study.running(), key=lambda pair: pair[1].started_at, default=None)
 
-    def waiting(self) -> Experiment | None:
-        """The oldest proposal that waits for a person."""
-        return next((x for x in self.study.open_experiments() if x.phase == "waiting"), None)
+    def waiting(self) -> list[Experiment]:
+        """Experiments that wait for a person, the oldest first."""
+        return [x for x in self.study.open_experiments() if x.phase == "waiting"]
 
     def reference(self, experiment: int | None = None) -> tuple[Experiment, Run] | None:
         """The champion's run to compare with: the one nearest to its mean, never its luckiest.

@@ -27,7 +27,7 @@ class Series:
     role: str
     sign: str = "*"
     """What stands for it in ASCII."""
-    kind: Literal["line", "step", "dots"] = "line"
+    kind: Literal["line", "dashed", "step", "dots"] = "line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +119,14 @@ class Canvas:
             bits = self.cells[place][0] if place in self.cells else 0
             self.cells[place] = (bits | _DOTS[y & 3][x & 1], role, sign)
 
-    def line(self, x0: int, y0: int, x1: int, y1: int, role: str, sign: str) -> None:
-        """A straight line, both ends included."""
+    def line(self, x0: int, y0: int, x1: int, y1: int, role: str, sign: str, dashed: bool = False) -> None:
+        """A straight line, both ends included; a dashed one leaves out every other pair of columns."""
         steps = max(abs(x1 - x0), abs(y1 - y0))
         for i in range(steps + 1):
             part = i / steps if steps else 0.0
-            self.dot(round(x0 + (x1 - x0) * part), round(y0 + (y1 - y0) * part), role, sign)
+            x = round(x0 + (x1 - x0) * part)
+            if not (dashed and x & 2):
+                self.dot(x, round(y0 + (y1 - y0) * part), role, sign)
 
     def put(self, column: int, row: int, glyph: str, role: str) -> None:
         """A sign of its own in one cell, instead of dots."""
@@ -232,7 +234,7 @@ def _draw(canvas: Canvas, series: Series, x: Axis, y: Axis) -> None:
     if len(dots) == 1:
         canvas.dot(*dots[0], role, sign)
     for (x0, y0), (x1, y1) in itertools.pairwise(dots):
-        canvas.line(x0, y0, x1, y1, role, sign)
+        canvas.line(x0, y0, x1, y1, role, sign, dashed=series.kind == "dashed")
 
 
 def _extremes(dots: list[tuple[int, int]]) -> list[tuple[int, int]]:

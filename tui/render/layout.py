@@ -1,6 +1,6 @@
 """Where everything stands, as a pure function of the terminal's size and the view that a person looks at.
 
-- under 60x18: one status line and nothing else;
+- under 40x8: a strip of the status lines, with the last line for keys, messages and what is typed from 4 lines on;
 - up to 109 columns, or under 22 lines: one view at a time under the two status lines and the tabs;
 - 110 to 159 columns: two columns; from 160 on: three, with all six views at once.
 - `zoomed`: one view at a time at any size.
@@ -13,8 +13,11 @@ from dataclasses import dataclass
 VIEWS = ("mind", "tree", "curve", "progress", "machine", "log")
 """In the order of the keys 1 to 6."""
 
-LEAST = (60, 18)
-"""Columns and lines below which there is only a status line."""
+LEAST = (40, 8)
+"""Columns and lines below which there is only a strip."""
+
+ASKING = (24, 4)
+"""Columns and lines below which nothing can be typed or answered."""
 
 TWO_COLUMNS, THREE_COLUMNS = 110, 160
 
@@ -39,8 +42,11 @@ class Layout:
     """The whole screen: status lines at the top, one key line at the bottom, views in between."""
 
     tiny: bool
+    """A strip without any view."""
     status: int
     """Lines at the top; the third names the views, where only one of them is shown."""
+    keys: bool
+    """The last line is for keys, messages and what is typed."""
     places: tuple[Place, ...]
 
 
@@ -52,9 +58,10 @@ def layout(width: int, height: int, active: str = "mind", *, zoomed: bool = Fals
         gpus: how many lines the machine view would like for them.
     """
     if width < LEAST[0] or height < LEAST[1]:
-        return Layout(True, 1, ())
+        asks = width >= ASKING[0] and height >= ASKING[1]
+        return Layout(True, min(3, height - 1) if asks else 1, asks, ())
     if zoomed or width < TWO_COLUMNS or height < STACKED:
-        return Layout(False, 3, (Place(active, 0, 3, width, height - 4, False),))
+        return Layout(False, 3, True, (Place(active, 0, 3, width, height - 4, False),))
     top, room = 2, height - 3
     if width < THREE_COLUMNS:
         left = max(58, width * 54 // 100)
@@ -79,7 +86,7 @@ def layout(width: int, height: int, active: str = "mind", *, zoomed: bool = Fals
         for view, high in stack:
             places.append(Place(view, x, y, wide, high, True))
             y += high
-    return Layout(False, 2, tuple(places))
+    return Layout(False, 2, True, tuple(places))
 
 
 def _stack(room: int, shares: tuple[tuple[str, int], ...]) -> list[tuple[str, int]]:

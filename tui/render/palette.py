@@ -6,7 +6,7 @@ screen without colour stays readable. `Palette.style` gives rich styles; the imp
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from loop.study.outcomes import VERDICTS
 
@@ -167,6 +167,10 @@ def _whole(theme: dict[str, str]) -> dict[str, str]:
     return theme
 
 
+Ground = Literal["background", "raised"]
+"""What text stands on: the views, or the status lines and boxes that lie on top."""
+
+
 @dataclass(frozen=True)
 class Palette:
     """One theme. An empty `background` is the terminal's own."""
@@ -182,15 +186,20 @@ class Palette:
         """The terminal's own colours are used as they are, its background included."""
         return not self.background
 
-    def style(self, role: str) -> "Style":
-        """The rich style of a role, or of several joined by `+`: the later over the earlier."""
+    def style(self, role: str, ground: Ground = "background") -> "Style":
+        """The rich style of a role, or of several joined by `+`: the later over the earlier.
+
+        Args:
+            ground: what it stands on. Every cell is painted: the terminal's own background may be as light as the text.
+        """
         parts = role.split("+")
+        on = self.background if ground == "background" else self.raised
         if self.native and parts[-1] == "cursor":
             parts = parts[-1:]  # reversed colours of each word would make a patchwork of backgrounds
-        return _style(" ".join(self.roles[part] for part in parts))
+        return _style(" ".join([*([f"on {on}"] if on else []), *(self.roles[part] for part in parts)]))
 
 
-@lru_cache(256)
+@lru_cache(512)
 def _style(definition: str) -> "Style":
     from rich.style import Style
 

@@ -169,6 +169,14 @@ def brief(seconds: float) -> str:
     return f"{seconds:.0f}s"
 
 
+def age(seconds: float) -> str:
+    """`12s`, `41m`, `3h`, `2d`: how long ago, in at most three cells up to a hundred days."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{max(0.0, seconds):.0f}s"
+
+
 def number(value: float | None, digits: int = 5) -> str:
     """A value in about `digits` significant figures (0.9720 and 1.0023 get four decimals both); `-` for none."""
     if value is None:
@@ -182,6 +190,11 @@ def number(value: float | None, digits: int = 5) -> str:
         return f"{value:.{max(0, digits - 2)}g}"
     decimals = digits - 1 - (magnitude if magnitude < -1 else max(magnitude, 0))
     return f"{value:,.{max(0, decimals)}f}"
+
+
+def plus_minus(error: float | None) -> str:
+    """The error of a mean, `±0.0008`; empty where it is not known."""
+    return "" if not error else f"±{number(error, 2)}"
 
 
 def sigmas(effect: float | None, noise: float | None) -> str:

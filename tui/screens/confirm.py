@@ -1,8 +1,8 @@
 """A question before something that cannot be undone; it names what will happen."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from textual.events import Key
+from textual.events import Key, Resize
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
@@ -16,6 +16,8 @@ Choice = tuple[str, str, str]
 class Question(LineWidget, can_focus=True):
     """The box with the question and its choices."""
 
+    ground = "raised"
+
     def __init__(self, title: str, text: str, choices: Sequence[Choice]) -> None:
         super().__init__()
         self.title, self.text, self.choices = title, text, choices
@@ -27,10 +29,13 @@ class Question(LineWidget, can_focus=True):
     def lines(self, width: int, height: int) -> list[Line]:
         corners = self.cockpit.glyphs.box
         inner = width - 6
-        body: list[Line] = [(), *(((self.text[a:b], "text"),) for a, b in wrap(self.text, inner)), ()]
-        body += [((f"{show:>5} ", "key"), (cut(what, inner - 6), "text")) for _, show, what in self.choices]
-        body += [()]
-        head = f" {self.title} "
+        said: list[Line] = [((self.text[a:b], "text"),) for a, b in wrap(self.text, inner)]
+        answers: list[Line] = [
+            ((f"{show:>5} ", "key"), (cut(what, inner - 6), "text")) for _, show, what in self.choices
+        ]
+        spare = height - 2 - len(answers)  # the answers are what has to be seen
+        body = [*said[:spare], *answers] if spare < len(said) + 3 else [(), *said, (), *answers, ()]
+        head = f" {cut(self.title, width - 6)} "
         top = corners[0] + corners[4] + head + corners[4] * (width - 3 - len(head)) + corners[1]
         lines: list[Line] = [((top, "warn"),)]
         for line in body[: height - 2]:
@@ -40,22 +45,41 @@ class Question(LineWidget, can_focus=True):
 
 
 class Confirm(ModalScreen[str], inherit_bindings=False):
-    """Asks. The answer is the key of a choice, or "" where things are left as they are."""
+    """Asks. The answer is the key of a choice, or "" where things are left as they are.
+
+    Args:
+        over: says why nothing is to be asked any more, once that is so; "" until then.
+    """
 
     CSS = "Confirm { align: center middle; background: $background 60%; }"
 
-    def __init__(self, title: str, text: str, choices: Sequence[Choice]) -> None:
+    def __init__(self, title: str, text: str, choices: Sequence[Choice], over: Callable[[], str] = lambda: "") -> None:
         super().__init__()
-        self.choices = choices
+        self.choices, self.over = choices, over
         self.question = Question(title, text, [*choices, ("escape", "esc", "leave things as they are")])
 
     def compose(self) -> Iterable[Widget]:
         yield self.question
 
-    def on_mount(self) -> None:
+    @staticmethod
+    def rows_for(choices: Sequence[Choice]) -> int:
+        """Lines that the box takes at least: its frame, one of what it says, and every answer."""
+        return len(choices) + 4
+
+    def _fit(self) -> None:
         width = min(72, self.app.size.width - 4)
         self.question.styles.width = width
         self.question.styles.height = min(self.question.rows(width), self.app.size.height)
+
+    def on_resize(self, event: Resize) -> None:
+        """Keep every answer on screen, or close: none may be given unseen."""
+        if event.size.height >= self.rows_for(self.choices):
+            self._fit()
+        elif self.is_current:
+            self.dismiss("")
+
+    def on_mount(self) -> None:
+        self._fit()
         palette = self.question.cockpit.palette
         self.question.styles.background = palette.raised or "ansi_default"
         if palette.native:  # the terminal's own background cannot be dimmed, only covered

@@ -6,21 +6,26 @@ from pathlib import Path
 from loop.journal import Journal
 from loop.policy import request_table
 from loop.policy.permissions import Allowed
-from loop.reporting.table import flagged, measured
+from loop.reporting.table import elsewhere, flagged, had, measured, not_counted, values_of
 from loop.study.experiment import Experiment
+from loop.study.figures import Figures
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
 from loop.words import clock, size
+from loop.workspace import folders_up
 from tui.model.text_buffer import Paragraph
 from tui.model.transcript import paragraphs_of
 from tui.render.diff_colours import diff_line
 from tui.render.glyphs import Glyphs
-from tui.render.text import Line, Span, clean, cut, number, one_line, pad, sigmas, wrap
+from tui.render.text import Line, Span, clean, cut, number, one_line, pad, plus_minus, sigmas, wrap
 from tui.screens.sheet import Sheet
 from tui.widgets.curve import RunOf, comparison
 
 _DIFF_LINES = 2000
 """Lines of a diff that are shown; a larger change is read in the pager."""
+
+_VALUES = 24
+"""Values of a run's output that are shown; `looptop show` has all of them."""
 
 _THOUGHTS, _THOUGHT_LINES = 3000, 600
 """Events of a transcript that are read for the screen, and lines of it; the pager shows all."""
@@ -39,17 +44,18 @@ def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs)
     if experiment.expected:
         say("expected", one_line(experiment.expected))
     contract = study.contract
-    if experiment.metric is not None:
-        text = f"{contract.metric} {number(experiment.metric)}"
-        text += " (self-reported)" if measured(experiment) == "self-reported" else ""
-        if experiment.effect is not None:
-            better = "better" if experiment.effect > 0 else "worse"
-            text += f", {number(abs(experiment.effect), 3)} {better} than the champion"
-            if experiment.noise:
-                text += f", {sigmas(experiment.effect, experiment.noise)}"
-            if experiment.confidence is not None:
-                text += f" (confidence {experiment.confidence:.1%})"
+    if not_counted(study, experiment) is None and (text := measured_words(experiment, study)):
         say("measured", text, "kept" if experiment.verdict == Outcome.KEPT else "text")
+    values, first = values_of(experiment), contract.beside
+    values.pop(contract.metric, None)
+    told = sorted(values.items(), key=lambda pair: (pair[0] not in first, pair[0]))[:_VALUES]
+    if told:
+        shown = [(name, one_line(x) if isinstance(x, str) else number(x)) for name, x in told]
+        say("printed", ", ".join(f"{one_line(name)} {value}" for name, value in shown), "dim")
+    if (value := not_counted(study, experiment)) is not None:
+        say("measured", f"{contract.metric} {number(value)}, not counted", "dim")
+    if experiment.lesson:
+        say("learnt", one_line(experiment.lesson))
     sign, word, role = glyphs.of(experiment)
     why = one_line(experiment.reason or experiment.waits_for)
     by = f" by {one_line(experiment.judged_by)}" if experiment.judged_by not in ("", "judge") else ""
@@ -64,6 +70,31 @@ def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs)
     return lines
 
 
+def measured_words(experiment: Experiment, study: Study) -> str:
+    """The mean of its runs so far, and how far it is from that of what it was measured against; empty without one."""
+    figures = Figures(study)
+    figure = figures.of(experiment)
+    if figure is None:
+        return ""
+    parts = [f"{study.contract.metric} {number(figure.mean)} {plus_minus(figure.error)}".rstrip()]
+    if figure.runs:
+        parts[0] += f" ({figure.runs} run{'s' if figure.runs > 1 else ''})"
+    parts[0] += f" on {one_line(kind)}" if (kind := elsewhere(study, experiment)) else ""
+    if measured(experiment) == "self-reported":
+        parts[0] += " (self-reported)"
+    effect = figures.effect(experiment)
+    if effect is not None and experiment.id:
+        over = "the champion of then" if experiment.champion is None else f"experiment {experiment.champion}"
+        now = sigmas(effect, figures.noise)
+        parts.append(f"{number(abs(effect), 3)} {'better' if effect > 0 else 'worse'} than {over} ({now})")
+        then = sigmas(experiment.effect, experiment.noise)
+        if then != now:
+            parts.append(f"{then} when it was judged")
+        if experiment.confidence is not None:
+            parts.append(f"confidence {experiment.confidence:.1%}")
+    return ", ".join(parts)
+
+
 def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]:
     """A line for each run: seed, metric, time, memory, outcome."""
     if not experiment.runs:
@@ -73,7 +104,7 @@ def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]
     for run in experiment.runs.values():
         gpu = size(run.peak_gpu_memory) if run.peak_gpu_memory else "-"
         memory = size(run.peak_memory) if run.peak_memory else "-"
-        outcome = (run.outcome or "under way").replace("_", " ")
+        outcome = run.outcome.word if run.outcome else "under way"
         role = "text" if run.outcome == Outcome.FINISHED else "running" if run.outcome is None else "crashed"
         checked = " verified" if run.verified else ""
         if run.check is not None:
@@ -85,6 +116,7 @@ def run_lines(experiment: Experiment, metric: str, glyphs: Glyphs) -> list[Line]
                 (f"{number(run.metric):>12}  ", "strong"),
                 (f"{clock(run.seconds) if run.seconds else '-':>8}  {memory:>8}  {gpu:>8}  ", "dim"),
                 (outcome + checked, role),
+                (f"  {words}" if (words := had(run)) else "", "warn"),
                 (f"  {one_line(run.reason)}" if run.reason else "", "dim"),
             )
         )
@@ -116,16 +148,21 @@ def second_study(study: Study, experiment: Experiment, root: Path) -> str:
     A worktree has only what is committed, so the program as it stands and the environment are taken along.
     """
     tag = f"{study.tag}-from-{experiment.id}"
-    here, there = shlex.quote(str(root)), shlex.quote(str(root.parent / f"{root.name}-{tag}"))
-    steps = [f"git -C {here} worktree add --detach {there} {(experiment.commit or '')[:12]}"]
+    top = folders_up(root)[-1]
+    tree = top.parent / f"{top.name}-{tag}"
+    here, there = shlex.quote(str(root)), shlex.quote(str(tree / root.relative_to(top)))
+    steps = [f"git -C {here} worktree add --detach {shlex.quote(str(tree))} {(experiment.commit or '')[:12]}"]
     if (root / "program.md").exists():
         steps.append(f"cp {here}/program.md {there}")
-    if (root / ".venv").exists():
-        steps.append(f"ln -sfn {here}/.venv {there}/.venv")
+    for folder in folders_up(root):  # a workspace's packages share one environment
+        if (folder / ".venv").exists():
+            link = tree / folder.relative_to(top) / ".venv"
+            steps.append(f"ln -sfn {shlex.quote(str(folder / '.venv'))} {shlex.quote(str(link))}")
     flags = [
         f" --{name} {shlex.quote(f'{value:g}s' if name == 'budget' else str(value))}"
-        for name, value in study.options.items()
+        for name, given in study.options.items()
         if name in ("researcher", "budget")
+        for value in (given if isinstance(given, list | tuple) else [given])
     ]
     return " && ".join([*steps, f"looptop -C {there} --tag {shlex.quote(tag)}{''.join(flags)}"])
 
@@ -246,13 +283,13 @@ class ExperimentSheet(Sheet):
         """The change, from git; a sentence where git does not have it."""
         if self._diff is None:
             experiment = self.found
-            if experiment.commit is None or experiment.parent_commit is None:
+            if (between := experiment.between()) is None:
                 return "the change is not a commit yet"
             from loop.lineage import Lineage
 
             try:
                 lineage = Lineage(self.cockpit.root, self.cockpit.known.study.tag)
-                self._diff = lineage.commits.diff(experiment.parent_commit, experiment.commit)
+                self._diff = lineage.commits.diff(*between)
             except Exception as error:  # any failure of git here is a sentence on this screen, not the end of it
                 self._diff = (
                     f"the diff cannot be shown: {str(error).splitlines()[0] if str(error) else type(error).__name__}"

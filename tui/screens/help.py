@@ -5,19 +5,25 @@ from itertools import zip_longest
 from tui.model.commands import COMMANDS
 from tui.model.keys import help_lines
 from tui.render.glyphs import WORDS, Glyphs
-from tui.render.text import Line, Span, fit, line_cells
+from tui.render.text import Line, Span, fit, line_cells, wrap
 from tui.screens.sheet import Sheet
 
 
-def signs(glyphs: Glyphs) -> list[Line]:
+def signs(glyphs: Glyphs, width: int) -> list[Line]:
+    """What the signs mean, in lines of `width` cells."""
     lines: list[Line] = [(("Signs", "title"),)]
     for state, word in WORDS.items():
         lines.append((("  " + glyphs.state[state], state), (f"  {word}", "text")))
     lines.append((("  " + glyphs.champion, "champion"), ("  champion: everything new is measured against it", "text")))
     lines.append((("  " + glyphs.flag, "warn"), ("  flagged: look at its edit, or at its number", "text")))
     sigma = glyphs.sigma
-    words = f"effect over the champion in units of the noise of one run; above about 2{sigma} it is hardly luck"
-    return [*lines, ((f"  +1.0{sigma}", "kept"), (f"  {words}", "text"))]
+    words = (
+        f"effect over the champion in units of {sigma}, the noise of one run: what the same file scatters by with "
+        f"another seed. Above about 2{sigma} it is hardly luck; {glyphs.plusminus} is the error of a mean of runs."
+    )
+    for index, (a, b) in enumerate(wrap(words, max(20, width - 10))):
+        lines.append(((f"  +1.0{sigma}  " if not index else " " * 9, "kept"), (words[a:b], "text")))
+    return lines
 
 
 class Help(Sheet):
@@ -27,14 +33,15 @@ class Help(Sheet):
         return [(" help", "strong"), ("   looptop watches a loop; closing it stops nothing", "dim")]
 
     def write(self, width: int) -> list[Line]:
-        left, right = help_lines(self.cockpit.keys, ids=width >= 100), signs(self.cockpit.glyphs)
+        left = help_lines(self.cockpit.keys, ids=width >= 100)
+        half = max(width // 2, min(width - 90, max(map(line_cells, left)) + 3)) if width >= 170 else 0
+        right = signs(self.cockpit.glyphs, width - half)
         right += [(), (("Commands", "title"), ("  after :", "dim"))]
         right += [
             ((f"  {spec.name:<9}", "key"), (f"{spec.takes:<13}", "dim"), (spec.help, "text")) for spec in COMMANDS
         ]
-        if width < 170:
+        if not half:
             return [*left, *right]
-        half = width // 2
         return [
             (*fit(a, half - 2), (" " * (half - line_cells(fit(a, half - 2))), "text"), *b)
             for a, b in zip_longest(left, right, fillvalue=())

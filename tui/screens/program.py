@@ -6,6 +6,7 @@ edits `program.md` in any editor, and the supervisor takes the change over or sa
 
 import time
 
+from loop.policy import honesty
 from loop.study import events as e
 from loop.study.contract import Contract
 from loop.study.state import Study
@@ -16,8 +17,8 @@ from tui.screens.sheet import Sheet
 _CHANGES = 12
 """Changes that are shown, the newest first."""
 
-_NOTES = 12
-"""Notes of the notebook that are shown: the newest."""
+_NOTES = 300
+"""Notes of the notebook that are shown: the newest. A researcher rewrites it long before it has so many."""
 
 
 def contract_lines(contract: Contract, width: int) -> list[Line]:
@@ -35,8 +36,16 @@ def contract_lines(contract: Contract, width: int) -> list[Line]:
         f"of an experiment, simpler {'wins' if keep.simpler_wins else 'does not win'}",
         "limits": ", ".join(f"{name} {value if isinstance(value, str) else f'{value:,.10g}'}"
                             for name, value in bounds.items()) or "none",
-        "review": contract.review,
+        "review": contract.reviewed,
     }  # fmt: skip
+    if contract.require:
+        facts["require"] = ", ".join(map(str, contract.require))
+    if contract.report:
+        facts["report"] = ", ".join(contract.report)
+    if contract.budget_clock != "wall":
+        facts["clock"] = "without a GPU the budget counts processor time per core, and not the clock"
+    if contract.ends != "itself":
+        facts["ends"] = "at its budget: it is asked to stop then"
     lines: list[Line] = []
     for name, text in facts.items():
         for index, (a, b) in enumerate(wrap(one_line(text), max(20, width - 10))):
@@ -105,13 +114,15 @@ class ProgramSheet(Sheet):
     def write(self, width: int) -> list[Line]:
         study = self.cockpit.known.study
         lines: list[Line] = [(("contract", "title"),), *contract_lines(study.contract, width), ()]
+        for notice in honesty.notices(study):
+            lines += [((notice[a:b], "warn"),) for a, b in wrap(notice, max(20, min(width, 110)))] + [()]
         if study.pins:
             lines.append((("pinned", "title"), ("  stands in every briefing; :unpin N takes one back", "faint")))
             lines += [line for number, text in study.pins.items() for line in words_lines(number, text, width)]
             lines.append(())
-        if study.notebook:
+        if study.minds.notebook:
             lines.append((("notebook", "title"), ("  what the researchers have learnt, the newest last", "faint")))
-            for note in study.notebook[-_NOTES:]:
+            for note in study.minds.notebook[-_NOTES:]:
                 lines += words_lines(None, note, width)
             lines.append(())
         if found := self._notices():

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
+from textual import events
 from textual.screen import Screen
 from textual.widget import Widget
 
 from tui.render.text import Line, Span, cut, fit, spread
 from tui.widgets.panel import Panel
+from tui.widgets.status_line import state_word
 
 
 class Sheet(Panel):
@@ -52,13 +54,24 @@ class Sheet(Panel):
         )
         said = self.cockpit.message
         last: Line = ((" " + cut(said[0], width - 2), said[1]),) if said else spread(self.hints(), place, width)
-        return [spread(self.heading(), [], width), (rule,), *shown, last]
+        return [spread(self.heading(), self._state(), width), (rule,), *shown, last]
+
+    def _state(self) -> list[Span]:
+        """What the loop is doing and what waits, which the status line under the sheet would say."""
+        cockpit = self.cockpit
+        sign, word, role = state_word(cockpit.known, cockpit.life, cockpit.glyphs)
+        waiting = len(cockpit.known.waiting())
+        waits: list[Span] = [(f"{cockpit.glyphs.flag} {waiting} (a)  ", "waiting")] if waiting else []
+        return [*waits, (f"{sign} {word} ", role)]
 
     def _all(self, width: int) -> list[Line]:
         state = (width, self.cockpit.glyphs.ascii, *self.state())
         if self._written[0] != state:
             self._written = state, [fit(line, width) for line in self.write(width)]
         return self._written[1]
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()  # there is nothing to go to
 
     def move(self, rows: int) -> None:
         self.top = max(0, self.top + rows)

@@ -1,46 +1,63 @@
 """The fixed lines: status at the top, keys or a message at the bottom."""
 
 from tui.model import keys
-from tui.render.text import Line, cut
+from tui.render.text import Line, cut, one_line
 from tui.widgets import status_line
+from tui.widgets.gauge_line import gauge_line
 from tui.widgets.panel import LineWidget
 
 
 class TopBar(LineWidget):
     """Status line, gauge line, and the tabs where only one view is on screen."""
 
+    ground = "raised"
+    tabs = True
+    """There is a view for the tabs to name; a strip has none, and shows the run's title there."""
+
     def lines(self, width: int, height: int) -> list[Line]:
         cockpit = self.cockpit
         state, glyphs, now = cockpit.known, cockpit.glyphs, cockpit.now()
         if height == 1:
-            return [status_line.tiny_line(state, cockpit.life, now, width, glyphs)]
+            if cockpit.message is not None:  # there is no other line for it
+                return [said(cockpit.message, width)]
+            return [status_line.brief_line(state, cockpit.life, width, glyphs)]
         lines = [
             status_line.status_line(state, cockpit.life, now, width, glyphs, cockpit.read_only),
-            status_line.gauge_line(state, cockpit.life, now, width, glyphs),
+            gauge_line(state, cockpit.life, now, width, glyphs),
         ]
-        if height > 2:
+        if height > 2 and self.tabs:
             lines.append(status_line.tabs_line(cockpit.active, width, cockpit.note()))
+        elif height > 2 and (current := state.in_flight()) is not None:
+            lines.append(((f" {cut(one_line(current[0].title), width - 2)}", "dim"),))
         return lines
 
 
 class BottomBar(LineWidget):
     """The keys that can be pressed, or a message in their place."""
 
+    ground = "raised"
+
     def lines(self, width: int, height: int) -> list[Line]:
         cockpit = self.cockpit
         if cockpit.message is not None:
-            text, role = cockpit.message
-            return [((" " + cut(text, width - 2), role),)]
+            return [said(cockpit.message, width)]
         study = cockpit.known.study
         edit = study.checkout
         line = keys.key_line(
             width,
             view=cockpit.active,
             read_only=cockpit.read_only,
-            waiting=cockpit.known.waiting() is not None,
+            waiting=bool(cockpit.known.waiting()),
+            alive=cockpit.life.alive,
             paused=study.paused,
             opens=bool(study.experiments),
             edited="" if edit is None else f"+{edit.lines_added} {cockpit.glyphs.minus}{edit.lines_removed}",
             table=cockpit.keys,
         )
         return [line]
+
+
+def said(message: tuple[str, str], width: int) -> Line:
+    """A message as a line."""
+    text, role = message
+    return ((" " + cut(text, width - 2), role),)

@@ -41,6 +41,10 @@ class Context(Protocol):
     message: tuple[str, str] | None
     """What the last line says in place of the keys, and its role."""
 
+    def look_at(self, view: str) -> None:
+        """Make a view the one that keys go to."""
+        ...
+
     def note(self) -> list[Span]:
         """A few words about the active view, for the line of tabs."""
         ...

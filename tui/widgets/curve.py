@@ -11,6 +11,9 @@ from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, brief, cells, cut, number, one_line, spread
 from tui.widgets.panel import Panel, centred
 
+_TELLING = 8
+"""Samples that a curve needs before its distance from another one means anything."""
+
 RunOf = tuple[Experiment, Run]
 """An experiment and one of its runs."""
 
@@ -44,7 +47,7 @@ def curve_lines(
         digits = 3 if top - low > 0.02 else 5
         y = Axis(low, top, lambda value: number(value, digits))
     x = Axis(0.0, max(budget, max((x for x, _ in run), default=0.0)), brief_axis)
-    series = [Series(reference, "reference", "."), Series(run, "curve", "*")]
+    series = [Series(reference, "reference", ".", "dashed"), Series(run, "curve", "*")]
     return chart(series, width, height, x, y, glyphs)
 
 
@@ -89,10 +92,10 @@ def _legend(
     if points:
         spans.append((f" {number(points[-1][1], 4)}", "text"))
     if reference is not None:
-        sign = "." if glyphs.ascii else "━"
+        sign = "." if glyphs.ascii else "┅"
         spans += [(f"  {sign} ", "reference"), (f"champion {reference[0].id}", "kept")]
     right: list[Span] = []
-    if points and over:
+    if min(len(points), len(over)) >= _TELLING:
         here = smooth(points)[-1]
         there = value_at(smooth(over), here[0])
         if there is not None:

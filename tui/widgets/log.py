@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tui.model.text_buffer import Paragraph, TextBuffer
-from tui.render.text import Line, Span, clean
+from tui.render.text import Line, Span, clean, cut
 from tui.widgets.stream import StreamPanel
 
 _LONGEST = 2000
@@ -55,9 +55,13 @@ class LogPanel(StreamPanel):
     def _line(self, text: str) -> None:
         self.buffer.add(Paragraph("log", _shortened(text)))
 
+    def wraps_at(self, width: int) -> int:
+        """In a box beside others a line of output stays one line, whose end is cut off; alone on screen all is read."""
+        return 4 * _LONGEST if self.boxed else width
+
     def row(self, paragraph: Paragraph, row: int, width: int) -> Line:
         start, end = paragraph.rows[row]
-        return ((paragraph.text[start:end], "text"),)
+        return ((cut(paragraph.text[start:end], width), "text"),)
 
     def empty(self) -> str:
         if self.showing is None:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from loop.study.curves import Sample
 from loop.study.readings import GaugeRead, GpuGauge, GpuProcess, GpuUse, RunGauge
-from loop.words import size
+from loop.words import duration, size
 from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, cells, cut, number, one_line, pad
+from tui.widgets.gauge_line import bar, heights
 from tui.widgets.panel import Panel, centred
-from tui.widgets.status_line import bar, heights
 
 
 def machine_lines(
@@ -101,15 +101,15 @@ def gpu_line(gpu: GpuGauge, history: Sequence[GaugeRead], wide: int, past: int, 
 def reported(samples: Sequence[Sample], width: int) -> list[Line]:
     """The newest values that the run reports, as many to a line as fit."""
     lines: list[Line] = []
-    line: list[Span] = [(pad("says", 7), "dim")]
-    used = 7
+    line: list[Span] = [(pad("reports", 8), "dim")]
+    used = 8
     for name, value in samples[-1][1].items():
         name = one_line(name)
         text = f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else number(value, 4)
         room = cells(name) + cells(text) + 4
-        if used + room > width and used > 7:
+        if used + room > width and used > 8:
             lines.append(tuple(line))
-            line, used = [(" " * 7, "text")], 7
+            line, used = [(" " * 8, "text")], 8
         line += [(name + " ", "dim"), (text + "   ", "text")]
         used += room
     return [*lines, tuple(line)]
@@ -132,6 +132,10 @@ class MachinePanel(Panel):
         pair = state.in_flight()
         samples = state.samples.get((pair[0].id, pair[1].number), []) if pair else []
         lines = machine_lines(state.gauge, list(state.history), state.gpu_use, samples, width, self.cockpit.glyphs)
+        if not self.cockpit.life.alive:  # nobody takes readings any more: they are of then, and look it
+            ago = duration(max(0.0, self.cockpit.now() - state.heartbeat))
+            lines = [tuple((text, "faint") for text, _ in line) for line in lines]
+            lines.insert(0, ((f"as it was {ago} ago, when the loop ended", "warn"),))
         self.top = max(0, min(self.top, len(lines) - height))
         return lines[self.top : self.top + height]
 

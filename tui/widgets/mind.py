@@ -26,11 +26,18 @@ _MARKED = re.compile(r"`[^`\s][^`]*`|\*\*[^*\s][^*]*\*\*")
 """Code and bold text within a thought, where both ends are in the same row."""
 
 
+_WIDEST = 110
+"""Columns beyond which nobody reads a line with ease."""
+
+
 class MindPanel(StreamPanel):
     """The researchers' reasoning."""
 
     view = "mind"
     number = 1
+
+    def wraps_at(self, width: int) -> int:
+        return min(width, _WIDEST)
 
     def row(self, paragraph: Paragraph, row: int, width: int) -> Line:
         kind = paragraph.kind
@@ -78,6 +85,10 @@ class MindPanel(StreamPanel):
         return [*folded, ("  ", "text"), *more] if folded and more else folded or more
 
     def empty(self) -> str:
+        study = self.cockpit.known.study
+        runs, sigma = study.contract.keep.baseline_runs, self.cockpit.glyphs.sigma
+        if study.champion is None and study.tag and runs > 1:
+            return f"{runs} runs of your file measure its noise {sigma} first; a change has to beat that"
         return "no thoughts yet: they stream here as the researcher thinks"
 
 

@@ -8,10 +8,12 @@ possible.
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.render.palette import Ground
 from tui.render.text import Line, Span, cells, fit, line_cells, one_line, pad
 from tui.widgets.context import Context, context_of
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 class LineWidget(Widget):
     """A widget made of the lines that `lines` gives."""
+
+    ground: ClassVar[Ground] = "background"
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +53,7 @@ class LineWidget(Widget):
             self.refresh()
             return
         changed = [
-            Region(0, y, _reach(before, after, width), 1)
+            Region(start := _shared(before, after), y, max(1, _reach(before, after, width) - start), 1)
             for y, (before, after) in enumerate(zip(old, fresh, strict=True))
             if before != after
         ]
@@ -64,10 +68,10 @@ class LineWidget(Widget):
         return tuple((glyphs.plain(text if text.isprintable() else one_line(text)), role) for text, role in line)
 
     def render_line(self, y: int) -> Strip:
-        style = self.cockpit.palette.style
+        palette = self.cockpit.palette
         line = self._lines[y] if y < len(self._lines) else ()
-        segments = [Segment(text, style(role)) for text, role in line if text]
-        return Strip(segments).adjust_cell_length(self.size.width)
+        segments = [Segment(text, palette.style(role, self.ground)) for text, role in line if text]
+        return Strip(_filled(segments, self.size.width, palette.style("text", self.ground)))
 
     def repaint(self) -> None:
         """Draw everything again, as after a change of theme."""
@@ -76,6 +80,30 @@ class LineWidget(Widget):
 
     def on_resize(self) -> None:
         self.redraw()
+
+
+def _filled(segments: list[Segment], width: int, ground: Style) -> list[Segment]:
+    """The segments in exactly `width` cells. The rest of the line is in the last one, where that looks the same: a
+    segment of its own costs 35 bytes a line."""
+    if not segments:
+        return [Segment(" " * width, ground)]
+    room = width - sum(cells(text) for text, _, _ in segments)
+    last, style, _ = segments[-1]
+    if room <= 0:
+        return list(Strip(segments).adjust_cell_length(width))
+    if style is not None and style.bgcolor == ground.bgcolor and not (style.reverse or style.underline):
+        return [*segments[:-1], Segment(last + " " * room, style)]
+    return [*segments, Segment(" " * room, ground)]
+
+
+def _shared(before: Line, after: Line) -> int:
+    """Columns at the start that both lines share, such as those of the frame."""
+    same = 0
+    for old, new in zip(before, after, strict=False):
+        if old != new:
+            break
+        same += cells(new[0])
+    return same
 
 
 def _reach(before: Line, after: Line, width: int) -> int:
@@ -166,6 +194,16 @@ class Panel(LineWidget, can_focus=True):
 
     def on_blur(self) -> None:
         self.redraw()
+
+    def on_click(self, event: "events.Click") -> None:
+        """Go to this view, and to the row that was clicked."""
+        event.stop()
+        if self.view:
+            self.cockpit.look_at(self.view)
+        self.pick(event.y - self.boxed)
+
+    def pick(self, row: int) -> None:
+        """Put the cursor on a row of the content, where the view has a cursor."""
 
     def on_mouse_scroll_down(self, event: "events.MouseScrollDown") -> None:
         event.stop()

@@ -40,6 +40,7 @@ class Prompt(Widget, can_focus=True):
         live: called with the text at every change.
         complete: what tab completes to.
         lines: several lines are allowed; a backslash before enter, or a paste, begins a new one.
+        draft: what is there already.
     """
 
     class Closed(Message):
@@ -65,14 +66,17 @@ class Prompt(Widget, can_focus=True):
         live: Callable[[str], None] | None = None,
         complete: Completion | None = None,
         lines: bool = False,
+        draft: str = "",
     ) -> None:
         super().__init__()
         self.label, self.hint, self.then, self.live = label, hint, then, live
         self.complete, self.several = complete, lines
-        self.history = [*history, ""]
+        self.history = [*history, draft]
+        """What is edited in one stays there while another is looked at; the last is what is typed now."""
+        self._given = tuple(history)
         self.past = len(self.history) - 1
-        self.text = ""
-        self.at = 0
+        self.text = draft
+        self.at = len(draft)
         """Place of the cursor, in characters."""
         self._offers: list[str] = []
         """Completions that tab goes round in, while it is pressed again and again."""
@@ -103,6 +107,11 @@ class Prompt(Widget, can_focus=True):
     def _word_before(self) -> int:
         return max(self.text[: self.at].rstrip().rfind(" "), self.text[: self.at].rstrip().rfind("\n")) + 1
 
+    def _word_behind(self) -> int:
+        rest = self.text[self.at :]
+        word = rest.lstrip()
+        return self.at + len(rest) - len(word) + len(word.split(maxsplit=1)[0] if word else "")
+
     def _tab(self, direction: int) -> None:
         """The next completion; the one before it with shift."""
         if self.complete is None:
@@ -114,6 +123,32 @@ class Prompt(Widget, can_focus=True):
             at = (self._offers.index(self.text) + direction) % len(self._offers)
         if self._offers:
             self._become(self._offers[at], len(self._offers[at]))
+
+    def _vertical(self, direction: int) -> None:
+        """A row up or down; from the first or last row to an earlier or later text."""
+        rows = self._wrapped(self.app.size.width) if self.several else [(0, len(self.text))]
+        here = max(index for index, (a, _) in enumerate(rows) if a <= self.at or index == 0)
+        if 0 <= here + direction < len(rows):
+            a, b = rows[here + direction]
+            self._become(self.text, min(b, a + self.at - rows[here][0]))
+            return
+        self.history[self.past] = self.text
+        self.past = max(0, min(len(self.history) - 1, self.past + direction))
+        self._become(self.history[self.past], len(self.history[self.past]))
+
+    @property
+    def draft(self) -> str:
+        """What a person has typed themselves and not sent, also while an earlier text is shown."""
+        if self.past == len(self.history) - 1:
+            return self.text
+        return self.history[-1] or ("" if self.text == self._given[self.past] else self.text)
+
+    def keeping(self, draft: str) -> "Prompt":
+        """The same prompt with `draft` in it, not yet on a screen."""
+        return Prompt(
+            self.label, self.hint, self.then, self._given, live=self.live, complete=self.complete,
+            lines=self.several, draft=draft,
+        )  # fmt: skip
 
     def on_paste(self, event: Paste) -> None:
         event.stop()
@@ -130,8 +165,7 @@ class Prompt(Widget, can_focus=True):
         elif key == "ctrl+c":
             self.post_message(self.Closed())
         elif key in ("up", "down"):
-            self.past = max(0, min(len(self.history) - 1, self.past + (1 if key == "down" else -1)))
-            self._become(self.history[self.past], len(self.history[self.past]))
+            self._vertical(1 if key == "down" else -1)
         elif key in ("tab", "shift+tab"):
             self._tab(1 if key == "tab" else -1)
         elif not self._edited(key):
@@ -155,6 +189,10 @@ class Prompt(Widget, can_focus=True):
             self._become(text[at:], 0)
         elif key == "ctrl+k":
             self._become(text[:at], at)
+        elif key in ("ctrl+left", "alt+left", "alt+b"):
+            self._become(text, self._word_before())
+        elif key in ("ctrl+right", "alt+right", "alt+f"):
+            self._become(text, self._word_behind())
         elif key in ("left", "right", "home", "end", "ctrl+a", "ctrl+e"):
             place = {"left": at - 1, "right": at + 1, "home": 0, "ctrl+a": 0}.get(key, len(text))
             self._become(text, place)
@@ -167,6 +205,9 @@ class Prompt(Widget, can_focus=True):
     def rows(self, width: int) -> int:
         """Rows that it takes at this width."""
         return min(_MOST_ROWS, len(self._wrapped(width))) if self.several else 1
+
+    def _style(self, role: str) -> Style:
+        return self.cockpit.palette.style(role, "raised")
 
     def _label(self) -> str:
         glyphs = self.cockpit.glyphs
@@ -185,10 +226,10 @@ class Prompt(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         segments = self._row_of_several(y, width) if self.several else self._only_row(width)
-        return Strip(segments).adjust_cell_length(width)
+        return Strip(segments).adjust_cell_length(width, self._style("text"))
 
     def _row_of_several(self, y: int, width: int) -> list[Segment]:
-        style = self.cockpit.palette.style
+        style = self._style
         rows = self._wrapped(width)
         here = max(index for index, (a, _) in enumerate(rows) if a <= self.at or index == 0)
         first = max(0, min(here, len(rows) - self.size.height) if len(rows) > self.size.height else 0)
@@ -207,12 +248,12 @@ class Prompt(Widget, can_focus=True):
         start = 0
         while cells(self.text[start : self.at]) >= room - 1:
             start += 1
-        segments = [Segment(label, self.cockpit.palette.style("key"))]
+        segments = [Segment(label, self._style("key"))]
         return segments + self._with_cursor(self.text[start:], self.at - start, room)
 
     def _with_cursor(self, text: str, at: int, room: int) -> list[Segment]:
         """A row with the cursor in it, and a hint behind it where there is room for one."""
-        style, plain = self.cockpit.palette.style, self.cockpit.glyphs.plain
+        style, plain = self._style, self.cockpit.glyphs.plain
         segments = [Segment(text[:at], style("strong")), Segment(text[at : at + 1] or " ", style("strong") + _CURSOR)]
         rest = room - cells(text[:at]) - cells(text[at : at + 1] or " ")
         if text[at + 1 :]:

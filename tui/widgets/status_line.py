@@ -1,21 +1,23 @@
-"""The lines at the top: is the loop alive, is it any good, what is it doing; and how is the machine.
+"""The first line at the top: is the loop alive, is it any good, how far is it; and the tabs of the views.
 
 Pure: text from a `ViewState` and a time. In a narrow terminal the least important words go first, whole ones.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loop.reporting.table import change
-from loop.study.outcomes import NO_NUMBER
-from loop.study.readings import GaugeRead, GpuGauge
+from loop.policy import limits
+from loop.reporting.table import change, networked
+from loop.study.outcomes import NO_NUMBER, Outcome
 from loop.study.state import Study
-from loop.words import clock, size
+from loop.words import clock, duration
+from tui.model.doing import Doing, doing
 from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
 from tui.render.layout import VIEWS
-from tui.render.text import Line, Span, cut, fit, line_cells, number, one_line, spread
-from tui.render.troubles import trouble_words
+from tui.render.packing import Part, packed, part
+from tui.render.text import Line, Span, cut, fit, line_cells, number, one_line, plus_minus, spread
 
 STALE = 15.0
 """Seconds without a heartbeat after which a living supervisor counts as stale; the slowest beat is 5 s."""
@@ -28,6 +30,11 @@ class Life:
     word: str
     role: str
     why: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """A supervisor is at work, even if it has not been heard of for a while."""
+        return self.word in ("live", "stale")
 
 
 def life(state: ViewState, pid: int | None, now: float) -> Life:
@@ -44,16 +51,29 @@ def life(state: ViewState, pid: int | None, now: float) -> Life:
         return Life(
             "failed" if supervisor.failed else "stopped", "bad" if supervisor.failed else "dim", supervisor.reason
         )
-    return Life("died", "bad", "its process is gone without a word")
+    return Life("died", "bad", "killed, or the machine went down")
 
 
-def state_word(study: Study, alive: Life, glyphs: Glyphs) -> tuple[str, str, str]:
+_DOING: dict[Doing, tuple[str, str]] = {
+    "run": ("running", "good"),
+    "verification": ("verifying", "good"),
+    "thought": ("thinking", "good"),
+    "person": ("waits for you", "waiting"),
+    "nothing": ("waiting", "warn"),
+}
+"""Word and role of what a loop at work is at."""
+
+
+def state_word(state: ViewState, alive: Life, glyphs: Glyphs) -> tuple[str, str, str]:
     """Sign, word and role of what the loop is doing."""
-    if alive.word in ("died", "failed", "stopped", "not started"):
+    study = state.study
+    if not alive.alive:
         return ("!" if alive.role == "bad" else "○" if not glyphs.ascii else "o"), alive.word, alive.role
+    if study.state == "running":
+        now = doing(study)
+        return glyphs.state["waiting"] if now == "person" else glyphs.live, *_DOING[now]
     return {
         "baseline": (glyphs.live, "baseline", "running"),
-        "running": (glyphs.live, "running", "good"),
         "paused": ("‖" if not glyphs.ascii else "=", "paused", "warn"),
         "no room": ("‖" if not glyphs.ascii else "=", "no room", "warn"),
         "stopping": ("■" if not glyphs.ascii else "#", "stopping", "warn"),
@@ -61,72 +81,89 @@ def state_word(study: Study, alive: Life, glyphs: Glyphs) -> tuple[str, str, str
 
 
 def status_line(state: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs, read_only: bool = False) -> Line:
-    """Study, state and time, experiments by verdict, best, money, liveness."""
+    """Study, state and time, experiments by verdict, best, what is left of the limits, money, liveness."""
     study = state.study
-    sign, word, role = state_word(study, alive, glyphs)
-    seconds = 3600 * study.hours(now if alive.word in ("live", "stale") else state.heartbeat)
-    parts: list[tuple[int, Sequence[Span]]] = [
-        (2, [(cut(one_line(study.tag) or "looptop", 24), "strong")]),
-        (0, [(f"{sign} {word}", role), (f" {clock(seconds)}", "dim")]),
-        (1, _counts(study, glyphs)),
-        (1, _best(study)),
-        (3, _claimed(study)),
-        (5, _money(study)),
-        (6, _left(study)),
+    sign, word, role = state_word(state, alive, glyphs)
+    until = now if alive.alive else state.heartbeat
+    tag = one_line(study.tag) or "looptop"
+    parts = [
+        part(3, [(cut(tag, 10), "strong")], [(cut(tag, 24), "strong")]),
+        part(0, [(f"{sign} {word}", role)]),
+        part(6, *_time(study, until)),
+        part(1, *_counts(study, glyphs), grows=4),
+        part(9, _rate(study, until)),
+        part(1, *_best(state), grows=5),
+        part(3, _claimed(study)),
+        part(7, _gained(study, until)),
+        part(4, _money(study)),
+        part(8, _ends(study, until) if alive.alive else []),
     ]
-    ends: list[tuple[int, Sequence[Span]]] = []
     if read_only:
-        ends.append((4, [("read-only", "warn")]))
-    if unconfined(study, alive):
-        ends.append((0, [("no sandbox", "bad")]))
+        parts.append(part(3, [("read-only", "warn")], right=True))
+    if words := open_to(study, alive):
+        parts.append(part(0, [(words, "bad")], right=True))
     if state.share < 1:
-        ends.append((0, [(f"reading the journal {state.share:.0%}", "warn")]))
-    if alive.why and alive.word != "live":
-        ends.append((3, [(cut(one_line(alive.why), max(16, width // 2)), alive.role)]))
-    if alive.word in ("live", "stale"):
-        ends.append((0, [(alive.word, alive.role)]))
-    return _squeeze(parts, ends, width)
+        parts.append(part(0, [(f"reading the journal {state.share:.0%}", "warn")], right=True))
+    if alive.alive and alive.why:
+        parts.append(part(2, [(alive.why, alive.role)], right=True))
+    if alive.alive:
+        parts.append(part(0, [(alive.word, alive.role)], right=True))
+    return packed(parts, width)
 
 
-def unconfined(study: Study, alive: Life) -> bool:
-    """Whether the loop at work has no sandbox, so that a run can do whatever the person can."""
+def open_to(study: Study, alive: Life) -> str:
+    """Whether the loop at work has no sandbox, so that a run can do whatever the person can, or one with a network."""
     supervisor = study.supervisor
-    return alive.word in ("live", "stale") and supervisor is not None and supervisor.sandbox == "off"
+    if not alive.alive or supervisor is None or not supervisor.sandbox:
+        return ""
+    return "no sandbox" if supervisor.sandbox == "off" else networked(study)
 
 
-def _squeeze(parts: list[tuple[int, Sequence[Span]]], ends: list[tuple[int, Sequence[Span]]], width: int) -> Line:
-    """Drop the least important parts until the rest fits, with two columns between two of them."""
-    parts = [part for part in parts if part[1]]
-    while True:
-        needed = sum(line_cells(spans) + 2 for _, spans in parts + ends) + 1
-        worst = max((rank for rank, _ in parts + ends), default=0)
-        if needed <= width or worst == 0:
-            break
-        parts = [part for part in parts if part[0] != worst]
-        ends = [part for part in ends if part[0] != worst]
-    left = [(" ", "text"), *(span for _, spans in parts for span in (*spans, ("  ", "text")))]
-    right = [span for _, spans in ends for span in (("  ", "text"), *spans)]
-    return spread(left, [*right, (" ", "text")] if right else [], width)
+def _time(study: Study, until: float) -> list[list[Span]]:
+    """Time under supervision, and the limit on it."""
+    text = clock(3600 * study.hours(until))
+    limit = study.contract.limits.hours
+    forms: list[list[Span]] = [[(text, "dim")]]
+    return forms if limit is None else [*forms, [(f"{text} of {duration(3600 * limit)}", "dim")]]
 
 
-def _counts(study: Study, glyphs: Glyphs) -> list[Span]:
-    verdicts = study.verdicts()
+def _counts(study: Study, glyphs: Glyphs) -> list[list[Span]]:
+    verdicts, limit = study.verdicts(), study.contract.limits.experiments
     failed = sum(verdicts[name] for name in NO_NUMBER)
-    spans = [(f"exp {study.judged()}", "text")]
-    for name, count in (("kept", verdicts["kept"]), ("discarded", verdicts["discarded"]), ("crashed", failed)):
-        if count or name != "crashed":
-            spans.append((f" {glyphs.state[name]}{count}", name))
-    return spans
+    total: Span = (f"exp {study.judged()}" + ("" if limit is None else f"/{limit}"), "text")
+    signs: list[Span] = []
+    for name, count in (
+        (Outcome.KEPT, verdicts["kept"]),
+        (Outcome.DISCARDED, verdicts["discarded"]),
+        (Outcome.CRASHED, failed),
+        (Outcome.REJECTED, verdicts["rejected"]),
+    ):
+        if count or name in (Outcome.KEPT, Outcome.DISCARDED):
+            signs.append((f" {glyphs.state[name]}{count}", name))
+    return [[total], [total, *signs]]
 
 
-def _best(study: Study) -> list[Span]:
-    best = study.best
-    if best is None or best.metric is None:
+def _rate(study: Study, until: float) -> list[Span]:
+    hours = study.hours(until)
+    return [(f"{study.judged() / hours:.3g}/h", "dim")] if hours > 0.2 and study.judged() > 2 else []
+
+
+def _best(state: ViewState) -> list[list[Span]]:
+    """The champion's mean, its error, its distance from the baseline, and how many runs it is known from."""
+    best = state.figures.best
+    if best is None:
         return []
-    spans = [("best ", "dim"), (number(best.metric), "strong")]
-    if best.id and (moved := change(study, best.metric)):
-        spans.append((f" ({moved})", "kept"))
-    return spans
+    lead: Span = ("best ", "dim")
+    mean: Span = (number(best.mean), "strong")
+    moved = change(state.study)
+    runs = f"{best.runs} run{'s' if best.runs > 1 else ''}" if best.runs else ""
+    forms: list[list[Span]] = [[lead, mean]]
+    if moved:
+        forms.append([lead, mean, (f" ({moved})", "kept")])
+    if error := plus_minus(best.error):
+        told = ", ".join(filter(None, (moved, runs)))
+        forms.append([lead, mean, (f" {error}", "dim"), (f" ({told})", "kept" if moved else "dim")])
+    return forms
 
 
 def _claimed(study: Study) -> list[Span]:
@@ -134,115 +171,36 @@ def _claimed(study: Study) -> list[Span]:
     return [("self-reported", "warn")] if study.best is not None and study.contract.verify is None else []
 
 
+def _gained(study: Study, until: float) -> list[Span]:
+    """When the champion took over."""
+    best = study.best
+    if best is None or not best.id or best.judged_at is None:
+        return []
+    return [(f"last gain {duration(max(0.0, until - best.judged_at))} ago (#{best.id})", "dim")]
+
+
 def _money(study: Study) -> list[Span]:
-    limits = study.contract.limits
+    bounds = study.contract.limits
     if not study.usd and not study.tokens and not study.usd_unknown:
         return []  # an optimiser costs nothing, and `$0.00/25` would only take room
-    if limits.tokens is not None or (not study.usd and study.usd_unknown):
-        most = "" if limits.tokens is None else f"/{limits.tokens / 1000:,.0f}k"
-        text, near = f"{study.tokens / 1000:,.0f}k{most} tokens", study.tokens > 0.9 * (limits.tokens or float("inf"))
+    if bounds.tokens is not None or (not study.usd and study.usd_unknown):
+        most = "" if bounds.tokens is None else f"/{bounds.tokens / 1000:,.0f}k"
+        text, near = f"{study.tokens / 1000:,.0f}k{most} tokens", study.tokens > 0.9 * (bounds.tokens or math.inf)
     else:
-        most = "" if limits.usd is None else f"/{limits.usd:g}"
-        text, near = f"${study.usd:.2f}{'+' * study.usd_unknown}{most}", study.usd > 0.9 * (limits.usd or float("inf"))
+        most = "" if bounds.usd is None else f"/{bounds.usd:g}"
+        text, near = f"${study.usd:.2f}{'+' * study.usd_unknown}{most}", study.usd > 0.9 * (bounds.usd or math.inf)
     return [(text, "warn" if near else "dim")]
 
 
-def _left(study: Study) -> list[Span]:
-    limit = study.contract.limits.experiments
-    return [] if limit is None else [(f"stops at {limit}", "dim")]
-
-
-# --- gauges --------------------------------------------------------------------------------------------------------
-
-
-def bar(share: float | None, width: int, glyphs: Glyphs, alarm: float = 2.0) -> list[Span]:
-    """A bar in exactly `width` cells, empty for None; from a share of `alarm` on in the colour of an alarm."""
-    share = 0.0 if share is None else min(1.0, max(0.0, share))
-    role = "full" if share >= alarm else "bar"
-    if glyphs.ascii:
-        full = round(share * width)
-        return [("#" * full, role), ("." * (width - full), "track")]
-    full, part = divmod(round(share * width * 2), 2)
-    spans = [("━" * full, role)]
-    if part and full < width:
-        spans.append(("╸", role))
-        full += 1
-    return [*spans, ("━" * (width - full), "track")]
-
-
-def gauge_line(state: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
-    """GPUs, or the processors where there are none; memory; the current run and its time."""
-    gauge = state.gauge
-    run = _run(state, alive, now)
-    if gauge is None:
-        return spread([(" no reading of the machine yet", "faint")], [*run, (" ", "text")] if run else [], width)
-    machine = _gpus(gauge.gpus, width, glyphs) if gauge.gpus else _processors(gauge, width, glyphs)
-    ram = [("RAM ", "dim"), (f"{_pair(gauge.ram_used, gauge.ram_total)}", "text")]
-    ends: list[tuple[int, Sequence[Span]]] = [(1, run)] if run else []
-    if (trouble := next(iter(state.study.troubles.items()), None)) and alive.word in ("live", "stale"):
-        room = width - line_cells(machine) - line_cells(run) - 9
-        ends.insert(0, (0, [(trouble_words(*trouble, now, room), "warn")]))
-    return _squeeze([(0, machine), (2, ram)], ends, width)
-
-
-def _pair(used: int, total: int) -> str:
-    return f"{used / 1024**3:.0f}/{size(total)}"
-
-
-def _gpus(gpus: Sequence[GpuGauge], width: int, glyphs: Glyphs) -> list[Span]:
-    known = [gpu.utilisation for gpu in gpus if gpu.utilisation is not None]
-    mean = sum(known) / len(known) if known else None
-    used, total = sum(gpu.memory_used or 0 for gpu in gpus), sum(gpu.memory_total or 0 for gpu in gpus)
-    hot = max((gpu.temperature for gpu in gpus if gpu.temperature is not None), default=None)
-    power = sum(gpu.power or 0.0 for gpu in gpus)
-    if len(gpus) == 1:
-        spans = [
-            (f"GPU{gpus[0].index} ", "dim"),
-            *bar(None if mean is None else mean / 100, 17 if width > 90 else 8, glyphs),
-        ]
-    else:
-        spans = [(f"{len(gpus)} GPUs ", "dim"), *heights([gpu.utilisation for gpu in gpus], glyphs)]
-    spans.append((" n/a" if mean is None else f" {mean:3.0f}%", "text"))
-    if total:
-        spans.append((f"  {_pair(used, total)}", "text"))
-    if hot is not None:
-        spans.append((f"  {hot:.0f}°C" if not glyphs.ascii else f"  {hot:.0f}C", "hot" if hot >= 80 else "dim"))
-    if power and width > 70:
-        spans.append((f" {power:.0f} W" if power < 10_000 else f" {power / 1000:.1f} kW", "dim"))
-    return spans
-
-
-def _processors(gauge: GaugeRead, width: int, glyphs: Glyphs) -> list[Span]:
-    return [("CPU ", "dim"), *bar(gauge.cpu / 100, 17 if width > 90 else 8, glyphs), (f" {gauge.cpu:3.0f}%", "text")]
-
-
-def heights(values: Sequence[float | None], glyphs: Glyphs) -> list[Span]:
-    """One sign for each percentage, by height; an unknown one is a dot."""
-    signs = glyphs.spark
-    text = "".join(
-        glyphs.dot if value is None else signs[min(len(signs) - 1, max(0, int(value / 100 * len(signs))))]
-        for value in values
-    )
-    return [(text, "bar")]
-
-
-def _run(state: ViewState, alive: Life, now: float) -> list[Span]:
-    pair = state.in_flight()
-    if pair is None:
-        if alive.word in ("live", "stale") and (verifying := state.study.verifying()):
-            checked, run = verifying[0]
-            return [("verifying ", "dim"), (f"{checked.id}.{run.number}", "verifying")]
-        waiting = state.waiting()
-        return [] if waiting is None else [(f"{waiting.id} waits for you", "waiting")]
-    experiment, run = pair
-    if alive.word not in ("live", "stale"):
-        return [(f"run {experiment.id}.{run.number} was cut off", "dim")]
-    more = len(state.study.running()) - 1
-    done = min(max(0.0, now - run.started_at), run.deadline)
-    spans = [("run ", "dim"), (f"{experiment.id}.{run.number}", "running")]
-    if more:
-        spans.append((f" +{more}", "dim"))
-    return [*spans, (f"  {clock(done)}/{clock(run.budget)}", "text" if done <= run.budget else "warn")]
+def _ends(study: Study, until: float) -> list[Span]:
+    """When the first limit will be reached, if all goes on as so far."""
+    hours = study.hours(until)
+    used = [one for one in limits.limits(study, until) if one.name in ("experiments", "hours", "usd", "tokens")]
+    left = [(one.left * hours / one.used, one.name) for one in used if one.used > 0]
+    if not left or hours < 0.05:
+        return []
+    soonest, name = min(left)
+    return [(f"ends in about {duration(3600 * soonest)} ({'money' if name == 'usd' else name})", "dim")]
 
 
 def tabs_line(active: str, width: int, note: Sequence[Span] = ()) -> Line:
@@ -250,18 +208,25 @@ def tabs_line(active: str, width: int, note: Sequence[Span] = ()) -> Line:
     spans: list[Span] = [(" ", "text")]
     for index, view in enumerate(VIEWS, 1):
         here = view == active
-        spans += [(f" {index}", "key+cursor" if here else "faint"), (f" {view} ", "strong+cursor" if here else "dim")]
+        spans.append((f" {index}", "key+cursor" if here else "faint"))
+        if here or width >= 58:
+            spans.append((f" {view} ", "strong+cursor" if here else "dim"))
     room = width - line_cells(spans) - 3
     return spread(spans, [*fit(note, room), (" ", "text")] if note and room > 8 else [], width)
 
 
-def tiny_line(state: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
-    """The only line in a terminal under 60x18."""
-    sign, word, role = state_word(state.study, alive, glyphs)
-    best = state.study.best
-    parts: list[Span] = [(f"{sign} {word}", role), (f" exp {state.study.judged()}", "text")]
-    if unconfined(state.study, alive):
-        parts.append((" no sandbox", "bad"))
-    if best is not None and best.metric is not None:
-        parts.append((f" best {number(best.metric)}", "strong"))
-    return fit([*parts, ("  widen to 60x18", "dim")], width)
+def brief_line(state: ViewState, alive: Life, width: int, glyphs: Glyphs) -> Line:
+    """What has to be seen wherever a person is: what the loop is doing, who waits, the best; for one line of room."""
+    sign, word, role = state_word(state, alive, glyphs)
+    best, waiting = state.figures.best, state.waiting()
+    parts: list[Part] = [
+        part(0, [(f"{sign} {word}", role)]),
+        part(
+            1, [(f"{glyphs.flag} {len(waiting)} wait{'s' if len(waiting) == 1 else ''}", "waiting")] if waiting else []
+        ),
+        part(2, [] if best is None else [("best ", "dim"), (number(best.mean), "strong")]),
+        part(3, [(f"exp {state.study.judged()}", "text")]),
+    ]
+    if words := open_to(state.study, alive):
+        parts.append(part(1, [(words, "bad")]))
+    return packed(parts, width)

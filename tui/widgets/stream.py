@@ -29,6 +29,10 @@ class StreamPanel(Panel):
         """One row of a paragraph, laid out."""
         raise NotImplementedError
 
+    def wraps_at(self, width: int) -> int:
+        """Columns that the text is wrapped to, where the view has `width`."""
+        return width
+
     def empty(self) -> str:
         """What to say while there is nothing."""
         return "nothing yet"
@@ -38,8 +42,8 @@ class StreamPanel(Panel):
         return False
 
     def content(self, width: int, height: int) -> list[Line]:
-        if width != self.buffer.width:
-            self._keep_place(lambda: self.buffer.rewrap(width))
+        if (wide := self.wraps_at(width)) != self.buffer.width:
+            self._keep_place(lambda: self.buffer.rewrap(wide))
             self.began = None
         if not len(self.buffer):
             return centred(self.empty(), width, height)
@@ -50,7 +54,7 @@ class StreamPanel(Panel):
             self.top = max(self.buffer.first, self.buffer.end - height)
             self._seen = self.buffer.end
         self.top = max(self.top, self.buffer.first)
-        lines = [self.row(paragraph, row, width) for paragraph, row in self.buffer.window(self.top, height)]
+        lines = [self.row(paragraph, row, min(width, wide)) for paragraph, row in self.buffer.window(self.top, height)]
         if self.needle:
             lines = [self._found(line) for line in lines]
         if self.began is None:
@@ -84,7 +88,7 @@ class StreamPanel(Panel):
             return [(f"{count} line{'s' if count > 1 else ''} selected, y copies", "warn")]
         if self.following:
             return []
-        new = self.buffer.end - self._seen
+        new = self.buffer.since(self._seen)
         below = self.buffer.end - self.top - self.room()[1]
         return [(f"{new} new below, f follows" if new > 0 else f"{max(0, below)} below, f follows", "warn")]
 

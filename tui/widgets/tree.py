@@ -3,80 +3,17 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from loop.reporting.table import flagged, memory
 from loop.study.experiment import Experiment
 from loop.study.state import Study
-from loop.words import size
 from tui.render.commit_graph import Node, Row, walk
+from tui.render.experiment_rows import columns_in, fold_line, header, row_line, sorted_ids, words_of
 from tui.render.glyphs import Glyphs
-from tui.render.text import Line, Span, cells, cut, one_line, pad, sigmas
+from tui.render.text import Line, Span, cut
 from tui.render.tree_folding import Fold, folded
 from tui.widgets.panel import Panel, centred, marked
 
-_ROOM_FOR_CHANGES, _ROOM_FOR_MEMORY = 26, 62
-"""Cells left for the title from which lines +/- and memory are shown too."""
-
-
-def tree_line(row: Row, experiment: Experiment, champion: int | None, lanes: int, width: int, glyphs: Glyphs) -> Line:
-    """One experiment in `width` cells: graph, number, word, effect in noise units, lines, memory, title.
-
-    Args:
-        lanes: cells that the graph takes in the widest visible row.
-    """
-    sign, word, role = glyphs.of(experiment)
-    if experiment.id == champion:
-        sign, word, role = glyphs.champion, "champion", "champion"
-    elif experiment.id == 0:
-        word = "baseline"
-    effect = "" if experiment.id == 0 and experiment.noise else sigmas(experiment.effect, experiment.noise)
-    spans: list[Span] = [
-        *_graph(row, sign, role, lanes),
-        (f"{experiment.id:>3} ", "text" if role != "discarded" else "dim"),
-        (pad(word, 10), role),
-        (pad(effect, 7, right=True) + " ", "kept" if (experiment.effect or 0) > 0 and role != "discarded" else "dim"),
-    ]
-    left = width - sum(cells(text) for text, _ in spans)
-    if left > _ROOM_FOR_CHANGES:
-        spans += _changes(experiment, glyphs)
-    if left > _ROOM_FOR_MEMORY:
-        held = memory(experiment)
-        spans.append((pad("" if held is None else size(held), 7, right=True) + "  ", "dim"))
-    if flagged(experiment):
-        spans.append((glyphs.flag + " ", "warn"))
-    left = width - sum(cells(text) for text, _ in spans)
-    title = "strong" if role in ("champion", "running", "waiting") else "dim" if role == "discarded" else "text"
-    spans.append((cut(one_line(experiment.title), left), title))
-    return tuple(span for span in spans if span[0])
-
-
-def fold_line(row: Row, words: str, lanes: int, width: int, glyphs: Glyphs) -> Line:
-    """A row that stands for several experiments."""
-    spans = [*_graph(row, row.sign, "faint", lanes), (cut(words, width - lanes - 1), "faint")]
-    return tuple(span for span in spans if span[0])
-
-
-def _graph(row: Row, sign: str, role: str, lanes: int) -> list[Span]:
-    return [(row.before, "axis"), (sign, role), (row.after + " " * max(0, lanes - cells(row.text)) + " ", "axis")]
-
-
-def _changes(experiment: Experiment, glyphs: Glyphs) -> list[Span]:
-    """Lines added and removed, in 9 cells."""
-    if not experiment.lines_added and not experiment.lines_removed:
-        return [(" " * 9, "text")]
-    added, removed = f"+{min(experiment.lines_added, 999)}", f"{glyphs.minus}{min(experiment.lines_removed, 999)}"
-    return [(pad(added, 4, right=True), "added"), (" " + pad(removed, 4), "removed")]
-
-
-def _words(experiment: Experiment) -> str:
-    """What a search in the tree looks at."""
-    return (
-        f"{experiment.id} {experiment.title} {experiment.verdict or experiment.phase} {experiment.researcher}".lower()
-    )
-
-
-def by_effect(experiment: Experiment) -> tuple[float, int]:
-    """Sorts the largest effect first, and what has none last."""
-    return (float("inf") if experiment.effect is None else -experiment.effect, -experiment.id)
+SORTS = {"": "by number, newest first", "effect": "by effect over what it was measured against", "metric": "by metric"}
+"""What `S` goes round in."""
 
 
 class TreePanel(Panel):
@@ -100,7 +37,11 @@ class TreePanel(Panel):
         self.top = 0
         self.needle = ""
         self.folding = True
-        self.sorted = False
+        self.sorted = ""
+        """What it is sorted by, a key of `SORTS`."""
+        self._texts: dict[int, tuple[int | None, str]] = {}
+        self._authors = 0
+        """Researchers that there are."""
         self._opened: set[int] = set()
         self._built: tuple[object, ...] = ()
         self._stale = True
@@ -114,17 +55,25 @@ class TreePanel(Panel):
             return
         self._stale, self._built = False, state
         found = study.experiments
-        ids = sorted(found, key=lambda key: by_effect(found[key])) if self.sorted else sorted(found, reverse=True)
-        if self.needle:
-            ids = [key for key in ids if self.needle in _words(found[key])]
+        ids = sorted_ids(found, self.cockpit.known.figures, self.sorted, study.contract.goal)
+        if words := self.needle.split():
+            ids = [key for key in ids if all(word in self._text(found[key]) for word in words)]
         self.count = len(ids)
-        plain = self.sorted or bool(self.needle) or not self.folding
+        self._authors = len({experiment.researcher for experiment in found.values() if experiment.id})
+        plain = bool(self.sorted or self.needle) or not self.folding
         rows = list(ids) if plain else folded(ids, found, self._opened)
         self._folds = {row.key: row for row in rows if isinstance(row, Fold)}
         self.keys = [row.key if isinstance(row, Fold) else row for row in rows]
         nodes = (self._node(row, found, glyphs) for row in rows)
         known = set() if self.sorted else {row for row in rows if not isinstance(row, Fold)}
         self._rows, self._more = [], walk(nodes, known, glyphs, None if self.sorted else study.champion, most=6)
+
+    def _text(self, experiment: Experiment) -> str:
+        """What a search looks at; that of one with a verdict is remembered."""
+        known = self._texts.get(experiment.id)
+        if known is None or known[0] != experiment.judged_seq or experiment.judged_seq is None:
+            known = self._texts[experiment.id] = experiment.judged_seq, words_of(experiment)
+        return known[1]
 
     def _node(self, row: int | Fold, found: dict[int, Experiment], glyphs: Glyphs) -> Node:
         if isinstance(row, Fold):
@@ -146,18 +95,24 @@ class TreePanel(Panel):
             none = "no experiment yet: the baseline comes first"
             return centred(f"nothing has “{self.needle}”; esc shows all" if self.needle else none, width, height)
         at = self._index()
+        height = max(1, height - 1)  # under the header
         self.top = max(0, min(self.top, at, len(self.keys) - height))
         if at >= self.top + height:
             self.top = at - height + 1
         window = self._window(self.top, height)
         lanes = max(len(row.text) for row in window)
-        lines = []
+        known, now = self.cockpit.known, self.cockpit.now()
+        columns = columns_in(width, lanes, authors=self._authors)
+        lines = [header(columns, study.contract.metric, lanes, width, self.sorted)]
         for index, row in enumerate(window, self.top):
             fold = self._folds.get(row.id)
             if fold is not None:
-                line = fold_line(row, fold.words(study.experiments), lanes, width, glyphs)
+                line = fold_line(row, fold.words(study.experiments, known.figures), lanes, width)
             else:
-                line = tree_line(row, study.experiments[row.id], study.champion, lanes, width, glyphs)
+                experiment = study.experiments[row.id]
+                line = row_line(
+                    row, experiment, known.figures, columns, lanes, width, glyphs, champion=study.champion, now=now
+                )
             if index == at:
                 line = marked(line, width, "cursor" if self.has_focus else "pale")
             lines.append(line)
@@ -176,7 +131,7 @@ class TreePanel(Panel):
     def note(self) -> list[Span]:
         if self.needle:
             return [(f"“{cut(self.needle, 20)}” {self.count}", "warn")]
-        by: list[Span] = [("by effect  ", "warn")] if self.sorted else []
+        by: list[Span] = [(f"by {self.sorted}  ", "warn")] if self.sorted else []
         return [*by, (f"{self._index() + 1}/{len(self.keys)}", "faint")] if self.keys else []
 
     # --- what keys do ------------------------------------------------------------------------------------------
@@ -206,12 +161,13 @@ class TreePanel(Panel):
         self._again()
         return self.folding
 
-    def sort(self) -> bool:
-        """Sort by effect, or by number again; says whether by effect."""
-        self.sorted = not self.sorted
+    def sort(self) -> str:
+        """Sort by the next of `SORTS`; returns what that is."""
+        ways = list(SORTS)
+        self.sorted = ways[(ways.index(self.sorted) + 1) % len(ways)]
         self.at, self.top = None, 0
         self._again()
-        return self.sorted
+        return SORTS[self.sorted]
 
     def _again(self) -> None:
         self._stale = True
@@ -223,11 +179,16 @@ class TreePanel(Panel):
             self.at = None if index == 0 else self.keys[index]
         self.redraw_with_note()
 
+    def pick(self, row: int) -> None:
+        index = self.top + row - 1  # under the header
+        if row > 0 and index < len(self.keys):
+            self.move(index - self._index())
+
     def edge(self, direction: int) -> None:
         self.move(direction * len(self.keys))
 
     def search(self, needle: str, direction: int = 1) -> bool:
-        """Show only experiments that have `needle` in number, title, state or researcher."""
+        """Show only experiments that have all the words of `needle` in what is known of them."""
         self.needle = needle.lower()
         self.redraw_with_note()
         return bool(self.keys) or not needle

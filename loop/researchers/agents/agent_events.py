@@ -61,6 +61,8 @@ class ToolEnd(AgentEvent):
 
     key: str
     result: str
+    refused: bool = False
+    """The agent lacked the permission to use it."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class ToolUse(AgentEvent):
     intent: str
     result: str
     seconds: float
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,3 +109,30 @@ class ModelNamed(AgentEvent):
     """The model that is in use."""
 
     model: str
+
+
+@dataclass(frozen=True)
+class SessionNamed(AgentEvent):
+    """The id under which the agent keeps this session, so that it can be resumed."""
+
+    session: str
+
+
+@dataclass(frozen=True)
+class Question(AgentEvent):
+    """The agent asks the person something, by a tool of its own."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Failure(AgentEvent):
+    """A call of the model has failed, as the agent reports it."""
+
+    reason: str
+    status: int = 0
+    """HTTP status; 0 where the agent does not say."""
+    wait: float | None = None
+    """Seconds until the agent tries again by itself; None: it has given up."""
+    until: float | None = None
+    """When a limit of the account ends, in Unix seconds, where the agent says so."""

@@ -14,12 +14,14 @@ def speaks(kind: str, line: Mapping[str, Any]) -> bool:
 def read(kind: str, line: Mapping[str, Any]) -> Iterator[a.AgentEvent]:
     item = mapping(line, "item")
     name, number = string(item, "type"), string(item, "id")
-    if kind == "turn.completed":
+    if kind == "thread.started":
+        yield a.SessionNamed(string(line, "thread_id"))
+    elif kind == "turn.completed":
         usage = mapping(line, "usage")
         read, cached = count(usage, "input_tokens"), count(usage, "cached_input_tokens")
         yield a.Usage(read, cached, count(usage, "output_tokens"), count(usage, "reasoning_output_tokens"))
     elif kind == "turn.failed":
-        yield a.Text(f"(error: {error(line)})\n")
+        yield a.Failure(error(line, most=1000))
     elif kind == "item.started" and name in ("command_execution", "mcp_tool_call", "collab_tool_call"):
         yield a.ToolStart(number, _codex_intent(item))
     elif kind == "item.completed":
@@ -38,7 +40,12 @@ def read(kind: str, line: Mapping[str, Any]) -> Iterator[a.AgentEvent]:
                 yield a.ToolEnd(number, failed + content(item.get("aggregated_output")))
             case "file_change" | "web_search" | "mcp_tool_call" | "collab_tool_call":
                 yield a.ToolStart(number, _codex_intent(item))
-                yield a.ToolEnd(number, f"failed: {error(item)}" if mapping(item, "error") else string(item, "status"))
+                yield a.ToolEnd(number, f"failed: {error(item)}" if mapping(item, "error") else _result(item))
+
+
+def _result(item: Mapping[str, Any]) -> str:
+    """What a tool of an MCP server returned, or how a change of files ended."""
+    return content(mapping(item, "result").get("content")) or string(item, "status")
 
 
 def _codex_intent(item: Mapping[str, Any]) -> str:

@@ -3,36 +3,62 @@
 It gets the briefing on its standard input, and its output is the reasoning stream. What it proposes is what it has
 changed, never what it says; its words only give the proposal a title and a reason. Its costs are recorded where it
 reports them. It never sees our git, a slot or the judge; where it works is up to the workshop.
+
+Where the agent can resume a session, one that asked a question is answered in it, and one whose experiment came to
+nothing goes on in it.
 """
 
-import shlex
+import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 
-from loop.researchers.agents.agent_events import ToolUse, Usage
-from loop.researchers.agents.closing import closing, title_of
-from loop.researchers.agents.command_line import UnknownResearcher, check_command, first_word
-from loop.researchers.agents.listener import Listener, Shown, Words
+from loop.config.settings import Prices
+from loop.researchers.agents import failures, sessions
+from loop.researchers.agents.closing import Closing, closing, title_of
+from loop.researchers.agents.command_line import UnknownResearcher, check_command, model_named, speaker
+from loop.researchers.agents.failures import Kind
+from loop.researchers.agents.followups import again, answered
+from loop.researchers.agents.listener import Listener
+from loop.researchers.agents.relay import Relay
 from loop.researchers.briefing.page import for_command
-from loop.researchers.protocol import Briefing, Proposal, ProposalFailed, Sink, Unusable, Work
-from loop.study.events import Spent
+from loop.researchers.protocol import Briefing, Fruitless, Proposal, ProposalFailed, Sink, Unusable, Work
+from loop.study.experiment import CLASH, Experiment
 from loop.study.outcomes import Outcome
 from loop.words import listed
 
+STAND_IN_AFTER = 2
+"""Attempts in a row without a proposal, after which constants are tuned until the next."""
 MOST_FAILURES = 5
-"""Attempts in a row without a proposal, after which a person has to look; each may have cost money."""
-MOST_WORDS = 200_000
-"""Characters of its output that go into the stream for one proposal: enough to read, and the log has the rest."""
-MOST_TOOLS = 1000
-"""Uses of tools that are reported for one proposal, since each is a write to disk."""
-LAST_WORDS = 300
+"""Attempts in a row without a proposal, after which a person has to look where nobody can stand in; each may have cost
+money."""
+REPAIRS = 2
+"""Experiments in a row that one session may mend."""
 _NEVER_STARTED = ("exit code 126", "exit code 127")  # by POSIX: cannot be executed, cannot be found
 
 
 class AgentFailed(ProposalFailed):
     """The command itself reports a failure, such as a limit of its account, which may pass overnight."""
+
+
+class Pausing(AgentFailed):
+    """The account is at a limit, and it is known when another try is worth it.
+
+    Args:
+        wait: seconds.
+    """
+
+    def __init__(self, sentence: str, wait: float) -> None:
+        super().__init__(sentence)
+        self.wait = wait
+
+
+class Asked(ProposalFailed):
+    """It ended with a question, and without a change."""
+
+    def __init__(self, question: str, session: str, place: int) -> None:
+        super().__init__(f"it asks: {question}")
+        self.question, self.session, self.place = question, session, place
 
 
 class Command:
@@ -41,14 +67,18 @@ class Command:
     Args:
         command: for the shell.
         deadline: seconds that it may take for one proposal.
+        name: what it is called; after its program where nobody says.
+        prices: of the settings; None goes by the model's name.
     """
 
-    ahead = 0
+    ahead = True
 
-    def __init__(self, command: str, deadline: float) -> None:
-        self._command, self._deadline = command, deadline
+    def __init__(self, command: str, deadline: float, name: str = "", prices: Prices | None = None) -> None:
+        self._command, self._deadline, self._prices = command, deadline, prices
         self._failures = 0
-        self.name = Path(first_word(shlex.split(command))).name
+        self._gone_back: set[int] = set()
+        """Experiments whose session was gone back to: once, since it may have been deleted, or be busy with it."""
+        self.name = name or speaker(command)
         self.about = f"the command `{command}`"[:200]
 
     async def prepare(self, sink: Sink) -> None:
@@ -61,7 +91,7 @@ class Command:
         """The command has ended with its proposal."""
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
-        """Run the command once, and propose what it changed.
+        """Run the command, and propose what it changed.
 
         An exit code other than 0 does not count against a change: an agent that reaches a limit of turns after its
         last edit has done its work, and guards and judge examine it anyway. One that is stopped at the deadline was in
@@ -69,77 +99,177 @@ class Command:
 
         Raises:
             ProposalFailed: there is no change, or none that can be proposed.
-            Unusable: that has happened several times in a row.
+            Fruitless: that has happened several times in a row.
+            Unusable: a person has to mend its account first.
         """
-        relay = _Relay(self.name, sink)
         try:
-            work = await briefing.workshop.work(self._command, for_command(briefing), self._deadline, relay.feed)
-        finally:
-            relay.finish()
-        try:
-            proposal = self._proposal(briefing, work, relay.listener.final, sink)
-        except ProposalFailed as failure:
-            self._failures += not isinstance(failure, AgentFailed)
-            if self._failures >= MOST_FAILURES:
-                raise Unusable(
-                    f"it made no proposal {self._failures} times in a row, the last time because {failure}; mend the "
-                    f"command `{self._command}` and start the loop again"
-                ) from None
+            proposal = await self._in_its_session(briefing, sink)
+        except AgentFailed:
             raise
+        except ProposalFailed as failure:
+            self._failures += 1
+            if self._failures < STAND_IN_AFTER:
+                raise
+            if self._failures < MOST_FAILURES:
+                raise Fruitless(str(failure), hopeless=False) from None
+            raise Fruitless(
+                f"it made no proposal {self._failures} times in a row, the last time because {failure}; mend the "
+                f"command `{self._command}` and start the loop again",
+                hopeless=True,
+            ) from None
         self._failures = 0
         return proposal
 
-    def _proposal(self, briefing: Briefing, work: Work, final: str, sink: Sink) -> Proposal:
+    async def _in_its_session(self, briefing: Briefing, sink: Sink) -> Proposal:
+        """One proposal, in the session whose experiment came to nothing where there is one, else in a new session."""
+        if (mended := self._mended(briefing)) is None:
+            return await self._answering(self._command, for_command(briefing), {}, briefing, sink)
+        self._gone_back.add(mended.id)
+        place = mended.notes.get("place")
+        back = await self._back_to(mended, briefing, sink)
+        return _signed(await self._answering(*back, briefing, sink, place if isinstance(place, int) else 0), mended)
+
+    async def _answering(
+        self, command: str, text: str, edits: Mapping[str, str], briefing: Briefing, sink: Sink, place: int = 0
+    ) -> Proposal:
+        """One proposal; a limit of the account is waited for, and a question is answered once."""
+        answered_already = False
+        while True:
+            try:
+                return await self._attempt(command, text, edits, briefing, sink, place)
+            except Pausing as limit:
+                sink.trouble(str(limit), limit.wait)
+                await asyncio.sleep(limit.wait)
+            except Asked as asked:
+                if answered_already:
+                    raise ProposalFailed(f"it asks again, though it was told to decide: {asked.question}") from None
+                answered_already = True
+                sink.trouble(f"it asks: {asked.question} (it is told that nobody is there, and to decide by itself)")
+                resumed = sessions.resumed(self._command, asked.session)
+                command, place = resumed or self._command, asked.place
+                text = answered(asked.question, "" if resumed else text)
+
+    async def _attempt(
+        self, command: str, text: str, edits: Mapping[str, str], briefing: Briefing, sink: Sink, place: int
+    ) -> Proposal:
+        """Run a command line once."""
+        relay = Relay(self.name, sink, model_named(command), self._prices)
+        watching = asyncio.create_task(relay.watch())
+        try:
+            work = await briefing.workshop.work(command, text, self._deadline, relay.feed, edits, relay.hopeless, place)
+        finally:
+            watching.cancel()
+            relay.finish()
+        if work.edits == edits:  # what it was given has come to nothing before
+            work = replace(work, edits={})
+        return self._proposal(briefing, work, relay.listener, sink)
+
+    def _proposal(self, briefing: Briefing, work: Work, heard: Listener, sink: Sink) -> Proposal:
         editable = ", ".join(briefing.contract.edit)
-        reason = work.reason
-        if work.outcome == Outcome.CRASHED:
-            reason = reason.partition(": ")[0]  # then follows the last line of its output, which may be JSON
-        last = " ".join(final.split())[-LAST_WORDS:] or "none"
-        if work.outcome != Outcome.FINISHED and not work.outcome.is_broken:
-            raise ProposalFailed(f"it was {reason or work.outcome}; its last words: {last}")
+        last = failures.last_words(heard.final) or "none"
+        stopped = work.outcome != Outcome.FINISHED and not work.outcome.is_broken
+        if work.outcome == Outcome.KILLED and heard.failure is not None:
+            stopped = False  # by us, since its account refuses every call
+        if stopped:
+            why = failures.sentence(heard.failure) if heard.failure is not None else f"its last words: {last}"
+            raise ProposalFailed(f"it was {work.reason or work.outcome}; {why}")
         if work.refused:
             raise ProposalFailed(f"its change cannot be proposed: {work.refused}; only {editable} may change, as text")
-        if not work.edits:
-            strays = f" (it made {listed(work.strays)})" if work.strays else ""
-            why = f" ({reason})" if reason else ""
-            failed = work.outcome.is_broken and reason not in _NEVER_STARTED
-            kind = AgentFailed if failed else ProposalFailed
-            raise kind(f"it ended without changing {editable}{strays}{why}; its last words: {last}")
+        edits = {path: new for path, new in work.edits.items() if new != briefing.files.get(path)}
+        if not edits:
+            raise self._nothing(work, heard, editable, last)
         if work.strays:
             sink.think(f"\n(not part of the proposal: {listed(work.strays)})\n")
         if work.outcome.is_broken:
-            sink.think(f"\n(it ended with {reason}; its change is proposed all the same)\n")
-        said = closing(final)
+            sink.think(f"\n(it ended with {_reason(work)}; its change is proposed all the same)\n")
+        said = _over(work.said, closing(heard.final))
         for note in said.notes:
             sink.note(note)
-        title = said.title or title_of(briefing.files, work.edits)
-        return Proposal(title, said.hypothesis, work.edits, said.expected)
+        notes: dict[str, object] = {"session": heard.session, "place": work.place} if heard.session else {}
+        title = said.title or title_of(briefing.files, edits)
+        return Proposal(title, said.hypothesis, edits, said.expected, notes=notes)
+
+    def _nothing(self, work: Work, heard: Listener, editable: str, last: str) -> Exception:
+        """Why there is no change, and who has to do something about it."""
+        made = f" (it made {listed(work.strays)})" if work.strays else ""
+        reason = _reason(work)
+        exit_code = f" ({reason})" if reason and work.outcome.is_broken else ""
+        refused = f"; it lacked the permission for {listed(heard.refused)}" if heard.refused else ""
+        failure = heard.failure or (failures.in_text(heard.final) if not heard.question else None)
+        if failure is None:
+            if question := heard.question or _question(heard.final):
+                return Asked(question, heard.session, work.place)
+            broken = work.outcome.is_broken and reason not in _NEVER_STARTED
+            kind = AgentFailed if broken else ProposalFailed
+            return kind(f"it ended without changing {editable}{made}{exit_code}{refused}; its last words: {last}")
+        why = failures.sentence(failure)
+        match failures.kind(failure):
+            case Kind.PERSON if heard.failure is not None or work.outcome.is_broken:
+                return Unusable(f"it cannot use its account or its model ({why}); mend that, and start `looptop` again")
+            case Kind.CREDIT | Kind.LIMIT if (wait := failures.pause(failure, time.time())) is not None:
+                return Pausing(f"its account is at a limit ({why})", wait)
+            case Kind.UNKNOWN if not work.outcome.is_broken:
+                return ProposalFailed(f"it ended without changing {editable}{made}{refused}: {why}")
+            case _:
+                return AgentFailed(f"it ended without changing {editable}{made}{exit_code}{refused}: {why}")
+
+    # --- going on in a session ---------------------------------------------------------------------------------
+
+    def _mended(self, briefing: Briefing) -> Experiment | None:
+        """The newest experiment of ours, where it came to nothing and its session may mend it."""
+        ended = (x for x in reversed(briefing.experiments) if x.researcher == self.name and x.verdict is not None)
+        newest = next(ended, None)
+        if newest is None or newest.verdict is None or newest.verdict.has_number or newest.id in self._gone_back:
+            return None
+        ended_by_us = newest.verdict == Outcome.REJECTED and newest.judged_by in ("guard", "judge", CLASH)
+        session = newest.notes.get("session")
+        if not (newest.verdict.is_failure or ended_by_us) or not isinstance(session, str):
+            return None
+        able = sessions.resumed(self._command, session) is not None
+        return newest if able and _repaired(newest) < REPAIRS else None
+
+    async def _back_to(self, mended: Experiment, briefing: Briefing, sink: Sink) -> tuple[str, str, Mapping[str, str]]:
+        """The command line, the text and the files with which a session goes on after its experiment failed."""
+        command = sessions.resumed(self._command, str(mended.notes["session"])) or self._command
+        sink.think(f"Experiment {mended.id} failed ({mended.reason}). Back to its session.\n")
+        edits = await briefing.archive.edits(mended.id)
+        log = await briefing.archive.log(mended.id) if mended.runs else ""
+        moved = mended.parent != briefing.champion.id
+        kept = {} if moved else {path: text for path, text in edits.items() if path in briefing.files}
+        return command, again(mended, log, REPAIRS - _repaired(mended), moved, briefing.words), kept
 
 
-class _Relay:
-    """Passes the output of an agent on to a sink, made readable and bounded."""
+def _over(by_tool: Closing | None, in_words: Closing) -> Closing:
+    """What an agent says of its change: by tool where it has used one, else in the lines of its last message."""
+    if by_tool is None:
+        return in_words
+    return Closing(
+        title=by_tool.title or in_words.title,
+        hypothesis=by_tool.hypothesis or in_words.hypothesis,
+        expected=by_tool.expected or in_words.expected,
+        notes=tuple(dict.fromkeys((*by_tool.notes, *in_words.notes))),
+    )
 
-    def __init__(self, name: str, sink: Sink) -> None:
-        self._name, self._sink = name, sink
-        self.listener = Listener()
-        self._words, self._tools = MOST_WORDS, MOST_TOOLS
 
-    def feed(self, data: bytes) -> None:
-        self._pass_on(self.listener.feed(data, time.monotonic()))
+def _repaired(experiment: Experiment) -> int:
+    """How many experiments in a row its session had to mend before it."""
+    before = experiment.notes.get("repaired", 0)
+    return before if isinstance(before, int) else 0
 
-    def finish(self) -> None:
-        self._pass_on(self.listener.finish(time.monotonic()))
 
-    def _pass_on(self, shown: Sequence[Shown]) -> None:
-        for one in shown:
-            match one:
-                case Words(text) if self._words > 0:
-                    self._words -= len(text)
-                    more = "" if self._words > 0 else "\n(the rest is not shown here)\n"
-                    self._sink.think(text + more)
-                case ToolUse(intent, result, seconds) if self._tools > 0:
-                    self._tools -= 1
-                    self._sink.tool(intent, result, seconds)
-                case Usage():
-                    tokens = one.read + one.written
-                    self._sink.spend(Spent(researcher=self._name, tokens=tokens, **asdict(one)))
+def _signed(proposal: Proposal, mended: Experiment) -> Proposal:
+    """The proposal with our bookkeeping: which experiment it repairs."""
+    notes = {**proposal.notes, "repairs": mended.id, "repaired": _repaired(mended) + 1}
+    return replace(proposal, title=f"{proposal.title[:100]} (repair of {mended.id})", notes=notes)
+
+
+def _reason(work: Work) -> str:
+    """How it ended, without the last line of its output, which may be JSON."""
+    return work.reason.partition(": ")[0] if work.outcome == Outcome.CRASHED else work.reason
+
+
+def _question(final: str) -> str:
+    """The question that a last message ends with; empty where it asks none."""
+    lines = [line.strip() for line in final.strip().splitlines() if line.strip()][-4:]
+    asked = next((line for line in reversed(lines) if "?" in line), "")
+    return failures.shortened(asked)

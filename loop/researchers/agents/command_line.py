@@ -36,6 +36,52 @@ def first_word(words: Sequence[str]) -> str:
     return next((word for word in words if not re.match(r"[A-Za-z_]\w*=", word)), "")
 
 
+_WRAPPERS = re.compile(
+    r"(sh|bash|zsh|dash|fish|env|python[\d.]*|node|bun|bunx|npx|pnpm|pipx|uvx?|nice|ionice|timeout|sudo|exec|command|cd|run|dlx"
+    r"|tool|caffeinate|nohup|time|stdbuf|setsid)"
+)
+"""Programs that start another one, whose name says more."""
+
+
+def speaker(command: str) -> str:
+    """The name of whoever speaks in a command line: the agent's, not that of what starts it.
+
+    `python3 -m aider` is aider, `npx @openai/codex exec` is codex, `sh ~/my-agent.sh` is my-agent, and
+    `cd sub && claude -p` is claude.
+    """
+    last, before, begins, moves = "", "", True, False
+    for word in _words(command):
+        option, before = before, word
+        if re.fullmatch(r"[();<>|&\n]+", word):
+            begins = True
+            continue
+        moves, begins = (word == "cd") if begins else moves, False
+        if moves or re.match(r"[A-Za-z_]\w*=|-", word) or re.fullmatch(r"[\d.]+[smh]?", word):
+            continue
+        if re.fullmatch(r"-\w*c", option) and _WRAPPERS.fullmatch(last):  # what it is told to do
+            return speaker(word) if last.endswith("sh") else last
+        last = re.sub(r"(?<=.)@[\w.-]+$", "", Path(word).name)
+        if not _WRAPPERS.fullmatch(last):
+            break
+    return re.sub(r"\.(sh|py|js|mjs|ts|bash)$", "", last) or "command"
+
+
+def _words(command: str) -> list[str]:
+    """The words and operators of a command line, as a shell takes them apart."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        return list(lexer)
+    except ValueError:  # a quote that does not end
+        return command.split()
+
+
+def model_named(command: str) -> str:
+    """The model that a command line names; empty where it names none."""
+    found = re.findall(r"(?<=\s)(?:--model|-m|--config\s+model|-c\s+model)[=\s]+[\"']?([\w./:@-]+)", command)
+    return str(found[-1]) if found else ""
+
+
 def _is_shell_word(word: str) -> bool:
     """Whether the word belongs to the shell itself, as `cd` and `if` do."""
     found = subprocess.run(["sh", "-c", 'command -v -- "$1"', "sh", word], capture_output=True, check=False)

@@ -5,12 +5,13 @@ write a module with `speaks` and `read`, and add it to `DIALECTS`. Pure and with
 spans several lines.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from loop.researchers.agents import agent_events as a
-from loop.researchers.agents import claude, codex, gemini, opencode
-from loop.researchers.agents.json_fields import error
+from loop.researchers.agents import claude, cline, codex, copilot, gemini, opencode, pi
+from loop.researchers.agents.json_fields import count, error, mapping
 
 
 class Dialect(Protocol):
@@ -23,8 +24,9 @@ class Dialect(Protocol):
         """What the line means."""
 
 
-DIALECTS: tuple[Dialect, ...] = (codex, opencode, gemini, claude)
+DIALECTS: tuple[Dialect, ...] = (codex, opencode, copilot, cline, pi, gemini, claude)
 """The first that speaks a line reads it."""
+_RETRYING = re.compile(r"(?:reconnecting|retrying)\W+(?:\d+/\d+)?\s*\(?(.*?)\)?", re.IGNORECASE | re.DOTALL)
 
 
 def read(line: Mapping[str, Any]) -> Iterator[a.AgentEvent] | None:
@@ -39,5 +41,7 @@ def read(line: Mapping[str, Any]) -> Iterator[a.AgentEvent] | None:
 
 
 def _failure(line: Mapping[str, Any]) -> Iterator[a.AgentEvent]:
-    yield a.LineEnd()
-    yield a.Text(f"(error: {error(line)})\n")
+    said = error(line, most=1000)
+    status = count(mapping(mapping(line, "error"), "data"), "statusCode")
+    again = _RETRYING.fullmatch(said)  # as Codex says that it goes on
+    yield a.Failure(again[1] or said if again else said, status, wait=0.0 if again else None)

@@ -3,38 +3,62 @@
 See google-gemini/gemini-cli, packages/core/src/output/types.ts.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from loop.researchers.agents import agent_events as a
-from loop.researchers.agents.json_fields import content, count, error, intent, mapping, parsed, string
+from loop.researchers.agents.json_fields import content, count, error, intent, mapping, parsed, question, string
 from loop.sanitize import plain
+
+_REFUSED = re.compile(r"denied by policy|not permitted|requires (user )?(approval|confirmation)", re.IGNORECASE)
 
 
 def speaks(kind: str, line: Mapping[str, Any]) -> bool:
-    return kind in ("init", "message", "tool_use", "tool_result") or (kind == "result" and "status" in line)
+    keys = {
+        "init": "session_id",
+        "message": "content",
+        "tool_use": "tool_name",
+        "tool_result": "tool_id",
+        "result": "status",
+    }
+    return kind in keys and keys[kind] in line
 
 
 def read(kind: str, line: Mapping[str, Any]) -> Iterator[a.AgentEvent]:
     if kind == "init":
+        yield a.MessageStart()
         yield a.ModelNamed(string(line, "model"))
+        yield a.SessionNamed(string(line, "session_id"))
     elif kind == "message" and line.get("role") == "assistant":
         yield a.Text(string(line, "content"))
     elif kind == "tool_use":
         yield a.LineEnd()
         yield a.MessageStart()
-        yield a.ToolStart(string(line, "tool_id"), intent(string(line, "tool_name"), line.get("parameters")))
+        name, given = string(line, "tool_name"), line.get("parameters")
+        yield a.ToolStart(string(line, "tool_id"), intent(name, given))
+        if asked := question(name, given):
+            yield a.Question(asked)
     elif kind == "tool_result":
         failed = line.get("status") == "error"
-        yield a.ToolEnd(string(line, "tool_id"), f"failed: {error(line)}" if failed else content(line.get("output")))
+        said = f"failed: {error(line)}" if failed else content(line.get("output"))
+        yield a.ToolEnd(string(line, "tool_id"), said, failed and _REFUSED.search(said) is not None)
     elif kind == "result":
         yield a.LineEnd()
         if stats := mapping(line, "stats"):
-            read = count(stats, "input_tokens")  # what is thought is in the total only
-            written = max(count(stats, "output_tokens"), count(stats, "total_tokens") - read)
-            yield a.Usage(read, count(stats, "cached"), written)
+            models = mapping(stats, "models")
+            for model in models:
+                yield _usage(mapping(models, model), model)
+            if not models:
+                yield _usage(stats, "")
         if line.get("status") == "error":
-            yield a.Text(f"(it ended with an error: {error(line)})\n")
+            yield a.Failure(error(line, most=1000))
+
+
+def _usage(stats: Mapping[str, Any], model: str) -> a.Usage:
+    read = count(stats, "input_tokens")  # what is thought is in the total only
+    written = max(count(stats, "output_tokens"), count(stats, "total_tokens") - read)
+    return a.Usage(read, count(stats, "cached"), written, model=plain(model))
 
 
 def read_whole(text: str) -> Iterator[a.AgentEvent] | None:
@@ -49,7 +73,7 @@ def _whole(whole: Mapping[str, Any]) -> Iterator[a.AgentEvent]:
     yield a.MessageStart()
     yield a.Text(string(whole, "response") + "\n")
     if mapping(whole, "error"):
-        yield a.Text(f"(error: {error(whole)})\n")
+        yield a.Failure(error(whole, most=1000))
     for model, found in mapping(mapping(whole, "stats"), "models").items():
         tokens = mapping(found, "tokens") if isinstance(found, dict) else {}
         thoughts = count(tokens, "thoughts")

@@ -1,4 +1,4 @@
-"""The researcher that needs no key: Optuna's TPE over the ALL-CAPS numeric constants of the editable files.
+"""The researcher that needs no key: Optuna's TPE over the numbers, switches and choices of the editable files.
 
 It needs no model, no network and no GPU. It is the baseline that any cleverer researcher has to beat, and a fair one:
 it stays near the champion, changes few constants at a time, and knows every result, including those from before a
@@ -8,19 +8,20 @@ restart. It reads no journal and runs nothing; what it knows of earlier experime
 import asyncio
 import random
 import threading
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import asdict
 
 from loop.researchers.automl import narration, plan
-from loop.researchers.automl.constants import Constant, find, replace
+from loop.researchers.automl.constants import Constant
 from loop.researchers.automl.estimator import Estimator
 from loop.researchers.automl.focus import Focus, interpret
 from loop.researchers.automl.plan import Move, Situation
 from loop.researchers.automl.ranges import around
+from loop.researchers.automl.sites import replace, tunable
 from loop.researchers.automl.trials import Notes, Values, read, starts
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink
 from loop.study.experiment import Experiment
+from loop.words import listed
 
 Sites = dict[str, tuple[str, Constant]]
 """Path of the file and place in it, of each constant. The key is its name, or `path:NAME` where two files have a
@@ -30,14 +31,14 @@ constant of that name."""
 class AutoML:
     """Proposes new values for the champion's constants, one experiment at a time."""
 
-    name = "automl"
     about = (
-        "Optuna's TPE over the ALL-CAPS constants; needs no key. For a language model: --model NAME, with "
+        "Optuna's TPE over the constants of the edited files; needs no key. For a language model: --model NAME, with "
         "OPENAI_API_KEY or --base-url URL"
     )
-    ahead = 0
+    ahead = False  # it thinks for milliseconds, and every result helps it
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, name: str = "automl") -> None:
+        self.name = name
         self._seed = seed
         self._focus: Focus | None = None
         self._reviewed: set[int] | None = None
@@ -53,14 +54,11 @@ class AutoML:
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         """The same briefing gives the same proposal, before a restart and after."""
-        sites = _sites(briefing.files)
+        sites = {site.name: (site.path, site.constant) for site in tunable(briefing.files, briefing.contract.run)}
         self._listen(briefing, sites, sink)
         assert self._focus is not None
         if not sites:
-            raise NothingLeft(
-                f"there is no ALL-CAPS numeric constant to search in {', '.join(sorted(briefing.files))}: give the "
-                "numbers that may vary a name at its top, such as LEARNING_RATE = 0.02"
-            )
+            raise NothingLeft(nothing_to_tune(briefing.files))
         present = {name: constant.value for name, (_, constant) in sites.items()}
         first = starts(briefing.experiments, present)
         ranges = {name: around(constant, first[name]).holding(constant.value) for name, (_, constant) in sites.items()}
@@ -126,7 +124,8 @@ class AutoML:
         with self._lock:
             estimator, contract = self._estimator, briefing.contract
             estimator.tell(contract.goal, contract.protocol_id, situation.ranges, situation.trials)
-            rng = random.Random(f"{self._seed} {briefing.next_id}")
+            who = "" if self.name == "automl" else f" {self.name}"  # two of them draw differently
+            rng = random.Random(f"{self._seed} {briefing.next_id}{who}")
             try:
                 return plan.next_move(situation, rng, lambda names: estimator.ask(names, rng.getrandbits(30)))
             finally:
@@ -144,7 +143,7 @@ class AutoML:
                 if where == path and name in move.values
             }
             if change:
-                edits[path] = replace(source, change)
+                edits[path] = replace(source, change, path)
         was = {name: present[name] for name in move.values}
         notes = Notes({**present, **move.values}, was, briefing.champion.id)
         steering = {"only": sorted(self._focus.only), "frozen": sorted(self._focus.frozen)}
@@ -157,13 +156,13 @@ class AutoML:
         )
 
 
-def _sites(files: Mapping[str, str]) -> Sites:
-    found = [(path, constant) for path, source in files.items() for constant in find(source)]
-    times = Counter(constant.name for _, constant in found)
-    return {
-        constant.name if times[constant.name] == 1 else f"{path}:{constant.name}": (path, constant)
-        for path, constant in found
-    }
+def nothing_to_tune(files: Collection[str]) -> str:
+    """What a person can do where AutoML finds no constant in these files."""
+    return (
+        f"AutoML finds nothing to tune in {listed(sorted(files), 5)}: give a number that may vary a name, such as "
+        "learning_rate = 0.02, name the file that holds such numbers under `edit:`, or let a language model propose "
+        "(`--model NAME`)"
+    )
 
 
 def _remembered(own: list[Experiment]) -> Focus:

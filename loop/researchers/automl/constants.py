@@ -1,54 +1,33 @@
-"""The ALL-CAPS numeric constants of a Python file: found by `ast`, changed in place.
+"""A number, switch or choice in the text of a file, and its change in place.
 
-Pure: text in, text out. Only the literals change, byte for byte, so that comments, layout and the diff stay small. The
-byte offsets of `ast` suffice for that; a concrete syntax tree (libcst) would bring a parser of its own, ten times
-slower, to replace a handful of literals.
+Pure: text in, text out. Only the literals change, byte for byte, so that comments, layout and the diff stay small:
+nothing is ever written anew from what was understood. The readers of each language (`python_source`, `config_files`,
+`c_source`) say where the literals are.
 
-Searched are module-level `NAME = number` and `NAME: type = number`, where the number is an int or a float, may have a
-sign, and may be written as literal arithmetic (`2**16`, `64 * 1024`). Not searched are:
+Whatever the language, these are left alone:
 
-- names that are not about the model or its training, by the words in `NOT_SEARCHED`: seeds, budgets and clocks, the
-  vocabulary, the evaluation, logging and the machine, guards against division by zero;
+- names that are not about the model or its training (`naming`);
 - constants whose comment starts with "fixed" or says "do not change": the person's way to say no;
-- names that are assigned more than once, and values that are chosen at run time (conditions, calls, tuples,
-  dictionaries): which number applies is not known in advance;
-- zero and negative integers, which are switches and sentinels, and booleans;
+- zero and negative integers, which are switches and sentinels;
 - numbers beyond what models have (1e30, 2**53), and those just below 1.
 """
 
-import ast
-import operator
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as altered
 from typing import Literal
 
+from loop.researchers.automl.naming import is_searched, is_switch
+
 Number = int | float
+Value = Number | bool | str
 Form = Literal["plain", "power", "shift"]
 
-# fmt: off
-NOT_SEARCHED = frozenset({
-    "SEED", "BUDGET", "TIME", "SECONDS", "MINUTES", "HOURS", "TIMEOUT", "DEADLINE",
-    "VOCAB", "VOCABULARY", "EVAL", "EVALUATION", "VAL", "VALID", "VALIDATION", "TEST",
-    "LOG", "LOGGING", "PRINT", "VERBOSE", "DEBUG", "INTERVAL",
-    "EVERY", "VERSION", "PORT", "WORKERS", "THREADS", "DEVICE", "DEVICES", "GPU", "GPUS",
-    "PEAK", "FLOPS", "EPS", "EPSILON",
-})
-# fmt: on
-"""Words that keep a name out of the search, as a whole part of it between underscores."""
-
-_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
-_MARK = "\ufeff"  # a byte-order mark: Python runs a file that starts with it, but ast does not read it
+LINE_END = re.compile(rb"\r\n|\r|\n")
 _FIXED = re.compile(r"^\W*fixed\b|\b(?:do not|don't|never) (?:change|touch|tune|edit)\b", re.IGNORECASE)
-_LINE_END = re.compile(rb"\r\n|\r|\n")
-_FOLDED: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
-    ast.Mult: operator.mul,
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-}
+_BETWEEN = re.compile(r"\s*(?:[|,/]|\bor\b)\s*")
+_PLAIN = re.compile(r"[\w.+-]{1,60}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +35,7 @@ class Constant:
     """One constant that may be searched."""
 
     name: str
-    value: Number
+    value: Value
     text: str
     """The literal as written."""
     form: Form
@@ -64,56 +43,89 @@ class Constant:
     start: int
     end: int
     """Position of the literal, in bytes of the file as UTF-8."""
+    choices: tuple[Value, ...] = ()
+    """All that it may be; empty for a number with a range."""
+    read: bool = True
+    """False where nothing in its file reads it."""
 
 
-def find(source: str) -> list[Constant]:
-    """The searchable constants of a file, in order; an empty list where it is not Python."""
-    try:
-        tree = ast.parse(source.removeprefix(_MARK))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+def is_fixed(comment: str) -> bool:
+    """Whether a person says in a comment that the number beside it is not to be changed."""
+    return bool(_FIXED.search(comment))
+
+
+def choices_of(name: str, value: Value, offered: Sequence[object] = ()) -> tuple[Value, ...] | None:
+    """What a constant may be: the choices that its program offers, both values of a switch, or () for any number.
+
+    None where it is to be left alone.
+    """
+    if offered:
+        same = [item for item in offered if type(item) is type(value)]
+        fine = len(same) == len(offered) == len(set(same)) > 1 and value in same and is_searched(name)
+        if not fine or any(isinstance(item, str) and not _PLAIN.fullmatch(item) for item in same):
+            return None
+        return tuple(item for item in same if isinstance(item, bool | int | float | str))
+    if isinstance(value, bool):
+        return (False, True) if is_switch(name) else None
+    if isinstance(value, str):
+        return None
+    return () if has_a_range(value) and is_searched(name) else None
+
+
+def choices_told(comment: str, value: Value) -> list[object]:
+    """The choices that a comment lists beside a value, such as `adamw | sgd` or `64, 128 or 256`; else none."""
+    words = [word.strip(" \t'\"`.") for word in _BETWEEN.split(comment.partition(":")[2] or comment)]
+    if isinstance(value, bool) or len(words) < 2 or not all(_PLAIN.fullmatch(word) for word in words):
         return []
-    raw = source.encode(errors="surrogatepass")
-    lines = [
-        len(_MARK.encode()) if source.startswith(_MARK) else 0,
-        *(match.end() for match in _LINE_END.finditer(raw)),
-    ]
-    times = Counter(
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    )
-    found = []
-    for statement in tree.body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=node):
-                pass
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as node):
-                pass
-            case _:
-                continue
-        if not _NAME.fullmatch(name) or times[name] > 1 or NOT_SEARCHED & set(name.split("_")):
-            continue
-        constant = _constant(name, node, raw, lines)
-        if constant is not None:
-            found.append(constant)
-    return found
+    try:
+        told = [type(value)(word) for word in words]
+    except ValueError:
+        return []
+    return list(told) if value in told else []
 
 
-def replace(source: str, values: Mapping[str, Number]) -> str:
+def has_a_range(value: Number) -> bool:
+    """Whether there are numbers around it that a person would write and a float can hold."""
+    if isinstance(value, int):
+        return 0 < value < 2**53
+    size = abs(value)
+    return value == 0 or (1e-30 < size < 1e30 and not 1 - 1e-8 < size < 1)
+
+
+def unique(found: Sequence[Constant]) -> list[Constant]:
+    """The constants in the order of the file, each with a name of its own: a second `lr` is `lr#2`."""
+    times: dict[str, int] = {}
+    named = {constant.start: constant for constant in reversed(found)}
+    result = []
+    for _, constant in sorted(named.items()):
+        times[constant.name] = times.get(constant.name, 0) + 1
+        again = times[constant.name]
+        result.append(constant if again == 1 else altered(constant, name=f"{constant.name}#{again}"))
+    return result
+
+
+def put(source: str, constants: Sequence[Constant], values: Mapping[str, Value]) -> str:
     """The file with new values for some of its constants.
 
     Raises:
         ValueError: a name is not a searchable constant of this file.
     """
-    constants = {constant.name: constant for constant in find(source)}
-    if missing := sorted(values.keys() - constants.keys()):
+    by_name = {constant.name: constant for constant in constants}
+    if missing := sorted(values.keys() - by_name.keys()):
         raise ValueError(f"{', '.join(missing)} cannot be changed: not a searchable constant of this file")
     raw = source.encode(errors="surrogatepass")
-    for constant in sorted((constants[name] for name in values), key=lambda found: -found.start):
+    for constant in sorted((by_name[name] for name in values), key=lambda found: -found.start):
         raw = raw[: constant.start] + written(values[constant.name], constant).encode() + raw[constant.end :]
     return raw.decode(errors="surrogatepass")
 
 
-def written(value: Number, like: Constant) -> str:
-    """A number, written in the form of the literal that it replaces."""
+def written(value: Value, like: Constant) -> str:
+    """A value, written in the form of the literal that it replaces."""
+    if isinstance(like.value, bool):
+        return _switch(bool(value), like.text)
+    if isinstance(value, str) or isinstance(like.value, str):
+        quote = like.text[0] if like.text[:1] in ("'", '"') else ""
+        return f"{quote}{value}{quote}"
     if isinstance(like.value, int):
         whole = int(value)
         if like.form != "plain" and whole > 0 and whole.bit_count() == 1:
@@ -129,75 +141,9 @@ def written(value: Number, like: Constant) -> str:
     return f"{mantissa}e{int(exponent_text)}"
 
 
-def _constant(name: str, node: ast.expr, raw: bytes, lines: list[int]) -> Constant | None:
-    value = _number(node)
-    if value is None or not _has_a_range(value):
-        return None
-    if node.end_lineno != node.lineno or node.end_col_offset is None:
-        return None
-    begin = lines[node.lineno - 1]
-    start, end = begin + node.col_offset, begin + node.end_col_offset
-    text = raw[start:end].decode(errors="surrogatepass")
-    try:  # where an odd line end makes bytes and lines disagree, leave the file alone rather than damage it
-        if _number(ast.parse(text, mode="eval").body) != value:
-            return None
-    except SyntaxError:
-        return None
-    line_end = _LINE_END.search(raw, end)
-    rest = raw[end : line_end.start() if line_end else len(raw)].decode(errors="replace")
-    if _FIXED.search(rest.partition("#")[2]):
-        return None
-    return Constant(name, value, text, _form(node), start, end)
-
-
-def _has_a_range(value: Number) -> bool:
-    """Whether there are numbers around it that a person would write and a float can hold."""
-    if isinstance(value, int):
-        return 0 < value < 2**53
-    size = abs(value)
-    return value == 0 or (1e-30 < size < 1e30 and not 1 - 1e-8 < size < 1)
-
-
-def _number(node: ast.expr, levels: int = 50) -> Number | None:
-    """Value of a literal or of arithmetic on literals; None for anything else, and for deeper nesting."""
-    if levels == 0:
-        return None
-    match node:
-        case ast.Constant(value=bool()):
-            return None
-        case ast.Constant(value=int() | float() as value):
-            return value
-        case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
-            number = _number(operand, levels - 1)
-            return number if number is None or isinstance(sign, ast.UAdd) else -number
-        case ast.BinOp(left=left, op=op, right=right):
-            a, b = _number(left, levels - 1), _number(right, levels - 1)
-            if a is None or b is None:
-                return None
-            try:
-                return _arithmetic(a, op, b)
-            except (ArithmeticError, ValueError, TypeError):
-                return None
-        case _:
-            return None
-
-
-def _arithmetic(a: Number, op: ast.operator, b: Number) -> Number | None:
-    if isinstance(op, ast.Pow):
-        # Bounded, so that a file holding 9**9**9 costs nothing.
-        result = a**b if abs(a) <= 1024 and abs(b) <= 64 else None
-        return None if isinstance(result, complex) else result
-    if isinstance(op, ast.LShift):
-        return a << b if isinstance(a, int) and isinstance(b, int) and b <= 64 else None
-    fold = _FOLDED.get(type(op))
-    return None if fold is None else fold(a, b)
-
-
-def _form(node: ast.expr) -> Form:
-    match node:
-        case ast.BinOp(left=ast.Constant(value=2), op=ast.Pow(), right=ast.Constant(value=int())):
-            return "power"
-        case ast.BinOp(left=ast.Constant(value=1), op=ast.LShift(), right=ast.Constant(value=int())):
-            return "shift"
-        case _:
-            return "plain"
+def _switch(on: bool, like: str) -> str:
+    """`True` in the words and capitals of the file: `true`, `True`, `yes`, `off`."""
+    pairs = {"true": ("false", "true"), "yes": ("no", "yes"), "on": ("off", "on")}
+    pairs |= {pair[0]: pair for pair in pairs.values()}
+    word = pairs[like.lower()][on]
+    return word.upper() if like.isupper() else word.title() if like.istitle() else word

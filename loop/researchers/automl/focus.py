@@ -4,6 +4,7 @@ Pure. It understands the names of constants and a handful of words around them, 
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ _TURN = frozenset({
 })
 # fmt: on
 _ALL = frozenset({"everything", "all", "anything"})
-_WORD = re.compile(r"[A-Za-z_][\w:./'’-]*")
+_WORD = re.compile(r"[A-Za-z_][\w:./'’\[\]#-]*")
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,9 @@ def interpret(text: str, names: Collection[str], focus: Focus) -> tuple[Focus, s
 
     Named constants are the only ones searched from now on ("focus on DEPTH and CLIP"); after words such as "freeze",
     "leave" or "don't" they stay as they are, and are searched again after "unfreeze"; "search everything" resets all.
-    Names count in capitals, or in any case where they have an underscore, so "go for more depth" names nothing.
+    Names count as they are written, or in any case where they have an underscore, so "go for more depth" names nothing.
     """
-    by_word = {name: name for name in names} | {name.lower(): name for name in names if "_" in name}
+    by_word = _by_word(names)
     only, frozen, freed = set[str](), set[str](), set[str]()
     mode, negated, everything = "only", False, False
     for raw in _WORD.findall(text.replace("’", "'")):
@@ -71,6 +72,16 @@ def interpret(text: str, names: Collection[str], focus: Focus) -> tuple[Focus, s
     base = Focus() if everything else focus
     result = Focus(frozenset(only) or base.only - freed - frozen, (base.frozen - freed - only) | (frozen - only))
     return result, _in_words(result)
+
+
+def _by_word(names: Collection[str]) -> dict[str, str]:
+    """The name that a word means: itself, in small letters, or its last part (`lr` of `optimizer.lr`) where only one
+    ends so."""
+    last = {name: name.rpartition(".")[2] for name in names}
+    times = Counter(last.values())
+    ends = {end: name for name, end in last.items() if times[end] == 1}
+    every = {name: name for name in names}
+    return {word.lower(): name for word, name in (ends | every).items() if "_" in word} | ends | every
 
 
 def _in_words(focus: Focus) -> str:

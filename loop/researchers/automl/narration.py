@@ -6,7 +6,7 @@ Pure: trials and moves in, text out.
 from collections.abc import Iterator
 from statistics import fmean
 
-from loop.researchers.automl.constants import Number
+from loop.researchers.automl.constants import Value
 from loop.researchers.automl.plan import Move, Situation
 from loop.researchers.automl.trials import Trial, Values, importance
 from loop.researchers.protocol import Briefing
@@ -17,8 +17,8 @@ _NAMED = 3
 """Constants named in one sentence at most."""
 
 
-def number(value: Number) -> str:
-    return str(value) if isinstance(value, int) else f"{value:g}"
+def number(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def amount(value: float) -> str:
@@ -60,7 +60,7 @@ def outcome(experiment: Experiment, trial: Trial, now: Situation) -> str:
     if trial.state == "void":
         return f"{what} has no number that counts, so it says nothing.\n"
     if trial.effect is None:
-        verdict = (experiment.verdict or "").replace("_", " ")
+        verdict = experiment.verdict.word if experiment.verdict else ""
         return f"{what} {verdict}: I rank such values behind every measured one.\n"
     size = f"{'better' if trial.effect > 0 else 'worse'} by {amount(abs(trial.effect))}"
     if trial.kept:
@@ -77,7 +77,7 @@ def lesson(experiment: Experiment, trial: Trial) -> str | None:
     if trial.kept and trial.effect is not None:
         return f"{_done(trial)} helps: better by {amount(trial.effect)} (experiment {trial.id})."
     if trial.state == "failed":
-        verdict = (experiment.verdict or "").replace("_", " ")
+        verdict = experiment.verdict.word if experiment.verdict else ""
         return f"{_done(trial)} fails: {verdict} (experiment {trial.id})."
     return None
 
@@ -88,7 +88,8 @@ def choice(move: Move, now: Situation) -> Iterator[str]:
     for name, value in move.values.items():
         span = now.ranges[name]
         step = abs(span.place(value) - span.place(now.present[name]))
-        yield f"{name} goes {_factor(value, now.present[name])}, {step:.0%} of its range. "
+        far = "" if span.scale == "choice" else f", {step:.0%} of its range"
+        yield f"{name} goes {_factor(value, now.present[name])}{far}. "
     yield f"{hypothesis(move, now)} "
     guess = expected(move, now)
     yield f"I expect: {guess}.\n" if guess else "I cannot put a number on it yet.\n"
@@ -151,7 +152,7 @@ def _done(trial: Trial) -> str:
     return change({name: trial.values[name] for name in trial.before}, trial.before)
 
 
-def _factor(value: Number, was: Number) -> str:
-    if was == 0 or value == 0:
+def _factor(value: Value, was: Value) -> str:
+    if isinstance(value, str | bool) or isinstance(was, str | bool) or was == 0 or value == 0:
         return f"from {number(was)} to {number(value)}"
     return f"{'up' if abs(value) > abs(was) else 'down'}, times {value / was:.3g}"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from loop.researchers.automl.constants import Number
+from loop.researchers.automl.constants import Value
 from loop.researchers.automl.ranges import ZERO_UNTIL, Range
 from loop.researchers.automl.trials import Trial, Values, importance
 
@@ -90,7 +90,7 @@ def _further(now: Situation) -> Move | None:
         return None
     places = {}
     for name, value in made.before.items():
-        if name in now.present:
+        if name in now.present and now.ranges[name].scale != "choice":
             here, there = now.ranges[name].place(now.present[name]), now.ranges[name].place(value)
             places[name] = 2 * here - there
     return Move("further", _moved(now, places), made)
@@ -128,7 +128,7 @@ def _look(now: Situation, rng: random.Random, name: str, kind: Kind, because: Tr
     return None if value is None else Move(kind, {name: value}, because)
 
 
-def _step(now: Situation, rng: random.Random, name: str, way: int) -> Number | None:
+def _step(now: Situation, rng: random.Random, name: str, way: int) -> Value | None:
     """A value one step up or down, at least the next possible one; None at the end of the range."""
     span, value = now.ranges[name], now.present[name]
     here, step = span.place(value), rng.uniform(*FIRST_STEP)

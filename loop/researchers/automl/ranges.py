@@ -10,12 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from loop.researchers.automl.constants import Constant, Number
+from loop.researchers.automl.constants import Constant, Number, Value
+from loop.researchers.automl.naming import own_words
 
-Scale = Literal["log", "share", "near one", "zero or log", "whole", "power of two"]
+Scale = Literal["log", "share", "near one", "zero or log", "whole", "power of two", "choice"]
 
-_RATES = frozenset({"LR", "RATE", "RATES", "DECAY", "WD", "STD", "SIGMA", "SCALE", "INIT", "MULT", "MULTIPLIER"})
-_SHARES = frozenset({"RATIO", "FRAC", "FRACTION", "SHARE", "PART", "PORTION", "PROB", "PROBABILITY", "DROPOUT", "DROP"})
+_RATES = frozenset(
+    {"LR", "RATE", "RATES", "DECAY", "WD", "STD", "SIGMA", "SCALE", "INIT", "MULT", "MULTIPLIER", "ETA", "ETA0"}
+)
+# fmt: off
+_SHARES = frozenset({
+    "RATIO", "FRAC", "FRACTION", "SHARE", "PART", "PORTION", "PROB", "PROBABILITY", "DROPOUT", "DROP", "SUBSAMPLE",
+    "COLSAMPLE",
+})
+# fmt: on
 _MEMORIES = frozenset({"BETA", "BETA1", "BETA2", "BETAS", "MOMENTUM", "EMA"})
 
 ZERO_UNTIL = 0.1
@@ -35,9 +43,14 @@ class Range:
     """Whole numbers are multiples of this."""
     negative: bool = False
     """The value is the magnitude with a minus."""
+    choices: tuple[Value, ...] = ()
+    """On "choice" all that there is; each has an equal part of the way from 0 to 1."""
 
-    def place(self, value: Number) -> float:
-        """The place of a value, 0 to 1; values outside count as the nearest end."""
+    def place(self, value: Value) -> float:
+        """The place of a value, 0 to 1; values outside count as the nearest end, unknown choices as the middle."""
+        if self.scale == "choice" or isinstance(value, str):
+            known = value in self.choices
+            return (self.choices.index(value) + 0.5) / len(self.choices) if known else 0.5
         size = abs(value)
         if self.scale == "zero or log":
             if size < self.low / 2:
@@ -45,9 +58,11 @@ class Range:
             return ZERO_UNTIL + (1 - ZERO_UNTIL) * self._share(size)
         return self._share(size)
 
-    def value(self, place: float) -> Number:
+    def value(self, place: float) -> Value:
         """The value at a place, rounded to what a person would write."""
         place = min(1.0, max(0.0, place))
+        if self.scale == "choice":
+            return self.choices[min(len(self.choices) - 1, int(place * len(self.choices)))]
         if self.scale == "zero or log":
             if place <= ZERO_UNTIL:
                 return 0.0
@@ -56,8 +71,10 @@ class Range:
         size = back(to(self.low) + place * (to(self.high) - to(self.low)))
         return -self._rounded(size) if self.negative else self._rounded(size)
 
-    def holding(self, value: Number) -> "Range":
+    def holding(self, value: Value) -> "Range":
         """This range, extended where needed to contain a value that someone else chose."""
+        if self.scale == "choice" or isinstance(value, str):
+            return self
         size = abs(value)
         if (value < 0) != self.negative or size == 0 or (self.scale in ("share", "near one") and size >= 1):
             return self
@@ -81,7 +98,7 @@ class Range:
                 return _two_digits(size)
 
 
-def around(constant: Constant, start: Number | None = None) -> Range:
+def around(constant: Constant, start: Value | None = None) -> Range:
     """The range of a constant around its value at the start of the study (`start`; the present one where None).
 
     The rules, first match first. Whole numbers: powers of two (as written, or from 16 on) within a factor of 4; others
@@ -89,15 +106,18 @@ def around(constant: Constant, start: Number | None = None) -> Range:
     the value (192 goes by 16). Floats: 0.0 is zero or 0.01 to 1 (a share: to 0.5); learning rates, decays and spreads,
     by name, and whatever is at most 0.1: a factor of 10 each way; momenta by name, and whatever is from 0.8 to 1: a
     factor of 5 in the distance to 1; other numbers between 0 and 1 stay there, within a factor of 8 in their odds;
-    the rest: a factor of 4. What began below 1 stays below 1, rates excepted.
+    the rest: a factor of 4. What began below 1 stays below 1, rates excepted. Choices have no range but an order.
     """
-    origin = constant.value if start is None else start
+    if constant.choices:
+        return Range("choice", 0.0, 1.0, choices=constant.choices)
+    origin = constant.value if start is None or isinstance(start, str) else start
+    assert not isinstance(origin, str)  # a text has choices
     if isinstance(constant.value, int):
         whole = max(1, round(origin))
         if whole.bit_count() == 1 and (whole >= 16 or constant.form != "plain"):
             return Range("power of two", max(1, whole // 4), whole * 4)
         return _whole(whole)
-    words = set(constant.name.split("_"))
+    words = own_words(constant.name)
     size, negative = float(abs(origin)), origin < 0
     if size == 0:
         return Range("zero or log", 0.01, 0.5 if words & _SHARES else 1.0)
@@ -137,4 +157,5 @@ _SCALES: dict[Scale, tuple[Callable[[float], float], Callable[[float], float]]] 
     "power of two": (math.log, math.exp),
     "share": (lambda x: math.log(x / (1 - x)), lambda y: 1 / (1 + math.exp(-y))),  # the odds
     "near one": (lambda x: -math.log(1 - x), lambda y: 1 - math.exp(-y)),  # the distance to 1
+    "choice": (float, float),
 }

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal, cast
 
-from loop.researchers.automl.constants import Number
+from loop.researchers.automl.constants import Value
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
 
-Values = Mapping[str, Number]
+Values = Mapping[str, Value]
 State = Literal["open", "measured", "failed", "void"]
 
 
@@ -55,7 +55,7 @@ class Notes:
     @classmethod
     def of(cls, experiment: Experiment) -> "Notes | None":
         """The notes of an experiment; None where there are none that make sense."""
-        params, was = (_numbers(experiment.notes.get(key)) for key in ("params", "was"))
+        params, was = (_values(experiment.notes.get(key)) for key in ("params", "was"))
         parent = experiment.notes.get("parent")
         if not params or was is None or not isinstance(parent, int) or not was.keys() <= params.keys():
             return None
@@ -76,8 +76,7 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
     for note in notes.values():
         known.setdefault(note.parent, {**note.params, **note.was})
     trials = []
-    measured = {experiment.id: experiment.measured(contract.protocol_id) for experiment in experiments}
-    means = {id: fmean(metrics) if metrics else None for id, metrics in measured.items()}
+    measured = _measured(experiments, contract)
     for experiment in experiments:
         own = notes.get(experiment.id)
         if own is not None:
@@ -87,9 +86,7 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
             known.setdefault(experiment.id, own.params if base is None else {**base, **change})
         if experiment.id not in known:
             continue
-        metric = means[experiment.id]
-        reference = None if experiment.parent is None else means.get(experiment.parent)
-        effect = None if metric is None or reference is None else contract.better_by(metric, reference)
+        metric, effect = measured[experiment.id]
         trials.append(
             Trial(
                 id=experiment.id,
@@ -105,9 +102,38 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
     return trials
 
 
-def starts(experiments: Sequence[Experiment], present: Values) -> dict[str, Number]:
+def _measured(experiments: Sequence[Experiment], contract: Contract) -> dict[int, tuple[float | None, float | None]]:
+    """The metric of each experiment, and how much better that is than its parent's.
+
+    Numbers of two kinds of slot do not compare. So each is compared with its parent where both ran, and what never ran
+    on the first kind of all is told as its parent is there, with the same difference.
+    """
+    protocol_id = contract.protocol_id
+    ran = {
+        x.id: [run.device for run in x.counted() if run.metric is not None and run.protocol_id == protocol_id]
+        for x in experiments
+    }
+    means = {
+        x.id: {kind: fmean(x.measured(protocol_id, kind)) for kind in dict.fromkeys(ran[x.id])} for x in experiments
+    }
+    first = next((kinds[0] for kinds in ran.values() if kinds), "")
+    found: dict[int, tuple[float | None, float | None]] = {}
+    for x in experiments:
+        own, theirs = means[x.id], means.get(-1 if x.parent is None else x.parent, {})
+        here = first if first in own else (ran[x.id] or [""])[-1]
+        metric = own.get(here)
+        effect = None
+        if metric is not None and here in theirs:
+            effect = contract.better_by(metric, theirs[here])
+            told = found.get(-1 if x.parent is None else x.parent, (theirs.get(first), None))[0]
+            metric = metric if here == first or told is None else told + metric - theirs[here]
+        found[x.id] = metric, effect
+    return found
+
+
+def starts(experiments: Sequence[Experiment], present: Values) -> dict[str, Value]:
     """The first known value of each present constant: its range is laid around that."""
-    first: dict[str, Number] = {}
+    first: dict[str, Value] = {}
     for experiment in experiments:
         if first.keys() >= present.keys():
             break
@@ -138,9 +164,9 @@ def _state(experiment: Experiment, metric: float | None) -> State:
     return "failed" if experiment.verdict.is_failure or experiment.verdict == Outcome.REJECTED else "void"
 
 
-def _numbers(value: object) -> dict[str, Number] | None:
-    """`value` as a dictionary of numbers by name; None where it is something else."""
+def _values(value: object) -> dict[str, Value] | None:
+    """`value` as a dictionary of values by name; None where it is something else."""
     if not isinstance(value, dict):
         return None
-    fine = all(isinstance(k, str) and isinstance(v, (int, float)) and not isinstance(v, bool) for k, v in value.items())
-    return cast(dict[str, Number], value) if fine else None
+    fine = all(isinstance(k, str) and isinstance(v, bool | int | float | str) for k, v in value.items())
+    return cast(dict[str, Value], value) if fine else None

@@ -1,65 +1,66 @@
 """All experiments of a study in a given number of tokens: the table that a model reads before it proposes.
 
-Pure. It shrinks in the order of `LADDER`; the titles of failed ideas go last, because an idea whose title is missing is
-tried again. Everything that a model or a run wrote is on one line of bounded length.
+Pure. The table grows at its end, one result after another, so that an endpoint's cache of the text before it stays
+good. Where it gets too long, its older rows are folded into groups, many at once: every fold rewrites the table, so it
+leaves room for the next dozens of results. It shrinks in the order of `LADDER`; the titles of failed ideas go last,
+because an idea whose title is missing is tried again.
 """
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
-from loop.researchers.briefing.excerpt import one_line, shortened, tokens
+from loop.researchers.briefing.excerpt import tokens, weight
+from loop.researchers.briefing.row import LESSON, REASON, WHY, Detail, Row, row
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
-from loop.study.outcomes import Outcome
-
-TITLE = 120
-"""Characters of a title that are ever shown."""
-
-NEAR = 0.8
-"""Confidence from which a discarded change counts as a near miss: one in five without any effect gets this far."""
-
-NEAR_SHOWN = 12
-"""Near misses that are listed as such, the largest first; the others are listed with the discarded."""
-
-KINDS_SHOWN = 12
-"""Kinds of failure that have their own heading."""
-
-_ALL = 1_000_000
 
 
 @dataclass(frozen=True)
-class Detail:
-    """How much the table shows."""
+class Step:
+    """How the table is shown: the old rows, in groups; the new ones, in order."""
 
-    why: int
-    """Characters of the hypothesis of kept experiments and near misses."""
-    explained: int
-    """Newest discarded and failed experiments that are listed with their hypotheses."""
-    measured: int
-    """Newest discarded experiments that are listed with numbers; older ones are grouped by size of effect."""
-    reason: int
-    """Characters of the reason of a failure or rejection, beside its kind."""
-    title: int
+    called: Detail
+    """Old rows that were kept, or nearly."""
+    old: Detail
+    """All other old rows."""
+    new: Detail
+    leave: int
+    """Rows that a fold leaves in order."""
+    full: float = 0.75
+    """Share of its room that the table may fill after a fold."""
 
+    @property
+    def persons(self) -> Detail:
+        """Old rows that a person rejected: the reason guides what comes next, so it stays while titles are whole."""
+        return _PERSONS if self.old.title == Detail().title else self.old
+
+
+_NEW = Detail(why=300, reason=REASON, lesson=200)
+_BARE = Detail(reason=80)
+_PERSONS = Detail(numbers=False, reason=80)
 
 LADDER = (
-    Detail(600, _ALL, _ALL, 160, TITLE),
-    Detail(600, 40, _ALL, 160, TITLE),
-    Detail(600, 10, _ALL, 160, TITLE),
-    Detail(400, 0, _ALL, 120, TITLE),
-    Detail(300, 0, 100, 120, TITLE),
-    Detail(300, 0, 50, 80, TITLE),
-    Detail(200, 0, 20, 80, TITLE),
-    Detail(120, 0, 20, 0, TITLE),
-    Detail(0, 0, 20, 0, TITLE),
-    Detail(0, 0, 10, 0, TITLE),
-    Detail(0, 0, 0, 0, TITLE),
-    *(Detail(0, 0, 0, 0, title) for title in (100, 90, 80, 72, 64, 56, 48, 40, 32, 24)),
+    Step(Detail(), Detail(), Detail(why=WHY, reason=REASON, lesson=LESSON), 40),
+    Step(Detail(why=300, lesson=200), Detail(reason=120, lesson=120), _NEW, 40),
+    Step(Detail(why=200, lesson=120), Detail(numbers=False, reason=80), _NEW, 40),
+    Step(Detail(why=120), Detail(numbers=False, reason=60), _NEW, 30),
+    Step(Detail(), Detail(numbers=False), replace(_NEW, why=160, lesson=120), 20, 0.85),
+    Step(Detail(), Detail(numbers=False), _BARE, 10, 0.9),
+    *(
+        Step(Detail(title, numbers=False), Detail(title, numbers=False), _BARE, 5, 0.985)
+        for title in (120, 100, 88, 80, 72, 64, 56, 48, 40, 32, 24)
+    ),
 )
-"""From most to least: first the hypotheses go, then the numbers of old discarded experiments, then titles get shorter.
-After the last step whole experiments go, the oldest discarded ones first; see `_SHED`."""
+"""From most to least: first the hypotheses and lessons go, then the numbers of old discarded experiments, then titles
+get shorter. After the last step whole experiments go, the oldest discarded ones first; see `_SHED`."""
+
+NEAR_SHOWN = 12
+"""Old near misses that are listed as such, the largest first; the others are listed with the discarded."""
+
+KINDS_SHOWN = 12
+"""Kinds of failure that have their own heading."""
 
 _SAID = {
     "clearly worse": "Worse by more than 4 times the noise of one run",
@@ -70,231 +71,175 @@ _SAID = {
 }
 _KEPT = "## Kept: each became the champion in its turn, the newest last"
 _NEAR_MISSES = "## Near misses: better, and not surely enough. Two that go together, or a bolder form of one, may pass"
+TITLE = "# All experiments so far"
+FOLDED = "## The newest, in the order of their results"
+"""The line between the old rows, in groups, and the new ones; a table without it is whole."""
 _SHED = ("discarded", "failed", "rejected", "near", "kept")
+_HEADINGS, _GROUP = 150, 10
+"""Tokens of the headings at most, and of the line above a group."""
 _BY_A_PERSON = "by a person"
-_PERSONS_REASON = 80
-_TRIMMED = 100
-"""Where titles are cut to this or less, there is no room for the numbers of kept experiments either."""
-
-_MEMORY = re.compile(r"out of memory|OutOfMemory|MemoryError|SIGKILL|GB of memory|cannot allocate", re.IGNORECASE)
-_LOSS = re.compile(r"\b(?:nan|inf|infinite|not finite|no number|diverged)\b", re.IGNORECASE)
-_ERROR = re.compile(r"\b([A-Z]\w{0,40}(?:Error|Exception|Interrupt|Exit))\b")
-_EXIT = re.compile(r"exit code \d{1,3}|ended by SIG[A-Z]{2,8}")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One judged experiment, in text that is safe for the table."""
+@dataclass(frozen=True)
+class Fold:
+    """How many of the rows are in groups, at which step of the ladder, and how many of those are left out."""
 
-    id: int
-    part: str
-    """One of `_SHED`."""
-    group: str
-    """Its group within the part."""
-    title: str
-    numbers: str
-    why: str
-    reason: str
-    size: float
-    """Effect in sigmas; 0 where there is none."""
-
-    def line(self, detail: Detail, numbers: bool, why: int, reason: int) -> str:
-        """One line; two with its hypothesis."""
-        mark = "#" if numbers or detail.measured == _ALL else ""  # a token each, and a long table has hundreds
-        text = f"{mark}{self.id} {shortened(self.title, detail.title)}"
-        if numbers and self.numbers:
-            text += f" | {self.numbers}"
-        if reason and self.reason:
-            text += f" | {shortened(self.reason, reason)}"
-        return f"{text}\n  why: {shortened(self.why, why)}" if why and self.why else text
+    old: int = 0
+    step: int = 0
+    gone: int = 0
 
 
-def figure(value: float) -> str:
-    return f"{value:.6g}"
+def table(experiments: Iterable[Experiment], contract: Contract, most: int, kind: str = "") -> str:
+    """All judged experiments in at most `most` tokens; see `LADDER` for what goes first.
 
-
-def effect(experiment: Experiment) -> str:
-    """Such as "better by 0.0123 (3.1 sigma)"; empty without an effect. Sigma is the noise of one run."""
-    if experiment.effect is None:
-        return ""
-    text = f"{'better' if experiment.effect > 0 else 'worse'} by {abs(experiment.effect):.3g}"
-    return f"{text} ({abs(experiment.effect) / experiment.noise:.1f} sigma)" if experiment.noise else text
-
-
-def comparable(experiment: Experiment, protocol_id: str) -> bool:
-    """Whether its numbers were measured under the present metric, budget and verification (or it never ran)."""
-    return not experiment.runs or any(run.protocol_id == protocol_id for run in experiment.runs.values())
-
-
-def kind_of_failure(experiment: Experiment) -> str:
-    """How an experiment without a number ended, in words that groups of them share."""
-    reason = experiment.reason
-    verdict = experiment.verdict or Outcome.CRASHED
-    if verdict == Outcome.CRASHED and _MEMORY.search(reason):
-        verdict = Outcome.OUT_OF_MEMORY
-    if verdict != Outcome.CRASHED:
-        return verdict.said
-    if found := _ERROR.search(reason):
-        return found[1]
-    if _LOSS.search(reason):
-        return "became nan or infinite"
-    found = _EXIT.search(reason)
-    return found[0] if found else "other reasons"
-
-
-def rejected_by(experiment: Experiment) -> str:
-    """Who rejected it."""
-    return {"guard": "a check before it ran", "judge": "the verification"}.get(experiment.judged_by, "a person")
-
-
-def row(experiment: Experiment, protocol_id: str) -> Row:
-    """A judged experiment as a row."""
-    size = experiment.effect / experiment.noise if experiment.effect is not None and experiment.noise else 0.0
-    part, group = _place(experiment, size, comparable(experiment, protocol_id))
-    return Row(
-        id=experiment.id,
-        part=part,
-        group=group,
-        title=one_line(experiment.title, TITLE) or "(no title)",
-        numbers=_numbers(experiment, group),
-        why=one_line(experiment.hypothesis, LADDER[0].why),
-        reason=one_line(experiment.reason, LADDER[0].reason) if part in ("failed", "rejected") else "",
-        size=size,
-    )
-
-
-def _place(experiment: Experiment, size: float, counts: bool) -> tuple[str, str]:
-    match experiment.verdict:
-        case Outcome.KEPT:
-            return "kept", ""
-        case Outcome.REJECTED:
-            return "rejected", f"by {rejected_by(experiment)}"
-        case Outcome.DISCARDED:
-            if not counts or experiment.effect is None:
-                return "discarded", "no number"
-            if experiment.effect > 0 and (experiment.confidence or 0.0) >= NEAR:
-                return "near", ""
-            group = "clearly worse" if size < -4 else "worse" if size < -1 else "no difference"
-            return "discarded", "looked better" if size > 1 else group
-        case _:
-            return "failed", kind_of_failure(experiment)
-
-
-def _numbers(experiment: Experiment, group: str) -> str:
-    if experiment.metric is None:
-        return ""
-    if group == "no number":
-        return "measured under an earlier program"
-    lines = f"+{experiment.lines_added} -{experiment.lines_removed} lines" if experiment.id else ""
-    return ", ".join(part for part in (figure(experiment.metric), effect(experiment), lines) if part)
-
-
-def table(experiments: Iterable[Experiment], contract: Contract, most: int) -> str:
-    """All judged experiments in at most `most` tokens; see `LADDER` for what goes first."""
-    judged = [x for x in experiments if x.verdict is not None]
-    protocol_id = contract.protocol_id
-    rows = _called_out([row(x, protocol_id) for x in judged])
+    Args:
+        kind: of most slots; of what ran on another one that is said.
+    """
+    judged = sorted((x for x in experiments if x.verdict is not None), key=lambda x: (x.judged_seq or 0, x.id))
+    rows = [row(x, contract, contract.beside, kind) for x in judged]
     head = _head(judged, contract)
-    fits = _least(len(LADDER), lambda step: tokens(_render(head, rows, LADDER[step])) <= most)
-    if fits < len(LADDER):
-        return _render(head, rows, LADDER[fits])
-    order = sorted(rows, key=lambda r: (_SHED.index(r.part), r.id))
-    gone = _least(len(order) + 1, lambda count: tokens(_shed(head, order, count)) <= most)
-    return _shed(head, order, gone) if gone <= len(order) else ""
-
-
-def _least(count: int, fits: Callable[[int], bool]) -> int:
-    """The smallest of 0..count-1 that fits, or `count`; a larger one never takes more room."""
-    low, high = 0, count
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if fits(middle) else (middle + 1, high)
-    return low
-
-
-def _called_out(rows: Sequence[Row]) -> list[Row]:
-    """The rows, with only the largest near misses still called such."""
-    near = sorted((r for r in rows if r.part == "near"), key=lambda r: (-r.size, -r.id))
-    rest = {r.id for r in near[NEAR_SHOWN:]}
-    return [replace(r, part="discarded", group="looked better") if r.id in rest else r for r in rows]
-
-
-def _head(judged: Sequence[Experiment], contract: Contract) -> str:
-    counts = Counter((x.verdict or "").replace("_", " ") for x in judged if x.id)
-    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-    so_far = f"{sum(counts.values())} have a verdict besides the baseline: {told}" if counts else "Only the baseline"
-    return (
-        f"# All experiments so far\n{so_far}. Each is given "
-        f"as number, title | {contract.metric}, effect against the champion of its time (1 sigma: the noise of one "
-        "run), lines."
-    )
-
-
-def _render(head: str, rows: Sequence[Row], detail: Detail) -> str:
-    parts: dict[str, list[Row]] = defaultdict(list)
-    for one in rows:
-        parts[one.part].append(one)
+    fold = _Folding(rows, most - tokens(head) - _HEADINGS).last()
+    if fold is None:
+        said = f"{TITLE}\n{len(rows)} experiments are left out for lack of space.\n{FOLDED}"
+        return said if tokens(said) <= most else ""
+    step = LADDER[fold.step]
+    old = _kept_of(rows[: fold.old], fold.gone)
     sections = (
-        _called(parts["kept"], detail, _KEPT),
-        _called(parts["near"], detail, _NEAR_MISSES),
-        _discarded(parts["discarded"], detail),
-        _grouped(parts["failed"], detail, "## Failed, by kind"),
-        _grouped(parts["rejected"], detail, "## Rejected"),
+        _called(old, step),
+        _discarded(old, step),
+        _grouped(old, "failed", step, "## Failed, by kind"),
+        _grouped(old, "rejected", step, "## Rejected"),
+        _newest(rows[fold.old :], step, bool(old)),
     )
+    if fold.gone:
+        head += f"\n{fold.gone} experiments are left out for lack of space, the oldest discarded ones first."
     return "\n".join((head, *(line for section in sections for line in section)))
 
 
-def _shed(head: str, order: Sequence[Row], count: int) -> str:
-    """The shortest table, without the first `count` rows of `order`."""
-    if not count:
-        return _render(head, order, LADDER[-1])
-    said = f"{count} experiments are left out for lack of space, the oldest discarded ones first."
-    if count == len(order):
-        return f"# All experiments so far\n{said}"
-    return _render(f"{head}\n{said}", sorted(order[count:], key=lambda r: r.id), LADDER[-1])
+class _Folding:
+    """Which rows are folded, as it came about result by result: a longer history goes on from the same folds.
+
+    Sizes are in hundredths of a token.
+    """
+
+    def __init__(self, rows: Sequence[Row], room: int) -> None:
+        self._rows, self._room = rows, 100 * room
+        self._old: dict[int, list[int]] = {}
+        """Size of the first 0, 1, 2 ... rows as old ones, by step; as far as it was asked for."""
+
+    def last(self) -> Fold | None:
+        """The present fold; None where there is no room for a single row."""
+        fold, size = Fold(), 0
+        for count, one in enumerate(self._rows, 1):
+            size += _size(one.whole(LADDER[fold.step].new))
+            if size > self._room:
+                found = self._next(fold, count)
+                if found is None:
+                    return None
+                fold, size = found, self._folded(found) + self._whole(found, count)
+        return fold if self._room > 0 else None
+
+    def _next(self, before: Fold, count: int) -> Fold | None:
+        """The fold of the first `count` rows that leaves room for more."""
+        for step in range(max(1, before.step), len(LADDER)):
+            fold = Fold(max(before.old, count - LADDER[step].leave, 0), step)
+            if self._folded(fold) + self._whole(fold, count) <= LADDER[step].full * self._room:
+                return fold
+        fold = Fold(count, len(LADDER) - 1)
+        over = self._folded(fold) - LADDER[-1].full * self._room
+        sums = self._old[fold.step]
+        saved = accumulate(sums[place + 1] - sums[place] for place in _shed_order(self._rows[:count]))
+        return next((replace(fold, gone=gone) for gone, size in enumerate(saved, 1) if size >= over), None)
+
+    def _whole(self, fold: Fold, count: int) -> int:
+        """Size of the rows up to `count` that are not folded."""
+        return sum(_size(one.whole(LADDER[fold.step].new)) for one in self._rows[fold.old : count])
+
+    def _folded(self, fold: Fold) -> int:
+        """Size of the folded rows, with the lines above their groups."""
+        rows, sums = self._rows[: fold.old], self._old.setdefault(fold.step, [0])
+        for one in rows[len(sums) - 1 :]:
+            sums.append(sums[-1] + _size(_old_line(one, LADDER[fold.step])))
+        gone = sum(sums[place + 1] - sums[place] for place in _shed_order(rows)[: fold.gone]) if fold.gone else 0
+        return sums[fold.old] - gone + 100 * _GROUP * len({(one.part, one.group) for one in rows})
 
 
-def _called(rows: Sequence[Row], detail: Detail, title: str) -> Iterator[str]:
-    if rows:
-        yield title
-    for one in rows:
-        yield one.line(detail, detail.title > _TRIMMED, detail.why, 0)
+def _size(line: str) -> int:
+    return weight(line) + 50
 
 
-def _discarded(rows: Sequence[Row], detail: Detail) -> Iterator[str]:
-    whole = rows[max(0, len(rows) - detail.measured) :]
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for one in rows[: len(rows) - len(whole)]:
-        groups[one.group].append(one)
+def _shed_order(rows: Sequence[Row]) -> list[int]:
+    """Places of rows in the order in which they are left out."""
+    return sorted(range(len(rows)), key=lambda place: (_SHED.index(rows[place].part), place))
+
+
+def _kept_of(rows: Sequence[Row], gone: int) -> list[Row]:
+    """The rows without those that are left out; only the largest near misses are still called such."""
+    out = set(_shed_order(rows)[:gone])
+    rows = [one for place, one in enumerate(rows) if place not in out]
+    near = sorted((one for one in rows if one.part == "near"), key=lambda one: (-one.size, -one.id))
+    rest = {one.id for one in near[NEAR_SHOWN:]}
+    return [replace(one, part="discarded", group="looked better") if one.id in rest else one for one in rows]
+
+
+def _head(judged: Sequence[Experiment], contract: Contract) -> str:
+    imported = [x.id for x in judged if x.imported]
+    theirs = ""
+    if imported:
+        theirs = (
+            f" Experiments {min(imported)} to {max(imported)} were imported from a loop that was here before: their "
+            "numbers are what its agent reported, and are not compared with those measured here."
+        )
+    return (
+        f"{TITLE}\nEach with a verdict is given as number, title | verdict, {contract.metric}, effect "
+        "against the champion of its time (1 sigma: the noise of one run), lines."
+        f"{theirs}"
+    )
+
+
+def _old_line(one: Row, step: Step) -> str:
+    if one.part in ("kept", "near"):
+        return one.grouped(step.called)
+    return one.grouped(step.persons if one.group == _BY_A_PERSON else step.old)
+
+
+def _called(rows: Sequence[Row], step: Step) -> Iterator[str]:
+    for part, title in (("kept", _KEPT), ("near", _NEAR_MISSES)):
+        if some := [one for one in rows if one.part == part]:
+            yield from (title, *(_old_line(one, step) for one in some))
+
+
+def _discarded(rows: Sequence[Row], step: Step) -> Iterator[str]:
+    groups = _by_group(rows, "discarded")
     if groups:
-        yield "## Discarded" + (", the older ones by size of effect" if whole else ", by size of effect")
+        yield "## Discarded, by size of effect"
     for group, said in _SAID.items():
         if group in groups:
-            yield f"{said}:"
-        for one in groups.get(group, ()):
-            yield one.line(detail, False, 0, 0)
-    if whole:
-        yield "## Discarded, the newest, in order" if groups else "## Discarded, in order"
-    explained = len(whole) - detail.explained
-    for place, one in enumerate(whole):
-        yield one.line(detail, True, LADDER[0].why if place >= explained else 0, 0)
+            yield from (f"{said}:", *(_old_line(one, step) for one in groups[group]))
 
 
-def _grouped(rows: Sequence[Row], detail: Detail, title: str) -> Iterator[str]:
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for one in rows:
-        groups[one.group].append(one)
-    if not rows:
+def _grouped(rows: Sequence[Row], part: str, step: Step, title: str) -> Iterator[str]:
+    groups = _by_group(rows, part)
+    if not groups:
         return
     yield title
     ranked = sorted(groups, key=lambda name: (-len(groups[name]), name))
     rest = [one for name in ranked[KINDS_SHOWN:] for one in groups[name]]
     named = [(name, groups[name]) for name in ranked[:KINDS_SHOWN]] + ([("other reasons", rest)] if rest else [])
-    explained = {one.id for one in rows[max(0, len(rows) - detail.explained) :]}
     for name, some in named:
-        yield f"{name} ({len(some)}):"
-        reason = detail.reason
-        if name == _BY_A_PERSON and detail.title > _TRIMMED:
-            reason = max(reason, _PERSONS_REASON)  # it guides what comes next
-        for one in some:
-            yield one.line(detail, False, LADDER[0].why if one.id in explained else 0, reason)
+        yield from (f"{name} ({len(some)}):", *(_old_line(one, step) for one in some))
+
+
+def _by_group(rows: Sequence[Row], part: str) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for one in rows:
+        if one.part == part:
+            groups[one.group].append(one)
+    return groups
+
+
+def _newest(rows: Sequence[Row], step: Step, after_old: bool) -> Iterator[str]:
+    if after_old:
+        yield FOLDED
+    for one in rows:
+        yield one.whole(step.new)

@@ -3,15 +3,20 @@
 Pure: the contract in, text out. Written for a reader who knows nothing about looptop and wants to propose well.
 """
 
+from collections.abc import Sequence
+
 from loop.policy.judge import FUTILE
+from loop.policy.run_checks import limits_told
 from loop.researchers.briefing.excerpt import one_line
 from loop.researchers.briefing.situation import in_seconds
+from loop.researchers.briefing.slots import slots_told
 from loop.study.contract import Contract
+from loop.study.slot_record import SlotRecord
 from loop.words import decimal_size, listed
 
 _WORLD = """\
 # How the search works
-- A loop, not you, runs your change: each run gets the same training budget on the same machine, and a judge keeps
+- A loop, not you, runs your change: each run gets the same budget of time on the same machine, and a judge keeps
   or discards it by a statistical test of its metric against the champion's.
 - The champion is the best version so far. Every proposal is a change of the champion's files, and a kept one
   becomes the next champion. Nothing discarded is lost: the table has it.
@@ -53,8 +58,8 @@ You are the researcher of a measured search: you improve a program by one experi
 directory is a checkout of the champion, the best version so far. Read what you need, decide on one idea, and make
 it there.
 - Change only {{files}}. A change of any other file is thrown away or refused.
-- Do not run the training, nor the command of the contract, nor the verification: the loop does that, on a machine that
-  is busy with other runs. A quick check that the file parses is all you need.
+- Do not run the command of the contract, nor the verification: the loop does that, on a machine that is busy with
+  other runs. A quick check that the file parses is all you need.
 - Do not commit, and use no git command that changes anything: the loop takes the files as you leave them.
 - Ask nothing: nobody answers. When the change is made, end.
 
@@ -80,34 +85,45 @@ def files(contract: Contract) -> str:
     return listed(names, 20)
 
 
-def contract_told(contract: Contract) -> str:
+def _clock(contract: Contract) -> str:
+    return ", without a GPU of processor time per core" if contract.budget_clock == "cpu" else ""
+
+
+def contract_told(contract: Contract, slots: Sequence[SlotRecord] = ()) -> str:
     """The contract in plain words."""
     lower = direction(contract)
-    keep, reviews = contract.keep, {"auto": "none", "all": "every one", "flagged": "those that look unusual"}
+    unusual = "those that touch the seed, the clock, the lines that print the result, or what it is computed by"
+    keep, reviews = contract.keep, {"auto": "none", "all": "every one", "flagged": unusual}
     verified = f"`{one_line(contract.verify or '', 200)}`, after each run, out of reach of what the run says of itself"
     measured = verified if contract.verify else "the run's own output"
     lines = [
         f"- Goal: a {lower} `{contract.metric}`. {lower.capitalize()} is better; nothing else decides.",
         f"- You may change: {files(contract)}. Nothing else.",
-        f"- One run: `{one_line(contract.run, 200)}`, {in_seconds(contract.budget)} of training "
-        f"(LOOPTOP_BUDGET_S), ended after {in_seconds(contract.deadline)} in total.",
+        f"- One run: `{one_line(contract.run, 200)}`, with a budget of {in_seconds(contract.budget)} "
+        f"(LOOPTOP_BUDGET_S{_clock(contract)}), ended after {in_seconds(contract.deadline)} in total."
+        + (" It need not stop by itself: it is asked to (SIGTERM) then." if contract.ends == "at-budget" else ""),
+        *slots_told(slots, contract),
+        f"- {limits_told(contract.budget, contract.budget_clock)}",
         f"- `{contract.metric}` comes from {measured}.",
         f"- Kept: what is better than the champion with about {keep.confidence:.4g} confidence"
         + ("; and what removes lines and is no worse." if keep.simpler_wins else "."),
         f"- A first run less than {FUTILE:.0%} sure to be better is discarded at once; what lies in between is run "
         f"again with other seeds, up to {keep.max_runs} runs in all.",
-        f"- Proposals that a person looks at before they run: {reviews[contract.review]}.",
+        f"- Proposals that a person looks at before they run: {reviews[contract.reviewed]}.",
     ]
+    if contract.require:
+        required = listed([one_line(str(one), 120) for one in contract.require])
+        lines.append(f"- Rejected, however good its number: a run of which not all of this holds: {required}.")
     if contract.limits.memory is not None:
         lines.append(f"- A run may use {decimal_size(contract.limits.memory)} of main memory; above that it is ended.")
     return "# The contract\n" + "\n".join(lines)
 
 
-def for_conversation(contract: Contract) -> str:
+def for_conversation(contract: Contract, slots: Sequence[SlotRecord] = ()) -> str:
     """The first message for a language model."""
-    return f"{_ROLE}\n\n{contract_told(contract)}"
+    return f"{_ROLE}\n\n{contract_told(contract, slots)}"
 
 
-def for_checkout(contract: Contract) -> str:
+def for_checkout(contract: Contract, slots: Sequence[SlotRecord] = ()) -> str:
     """The first part for a coding agent."""
-    return f"{_COMMAND_ROLE.format(files=files(contract))}\n\n{contract_told(contract)}"
+    return f"{_COMMAND_ROLE.format(files=files(contract))}\n\n{contract_told(contract, slots)}"

@@ -16,6 +16,7 @@ from loop.researchers.llm.conversation import (
     ToolCall,
     Usage,
     UserMessage,
+    money,
 )
 from loop.researchers.llm.thinking import Splitter
 
@@ -33,6 +34,8 @@ def body(request: Request) -> dict[str, Any]:
         "stream_options": {"include_usage": True},
         "tools": [{"type": "function", "function": dict(tool)} for tool in request.tools] or None,
         "reasoning_effort": request.effort,
+        "temperature": request.temperature,
+        "max_tokens": request.most,
     }
     return {name: value for name, value in wanted.items() if value is not None and name not in request.without}
 
@@ -147,4 +150,5 @@ def _usage(usage: Any) -> Usage:
         written=usage.completion_tokens or 0,
         cached=(read.cached_tokens or 0) if read is not None else 0,
         reasoning=(written.reasoning_tokens or 0) if written is not None else 0,
+        usd=money(usage),
     )

@@ -6,9 +6,9 @@ are now.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from loop.config.settings import Settings
+from loop.researchers.checkup import Answer
 from loop.researchers.llm import faults
 from loop.researchers.llm.conversation import Conversation, Request
 from loop.researchers.llm.endpoint import Endpoint
@@ -22,16 +22,6 @@ _TOOL: dict[str, object] = {
     "description": "Report a number.",
     "parameters": {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]},
 }
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to one question."""
-
-    question: str
-    good: bool
-    said: str
-    remedy: str = ""
 
 
 async def examine(settings: Settings) -> list[Answer]:
@@ -71,16 +61,21 @@ async def _answers(endpoint: Endpoint, model: str, settings: Settings, tell: Cal
     conversation = Conversation("You are a connection test.")
     conversation.say("Call the tool `report` with the number 7.")
     tools: tuple[dict[str, object], ...] = (_TOOL,)
-    for _ in range(6):  # one more than a request has optional parameters
-        request = Request(model, conversation, tools, settings.effort, frozenset(endpoint.without))
+    streamed: list[str] = []
+    for _ in range(7):  # one more than a request has optional parameters
+        request = Request(model, conversation, tools, settings.effort, settings.answer, frozenset(endpoint.without))
         try:
             async with asyncio.timeout(PATIENCE_S):
-                reply = await endpoint.ask(request, lambda kind, piece: None)
+                reply = await endpoint.ask(request, lambda kind, piece: streamed.append(kind))
             break
         except faults.UnsupportedParameter as error:
             tools = () if error.parameter == "tools" else tools
             endpoint.without.add(error.parameter)
         except TimeoutError:
+            if streamed:
+                tell(Answer("model", True, f"{model} answers and streams, and is not done after {PATIENCE_S:g} s"))
+                tell(Answer("tools", False, "not tried, since its answer did not end"))
+                return
             tell(Answer("model", False, f"{model} said nothing for {PATIENCE_S:g} s", "try again when it has loaded"))
             return
         except (Unusable, faults.TransientError, faults.RequestRefused, faults.ContextTooLong) as error:

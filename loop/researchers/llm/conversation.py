@@ -26,6 +26,14 @@ class Usage:
     written: int
     cached: int = 0
     reasoning: int = 0
+    usd: float | None = None
+    """What a gateway says that the call cost; None where the endpoint says nothing of money."""
+
+
+def money(usage: Any) -> float | None:
+    """US dollars of a call, where a gateway reports them: `cost` is a number (OpenRouter, LiteLLM) or has a total."""
+    told = (getattr(usage, "model_extra", None) or {}).get("cost")
+    return told.get("total_cost") if isinstance(told, Mapping) else told
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ def checked(reply: Reply) -> Reply:
     usage = reply.usage
     if usage is not None:
         counts = (usage.read, usage.written, usage.cached, usage.reasoning)
+        if not isinstance(usage.usd, int | float) or isinstance(usage.usd, bool) or not 0 <= usage.usd < 10**6:
+            usage = replace(usage, usd=None)
         usage = usage if all(isinstance(count, int) and 0 <= count < 10**12 for count in counts) else None
     return replace(
         reply,
@@ -152,8 +162,11 @@ class Request:
     tools: Sequence[Mapping[str, Any]] = ()
     """Name, description and parameters (JSON schema) of each tool."""
     effort: str | None = None
+    most: int | None = None
+    """Tokens that the answer may have, thinking included; None leaves it to the endpoint."""
     without: frozenset[str] = frozenset()
     """Parameters that this endpoint was found not to support."""
+    temperature: float | None = None
 
 
 OnPiece = Callable[[str, str], None]

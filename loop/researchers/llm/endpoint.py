@@ -167,14 +167,12 @@ class Endpoint:
         return answer
 
     def spent(self, usage: Usage, model: str) -> Spent:
-        """What a call took, with its price where that is known."""
-        return Spent(
-            researcher="",
-            tokens=usage.read + usage.written,
-            usd=prices.cost(usage, model, self._settings.base_url, self._settings.prices),
-            model=model,
-            **asdict(usage),
-        )
+        """What a call took, with its price where that is known: the person's own, the gateway's, or the list's."""
+        usd = usage.usd
+        if usd is None or self._settings.prices is not None:
+            usd = prices.cost(usage, model, self._settings.base_url, self._settings.prices)
+        counts = asdict(usage) | {"usd": usd}
+        return Spent(researcher="", tokens=usage.read + usage.written, model=model, **counts)
 
     def _explained(self, error: Exception, model: str) -> Exception:
         found = faults.explain(error, self.where, model)

@@ -30,6 +30,9 @@ _TOO_LONG = re.compile(
     r"|exceed\w*.{0,40}(context|tokens)|n_ctx|num_ctx|max_model_len",
     re.IGNORECASE,
 )
+_LIMIT = re.compile(r"max_(completion_|output_)?tokens", re.IGNORECASE)
+"""The limit of an answer, which every dialect and age of the interface names otherwise."""
+
 _UNSUPPORTED = re.compile(
     r"support|requires|unrecognized|unknown|unexpected|not permitted|extra inputs|not allowed|verified", re.IGNORECASE
 )
@@ -121,9 +124,10 @@ def _of_status(error: openai.APIStatusError, said: str, where: str, model: str, 
             f"{where} knows no such request (404); check the base URL (--base-url), which usually ends in /v1"
         )
     if status in (400, 413, 422):
-        if status == 413 or _is_too_long(error, said):
+        parameter = _unsupported(error, said)
+        if parameter != "max_tokens" and (status == 413 or _is_too_long(error, said)):
             return ContextTooLong(said)
-        if (parameter := _unsupported(error, said)) is not None:
+        if parameter is not None:
             return UnsupportedParameter(parameter, said)
         return RequestRefused(f"{where} refuses the request ({status}): {said}")
     if re.search(r"tools? .{0,20}requires", said):  # llama.cpp without --jinja says so with a 500
@@ -137,6 +141,8 @@ def _is_too_long(error: openai.APIError, said: str) -> bool:
 
 def _unsupported(error: openai.APIError, said: str) -> str | None:
     named = error.param.partition(".")[0] if isinstance(error.param, str) else ""
+    if _LIMIT.search(named) or _LIMIT.search(said):  # not known, or more than this model may write
+        return "max_tokens"
     if named in _OPTIONAL:
         return named
     if not _UNSUPPORTED.search(said):

@@ -7,54 +7,35 @@ bounded.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from loop.config.settings import Settings
 from loop.researchers.briefing.excerpt import fenced, tokens
-from loop.researchers.briefing.page import for_model, notebook_share, repair
-from loop.researchers.llm import faults, prompts, text_tools
-from loop.researchers.llm.conversation import Conversation, Reply, Request, ToolResult
+from loop.researchers.briefing.page import for_model, notebook_share
+from loop.researchers.briefing.result import repair
+from loop.researchers.llm import faults, prompts
+from loop.researchers.llm.caller import SMALLEST, Caller
+from loop.researchers.llm.conversation import Conversation
 from loop.researchers.llm.endpoint import Endpoint
-from loop.researchers.llm.stream import TextStream
+from loop.researchers.llm.talk import Talk
 from loop.researchers.llm.toolbox import GivenUp, Toolbox, Web
-from loop.researchers.protocol import Briefing, NothingLeft, Proposal, ProposalFailed, Sink, Unusable
-from loop.sanitize import one_line
-from loop.study.events import Spent
-from loop.study.experiment import Experiment
-
-TURNS = 32
-"""Calls of the model for one proposal. To read two files, look at three experiments and edit takes about ten."""
-
-IDLE = 5
-"""Answers in a row that use no tool, after which a conversation is over."""
+from loop.researchers.protocol import Briefing, Fruitless, Proposal, ProposalFailed, Sink, Unusable
+from loop.study.experiment import CLASH, Experiment
+from loop.study.outcomes import Outcome
 
 REPAIRS = 2
-"""Times that a crash goes back to the conversation that proposed it."""
+"""Times that what has run and failed goes back to the conversation that proposed it; what has not is not counted."""
+
+STAND_IN_AFTER = 2
+"""Conversations in a row without a proposal, after which another researcher may stand in."""
 
 GIVE_UP_AFTER = 4
-"""Conversations in a row without a proposal, after which a person has to look."""
-
-SMALLEST = 3000
-"""Tokens below which a briefing says nothing useful."""
+"""The same, after which a person has to look where nobody can stand in."""
 
 GROWN = 2
 """Length of a conversation, in briefings, above which the results of older calls are dropped from it."""
-
-
-@dataclass
-class _Talk:
-    """One conversation about one proposal."""
-
-    number: int
-    champion: int
-    conversation: Conversation
-    toolbox: Toolbox
-    turns: int = 0
-    idle: int = 0
-    refusals: int = 0
-    repaired: list[int] = field(default_factory=list)
-    """Experiments of this conversation that crashed or ran out of memory, in order."""
 
 
 class LanguageModel:
@@ -63,74 +44,88 @@ class LanguageModel:
     Args:
         settings: the endpoint, the model and the bounds.
         web: reads the web for the model, where the person allows that.
+        name: what it is called.
+        temperature: of the model's answers; None leaves it to the endpoint.
+
+    It holds as many conversations at once as it is asked for; what it learns of the endpoint holds for all of them.
     """
 
-    name = "llm"
-    ahead = 0
+    ahead = True
 
-    def __init__(self, settings: Settings, web: Web | None = None) -> None:
+    def __init__(
+        self, settings: Settings, web: Web | None = None, name: str = "llm", temperature: float | None = None
+    ) -> None:
+        self.name = name
         self._endpoint = Endpoint(settings)
         self._settings, self._web = settings, web
         self.about = f"{settings.model or 'the model'} at {self._endpoint.where}"
-        self._model = settings.model or ""
+        self._caller = Caller(self._endpoint, settings, temperature)
         self._most = settings.briefing
-        self._in_text: bool | None = None
-        """The model calls no tools, so it writes them as blocks of text; None until earlier experiments have shown."""
-        self._interrupted: _Talk | None = None
-        self._awaiting: dict[int, _Talk] = {}
+        self._under_way: set[int] = set()
+        """Numbers of the proposals that are being thought about."""
+        self._interrupted: dict[int, Talk] = {}
+        """Conversations that a person cut short, by the number of their proposal."""
+        self._awaiting: dict[int, Talk] = {}
         """Conversations whose proposal has no result yet, by its number."""
         self._failures = 0
-        self._reading_checked = False
-        """The first answer has shown how much of the briefing the endpoint reads."""
+        """Conversations in a row that ended without a proposal."""
 
     async def prepare(self, sink: Sink) -> None:
-        self._model = await self._endpoint.model(sink)
+        self._caller.model = await self._endpoint.model(sink)
 
     async def close(self) -> None:
         await self._endpoint.close()
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
-        if self._in_text is None:
-            self._in_text = self._remembers_text(briefing.experiments)
+        if self._caller.in_text is None:
+            self._caller.in_text = self._remembers_text(briefing.experiments)
+        self._under_way.add(briefing.next_id)
+        together = len(self._under_way)  # as many may fail by one and the same cause
         try:
             proposal, talk = await self._proposed(briefing, sink)
         except (ProposalFailed, faults.RequestRefused) as failure:
             self._failures += 1
-            if self._failures >= GIVE_UP_AFTER:
-                raise Unusable(
-                    f"{self._model} made no proposal in {GIVE_UP_AFTER} conversations in a row ({failure}); read its "
-                    "thoughts, change program.md or name another model, and start `looptop` again"
-                ) from None
-            raise
+            if self._failures < STAND_IN_AFTER * together:
+                raise
+            raise Fruitless(
+                f"{self._caller.model} made no proposal in {self._failures} conversations in a row ({failure}); read "
+                "its thoughts, change program.md or name another model, and start `looptop` again",
+                hopeless=self._failures >= GIVE_UP_AFTER * together,
+            ) from None
+        finally:
+            self._under_way.discard(briefing.next_id)
         self._failures = 0
         self._awaiting[talk.number] = talk
         return self._signed(proposal, talk)
 
-    async def _proposed(self, briefing: Briefing, sink: Sink) -> tuple[Proposal, _Talk]:
+    async def _proposed(self, briefing: Briefing, sink: Sink) -> tuple[Proposal, Talk]:
         talk = await self._resumed(briefing, sink)
         while True:
             if talk is None:
                 talk = await self._fresh(briefing, sink)
             try:
-                return await self._converse(talk, sink), talk
+                return await talk.to_proposal(self._caller, sink, GROWN * self._most), talk
             except GivenUp:
                 talk = None
             except faults.ContextTooLong as error:
                 talk = await self._shorter(talk, briefing, sink, str(error))
             except asyncio.CancelledError:  # the next call for this number continues here
-                self._interrupted = talk
+                if talk is not None:
+                    self._interrupted[talk.number] = talk
                 raise
 
     def _remembers_text(self, experiments: Sequence[Experiment]) -> bool:
         """Whether this model has called no tools in this study, as found before a restart."""
-        own = (x for x in reversed(experiments) if x.researcher == self.name and x.notes.get("model") == self._model)
+        own = (
+            x for x in reversed(experiments) if x.researcher == self.name and x.notes.get("model") == self._caller.model
+        )
         newest = next(own, None)
         return newest is not None and newest.notes.get("tools") == "text"
 
-    def _signed(self, proposal: Proposal, talk: _Talk) -> Proposal:
+    def _signed(self, proposal: Proposal, talk: Talk) -> Proposal:
         """The proposal with our bookkeeping: which model, how it was asked, and what it repairs."""
-        notes: dict[str, object] = {"model": self._model, "turns": talk.turns}
-        notes["tools"] = "text" if self._in_text else "calls"
+        notes: dict[str, object] = {**proposal.notes, "model": self._caller.model, "turns": talk.turns}
+        notes["tools"] = "text" if self._caller.in_text else "calls"
         if not talk.repaired:
             return replace(proposal, notes=notes)
         crashed = talk.repaired[-1]
@@ -139,61 +134,66 @@ class LanguageModel:
 
     # --- which conversation ------------------------------------------------------------------------------------
 
-    async def _resumed(self, briefing: Briefing, sink: Sink) -> _Talk | None:
-        """A conversation to continue: one that was interrupted, or one whose experiment has crashed."""
-        talk, self._interrupted = self._interrupted, None
-        if talk is not None and (talk.number, talk.champion) == (briefing.next_id, briefing.champion.id):
+    async def _resumed(self, briefing: Briefing, sink: Sink) -> Talk | None:
+        """A conversation to continue: one that was interrupted, or one whose experiment came to nothing."""
+        if (talk := self._interrupted.pop(briefing.next_id, None)) is not None:
             talk.conversation.complete()
             for words in briefing.words:
                 talk.conversation.say(prompts.WORDS.format(words=words))
             return talk
         ended = {x.id: x for x in briefing.experiments if x.verdict is not None}
-        known = [(ended[number], self._awaiting.pop(number)) for number in sorted(self._awaiting.keys() & ended.keys())]
-        mendable = [
-            (experiment, talk)
-            for experiment, talk in known
-            if experiment.verdict
-            and experiment.verdict.is_broken
-            and len(talk.repaired) < REPAIRS
-            and talk.champion == briefing.champion.id
-        ]
-        return await self._repairing(*mendable[-1], briefing, sink) if mendable else None
+        known = sorted(self._awaiting.keys() & ended.keys())
+        mendable = [number for number in known if _mendable(ended[number]) and self._awaiting[number].paid < REPAIRS]
+        for number in set(known) - set(mendable):
+            del self._awaiting[number]
+        if not mendable:
+            return None
+        number = mendable[-1]  # the others have their turn after it
+        return await self._repairing(ended[number], self._awaiting.pop(number), briefing, sink)
 
-    async def _repairing(self, crashed: Experiment, talk: _Talk, briefing: Briefing, sink: Sink) -> _Talk:
-        """The conversation that proposed a crashed experiment, told of the crash."""
+    async def _repairing(self, crashed: Experiment, talk: Talk, briefing: Briefing, sink: Sink) -> Talk:
+        """The conversation that proposed an experiment which came to nothing, told why."""
         talk.repaired.append(crashed.id)
-        talk.toolbox = self._toolbox(briefing, sink, talk.toolbox, repairs=True)
-        talk.number, talk.turns, talk.idle = briefing.next_id, 0, 0
+        talk.paid += crashed.verdict != Outcome.REJECTED or crashed.judged_by == "judge"
+        before, talk.toolbox = talk.toolbox, self._toolbox(briefing, sink, None, repairs=True)
+        talk.toolbox.draft, talk.toolbox.mends = before.draft, talk.repaired
+        talk.number, talk.turns, talk.idle, talk.errors = briefing.next_id, 0, 0, Counter()
         log = await briefing.archive.log(crashed.id)
-        talk.conversation.say(repair(crashed, log, REPAIRS - len(talk.repaired) + 1))
+        talk.conversation.say(repair(crashed, log, max(1, REPAIRS - talk.paid + 1)))
+        if talk.champion != briefing.champion.id:
+            talk.champion = briefing.champion.id
+            talk.conversation.say(talk.toolbox.follow(briefing.champion, briefing.files))
         for words in briefing.words:
             talk.conversation.say(prompts.WORDS.format(words=words))
         sink.think(f"Experiment {crashed.id} failed ({crashed.reason}). Back to its conversation.\n")
         return talk
 
-    async def _fresh(self, briefing: Briefing, sink: Sink, draft: Toolbox | None = None) -> _Talk:
+    async def _fresh(self, briefing: Briefing, sink: Sink, draft: Toolbox | None = None) -> Talk:
         """A new conversation, with the present briefing."""
         if tokens("\n".join(briefing.notebook)) > notebook_share(self._most):
             briefing = replace(briefing, notebook=await self._rewritten(briefing, sink))
         parts = for_model(briefing, self._most, self.name)
         conversation = Conversation(parts.stable)
         conversation.say(parts.page)
-        return _Talk(
-            briefing.next_id, briefing.champion.id, conversation, self._toolbox(briefing, sink, draft, repairs=False)
-        )
+        toolbox = self._toolbox(briefing, sink, draft, repairs=False)
+        toolbox.record.told = parts.complete
+        return Talk(briefing.next_id, briefing.champion.id, conversation, toolbox)
 
     def _toolbox(self, briefing: Briefing, sink: Sink, before: Toolbox | None, *, repairs: bool) -> Toolbox:
-        draft = before.edits() if before is not None else None
+        draft = before.draft.edits() if before is not None else None
         return Toolbox(briefing, sink, self._web, draft, repairs=repairs)
 
-    async def _shorter(self, talk: _Talk, briefing: Briefing, sink: Sink, said: str) -> _Talk:
+    async def _shorter(self, talk: Talk, briefing: Briefing, sink: Sink, said: str) -> Talk:
         """A conversation that fits: without old results, else a new one with half the briefing and the same draft."""
         if talk.conversation.shrink():
+            talk.toolbox.forget()
             return talk
+        first = talk.conversation.messages[0]
+        self._most = min(self._most, tokens(talk.conversation.system) + tokens(first.text))  # it may have been shorter
         if self._most // 2 < SMALLEST:
             raise Unusable(
-                f"the context of {self._model} is too small for a briefing of {self._most} tokens ({said}); serve it "
-                "with a larger context, or name another model, and start `looptop` again"
+                f"the context of {self._caller.model} is too small for a briefing of {self._most} tokens ({said}); "
+                "serve it with a larger context, or name another model, and start `looptop` again"
             )
         self._most //= 2
         sink.trouble(f"the model's context is too small ({said}); briefings have {self._most} tokens from now on")
@@ -202,12 +202,12 @@ class LanguageModel:
     async def _rewritten(self, briefing: Briefing, sink: Sink) -> Sequence[str]:
         """The notebook in fewer words, by the model itself; unchanged where that fails."""
         words = notebook_share(self._most) // 3
-        conversation = Conversation("You keep the notebook of a study that improves a training script by experiments.")
+        conversation = Conversation("You keep the notebook of a study that improves a program by experiments.")
         conversation.say(
             prompts.REWRITE.format(words=words) + "\n\n" + fenced("notebook", "\n".join(briefing.notebook), 60_000)
         )
         try:
-            reply = await self._call(conversation, (), sink)
+            reply = await self._caller.call(conversation, (), sink)
         except (faults.RequestRefused, faults.ContextTooLong):
             return briefing.notebook
         text = reply.text.strip()
@@ -216,147 +216,10 @@ class LanguageModel:
         sink.rewrite(text)
         return (text,)
 
-    # --- conversing --------------------------------------------------------------------------------------------
 
-    async def _converse(self, talk: _Talk, sink: Sink) -> Proposal:
-        """Call the model until it has proposed.
-
-        Raises:
-            ProposalFailed: it makes none.
-            NothingLeft: a limit allows no more calls.
-            GivenUp, faults.ContextTooLong, faults.RequestRefused, Unusable.
-        """
-        while talk.turns < TURNS:
-            if (reason := sink.last_call()) is not None:
-                if not talk.toolbox.edits():
-                    raise NothingLeft(reason)
-                talk.conversation.say(prompts.LAST.format(reason=reason))
-            elif TURNS - talk.turns == 4:
-                talk.conversation.say(prompts.NEARLY.format(left=4))
-            reply = await self._call(talk.conversation, talk.toolbox.schemas(), sink)
-            talk.turns += 1
-            await self._act(talk, reply)
-            if (proposal := talk.toolbox.proposal) is not None:
-                return proposal
-            if reason is not None:
-                raise NothingLeft(reason)
-            if talk.idle > IDLE:
-                raise ProposalFailed(f"{IDLE} answers in a row used no tool")
-            if sum(tokens(message.text) for message in talk.conversation.messages) > GROWN * self._most:
-                talk.conversation.shrink(keep=4)
-        raise ProposalFailed(f"no proposal in {TURNS} answers")
-
-    async def _act(self, talk: _Talk, reply: Reply) -> None:
-        """Carry out the calls of an answer, and add their results to the conversation."""
-        conversation, toolbox = talk.conversation, talk.toolbox
-        calls, in_text = reply.calls, False
-        if not calls:
-            calls = text_tools.calls(reply.text, list(toolbox.tools), len(conversation.messages))
-            in_text = bool(calls)
-            if in_text and not conversation.has_calls():
-                self._in_text = True
-        conversation.messages.append(reply)
-        results: list[str] = []
-        for call in calls:
-            if toolbox.proposal is None:
-                answer = await toolbox.use(call.name, call.arguments)
-            else:
-                answer = "not carried out: the proposal before it ended your turn"
-            if in_text:
-                results.append(f"Result of {call.name}:\n{answer}")
-            else:
-                conversation.messages.append(ToolResult(call, answer))
-        talk.idle = 0 if calls else talk.idle + 1
-        for text in [*results, *self._remarks(talk, reply, bool(calls))]:
-            conversation.say(text)
-
-    def _remarks(self, talk: _Talk, reply: Reply, acted: bool) -> list[str]:
-        """What to reply to an answer that was not as it should be."""
-        if reply.finish == "length":
-            return [prompts.CUT]
-        if acted:
-            return []
-        if reply.finish == "refused":
-            talk.refusals += 1
-            if talk.refusals > 1:
-                reason = one_line(reply.refusal or reply.text) or "no reason given"
-                raise ProposalFailed(f"the model declined: {reason}")
-            return [prompts.REFUSED]
-        return [prompts.NO_TOOL if reply.text.strip() else prompts.EMPTY]
-
-    # --- calling -----------------------------------------------------------------------------------------------
-
-    async def _call(self, conversation: Conversation, tools: Sequence[dict[str, object]], sink: Sink) -> Reply:
-        """One answer, however long the endpoint makes us wait. What the person says meanwhile goes along."""
-
-        async def attempt() -> Reply:
-            for words in sink.messages():
-                conversation.say(prompts.WORDS.format(words=words))
-            while True:
-                request = self._request(conversation, tools)
-                stream = TextStream(sink)
-                try:
-                    reply = await self._endpoint.ask(request, stream.add)
-                except faults.UnsupportedParameter as error:
-                    self._do_without(error)
-                    continue
-                except faults.TransientError:
-                    if stream.said:  # it has cost something, and nobody says how much
-                        sink.spend(self._estimated(request, stream.said))
-                        stream.end("\n(the answer broke off; asked again)")
-                    raise
-                except asyncio.CancelledError:
-                    if stream.said:
-                        sink.spend(self._estimated(request, stream.said))
-                        conversation.say(prompts.INTERRUPTED.format(end=stream.said[-1500:]))
-                    raise
-                stream.end()
-                usage = reply.usage
-                if usage is not None:
-                    self._check_reading(request, usage.read, sink)
-                said = reply.reasoning + reply.text + "".join(call.arguments for call in reply.calls)
-                sink.spend(
-                    self._estimated(request, said) if usage is None else self._endpoint.spent(usage, self._model)
-                )
-                return reply
-
-        return await self._endpoint.patiently(attempt, sink)
-
-    def _request(self, conversation: Conversation, tools: Sequence[dict[str, object]]) -> Request:
-        if self._in_text and tools:
-            spoken = Conversation(f"{conversation.system}\n\n{text_tools.manual(tools)}", conversation.messages)
-            return Request(self._model, spoken, (), self._settings.effort, frozenset(self._endpoint.without))
-        return Request(self._model, conversation, tools, self._settings.effort, frozenset(self._endpoint.without))
-
-    def _do_without(self, error: faults.UnsupportedParameter) -> None:
-        """Leave out what this endpoint does not support, from now on."""
-        if error.parameter == "tools" and not self._in_text:
-            self._in_text = True
-        elif error.parameter not in self._endpoint.without:
-            self._endpoint.without.add(error.parameter)
-        else:
-            raise faults.RequestRefused(str(error))
-
-    def _check_reading(self, request: Request, read: int, sink: Sink) -> None:
-        """Warn, once, if the endpoint has read far less than it was sent: some truncate what is too long silently.
-
-        Only the first call tells: later on, some servers do not count what comes from a cache.
-        """
-        sent = _length(request)
-        if not self._reading_checked and read * 3 < sent:
-            sink.trouble(
-                f"{self._endpoint.where} says that it read {read:,} tokens of about {sent:,}: its context seems too "
-                "small and its input truncated. Give it a larger context (docs/models.md says how), or set briefing = "
-                f"{max(SMALLEST, read // 2)} in looptop's settings"
-            )
-        self._reading_checked = True
-
-    def _estimated(self, request: Request, said: str) -> Spent:
-        """The cost of a call that nobody counted: the tokens are an estimate, the price is unknown."""
-        read, written = _length(request), tokens(said)
-        return Spent(researcher="", tokens=read + written, usd=None, model=self._model, read=read, written=written)
-
-
-def _length(request: Request) -> int:
-    """Estimated tokens of a conversation as it is sent, without its tools."""
-    return tokens(request.conversation.system + "".join(message.text for message in request.conversation.messages))
+def _mendable(experiment: Experiment) -> bool:
+    """Whether its conversation may mend it: it has no number that counts, and it was no person who ended it."""
+    verdict = experiment.verdict
+    if verdict is None or verdict.has_number:
+        return False
+    return verdict.is_failure or (verdict == Outcome.REJECTED and experiment.judged_by in ("guard", "judge", CLASH))

@@ -16,6 +16,7 @@ from loop.researchers.llm.conversation import (
     ToolCall,
     Usage,
     UserMessage,
+    money,
 )
 
 _THINKING = {"response.reasoning_summary_text.delta", "response.reasoning_text.delta"}
@@ -33,8 +34,10 @@ def body(request: Request) -> dict[str, Any]:
         "input": [item for message in request.conversation.messages for item in _items(message)],
         "tools": [{"type": "function", "strict": False, **tool} for tool in request.tools] or None,
         "reasoning": reasoning,
+        "temperature": request.temperature,
         "include": ["reasoning.encrypted_content"],
         "store": False,
+        "max_output_tokens": None if "max_tokens" in request.without else request.most,
     }
     return {name: value for name, value in wanted.items() if value is not None and name not in request.without}
 
@@ -123,4 +126,5 @@ def _usage(usage: Any) -> Usage:
         written=usage.output_tokens,
         cached=(read.cached_tokens or 0) if read is not None else 0,
         reasoning=(written.reasoning_tokens or 0) if written is not None else 0,
+        usd=money(usage),
     )

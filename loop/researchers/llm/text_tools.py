@@ -1,4 +1,4 @@
-"""The tools as fenced blocks of text, for models that cannot call tools. Pure.
+"""The tools as fenced blocks of text, for models that cannot call tools; and whatever else in a text is a call. Pure.
 
     ```edit_file train.py
     <<<<<<< SEARCH
@@ -9,17 +9,22 @@
     ```
 
 A block names the tool on its first line; its body is the arguments as `key: value` lines or JSON, except for
-`edit_file` and `write_file`, whose first line names the file too and whose body is the text itself.
+`edit_file` and `write_file`, whose first line names the file too and whose body is the text itself. That is what models
+are taught here; what they were taught elsewhere is read by `text_calls` and `text_edits`.
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import yaml
 
 from loop.config.safe_yaml import PlainLoader
+from loop.policy import guards
+from loop.researchers.llm import text_calls, text_edits
+from loop.researchers.llm.arguments import is_edit
 from loop.researchers.llm.conversation import ToolCall
 
 # Matched line by line, in linear time: a pattern over many lines would scan from each opening fence to the end.
@@ -28,12 +33,14 @@ _CLOSING = re.compile(r"`{3,}|~{3,}")
 _SEARCH = re.compile(r"<{5,9} ?SEARCH")
 _BETWEEN = re.compile(r"={5,9}")
 _REPLACE = re.compile(r">{5,9} ?REPLACE")
+_FENCES_INSIDE = 8
+"""Fences inside of a file's text that are looked at for its end."""
 
 
-def manual(tools: Sequence[Mapping[str, Any]]) -> str:
+def manual(tools: Sequence[Mapping[str, Any]], lead: str = "You have no function calls here.") -> str:
     """How to use `tools` (name, description and schema of each) in text."""
     lines = [
-        "You have no function calls here. Use a tool by writing a fenced block whose first line names it; the",
+        f"{lead} Use a tool by writing a fenced block whose first line names it; the",
         "arguments are lines of `key: value`. Several blocks in one answer are carried out in order, and the results",
         "come with the next message. End your answer after the blocks. To change a file:",
         "",
@@ -64,25 +71,51 @@ def manual(tools: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def calls(text: str, names: Sequence[str], number: int = 0) -> list[ToolCall]:
-    """The tool calls in an answer, in order.
+def calls(
+    text: str, tools: Mapping[str, Sequence[str]], files: Mapping[str, str] | None = None, number: int = 0
+) -> list[ToolCall]:
+    """The tool calls and edits in an answer, in order.
 
     Args:
-        names: the tools there are; other fenced blocks are examples and quotations.
+        tools: names of each tool's arguments; blocks that name none are examples and quotations.
+        files: present text of each file that may be changed; None: only calls count, and no edits.
         number: of the first call, so that ids differ within a conversation.
     """
-    found: list[ToolCall] = []
-    for info, body in _blocks(text.split("\n")):
+    found: list[tuple[int, str, str]] = []
+    text = text.replace("\r\n", "\n")
+    lines = text.split("\n")
+    starts = [0, *accumulate(len(line) + 1 for line in lines)]
+    for first, end, name, arguments in _fenced(lines, tools):
+        found.append((starts[first], name, arguments))
+        lines[first:end] = [" " * len(line) for line in lines[first:end]]
+    marked = list(text_calls.found("\n".join(lines), tools))
+    found += [(call.start, call.name, call.arguments) for call in marked]
+    rest = text_calls.without("\n".join(lines), [(call.start, call.end) for call in marked])
+    if files is not None:
+        for reader in (text_edits.v4a, text_edits.conflict_blocks, text_edits.unified):
+            lines = rest.split("\n")
+            edits = list(reader(lines, files))
+            found += [(starts[edit.first], edit.tool, json.dumps(edit.values)) for edit in edits]
+            rest = text_calls.without(rest, [(starts[edit.first], starts[edit.end] - 1) for edit in edits])
+    found += [(call.start, call.name, call.arguments) for call in text_calls.python(rest, tools)]
+    if files is not None and not any(is_edit(name, tools) for _, name, _ in found):
+        edits = list(text_edits.whole_files(rest.split("\n"), files))
+        found += [(starts[edit.first], edit.tool, json.dumps(edit.values)) for edit in edits]
+    found.sort(key=lambda call: call[0])
+    return [ToolCall(f"text_{number + n}", name, arguments) for n, (_, name, arguments) in enumerate(found)]
+
+
+def _fenced(lines: Sequence[str], tools: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, int, str, str]]:
+    """First line, line after the last, name and arguments of each fenced block that names a tool."""
+    for first, end, info, body in _blocks(lines):
         name, _, rest = info.strip().partition(" ")
-        if name not in names:
-            continue
-        for arguments in _arguments(name, rest.strip(), body):
-            found.append(ToolCall(f"text_{number + len(found)}", name, arguments))
-    return found
+        if name in tools:
+            for arguments in _arguments(name, rest.strip(), body):
+                yield first, end, name, arguments
 
 
-def _blocks(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The info string and body of each fenced block. A block that is never closed does not count."""
+def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, int, str, str]]:
+    """First line, line after the last, info string and body of each fenced block that is closed."""
     closing: dict[str, list[int]] = {}  # by fence, the numbers of the lines that close it, last first
     for at in range(len(lines) - 1, -1, -1):
         if (bare := lines[at].rstrip(" \t\r")) and _CLOSING.fullmatch(bare):
@@ -97,8 +130,29 @@ def _blocks(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
         while ends and ends[-1] < at:
             ends.pop()
         if ends:
-            yield opening["info"], "".join(f"{line}\n" for line in lines[at : ends[-1]])
-            at = ends[-1] + 1
+            end = _end(lines, at, ends, opening["info"])
+            yield at - 1, end + 1, opening["info"], "".join(f"{line}\n" for line in lines[at:end])
+            at = end + 1
+
+
+def _end(lines: Sequence[str], at: int, ends: Sequence[int], info: str) -> int:
+    """The line that closes a block: a file's text may hold fences itself, so the first after which it is whole.
+
+    Args:
+        ends: the lines that may, last first.
+    """
+    name, _, path = info.strip().partition(" ")
+    for end in ends[: -_FENCES_INSIDE - 1 : -1]:
+        body = lines[at:end]
+        if name == "write_file" and guards.syntax(path.strip(), "\n".join(body)) is None:
+            return end
+        if name == "edit_file":
+            opened, closed = (sum(bool(mark.fullmatch(line.rstrip())) for line in body) for mark in (_SEARCH, _REPLACE))
+            if opened == closed:
+                return end
+        elif name != "write_file":
+            return end
+    return ends[-1]
 
 
 def _edits(body: str) -> Iterator[dict[str, str]]:

@@ -1,42 +1,44 @@
 """The tools of a language model: look at the files and at what was tried, edit, note, propose.
 
 One small method each; its schema is derived from its types and its docstring. They work on a draft in memory, the
-champion's files with the model's edits; the proposal is what differs in the draft. There is no tool to run anything, to
-read outside the champion's commit, or to reach git, the judge or the person; the web only where the person allows it.
-A mistake returns a sentence that says how to do it right.
+champion's files with the model's edits; the proposal is what differs in the draft. There is no tool to run anything but
+that draft for a moment, to read outside the champion's commit, or to reach git, the judge or the person; the web only
+where the person allows it. A mistake returns a sentence that says how to do it right.
 """
 
 import difflib
+import json
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Literal, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Protocol
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from loop.policy import guards
 from loop.researchers import patching
+from loop.researchers.agents.closing import closing, title_of
 from loop.researchers.briefing.excerpt import fenced, shortened
-from loop.researchers.briefing.page import outcome
-from loop.researchers.llm.tool import ToolError, tool_of, wrong_arguments
+from loop.researchers.llm import arguments, prompts, shown, text_edits
+from loop.researchers.llm.claiming import Claims
+from loop.researchers.llm.draft import Draft, tidy, within
+from loop.researchers.llm.memory import Memory
+from loop.researchers.llm.prose import amount, prose
+from loop.researchers.llm.record import RESULT, Record
+from loop.researchers.llm.tool import NothingNew, Tool, ToolError, tool_of, wrong_arguments
+from loop.researchers.llm.trying import Trying
 from loop.researchers.protocol import Briefing, Proposal, Sink
 from loop.sanitize import one_line
 from loop.study.experiment import Experiment
-from loop.study.outcomes import NO_NUMBER
 
 LINES = 600
 """Lines of a file in one answer; train.py has some 300."""
 
-RESULT = 16_000
-"""Characters of one answer at most, about 5,000 tokens."""
-
-ROWS = 60
-"""Experiments listed in one answer."""
-
 _READS = ("read_file", "list_experiments", "show_experiment", "search_papers", "read_page")
 """Tools with long answers, of which the stream shows the length only."""
 
-_SHOWN_ANYWAY = ("note", "propose")
+_SHOWN_ANYWAY = ("note", "learn", "idea", "claim", "propose")
 """Tools whose effect is an event of its own, so that the stream needs no line about them."""
 
 _NAME_SHOWN = 200
@@ -44,6 +46,9 @@ _NAME_SHOWN = 200
 
 _DIFF_SHOWN = 40
 """Lines of an edit's diff that the stream shows."""
+
+_MAY_LACK = {"title": "", "hypothesis": "", "expected_gain": None}
+"""Arguments of `propose` that are asked for and can be told from the draft and the answer."""
 
 
 class Web(Protocol):
@@ -59,8 +64,6 @@ class GivenUp(Exception):
 
 
 Path_ = Annotated[str, "Path from the root of the checkout."]
-Part = Literal["summary", "diff", "log", "file"]
-Which = Literal["all", "kept", "discarded", "crashed", "rejected", "open"]
 
 
 class Toolbox:
@@ -68,7 +71,7 @@ class Toolbox:
 
     Args:
         draft: edits to begin with, new full text by path.
-        repairs: a crash is being repaired, so the model may also give up.
+        repairs: a crash is being repaired, so to give up ends the conversation.
     """
 
     def __init__(
@@ -80,61 +83,148 @@ class Toolbox:
         repairs: bool = False,
     ) -> None:
         self.briefing, self.sink, self._web = briefing, sink, web
-        self._before = dict(briefing.files)
-        self.draft: dict[str, str] = {**self._before, **(draft or {})}
+        self.draft = Draft(briefing.files, briefing.contract.edit, draft or {})
         self.proposal: Proposal | None = None
+        self.mends: Sequence[int] = ()
+        """Experiments that the proposal is to mend, so it may be called as they were."""
+        self.said = ""
+        """Text of the present answer."""
+        self.progress = False
+        """A call of the present answer has told or changed something."""
+        self._answers = 0
+        self._seen: dict[str, tuple[str, int]] = {}
+        """What each call has told, and in which answer it was made."""
+        self.record, self._claims, memory = Record(briefing), Claims(sink), Memory(briefing, sink)
         methods: list[Callable[..., Awaitable[str]]] = [
             self.read_file,
             self.edit_file,
             self.write_file,
-            self.list_experiments,
-            self.show_experiment,
+            self.record.list_experiments,
+            self.record.show_experiment,
             self.take_experiment,
-            self.note,
+            self._claims.claim,
+            memory.note,
+            memory.learn,
+            memory.idea,
         ]
+        if briefing.scratch is not None:
+            trying = Trying(briefing.scratch, lambda: self.draft.edits())
+            methods += [trying.try_draft, trying.time_code]
         if web is not None:
             methods += [self.search_papers, self.read_page]
-        if repairs:
-            methods.append(self.give_up)
-        self.tools = {tool.name: tool for tool in map(tool_of, [*methods, self.propose])}
+        # The tools are always the same: they stand before everything else in a request, and in the endpoint's cache.
+        self._repairs = repairs
+        self.tools = {tool.name: tool for tool in map(tool_of, [*methods, self.give_up, self.propose])}
 
     def schemas(self) -> list[dict[str, Any]]:
         """Every tool, as a request lists them."""
         return [tool.schema() for tool in self.tools.values()]
 
-    def edits(self) -> dict[str, str]:
-        """New full text of each file that the draft changes."""
-        return {path: text for path, text in self.draft.items() if self._before.get(path) != text}
+    @property
+    def takes(self) -> dict[str, list[str]]:
+        """Names of each tool's arguments."""
+        return {name: tool.takes for name, tool in self.tools.items()}
 
-    async def use(self, name: str, arguments: str) -> str:
-        """Carry out one call; if something is wrong with it, the answer says what.
+    def follow(self, champion: Experiment, files: Mapping[str, str]) -> str:
+        """Move the draft onto another champion; returns what the model has to know of it."""
+        before = self.draft.before
+        self.briefing = replace(self.briefing, champion=champion, files=files)
+        clashes = self.draft.move(files)
+        became = prompts.FITS if self.draft.edits() else prompts.UNTOUCHED
+        if clashes:
+            pieces = fenced("pieces of your draft", "\n\n".join(clashes), RESULT // 2)
+            became = prompts.CLASHES.format(pieces=pieces)
+        changed = [path for path in files if files[path] != before.get(path, "")]
+        diffs = ["\n".join((path, *patching.diff(before.get(path, ""), files[path], path))) for path in changed]
+        return prompts.MOVED.format(
+            number=champion.id,
+            title=one_line(champion.title, 120),
+            measured=f" with {self.briefing.contract.metric} {champion.metric:.6g}"
+            if champion.metric is not None
+            else "",
+            diff=fenced(
+                f"from the files that you knew to those of experiment {champion.id}", "\n\n".join(diffs), RESULT // 2
+            ),
+            became=became,
+        )
+
+    def begin(self, said: str) -> None:
+        """An answer with the text `said` begins."""
+        self.said, self.progress, self.draft.refused = said, False, ""
+        self._answers += 1
+
+    def forget(self) -> None:
+        """What calls have told is no longer in the conversation, so it is told again."""
+        self._seen.clear()
+
+    async def use(self, name: str, written: str) -> str:
+        """Carry out one call as it was meant; if something is wrong with it, the answer says what.
 
         Args:
-            arguments: JSON as the model wrote it.
+            written: the arguments as the model wrote them.
 
         Raises:
             GivenUp: the model gives up what it was to repair.
         """
+        try:
+            calls = arguments.meant(name, arguments.read(written) if written.strip() else {}, self.takes)
+        except arguments.Unreadable as error:
+            known = self.tools.get(arguments.tool_called(name, self.takes) or "")
+            takes = f"{known.name} takes a JSON object with {', '.join(known.takes)}" if known else "use JSON"
+            why = f"the arguments of {shortened(name, _NAME_SHOWN)} are not right: {error}; {takes}"
+            if arguments.is_edit(name, self.takes):
+                self.draft.refuse(why)
+            self.sink.tool(shortened(name, _NAME_SHOWN), f"refused: {shown.short(why)}", 0.0)
+            return f"error: {why}"
+        answers = [await self._use(call) for meant in calls for call in self._patches(meant)]
+        answer = "\n".join(answers)
+        return answer if len(answer) <= RESULT else answer[:RESULT] + "\n(truncated here; ask for less at a time)"
+
+    def _patches(self, call: arguments.Meant) -> list[arguments.Meant]:
+        """A call that holds a patch as one call for each of its edits."""
+        if call.tool != "apply_patch":
+            return [call]
+        text, path = str(call.values.get("patch", "")), tidy(str(call.values.get("path", "")))
+        found = text_edits.patch(text, path, self.draft.files())
+        return [arguments.Meant(edit.tool, edit.values) for edit in found] or [arguments.Meant("edit_file", {})]
+
+    async def _use(self, call: arguments.Meant) -> str:
         began = time.monotonic()
-        tool = self.tools.get(name)
-        intent = shortened(name, _NAME_SHOWN)
+        tool, intent = self.tools.get(call.tool), shortened(call.tool, _NAME_SHOWN)
         try:
             if tool is None:
                 raise ToolError(f"there is no tool {intent!r}; there are {', '.join(self.tools)}")
-            try:
-                given = tool.arguments.model_validate_json(arguments or "{}")
-            except ValidationError as error:
-                raise ToolError(wrong_arguments(tool, error)) from None
-            values = {key: getattr(given, key) for key in tool.arguments.model_fields}
-            intent = shortened(_intent(name, values), _NAME_SHOWN)
+            values = _validated(tool, call.values)
+            intent = shortened(shown.intent(call.tool, values), _NAME_SHOWN)
             answer = await tool.call(**values)
+            if call.tool in _READS:
+                self._tell_once(tool, values, answer)
+        except NothingNew as nothing:
+            self.sink.tool(intent, str(nothing), time.monotonic() - began)
+            return str(nothing)
         except ToolError as error:
-            self.sink.tool(intent, f"refused: {_short(str(error))}", time.monotonic() - began)
+            if arguments.is_edit(call.tool, self.takes) or call.tool == "delete_file":
+                self.draft.refuse(shown.short(str(error)))
+            self.sink.tool(intent, f"refused: {shown.short(str(error))}", time.monotonic() - began)
             return f"error: {error}"
-        if name not in _SHOWN_ANYWAY:
-            result = _lines(answer) if name in _READS else _short(answer)
+        self.progress = True
+        if call.tool not in _SHOWN_ANYWAY:
+            result = shown.length(answer) if call.tool in _READS else shown.short(answer)
             self.sink.tool(intent, result, time.monotonic() - began)
-        return answer if len(answer) <= RESULT else answer[:RESULT] + "\n(truncated here; ask for less at a time)"
+        ignored = ", ".join(shortened(one, 40) for one in call.ignored[:5])
+        return answer + (f"\n({call.tool} has no argument {ignored})" if ignored else "")
+
+    def _tell_once(self, tool: Tool[str], values: Mapping[str, Any], answer: str) -> None:
+        """Remember what a call told.
+
+        Raises:
+            NothingNew: it has told the same before.
+        """
+        key = f"{tool.name} {json.dumps(values, default=str, sort_keys=True)}"
+        told, when = self._seen.get(key, ("", 0))
+        if told == answer:
+            raise NothingNew(f"unchanged since your answer {when} of this conversation, where it stands")
+        self._seen[key] = answer, self._answers
 
     # --- files -------------------------------------------------------------------------------------------------
 
@@ -145,7 +235,8 @@ class Toolbox:
         lines: Annotated[int, f"Lines to read, {LINES} at most."] = LINES,
     ) -> str:
         """Read a file of the checkout, with line numbers; an editable file as your edits have left it."""
-        text = self.draft.get(path)
+        path = await self._path(path)
+        text = self.draft.texts.get(path)
         if text is None and (text := await self.briefing.archive.read(path)) is None:
             raise ToolError(await self._no_such_file(path))
         every = text.split("\n")
@@ -154,9 +245,9 @@ class Toolbox:
         if not part:
             raise ToolError(f"{path} has {len(every)} lines")
         last = first + len(part) - 1
-        shown = "\n".join(f"{number:5d}  {line[:2000]}" for number, line in enumerate(part, first))
+        text = "\n".join(f"{number:5d}  {line[:2000]}" for number, line in enumerate(part, first))
         more = f"\n(lines {first} to {last} of {len(every)})" if len(part) < len(every) else ""
-        return shown + more
+        return text + more
 
     async def edit_file(
         self,
@@ -165,32 +256,25 @@ class Toolbox:
         replace: Annotated[str, "Text to put there instead."],
     ) -> str:
         """Replace a piece of an editable file. The piece must stand there exactly once: take in a line more if not."""
-        before = self._editable(path)
-        found = patching.replace_once(before, search, replace)
-        if isinstance(found, patching.Refused):
-            raise ToolError(f"{path}: {found.why}")
-        return self._changed(path, before, found)
+        path = await self._path(path)
+        return self._changed(path, *self.draft.edit(path, search, replace))
 
     async def write_file(self, path: Path_, text: Annotated[str, "The whole new text."]) -> str:
         """Put a whole new text in place of an editable file. For a small change use edit_file."""
-        before = self._editable(path)
-        return self._changed(path, before, text if text.endswith("\n") or not text else text + "\n")
+        path = await self._path(path)
+        return self._changed(path, *self.draft.write(path, text))
 
-    def _editable(self, path: str) -> str:
-        editable = self.briefing.contract.edit
-        if path not in editable:
-            raise ToolError(f"{shortened(path, _NAME_SHOWN)} may not be changed; only {', '.join(editable)} may")
-        return self.draft.get(path, "")
+    async def _path(self, path: str) -> str:
+        path = tidy(path)
+        if not path.startswith(("/", "~")):
+            return path
+        return within(path, [*self.briefing.contract.edit, *await self.briefing.archive.paths()])
 
     def _changed(self, path: str, before: str, after: str) -> str:
-        if after == before:
-            raise ToolError("that changes nothing")
-        if len(after) > guards.LARGEST:
-            raise ToolError(f"{path} would be larger than {guards.LARGEST // 1000} kB; keep data out of it")
-        self.draft[path] = after
         diff = patching.diff(before, after, path)
-        shown = diff[:_DIFF_SHOWN] + ([f"({len(diff) - _DIFF_SHOWN} more lines)"] if len(diff) > _DIFF_SHOWN else [])
-        self.sink.think("\n```\n" + "\n".join(line.replace("```", "'''") for line in shown) + "\n```\n")
+        told = diff[:_DIFF_SHOWN] + ([f"({len(diff) - _DIFF_SHOWN} more lines)"] if len(diff) > _DIFF_SHOWN else [])
+        self.sink.think("\n```\n" + "\n".join(line.replace("```", "'''") for line in told) + "\n```\n")
+        self._claims.by_edit(title_of(self.briefing.files, self.draft.edits()))
         added, removed = patching.counts(diff)
         problem = guards.syntax(path, after)
         return f"+{added} -{removed} lines" + (f"; but it does not parse now: {problem}" if problem else "")
@@ -198,49 +282,14 @@ class Toolbox:
     async def _no_such_file(self, path: str) -> str:
         paths = list(await self.briefing.archive.paths())
         near = difflib.get_close_matches(path, paths, 3, 0.5) or paths[:20]
-        shown = shortened(path, _NAME_SHOWN)
-        return f"there is no text file {shown!r} in the checkout; there is {', '.join(near) or 'none'}"
+        name = shortened(path, _NAME_SHOWN)
+        return f"there is no text file {name!r} in the checkout; there is {', '.join(near) or 'none'}"
 
     # --- what was tried ----------------------------------------------------------------------------------------
 
-    async def list_experiments(
-        self,
-        which: Annotated[Which, "Only those with this verdict."] = "all",
-        before: Annotated[int | None, "Only those with a smaller number, to go further back."] = None,
-    ) -> str:
-        """List experiments, the newest first: what was changed, what was measured, what became of it."""
-        every = [x for x in self.briefing.experiments if _is(x, which) and (before is None or x.id < before)]
-        if not every:
-            return "there is none"
-        newest = every[::-1][:ROWS]
-        left = len(every) - len(newest)
-        more = f"\n({left} older ones: call again with before={newest[-1].id})" if left else ""
-        return "\n".join(outcome(x, self.briefing) for x in newest) + more
-
-    async def show_experiment(
-        self,
-        number: int,
-        part: Annotated[Part, "summary: result and why; diff: its change; log: the end of its output; file: its text."],
-    ) -> str:
-        """Look at one experiment."""
-        found = self._experiment(number)
-        archive = self.briefing.archive
-        match part:
-            case "summary":
-                return outcome(found, self.briefing)
-            case "diff":
-                return fenced(f"diff of experiment {number}", await archive.diff(number), RESULT - 500)
-            case "log":
-                return fenced(f"output of experiment {number}", await archive.log(number), RESULT // 2)
-            case "file":
-                edits = await archive.edits(number)
-                if not edits:
-                    raise ToolError(f"experiment {number} changed no file")
-                return "\n\n".join(fenced(path, text, RESULT - 500) for path, text in edits.items())
-
     async def take_experiment(self, number: int) -> str:
         """Put the files of an earlier experiment into your draft, to go on from them instead of from the champion's."""
-        found, champion = self._experiment(number), self.briefing.champion
+        found, champion = self.record.experiment(number), self.briefing.champion
         if found.parent != champion.id:
             raise ToolError(
                 f"experiment {number} was made on #{found.parent}, not on today's champion, #{champion.id}, so its "
@@ -250,22 +299,8 @@ class Toolbox:
         editable = {path: text for path, text in edits.items() if path in self.briefing.contract.edit}
         if not editable:
             raise ToolError(f"experiment {number} changed no file that may be edited")
-        self.draft.update(editable)
+        self.draft.texts.update(editable)
         return f"the draft is experiment {number} now ({', '.join(editable)}); change it further before you propose"
-
-    def _experiment(self, number: int) -> Experiment:
-        found = next((x for x in self.briefing.experiments if x.id == number), None)
-        if found is None:
-            raise ToolError(f"there is no experiment {number}; they go from 0 to {self.briefing.experiments[-1].id}")
-        return found
-
-    async def note(self, text: Annotated[str, "One or two sentences."]) -> str:
-        """Write into the notebook, which later briefings carry: what was learnt, so that nobody tries it again."""
-        line = one_line(text, 1000)
-        if not line:
-            raise ToolError("the note is empty")
-        self.sink.note(line)
-        return "noted"
 
     # --- the web, where the person allows it -------------------------------------------------------------------
 
@@ -289,100 +324,74 @@ class Toolbox:
     # --- handing over ------------------------------------------------------------------------------------------
 
     async def give_up(self, why: str) -> str:
-        """Leave this idea: it cannot be repaired, or is not worth it. You are then asked for another one."""
-        self.sink.note(f"Gave up repairing: {one_line(why, 500)}")
-        raise GivenUp(why)
+        """Leave the idea you are at: it cannot be repaired, or is not worth it. You go on with another one."""
+        if self._repairs:
+            self.sink.note(f"Gave up repairing: {one_line(why, 500)}")
+            raise GivenUp(why)
+        self.draft = Draft(self.briefing.files, self.briefing.contract.edit, {})
+        return "your draft is the champion's files again; propose another idea"
 
     async def propose(
         self,
         title: Annotated[str, "What changes, in at most 80 characters, with the numbers, such as DEPTH 4 → 6."],
         hypothesis: Annotated[str, "Why it should help, in one to three sentences."],
         expected_gain: Annotated[
-            float, "By how much the metric should get better, in its own units; your honest guess, and never negative."
+            float,
+            "By how much the metric should get better, in its own units; your honest guess, and never negative.",
+            BeforeValidator(amount),
         ],
+        idea: Annotated[int | None, "Number of the untried idea that this takes up, if it does."] = None,
     ) -> str:
         """Hand over your edits as one experiment. It ends your turn: the loop runs and judges it."""
-        title = one_line(title, 120)
-        if not title:
-            raise ToolError("say in the title what changes")
-        if not math.isfinite(expected_gain):
-            raise ToolError("the expected gain must be a number; 0 where you expect none")
-        edits = self.edits()
+        edits = self.draft.edits()
+        if self.draft.refused:
+            raise ToolError(
+                f"not handed over, since an edit of the same answer was refused ({self.draft.refused}); mend it, or "
+                "leave it out, and propose again"
+            )
         if not edits:
             raise ToolError("you have changed nothing yet; edit_file or write_file first")
-        if (tried := self._tried(title)) is not None and f"{tried.id}" not in hypothesis:
+        said = closing(self.said)
+        title = one_line(title or said.title or title_of(self.briefing.files, edits), 120)
+        hypothesis = hypothesis or said.hypothesis or prose(self.said)
+        if (tried := self.record.titled(title, self.mends)) is not None and f"{tried.id}" not in hypothesis:
             raise ToolError(
                 f"experiment {tried.id} had this title already ({tried.verdict or tried.phase}); if something it "
                 f"depended on has changed since, name it as #{tried.id} in the hypothesis and say what; else propose "
                 "another idea"
             )
+        self._claims.look_again(title)
         if (reason := await self.briefing.archive.refusal(edits)) is not None:
             raise ToolError(f"it would be turned down: {reason}. Change the draft and propose again")
+        gain = abs(expected_gain) if self.briefing.contract.goal == "min" else expected_gain
+        expected = f"better by {gain:.4g}" if gain > 0 else "no better, but simpler"
         self.proposal = Proposal(
             title=title,
             hypothesis=one_line(hypothesis, 2000),
             edits=edits,
-            expected=f"better by {expected_gain:.4g}" if expected_gain > 0 else "no better, but simpler",
+            expected=expected if math.isfinite(gain) else one_line(said.expected, 200),
+            parent=self.briefing.champion.id,
+            notes={} if idea is None else {"idea": idea},
         )
         return "handed over"
 
-    def _tried(self, title: str) -> Experiment | None:
-        """The newest experiment with this title: the idea is the same, even if the champion has changed since."""
-        same = (x for x in reversed(self.briefing.experiments) if x.id and _plain(x.title) == _plain(title))
-        return next(same, None)
+    async def finish(self) -> bool:
+        """Propose the draft as it is, with the words of the present answer, if it can be run; whether it was."""
+        edits = self.draft.edits()
+        if not edits or self.draft.unmended or any(guards.syntax(path, text) for path, text in edits.items()):
+            return False
+        try:
+            await self.propose("", "", math.nan)
+        except ToolError:
+            return False
+        return True
 
 
-def _plain(title: str) -> str:
-    """A title without case, spaces and punctuation."""
-    return "".join(sign for sign in title.casefold() if sign.isalnum())
-
-
-def _is(experiment: Experiment, which: Which) -> bool:
-    match which:
-        case "all":
-            return True
-        case "open":
-            return experiment.verdict is None
-        case "crashed":
-            return experiment.verdict in NO_NUMBER
-        case _:
-            return experiment.verdict == which
-
-
-def _intent(name: str, values: Mapping[str, Any]) -> str:
-    """A call in a few words, for the stream."""
-    match name:
-        case "read_file":
-            part = f" from line {values['first']}" if values["first"] > 1 else ""
-            return f"read {values['path']}{part}"
-        case "edit_file" | "write_file":
-            return f"{name.partition('_')[0]} {values['path']}"
-        case "show_experiment":
-            return f"look at the {values['part']} of experiment {values['number']}"
-        case "list_experiments":
-            return "list experiments" + ("" if values["which"] == "all" else f" that are {values['which']}")
-        case "take_experiment":
-            return f"go on from experiment {values['number']}"
-        case "search_papers":
-            return f"search papers for “{values['query']}”"
-        case "read_page":
-            return f"read {values['url']}"
-        case "note":
-            return f"note: {_short(values['text'])}"
-        case "propose":
-            return f"propose “{values['title']}”"
-        case _:
-            return name.replace("_", " ")
-
-
-def _lines(text: str) -> str:
-    count = text.count("\n") + 1
-    return _short(text) if count == 1 else f"{count} lines"
-
-
-def _short(text: str) -> str:
-    """An answer in a line."""
-    line, _, rest = text.strip().partition("\n")
-    count = rest.count("\n") + 1 if rest else 0
-    line = one_line(line, 160)
-    return f"{line}  (+{count} lines)" if count else line
+def _validated(tool: Tool[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments, of the types that the tool declares."""
+    values = {**(_MAY_LACK if tool.name == "propose" else {}), **{k: v for k, v in given.items() if v is not None}}
+    try:
+        made = tool.arguments.model_validate(values)
+    except ValidationError as error:
+        raise ToolError(wrong_arguments(tool, error)) from None
+    return {key: getattr(made, key) for key in tool.arguments.model_fields}

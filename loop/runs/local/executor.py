@@ -4,26 +4,39 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import psutil
 
 from loop.errors import UserError
 from loop.machine.disk import kept_free
-from loop.machine.gauges import Gauges
+from loop.machine.gauges import Gauges, cores
 from loop.runs.executor import Job, MachineFault, Report, RunListener
 from loop.runs.local.gpus import Look
+from loop.runs.local.opened import OpenedFiles
 from loop.runs.local.orphans import sweep_leftovers
 from loop.runs.local.process import LocalProcess
 from loop.runs.local.readiness import Readiness
+from loop.runs.local.redirected import redirected
 from loop.runs.local.run import LocalRun, Trees
+from loop.runs.local.slots import divide
+from loop.runs.reading.wanted import wanted_by
 from loop.runs.slot import Slot
 from loop.runs.spec import RunSpec
+from loop.sandbox import scratch
 from loop.sandbox.backend import Sandbox
+from loop.sandbox.confinement import Confinement
 from loop.sandbox.environment import child_environment, resolve_command
 from loop.sandbox.folders import RunFolders
 from loop.sandbox.policy import SandboxPolicy
+from loop.study.command_line import fill
 from loop.study.readings import GaugeRead, GpuUse
+from loop.study.slot_plan import DEFAULT, SlotPlan
 from loop.workspace import Workspace
+
+NICE = 10
+"""How far a scratch run steps back behind the runs beside it; see nice(1)."""
 
 
 class LocalExecutor:
@@ -35,6 +48,10 @@ class LocalExecutor:
         gauges: what the machine is read with.
         sandbox: what confines the runs.
         environ: the supervisor's own environment; its CUDA_VISIBLE_DEVICES is obeyed.
+        plan: how the machine is divided.
+
+    Raises:
+        CannotDivide: it has not what the plan asks of it.
     """
 
     name = "local"
@@ -47,15 +64,21 @@ class LocalExecutor:
         gauges: Gauges,
         sandbox: Sandbox,
         environ: Mapping[str, str] = os.environ,
+        plan: SlotPlan = DEFAULT,
     ) -> None:
         self._workspace, self._trees, self._read, self._environ = workspace, trees, read, environ
         self._readiness = Readiness(gauges)
-        self._policy = SandboxPolicy(workspace, sandbox)
-        self._slots = find_slots(gauges.read(), environ)
+        self._policy = SandboxPolicy(workspace, sandbox, environ)
+        self._division = divide(gauges.devices(), cores(), plan, environ)
+        self._slots = [_measured(slot, gauges) for slot in self._division.slots]
         self._running: set[LocalRun] = set()
 
     def slots(self) -> Sequence[Slot]:
         return self._slots
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._division.notes
 
     async def ready(self, slot: Slot, need: Callable[[], int | None], report: Report) -> None:
         await self._readiness.wait(slot, need, report)
@@ -64,10 +87,11 @@ class LocalExecutor:
         folders = self._folders(job)
         try:
             spec, before = await asyncio.to_thread(self._prepare, job, slot, folders)
-            process = await self._start(job, spec, listener)
+            process, opened = await self._start(job, spec, folders, listener)
         except (UserError, OSError) as error:
             raise MachineFault(error) from error
-        run = LocalRun(job, slot, process, folders, self._trees, self._readiness, before, self._running.discard)
+        ended = self._running.discard
+        run = LocalRun(job, slot, process, folders, self._trees, self._readiness, before, opened, ended)
         self._running.add(run)
         return run
 
@@ -76,6 +100,7 @@ class LocalExecutor:
 
     async def sweep(self) -> Sequence[str]:
         found = await asyncio.to_thread(sweep_leftovers, self._workspace.folder)
+        await asyncio.to_thread(scratch.forget, self._workspace.folder)
         return [leftover.command for leftover in found]
 
     def observe(self, reading: GaugeRead) -> GaugeRead:
@@ -89,82 +114,124 @@ class LocalExecutor:
         return reading.model_copy(update={"gpu_use": use or reading.gpu_use})
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """Let go of the names that were made outside of the workspace, where a run was not waited for."""
+        await asyncio.to_thread(scratch.forget, self._workspace.folder)
 
     # --- starting ----------------------------------------------------------------------------------------------
 
     def _folders(self, job: Job) -> RunFolders:
         """The baseline is the person's own file: what it compiles may serve all later runs."""
         shared = self._workspace.folder / "cache"
+        if job.kind == "try":
+            return RunFolders(self._workspace.rehearsal, shared, self._workspace.rehearsal / "cache")
+        if job.kind == "scratch":
+            place = self._workspace.scratch_folder(job.run)
+            return RunFolders(place, shared, place / "cache")
         folder = self._workspace.run_folder(job.experiment, job.run)
         folders = RunFolders(folder, shared, None if job.experiment == 0 else folder / "cache")
         return folders if job.kind == "run" else folders.of_verification()
 
     def _prepare(self, job: Job, slot: Slot, folders: RunFolders) -> tuple[RunSpec, Look]:
-        """All that a run needs but its worktree, and what its GPUs look like before it. Blocks."""
+        """All that a run needs but its worktree and its sandbox, and what its GPUs look like before it. Blocks."""
         folders.prepare()
         contract, verifies = job.contract, job.kind == "verify"
-        command = (contract.verify or "") if verifies else contract.run
-        argv = resolve_command(command, self._workspace.root)
+        line = fill((contract.verify or "") if verifies else contract.run, seed=job.seed, budget_s=contract.budget)
+        python = self._policy.python(contract)
+        argv = resolve_command(line, self._workspace.root, python, self._environ)
         tree = self._trees.path(job.name)
-        confinement = self._policy.confinement(contract, argv, tree, folders)
-        tmp = self._policy.access.tmp_inside(folders.tmp)
+        cwd = tree / self._workspace.prefix
+        tmp = self._policy.access.tmp_of(folders.tmp)
         environment = child_environment(
             self._environ,
             budget_s=contract.budget,
+            budget_clock=slot.clock(contract),
             seed=job.seed,
             run_dir=folders.out,
             tmp_dir=tmp,
             cache_dir=folders.cache,
             devices=slot.devices,
+            threads=slot.threads,
             workspace=self._workspace.root,
-            home=tmp / "home" if confinement is not None else None,
+            home=self._policy.access.home_of(tmp) if self._policy.access.sandbox.kind != "off" else None,
             texts=self._policy.texts,
+            python=python,
+            path=self._policy.path(contract),
+            named=contract.variables(self._environ),
         )
+        environment = self._policy.environment(contract, tmp, environment)
+        places = {self._workspace.top: tree, tree: tree, folders.out: folders.out, tmp: folders.tmp}
         limits = contract.limits
         free = shutil.disk_usage(folders.folder).free - kept_free(folders.folder)
         spec = RunSpec(
             argv=argv,
-            cwd=tree,
+            cwd=cwd,
             env=environment,
             log_dir=folders.log,
+            nice=NICE if job.kind == "scratch" else 0,
             deadline_s=job.deadline,
-            memory_cap=int(limits.memory or 0),
+            end_s=contract.budget if contract.ends == "at-budget" and not verifies else 0.0,
+            end_clock=slot.clock(contract),
+            memory_cap=int(limits.memory or (slot.memory if slot.beside > 1 else 0)),
             process_cap=limits.processes or 0,
             file_cap=int(limits.file or 0),
-            disk_cap=max(1, min(free, int(limits.run_disk or free))),
-            folders=folders.written,
+            disk_cap=max(1, min(free // slot.beside, int(limits.run_disk or free))),
+            cores=slot.cores,
+            folders=(*folders.written, tree),
             given=self._policy.given(contract, argv) if verifies else ("", ""),
-            confinement=confinement,
+            wanted=wanted_by(contract, job.kind),
+            results=(folders.out, cwd),
+            redirected=redirected(argv, environment, cwd, places),
         )
         return spec, self._readiness.look(slot)
 
-    async def _start(self, job: Job, spec: RunSpec, listener: RunListener) -> LocalProcess:
+    async def _start(
+        self, job: Job, spec: RunSpec, folders: RunFolders, listener: RunListener
+    ) -> tuple[LocalProcess, OpenedFiles | None]:
         """Start a run in a worktree of its own; who is cancelled meanwhile leaves neither of them behind."""
-        made = asyncio.create_task(asyncio.to_thread(self._make_tree, job))
+        made = asyncio.create_task(asyncio.to_thread(self._furnish, job, spec, folders))
+
+        async def reach() -> Confinement | None:
+            return (await asyncio.shield(made))[0]
+
         try:
-            return await LocalProcess.start(spec, on_samples=listener.sampled, after=asyncio.shield(made))
+            process = await LocalProcess.start(spec, on_samples=listener.sampled, after=reach())
+            return process, made.result()[1]
         except BaseException:
             await asyncio.wait([made])  # git cannot be interrupted
+            if made.exception() is None and (opened := made.result()[1]) is not None:
+                opened.close()
             await asyncio.to_thread(self._trees.remove, job.name)
             raise
 
-    def _make_tree(self, job: Job) -> None:
+    def _furnish(self, job: Job, spec: RunSpec, folders: RunFolders) -> tuple[Confinement | None, OpenedFiles | None]:
+        """Make the worktree, with all that the run looks for in it; what it may then reach, and `_make_tree`'s."""
+        opened = self._make_tree(job)
+        return self._policy.furnish(job.contract, spec.argv, self._trees.path(job.name), folders), opened
+
+    def _make_tree(self, job: Job) -> OpenedFiles | None:
         """Make a job's worktree. A verification's is the study's first commit with the experiment's editable files.
 
         So whatever an experiment's commit may hold besides, the harness that measures it is the one of the beginning.
+
+        Returns:
+            Who opens the editable files from now on, where somebody wants to know.
         """
-        if job.kind == "run":
-            self._trees.add(job.name, job.commit)
-            return
-        tree = self._trees.add(job.name, job.base)
+        if job.kind != "verify":
+            project = self._trees.add(job.name, job.commit) / self._workspace.prefix
+            for path, held in job.instead.items():
+                _put(project / path, held)
+            if job.kind == "try" or job.experiment == 0:
+                return OpenedFiles({path: project / path for path in job.contract.edit})
+            return None
+        project = self._trees.add(job.name, job.base) / self._workspace.prefix
         for path in job.contract.edit:
             content = self._read(job.commit, path)
             if content is None:
-                (tree / path).unlink(missing_ok=True)
+                (project / path).unlink(missing_ok=True)
             else:
-                (tree / path).parent.mkdir(parents=True, exist_ok=True)
-                (tree / path).write_bytes(content)
+                (project / path).parent.mkdir(parents=True, exist_ok=True)
+                (project / path).write_bytes(content)
+        return None
 
     def _named(self, use: GpuUse) -> GpuUse:
         """Who is on a GPU, with the names of the runs that go on here on their processes."""
@@ -175,17 +242,22 @@ class LocalExecutor:
         return use.model_copy(update={"processes": processes})
 
 
-def find_slots(reading: GaugeRead, environ: Mapping[str, str] = os.environ) -> list[Slot]:
-    """Where runs can happen: on the first GPU, or on the processors of a machine without one.
+def _measured(slot: Slot, gauges: Gauges) -> Slot:
+    """The slot with its memory: an equal share of the main one, so that a run which takes too much does not end its
+    neighbours."""
+    gpus = [gpu.memory_total or 0 for gpu, _ in gauges.look(slot.gpus)] if slot.gpus else []
+    return replace(slot, memory=int(psutil.virtual_memory().total // slot.beside), gpu_memory=sum(gpus))
 
-    A `CUDA_VISIBLE_DEVICES` of the person's is obeyed: its first device is the slot's.
-    """
-    visible = environ.get("CUDA_VISIBLE_DEVICES")
-    if not reading.gpus or visible == "":
-        return [Slot(0, "CPU")]
-    device = (visible or "0").split(",")[0].strip()
-    index = int(device) if device.isdigit() else reading.gpus[0].index
-    return [Slot(0, f"GPU {device}", devices=device, gpus=(index,))]
+
+def _put(path: Path, content: bytes) -> None:
+    """Give a file other contents and leave its date: what goes by dates, as `make` does, is to do as with a commit."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    times = path.stat() if path.exists() else None
+    # Through no link: it could lead out of the worktree.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644), "wb") as file:
+        file.write(content)
+    if times is not None:
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def _run_of(pid: int, runs: Mapping[int, str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loop.runs.output import crash_line
+from loop.runs.spec import RunSpec
 from loop.study.outcomes import Outcome
 
 REASON_CHARS = 300
@@ -20,7 +21,7 @@ class Ending:
     """The warden's last report; the defaults stand where there was none."""
 
     why: str = ""
-    """exited, deadline, memory, processes, file, disk, kill, orphaned or terminated."""
+    """exited, budget, deadline, memory, processes, file, disk, kill, orphaned or terminated."""
     code: int | None = None
     """Exit code of the command itself; negative: the signal that ended it."""
     seconds: float = 0.0
@@ -33,13 +34,23 @@ class Ending:
 
 
 def exited(ending: Ending, tail: str) -> tuple[Outcome, str]:
-    """The outcome of a command that ended by itself, with the line of its output's end that says most."""
+    """The outcome of a command that ended by itself or with its budget, with the line at its end that says most."""
     if ending.why == "terminated":
         return Outcome.CRASHED, "the process that guards the run was told to end (SIGTERM), and ended the run"
-    if ending.code == 0:
+    if ending.code == 0 or ending.why == "budget":
         return Outcome.FINISHED, ""
     said = crash_line(tail)[:REASON_CHARS]
     return Outcome.CRASHED, _code_sentence(ending.code or 0) + (f": {said}" if said else "")
+
+
+def over_limit(why: str, spec: RunSpec) -> str:
+    """What a run did that was ended for it, where that is a limit of its processes or of what it wrote."""
+    told = {
+        "processes": f"had more than its {spec.process_cap} processes at once",
+        "file": f"wrote a file of more than its {spec.file_cap / 1e9:g} GB",
+        "disk": f"wrote more than its {spec.disk_cap / 1e9:g} GB into its folders",
+    }
+    return told.get(why, "")
 
 
 def cannot_start(program: str, folder: Path, what: str, number: int) -> str:

@@ -20,6 +20,9 @@ class Order:
         argv: list[str],
         cwd: str,
         deadline_s: float,
+        end_s: float = 0,
+        end_clock: str = "wall",
+        nice: int = 0,
         memory: int = 0,
         processes: int = 0,
         file: int = 0,
@@ -28,15 +31,18 @@ class Order:
         rules: tuple[tuple[str, str], ...] = (),
         inner: int = 0,
         given: tuple[str, str] = ("", ""),
+        cores: tuple[int, ...] = (),
     ) -> None:
         self.argv, self.cwd, self.given = argv, cwd, given
-        self.deadline_s = deadline_s
+        self.deadline_s, self.end_s, self.end_clock = deadline_s, end_s, end_clock
+        self.nice = nice
         self.memory, self.processes = memory, processes
         self.file, self.disk, self.folders = file, disk, folders
         self.rules = rules
         """Landlock's, see `landlock.confine`; none: it is not applied."""
         self.inner = inner
         """How many processes of the sandbox's own stand between the warden and the command."""
+        self.cores = cores
 
     def encode(self) -> bytes:
         """It travels over the pipe, not in the warden's own command line, where a `pkill -f train.py` would find it."""
@@ -81,9 +87,13 @@ def become_command(order: Order, answer: int) -> None:
             os.environ[variable] = str(descriptor)
         what = "limit"
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if order.cores:
+            os.sched_setaffinity(0, order.cores)
         if order.file:
             resource.setrlimit(resource.RLIMIT_FSIZE, (order.file, order.file))
         _prefer_to_end_this()
+        if order.nice:
+            os.nice(order.nice)
         if order.rules:
             what = "confine"
             from loop.sandbox import landlock

@@ -9,26 +9,33 @@ import asyncio
 import errno
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import psutil
 
-from loop.machine.clocks import Moment
 from loop.runs.local import out_of_memory, process_tree
-from loop.runs.local.exit_reason import MACHINE, Ending, cannot_start, exited
+from loop.runs.local.exit_reason import MACHINE, Ending, cannot_start, exited, over_limit
+from loop.runs.local.meanwhile import Meanwhile
 from loop.runs.local.order import Order
 from loop.runs.local.orphans import sweep_orphans
+from loop.runs.local.redirected import RedirectedFiles
+from loop.runs.local.result_file import ResultFile
 from loop.runs.local.warden import GRACE_S, STUCK_S
 from loop.runs.log import CappedLog
 from loop.runs.output import SAMPLE_EVERY_S, OutputReader, Sample
+from loop.runs.reading.search import Answers
 from loop.runs.spec import RunResult, RunSpec
 from loop.sandbox import backend
 from loop.sandbox.bubblewrap import SIGNALLED
+from loop.sandbox.confinement import Confinement
+from loop.study.command_line import SHELLS
 from loop.study.outcomes import Outcome
 
 # One turn of the event loop takes this much of a run's output, and no longer than this...
@@ -70,21 +77,23 @@ class LocalProcess:
         self.created = 0.0
         """When that was created, in epoch seconds as psutil has it: the two together name one process for ever."""
         self._on_samples, self._on_output = on_samples, on_output
-        self._reader = OutputReader()
+        self._reader = OutputReader(spec.wanted)
         self._log = CappedLog(spec.log_dir)
         self._loop = asyncio.get_running_loop()
         self._reports = b""
         self._cannot: tuple[str, int] | None = None
         self._failed = ""
         self._ending: Ending | None = None
-        self._began = Moment.now()
-        self._kernel_kills = out_of_memory.kernel_kills()
+        self._meanwhile = Meanwhile()
         self._guard = 0  # process id of the warden itself
         self._killed_by = ""
         self._overdue = False
         self._gpu_memory: int | None = None
         self._flush: asyncio.TimerHandle | None = None
         self._rest: asyncio.TimerHandle | None = None
+        self._result_file = ResultFile(spec.wanted, spec.results)
+        self._redirected = RedirectedFiles(spec.redirected, self._take_redirected)
+        self._torn = False  # the last line of the output has not ended yet
         self._gone = asyncio.Event()  # the warden has closed its reports, so it has ended
         self._warden: subprocess.Popen[bytes] | None = None
         self._result: asyncio.Task[RunResult]
@@ -94,7 +103,7 @@ class LocalProcess:
         cls,
         spec: RunSpec,
         on_samples: Callable[[list[Sample]], None] = lambda _: None,
-        after: Awaitable[object] | None = None,
+        after: Awaitable[Confinement | None] | None = None,
         on_output: Callable[[bytes], None] = lambda _: None,
     ) -> Self:
         """Start a run. What cannot be started is a run all the same, which `wait` says has crashed, and why.
@@ -105,7 +114,8 @@ class LocalProcess:
             spec: the run.
             on_samples: called in the event loop with each batch of samples, at most twice a second.
             after: what must be done before the command starts, such as making `spec.cwd`; the warden starts meanwhile,
-                which takes as long (10 ms). When it fails nothing has run, and its exception is raised here.
+                which takes as long (10 ms). It may say what the command may reach, if `spec` does not. When it fails
+                nothing has run, and its exception is raised here.
             on_output: called in the event loop with each piece of output as it is read, cut anywhere. The time it takes
                 is part of a turn, so a flood waits for it too; the last piece has been given before `wait` returns.
         """
@@ -118,8 +128,8 @@ class LocalProcess:
             run._gone.set()
         run._result = asyncio.create_task(run._supervise())
         try:
-            if after is not None:
-                await after
+            if after is not None and (confinement := await after) is not None:
+                run.spec = replace(spec, confinement=confinement)
             order = await asyncio.to_thread(run._order)
         except BaseException:
             if run._warden and run._warden.stdin:
@@ -127,6 +137,7 @@ class LocalProcess:
             await run.wait()
             raise
         run._tell(order.encode())  # the deadline counts from here
+        run._redirected.follow()
         return run
 
     async def wait(self) -> RunResult:
@@ -166,11 +177,16 @@ class LocalProcess:
     def _order(self) -> Order:
         """What the warden is to do. It looks at links and folders, so it waits until they are there."""
         spec = self.spec
+        self._redirected.look()
+        self._result_file.look()
         argv, rules = backend.confine(spec.confinement, spec.argv, str(spec.cwd))
         return Order(
             argv,
             str(spec.cwd),
             spec.deadline_s,
+            spec.end_s,
+            spec.end_clock,
+            spec.nice,
             memory=spec.memory_cap,
             processes=spec.process_cap,
             file=spec.file_cap,
@@ -179,6 +195,7 @@ class LocalProcess:
             rules=tuple(rules),
             inner=2 if self._wrapped else 0,
             given=spec.given,
+            cores=spec.cores,
         )
 
     @property
@@ -218,13 +235,15 @@ class LocalProcess:
                 self._guard = int(pid)
             case ["failed", error]:
                 self._failed = error
-            case ["memory", now]:
-                self.memory = int(now)
+            case ["look", memory, at, waited, computed]:
+                self.memory = int(memory)
+                self._meanwhile.look(at, waited, computed)
             case ["cannot", what, number]:
                 self._cannot = (what, int(number))
             case ["ended", why, status, wall, cpu, peak, leftovers, stuck]:
                 code = None if status == "-" else os.waitstatus_to_exitcode(int(status))
-                if self._wrapped and code is not None and code > SIGNALLED:
+                wrapped = self._wrapped or Path(self.spec.argv[0]).name in SHELLS
+                if wrapped and code is not None and SIGNALLED < code <= SIGNALLED + signal.SIGRTMAX:
                     code = SIGNALLED - code
                 self._ending = Ending(why, code, float(wall), float(cpu), int(peak), int(leftovers), int(stuck))
 
@@ -252,10 +271,17 @@ class LocalProcess:
         except BlockingIOError:
             return -1
         if data:
-            self._log.write(data)
-            self._on_output(data)
-            self._hand_on(self._reader.feed(data, time.monotonic()))
+            self._take(data)
         return len(data)
+
+    def _take(self, data: bytes) -> None:
+        self._torn = data[-1:] not in (b"\n", b"\r")
+        self._log.write(data)
+        self._on_output(data)
+        self._hand_on(self._reader.feed(data, time.monotonic()))
+
+    def _take_redirected(self, data: bytes) -> None:
+        self._take(b"\n" + data if self._torn else data)
 
     def _hand_on(self, samples: list[Sample]) -> None:
         if samples:
@@ -285,11 +311,14 @@ class LocalProcess:
             if self._warden.returncode or not (self._ending or self._cannot):
                 await asyncio.to_thread(sweep_orphans, self.spec.env.get("LOOPTOP_RUN_DIR", ""), self._guard)
             await self._drain(self._warden)
+        await self._redirected.finish()
         if self._flush:
             self._flush.cancel()
         self._hand_on(self._reader.finish(time.monotonic()))
         self._log.close()
-        return self._conclude(time.monotonic() - began)
+        printed = self._reader.answers()
+        answers = await asyncio.to_thread(self._result_file.complete, printed, self._ending)
+        return self._conclude(time.monotonic() - began, answers)
 
     async def _drain(self, warden: subprocess.Popen[bytes]) -> None:
         """Take what the pipe still holds; no process that could add to it is left."""
@@ -306,10 +335,9 @@ class LocalProcess:
         for pipe in (warden.stdin, warden.stdout, warden.stderr):
             pipe.close()
 
-    def _conclude(self, seconds: float) -> RunResult:
+    def _conclude(self, seconds: float, found: Answers) -> RunResult:
         tail = self._reader.tail()
         ending = self._ending or Ending(seconds=seconds)
-        now = Moment.now()
         outcome, reason = self._verdict(ending, tail)
         if ending.stuck:
             stuck = f"{ending.stuck} of its processes hang in the kernel and could not be ended"
@@ -324,18 +352,18 @@ class LocalProcess:
             peak_memory=ending.peak,
             peak_gpu_memory=self._gpu_memory,
             leftovers=ending.leftovers,
-            metrics=self._reader.summary(),
+            metrics=found.metrics,
+            texts=found.texts,
+            printed=found.printed,
+            missing=found.missing,
             tail=tail,
-            slept=now.slept(self._began),
-            clock_set=now.set_by(self._began),
+            waited=self._meanwhile.waited,
+            computed=self._meanwhile.computed,
+            pressure=self._meanwhile.pressure(ending.seconds),
+            slept=self._meanwhile.slept,
+            clock_set=self._meanwhile.clock_set,
             machine=bool(self._failed) or (self._cannot is not None and self._cannot[0] in MACHINE),
         )
-
-    @property
-    def _kernel_ended(self) -> bool | None:
-        """Whether the kernel has ended anything for want of memory since the start; None where it does not count."""
-        now = out_of_memory.kernel_kills()
-        return None if not now else any(late > early for late, early in zip(now, self._kernel_kills, strict=False))
 
     def _verdict(self, ending: Ending, tail: str) -> tuple[Outcome, str]:
         spec = self.spec
@@ -343,20 +371,19 @@ class LocalProcess:
             self._cannot = ("start", _ERRORS.get(said[1], errno.EIO))
         if self._cannot:
             return Outcome.CRASHED, cannot_start(spec.argv[0], spec.cwd, *self._cannot)
-        if ending.why == "exited" and ending.code and (why := out_of_memory.ran_out(ending, tail, self._kernel_ended)):
+        if (
+            ending.why == "exited"
+            and ending.code
+            and (why := out_of_memory.ran_out(ending, tail, self._meanwhile.kernel_ended))
+        ):
             return Outcome.OUT_OF_MEMORY, why
-        if ending.why in ("exited", "terminated"):
+        if ending.why in ("exited", "terminated", "budget"):
             return exited(ending, tail)
         if ending.why == "memory":
             over = f"used more than its {spec.memory_cap / 1e9:g} GB of memory ({ending.peak / 1e9:.3g} GB)"
             return Outcome.OUT_OF_MEMORY, f"{over}, and was ended"
-        over_limit = {
-            "processes": f"had more than its {spec.process_cap} processes at once",
-            "file": f"wrote a file of more than its {spec.file_cap / 1e9:g} GB",
-            "disk": f"wrote more than its {spec.disk_cap / 1e9:g} GB into its folders",
-        }
-        if ending.why in over_limit:
-            return Outcome.CRASHED, f"{over_limit[ending.why]}, and was ended"
+        if told := over_limit(ending.why, spec):
+            return Outcome.CRASHED, f"{told}, and was ended"
         if ending.why == "deadline" or (self._overdue and not self._killed_by):
             force = " by force" if self._overdue else ""
             return Outcome.TIMED_OUT, f"not done after its deadline of {spec.deadline_s:g} s, and ended{force}"

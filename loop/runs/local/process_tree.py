@@ -14,11 +14,13 @@ import time
 
 TYPE_CHECKING = False  # as typing's own, without the 3 ms that importing typing costs
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 SIGKILL, SIGTERM = 9, 15  # by POSIX; `import signal` costs 5 ms, for its enums
 SIGSTOP, SIGCONT = (19, 18) if sys.platform.startswith("linux") else (17, 19)
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+SHELLS = frozenset({b"sh", b"bash", b"dash", b"ash", b"zsh", b"ksh", b"fish", b"make"})
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 LISTS_CHILDREN = os.access("/proc/thread-self/children", os.R_OK)
@@ -46,7 +48,7 @@ def children(pid: int) -> list[int]:
     try:
         with os.scandir(f"/proc/{pid}/task") as threads:
             for thread in threads:  # each thread lists only the children that it forked itself
-                found += map(int, _read(f"{thread.path}/children").split())
+                found += map(int, read(f"{thread.path}/children").split())
     except OSError:
         pass  # ended while we looked: its children are someone else's now, and the next walk finds them there
     return found
@@ -86,7 +88,7 @@ def resident_memory(pids: Iterable[int]) -> int:
         return _psutil_memory(pids)
     pages = 0
     for pid in pids:
-        fields = _read(f"/proc/{pid}/statm").split()
+        fields = read(f"/proc/{pid}/statm").split()
         pages += int(fields[1]) if len(fields) > 1 else 0
     return pages * PAGE
 
@@ -99,7 +101,7 @@ def proportional_memory(pids: Iterable[int]) -> int:
     """
     total = 0
     for pid in pids:
-        for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+        for line in read(f"/proc/{pid}/smaps_rollup").splitlines():
             if line.startswith(b"Pss:"):
                 total += int(line.split()[1]) * 1024
                 break
@@ -127,8 +129,23 @@ def private_shared_memory(pids: Iterable[int]) -> int:
     return 0
 
 
-def written(folders: Iterable[str]) -> tuple[int, int]:
-    """The size of the largest file below `folders`, and the bytes that all of them take up on the disk."""
+def date_in(folders: Sequence[str]) -> float:
+    """Now, by the clock that dates files, which may lie some milliseconds behind the others (epoch seconds)."""
+    for folder in folders:
+        try:
+            os.utime(folder)
+            return os.stat(folder).st_ctime  # noqa: PTH116
+        except OSError:
+            continue
+    return 0.0
+
+
+def written(folders: Iterable[str], since: float) -> tuple[int, int]:
+    """The size of the largest file below `folders` that was changed since, and the bytes of all such on the disk.
+
+    Args:
+        since: as from `date_in`. Files are compared by the time that the system itself keeps, which nobody can set.
+    """
     largest = together = 0
     waiting = list(folders)
     while waiting:
@@ -136,10 +153,12 @@ def written(folders: Iterable[str]) -> tuple[int, int]:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
                     found = entry.stat(follow_symlinks=False)
-                    together += found.st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
-                    elif entry.is_file(follow_symlinks=False):
+                    if found.st_ctime <= since:
+                        continue
+                    together += found.st_blocks * 512
+                    if entry.is_file(follow_symlinks=False):
                         largest = max(largest, found.st_size)
         except OSError:
             continue  # removed while we looked
@@ -162,6 +181,16 @@ def ask_to_end(pids: list[int]) -> None:
     send(pids, SIGCONT)
 
 
+def ends_with_others(pid: int) -> bool:
+    """Whether it ends by itself once others have: a shell that waits for what it has started (bubblewrap ends all of a
+    run with its first process), or who reads a pipe, such as `tee`. False where the system does not tell."""
+    try:
+        reads = os.readlink(f"/proc/{pid}/fd/0").startswith("pipe:")  # noqa: PTH115 - pathlib takes 8 ms to import
+    except OSError:
+        reads = False
+    return reads or read(f"/proc/{pid}/comm").strip() in SHELLS
+
+
 def freeze_and_kill(walk: Callable[[], Iterable[int]], patience: float = 0.5) -> None:
     """SIGKILL everything that `walk` finds, frozen first so that nothing forks its way out between two looks.
 
@@ -179,7 +208,7 @@ def freeze_and_kill(walk: Callable[[], Iterable[int]], patience: float = 0.5) ->
     send(frozen, SIGKILL)
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
     """A small file of /proc, whole; empty when the process is gone or not ours to look at."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -200,7 +229,7 @@ def _state(pid: int) -> str:
     """The kernel's letter for what the process does; empty when it is gone."""
     if not LISTS_CHILDREN:
         return _psutil_state(pid)
-    stat = _read(f"/proc/{pid}/stat")
+    stat = read(f"/proc/{pid}/stat")
     return stat[stat.rfind(b")") + 2 :][:1].decode()  # the name before it is the process's own choice
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from loop.errors import UserError
+from loop.machine.gauges import cores
 from loop.runs.executor import Job, MachineFault
 from loop.runs.local.gpus import Look
 from loop.runs.local.machine_faults import Around, lost, others_held
+from loop.runs.local.opened import OpenedFiles
 from loop.runs.local.process import LocalProcess
 from loop.runs.local.readiness import Readiness
 from loop.runs.slot import Slot
@@ -48,6 +50,7 @@ class LocalRun:
 
     Args:
         before: its GPUs just before it started.
+        opened: who has opened its editable files, where somebody wants to know.
         ended: called once no process of it is left.
     """
 
@@ -60,13 +63,14 @@ class LocalRun:
         trees: Trees,
         readiness: Readiness,
         before: Look,
+        opened: OpenedFiles | None,
         ended: Callable[["LocalRun"], None],
     ) -> None:
         self.job, self.slot, self.process = job, slot, process
         self.pid, self.pid_started = process.pid, process.created
         self.ref = f"local:{process.pid}@{process.created:.2f}"
         self._folders, self._trees = folders, trees
-        self._readiness, self._before, self._ended = readiness, before, ended
+        self._readiness, self._before, self._opened, self._ended = readiness, before, opened, ended
         self._others: int | None = None
         """Bytes that others held on its GPUs, at most."""
         self._gpu_memory: int | None = None
@@ -76,6 +80,7 @@ class LocalRun:
             result = await self.process.wait()
         finally:
             self._ended(self)
+            opened = self._opened.close() if self._opened is not None else None
             self._gpu_memory = None  # nobody looks at the GPUs for it any more
         try:
             if self.job.kind == "run":
@@ -83,7 +88,7 @@ class LocalRun:
             await asyncio.to_thread(self._folders.clear)
         except (UserError, OSError) as error:
             raise MachineFault(error) from error
-        return result
+        return replace(result, opened=opened)
 
     def stop(self, by: str) -> None:
         self.process.kill(by)
@@ -118,7 +123,8 @@ class LocalRun:
             others=self._others,
             usual_others=job.usual_others,
             disk_free=_free(folders.folder, folders.shared.parent),
-            tree_there=self.process.spec.cwd.is_dir(),
+            # Git's own file in it: where a tree is deleted just then, a sandbox that starts makes folders in its place.
+            tree_there=(self._trees.path(job.name) / ".git").exists(),
             folder_there=folders.out.is_dir(),
         )
         found = lost(result, around)
@@ -129,7 +135,8 @@ class LocalRun:
         touched: tuple[str, ...] = ()
         if result.outcome == Outcome.FINISHED:
             touched = self._trees.touched(job.name, job.commit, job.contract.edit)
-        return replace(result, lost=found, gpu_others=others, touched=touched)
+        available = slot.cpus or len(cores())
+        return replace(result, lost=found, gpu_others=others, touched=touched, cores=available)
 
 
 def _free(*folders: Path) -> int:

@@ -5,8 +5,8 @@ command ends, at the deadline, when it is asked to, and when the supervisor is g
 time, so a supervisor that hangs does not make a run longer. `process` starts it and talks to it over three pipes:
 
 - fd 0: the order (see `Order`), then `kill`; the end of file means that the supervisor is gone.
-- fd 1: its reports, a line each: `warden PID`, `cannot WHAT ERRNO`, `memory NOW`, `ended ...` (see `Warden.report`),
-  `failed ERROR` where it could not do its work.
+- fd 1: its reports, a line each: `warden PID`, `cannot WHAT ERRNO`, `look ...` (see `Warden.look`), `ended ...` (see
+  `Warden.report`), `failed ERROR` where it could not do its work.
 - fd 2: the run's output, which it hands on and never reads.
 
 It stays outside of the run's sandbox, which it starts: bubblewrap is its child like any command, and Landlock it
@@ -25,6 +25,7 @@ import time
 
 from loop.runs.local import process_tree
 from loop.runs.local.order import Order, become_command
+from loop.runs.local.waiting import Waiting
 
 GRACE_S = 5.0  # from SIGTERM to SIGKILL
 ORPHANED_GRACE_S = 1.0  # the same once nobody will read what the run still saves: its supervisor is gone
@@ -43,6 +44,7 @@ class Warden:
     def __init__(self, order: Order, inherits: bool) -> None:
         self.order, self.inherits = order, inherits
         self.started = time.monotonic()
+        self.began = process_tree.date_in(order.folders)
         self.deadline = self.started + order.deadline_s
         self.next_look = self.started
         self.ended = NEVER  # when the command itself ended
@@ -50,6 +52,13 @@ class Warden:
         self.main = 0  # its process id
         self.told = ""  # why the run must end, as soon as something says so: kill, orphaned, terminated
         self.cpu_s = 0.0
+        self.faults = 0  # page faults, of what the warden has waited for as the CPU seconds are
+        self.waiting = Waiting(order.cores, order.nice)
+        # From its start: a run cannot put that off.
+        self.end_at = self.started + order.end_s if order.end_s else NEVER
+        self.end_cpu_s = NEVER
+        if order.end_s and order.end_clock == "cpu" and self.waiting.known:
+            self.end_at, self.end_cpu_s = NEVER, order.end_s * len(order.cores or os.sched_getaffinity(0))
         self.peak = 0
         self.poll = select.poll()
         self.wakeup = os.pipe()
@@ -118,18 +127,25 @@ class Warden:
             if pid == 0:
                 return True
             self.cpu_s += usage.ru_utime + usage.ru_stime
+            self.faults += usage.ru_minflt
             # The largest single process, also when it lived between two looks. Kilobytes; on macOS bytes.
             self.peak = max(self.peak, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
             if pid == self.main:
                 self.status, self.ended = status, time.monotonic()
 
     def look(self, now: float) -> str:
-        """Measure the tree and what it has written. Returns the name of the limit it is over, or nothing."""
+        """Measure the tree and what it has written. Returns the name of the limit it is over, or nothing.
+
+        It reports the bytes of memory, the monotonic clock, and until then the seconds that the run has waited for
+        others and those of the processors that it has used (- where that is not known).
+        """
         pids = process_tree.descendants(os.getpid())
         shared = process_tree.private_shared_memory(pids) if self.order.inner else 0
         memory = process_tree.resident_memory(pids) + shared
         self.peak = max(self.peak, memory)
-        self.say(f"memory {memory}")
+        self.waiting.look(pids, self.cpu_s, self.faults)
+        waited = f"{self.waiting.total:.6f} {self.waiting.own:.6f}" if self.waiting.known else "- -"
+        self.say(f"look {memory} {time.monotonic():.6f} {waited}")
         over = ""
         if 0 < self.order.memory < memory and self.order.memory < process_tree.proportional_memory(pids) + shared:
             over = "memory"
@@ -144,13 +160,13 @@ class Warden:
         """Whether the run has written too much: "file", "disk" or nothing. A file stops growing at its limit."""
         if not (self.order.file or self.order.disk):
             return ""
-        largest, together = process_tree.written(self.order.folders)
+        largest, together = process_tree.written(self.order.folders, self.began)
         if 0 < self.order.file <= largest:
             return "file"
         return "disk" if 0 < self.order.disk < together else ""
 
     def watch(self) -> str:
-        """Wait until the command ends or must end. Returns why: exited, deadline, a limit, or what it was told."""
+        """Wait until the command ends or must. Returns why: exited, budget, deadline, a limit, or what it was told."""
         while True:
             self.reap()
             now = time.monotonic()
@@ -158,21 +174,27 @@ class Warden:
                 return (self.status and self.written()) or "exited"
             if self.told:
                 return self.told
+            if now >= self.end_at or self.waiting.own >= self.end_cpu_s:
+                return "budget"
             if now >= self.deadline:
                 return "deadline"
             if now >= self.next_look and (limit := self.look(now)):
                 return limit
-            self.pause(min(self.deadline, self.next_look) - now)
+            self.pause(min(self.end_at, self.deadline, self.next_look) - now)
 
-    def end(self, grace: float) -> int:
+    def end(self, grace: float, *, heard: bool = False) -> int:
         """End everything below: SIGTERM, `grace` seconds, SIGKILL until nothing is left.
+
+        Args:
+            heard: what it prints meanwhile counts: of `train.py | tee log` only the first is asked, as a person would.
 
         Returns:
             How many processes could not be killed.
         """
         # The sandbox's own first process would take the rest along at once, and with it what they have not saved yet.
         sandbox = {self.main} if self.order.inner else set()
-        process_tree.ask_to_end([pid for pid in process_tree.descendants(os.getpid()) if pid not in sandbox])
+        asked = [pid for pid in process_tree.descendants(os.getpid()) if pid not in sandbox]
+        process_tree.ask_to_end([pid for pid in asked if not (heard and process_tree.ends_with_others(pid))])
         self.linger(grace)
         until = time.monotonic() + STUCK_S
         while self.reap() and time.monotonic() < until:
@@ -200,7 +222,7 @@ class Warden:
             grace = LEFTOVER_GRACE_S
         else:
             grace = ORPHANED_GRACE_S if why in ("orphaned", "terminated") else GRACE_S
-        stuck = self.end(grace)
+        stuck = self.end(grace, heard=why == "budget")
         self.report(why, leftovers, stuck)
 
     def report(self, why: str, leftovers: int, stuck: int) -> None:

@@ -25,11 +25,11 @@ from tests.supervisor.test_supervisor import SCRIPT, House
 
 PROGRAMS = Path(__file__).parents[2] / "programs"
 
-IMPROVE = """\
-cat > "$LOOPTOP_RUN_DIR/told"
+LOWER = """\
 a=$(sed -n 's/^A=//p' run.sh)
 sed -i "s/^A=.*/A=$((a - 1))/" run.sh
 """
+IMPROVE = 'cat > "$LOOPTOP_RUN_DIR/told"\n' + LOWER
 CLOSE = (
     'echo "**Title:** one less"; echo "hypothesis: less is less"; echo "expected: -1"; echo "note: it is additive"\n'
 )
@@ -47,7 +47,12 @@ class Agents(House):
     def agent(self, script: str, deadline: float = 30) -> Command:
         path = self.folder / "agent.sh"
         path.write_text(script)
-        return Command(f"sh '{path}'", deadline)
+        return self.command(f"sh '{path}'", deadline)
+
+    def command(self, line: str, deadline: float = 30) -> Command:
+        command = Command(line, deadline)
+        command.ahead = False  # these scripts do the same again and again: each needs the result of the one before
+        return command
 
     async def work_with(self, script: str, deadline: float = 30) -> Study:
         """Run the loop with an agent until it ends by itself; nothing is left then, nothing of the person's changed."""
@@ -109,13 +114,23 @@ async def test_what_it_changes_is_what_it_proposes_and_its_last_words_say_why(ag
     study = await agents.work_with("echo I look around\n" + IMPROVE + CLOSE)
     assert [x.verdict for x in study.experiments.values()] == ["kept", "kept", "kept"]
     one = study.experiments[1]
-    assert (one.researcher, one.title, one.hypothesis) == ("sh", "one less", "less is less")
+    assert (one.researcher, one.title, one.hypothesis) == ("agent", "one less", "less is less")
     assert [x.expected for x in study.experiments.values()][1:] == ["-1", "-1"]
-    assert study.notebook == ["it is additive", "it is additive"]
+    assert study.minds.notebook == ["it is additive", "it is additive"]
     assert "I look around\n" in agents.thoughts()
     told = (agents.out / "told").read_text()
     assert "Go down." in told and "run.sh" in told
     assert git(agents.root, "show", f"{study.branch}:run.sh") + "\n" == SCRIPT.replace("A=5", "A=3")
+
+
+async def test_what_it_says_by_tool_goes_over_its_last_words(agents: Agents) -> None:
+    (agents.folder / "once").mkdir()
+    once = Agents(agents.folder / "once", "limits: {experiments: 1}\n")
+    study = await once.work_with(f"{IMPROVE}'{sys.executable}' '{PROGRAMS / 'proposes_by_tool.py'}'\n{CLOSE}")
+    one = study.experiments[1]
+    assert (one.title, one.hypothesis, one.expected) == ("by tool", "no line has to be found", "-1")
+    assert study.minds.notebook == ["said by tool", "it is additive"]
+    assert "kept so far: 1" in once.thoughts()
 
 
 async def test_without_closing_lines_the_change_is_the_title(agents: Agents) -> None:
@@ -177,7 +192,7 @@ async def test_what_can_be_no_proposal_is_said_and_after_five_times_the_loop_end
     study = await agents.work_with(script)
     faults = agents.faults()
     assert all(fault.startswith(sentence) for fault in faults[:4])
-    assert len(faults) == 5
+    assert len(faults) == 6 and faults[5] == faults[4], "the last is also why the loop ends"
     assert faults[4].startswith(f"it made no proposal 5 times in a row, the last time because {sentence}")
     assert list(study.experiments) == [0]
     assert study.supervisor is not None and study.supervisor.failed
@@ -188,6 +203,117 @@ async def test_one_that_fails_by_itself_is_asked_again_for_as_long_as_it_takes(a
     study = await agents.work_with(turns + IMPROVE + "\n")
     assert len(agents.faults()) == 8, "a limit of its account may pass overnight"
     assert study.experiments[1].verdict == "kept"
+
+
+TALKS = """\
+#!/bin/sh
+cat > "$LOOPTOP_RUN_DIR/told"
+echo "$@" >> "%(folder)s/calls"
+turn=$(wc -l < "%(folder)s/calls")
+say() {
+  printf '{"type":"assistant","session_id":"s-1","message":{"id":"m%%s",' "$turn"
+  printf '"content":[{"type":"text","text":"%%s"}]}}\\n' "$1"
+}
+echo '{"type":"system","subtype":"init","session_id":"s-1","model":"claude-x"}'
+"""
+"""An agent that tells its session, and notes how it is called."""
+
+
+class Claude:
+    """A small program called `claude`, in a folder of its own."""
+
+    def __init__(self, folder: Path, script: str) -> None:
+        self.folder = folder
+        self.program = folder / "claude"
+        self.program.write_text(TALKS % {"folder": folder} + script)
+        self.program.chmod(0o755)
+
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text().splitlines()
+
+
+async def test_a_question_is_answered_once_in_the_same_session_and_shown(agents: Agents) -> None:
+    claude = Claude(
+        agents.folder, '[ "$turn" != 1 ] || { say "Wide or narrow?"; exit; }\n' + LOWER + 'say "title: less"\n'
+    )
+    study = await agents.work(agents.command(f"'{claude.program}' -p", 30))
+    assert [x.title for x in study.experiments.values()][1:] == ["less", "less"]
+    assert claude.calls()[:2] == ["-p", "--resume s-1 -p"]
+    (asked,) = agents.faults()
+    assert asked == "it asks: Wide or narrow? (it is told that nobody is there, and to decide by itself)"
+    assert study.troubles == {} and study.experiments[1].researcher == "claude"
+
+
+async def test_one_that_asks_again_is_no_proposal(agents: Agents) -> None:
+    claude = Claude(agents.folder, '[ "$turn" -gt 2 ] || { say "Wide or narrow?"; exit; }\n' + LOWER)
+    study = await agents.work(agents.command(f"'{claude.program}' -p", 30))
+    assert agents.faults()[1:] == ["it asks again, though it was told to decide: Wide or narrow?"]
+    assert study.experiments[1].verdict == "kept"
+
+
+async def test_an_experiment_that_came_to_nothing_goes_back_to_its_session(agents: Agents) -> None:
+    breaks = "sed -i 's/^# one/exit 7/' run.sh; say 'title: shorter'\n"
+    mends = "grep -c 'exit 7' run.sh; sed -i 's/^exit 7/# one/' run.sh; " + LOWER + "say 'title: shorter, mended'\n"
+    claude = Claude(agents.folder, f'if [ "$turn" = 1 ]; then {breaks} else {mends} fi\n')
+    study = await agents.work(agents.command(f"'{claude.program}' -p", 30))
+    first, second = study.experiments[1], study.experiments[2]
+    assert (first.verdict, second.verdict) == ("crashed", "kept")
+    assert second.title == "shorter, mended (repair of 1)" and second.notes["repairs"] == 1
+    assert claude.calls() == ["-p", "--resume s-1 -p"]
+    told = (agents.out / "told").read_text()
+    assert "exit code 7" in told and "holds the champion with your edit of then" in told
+    assert "\n1\n" in agents.thoughts(), "its edit was in the files"
+
+
+async def test_a_session_that_is_gone_is_gone_back_to_once(agents: Agents) -> None:
+    gone = '[ "$1" != --resume ] || { echo "No conversation found"; exit 1; }\n'
+    breaks = "sed -i 's/^# one/exit 7/' run.sh\n"
+    claude = Claude(agents.folder, f'{gone}if [ "$turn" = 1 ]; then {breaks} else {LOWER} fi\n')
+    study = await agents.work(agents.command(f"'{claude.program}' -p", 30))
+    assert claude.calls() == ["-p", "--resume s-1 -p", "-p"]
+    assert [x.verdict for x in study.experiments.values()] == ["kept", "crashed", "kept"]
+
+
+async def test_a_key_that_is_refused_ends_the_agent_at_once_and_asks_for_a_person(agents: Agents) -> None:
+    error = '"retry_delay_ms":600000,"error_status":401,"error":"authentication_failed"'
+    retry = f'{{"type":"system","subtype":"api_retry",{error}}}'
+    claude = Claude(agents.folder, f"for i in 1 2; do echo '{retry}'; done; sleep 600\n")
+    study = await agents.work(agents.command(f"'{claude.program}' -p", 600))
+    assert agents.faults()[-1] == (
+        "it cannot use its account or its model (401: authentication failed); mend that, and start `looptop` again"
+    )
+    assert study.supervisor is not None and study.supervisor.failed and len(claude.calls()) == 1
+
+
+async def test_a_limit_is_waited_for_and_an_outage_that_passes_is_told(agents: Agents) -> None:
+    limit = '{"type":"result","subtype":"success","is_error":true,"result":"rate limit, try again in 0.01 s"}'
+    outage = '{"type":"system","subtype":"api_retry","retry_delay_ms":100,"error_status":529,"error":"overloaded"}'
+    script = f"[ \"$turn\" != 1 ] || {{ echo '{limit}'; exit 1; }}\necho '{outage}'\n{LOWER}say 'title: less'\n"
+    study = await agents.work(agents.command(f"'{Claude(agents.folder, script).program}' -p", 30))
+    assert agents.faults()[:2] == ["its account is at a limit (rate limit, try again in 0.01 s)", "529: overloaded"]
+    assert study.troubles == {} and study.experiments[1].title == "less"
+
+
+async def test_silence_is_told_and_nothing_else_happens(agents: Agents, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loop.researchers.agents.relay.SILENCE_S", 0.05)
+    wait = f'while [ ! -e "{agents.folder}/told" ]; do sleep 0.05; done\n'
+
+    def act(event: e.Event) -> None:
+        if isinstance(event.body, e.Fault):
+            (agents.folder / "told").touch()
+
+    study = await agents.work_while(act, agents.agent(wait + IMPROVE + CLOSE))
+    assert agents.faults()[0].startswith("it has printed nothing for ")
+    assert study.experiments[1].verdict == "kept"
+
+
+async def test_money_of_an_agent_that_names_its_model_is_the_list_price(agents: Agents) -> None:
+    ended = '{"type":"turn.completed","usage":{"input_tokens":1000000,"cached_input_tokens":0,"output_tokens":0}}'
+    script = agents.folder / "codex.sh"
+    script.write_text(f"echo '{ended}'\n" + IMPROVE)
+    await agents.work(agents.command(f"sh '{script}' --model claude-sonnet-4-5", 30))
+    spent = [event.body for event in agents.events("spent") if isinstance(event.body, e.Spent)]
+    assert all(one.model == "claude-sonnet-4-5" and one.usd is not None and one.usd >= 1 for one in spent) and spent
 
 
 async def test_a_proposal_in_between_starts_the_count_anew(agents: Agents) -> None:
@@ -248,7 +374,7 @@ async def test_an_agents_json_becomes_words_tools_and_costs(agents: Agents, tmp_
     assert [x.title for x in study.experiments.values()][1:] == ["less", "less"]
     assert "I will.\ntitle: less\n" in agents.thoughts() and "{" not in agents.thoughts()
     spent = [event.body for event in agents.events("spent") if isinstance(event.body, e.Spent)]
-    assert [(one.researcher, one.usd, one.tokens, one.model) for one in spent] == [("sh", 0.3, 1000, "claude-x")] * 2
+    assert [(one.researcher, one.usd, one.tokens, one.model) for one in spent] == [("agent", 0.3, 1000, "claude-x")] * 2
     assert study.limit is not None and study.limit.limit == "usd"
     assert [event.body.intent for event in agents.events("tool_called")] == ["Edit", "Edit"]  # type: ignore[union-attr]
 

@@ -2,13 +2,15 @@
 
 import json
 import random
+import textwrap
 from typing import Any
 
 import pytest
 
-from loop.researchers.agents.agent_events import ToolUse, Usage
+from loop.researchers.agents.agent_events import Failure, ToolUse, Usage
 from loop.researchers.agents.closing import Closing, closing, title_of
 from loop.researchers.agents.listener import LONGEST_LINE, Listener, Shown, Words
+from loop.researchers.briefing.instructions import COMMAND_END
 
 
 def jsonl(*lines: dict[str, Any]) -> bytes:
@@ -92,7 +94,7 @@ def test_claude_code_that_is_ended_early_still_says_what_its_messages_took() -> 
 def test_claude_code_that_fails_says_why() -> None:
     failed = {"type": "result", "subtype": "error_max_turns", "is_error": True, "total_cost_usd": 0.5, "usage": {}}
     words, tools, costs, _ = listen(jsonl(INIT, claude(BASH), bash_result(is_error=True, content="no"), failed))
-    assert "(it ended with an error: error_max_turns)" in words
+    assert "(failed: it reached its limit of turns)" in words
     assert tools[0].result == "failed: no"
     assert costs == [Usage(usd=0.5, model="claude-x")]
 
@@ -123,7 +125,7 @@ def test_codex_runs_commands_changes_files_and_counts_tokens() -> None:
             ),
         ),
     )
-    assert words == "**Wider**\nLooking.\ntitle: wider\n(error: usage limit)\n"
+    assert words == "**Wider**\nLooking.\ntitle: wider\n(failed: usage limit)\n"
     assert tools == [ToolUse("bash -lc 'ls'", "exit code 2: ls: no", 1.5), ToolUse("update train.py", "completed", 0.0)]
     assert costs == [Usage(read=100, cached=60, written=20, reasoning=5)]
     assert final.startswith("title: wider\n")
@@ -184,7 +186,7 @@ def test_opencode_tells_each_tool_once_it_has_ended() -> None:
         {"type": "error", "error": {"name": "APIError", "data": {"message": "overloaded"}}},
     ]
     words, tools, costs, final = listen(jsonl(*lines))
-    assert words == "Looking.\ntitle: wider\n(error: overloaded)\n"
+    assert words == "Looking.\ntitle: wider\n(failed: overloaded)\n"
     assert tools == [ToolUse("edit: train.py", "ok", 0.7), ToolUse("bash: ls", "failed: denied", 0.0)]
     assert costs[0] == Usage(read=111, cached=100, written=7, reasoning=2, usd=0.01)
     assert costs[1].usd is None, "it says 0 where it knows no price"
@@ -233,7 +235,7 @@ def test_what_a_known_agent_prints_beside_what_is_known_is_left_out() -> None:
     unknown = {"type": "telemetry", "blob": "x" * 50_000}
     assert listen(jsonl(INIT, unknown, {"no": "type"}))[0] == ""
     shown = listen(jsonl(unknown))[0]
-    assert shown.startswith('{"type": "telemetry"') and len(shown) < 200, "of a stranger's JSON a line is shown"
+    assert shown.startswith("(it prints JSON of a kind that is not known here") and shown.count("\n") == 1
 
 
 def test_a_strangers_bytes_move_no_cursor_and_cost_no_memory() -> None:
@@ -325,3 +327,86 @@ def test_without_a_title_the_change_gives_one() -> None:
     assert title_of(before, {"train.py": "A = 1\n"}) == "without B = 2"
     assert title_of(before, {"train.py": "A = 1\n\nB = 2\n"}) == "change train.py"
     assert title_of({}, {"other.txt": "new\n"}) == "new"
+
+
+def test_a_template_that_is_echoed_says_nothing_even_if_it_is_wrapped() -> None:
+    assert closing(COMMAND_END) == Closing()
+    wrapped = "\n".join(textwrap.wrap(COMMAND_END.replace("\n", " \n "), 60, replace_whitespace=False))
+    assert closing(wrapped) == Closing()
+    assert closing(f"{COMMAND_END}\n\ntitle: wider\n").title == "wider"
+    assert closing("title: what changes is the width").title == "what changes is the width"
+
+
+def test_a_line_that_was_wrapped_is_whole_again() -> None:
+    hypothesis = "a smaller learning rate lies nearer to the minimum of the loss, since the loss is a bowl in log LR"
+    for width in (72, 80):
+        text = "\n".join(textwrap.wrap(f"hypothesis: {hypothesis}", width)) + "\nexpected: 0.3\n\nI am done."
+        assert closing(text) == Closing(hypothesis=hypothesis, expected="0.3")
+    assert closing("note: LR matters\nLet me know!").notes == ("LR matters",)
+
+
+def test_code_in_a_line_keeps_its_backticks() -> None:
+    assert closing("note: `LR` matters to `b`").notes == ("`LR` matters to `b`",)
+    assert closing("title: `LR = 0.2`").title == "LR = 0.2"
+    assert closing("**title: wider**").title == "wider"
+
+
+def test_the_last_message_of_an_unknown_agent_is_found_in_its_json() -> None:
+    events = [{"event": "delta", "data": {"text": word}} for word in ("I", " look", " around")]
+    end = {"event": "finished", "data": [{"output": {"summary": "Done.\ntitle: wider\nhypothesis: more room"}}]}
+    words, _, _, final = listen(jsonl(*events, end, end))
+    assert closing(final) == Closing("wider", "more room")
+    assert words.count("title: wider") == 1 and "delta" not in words
+    assert words.startswith("(it prints JSON of a kind that is not known here")
+
+
+def test_closing_lines_that_are_printed_twice_are_shown_once() -> None:
+    message = b"I made it wider.\ntitle: wider\nhypothesis: more room\n"
+    words, _, _, final = listen(message + b"tokens used\n1,234\n" + message)
+    assert words.count("title: wider") == words.count("hypothesis: more room") == 1
+    assert closing(final) == Closing("wider", "more room")
+
+
+def test_tools_that_lack_a_permission_are_counted() -> None:
+    refused = (
+        "Claude requested permissions to write to /x/.looptop/trees/workshop-1/a.py, but you haven't granted it yet."
+    )
+    listener = Listener()
+    listener.feed(jsonl(INIT, claude(BASH), bash_result(is_error=True, content=refused)), 0.0)
+    listener.feed(jsonl(claude(BASH), bash_result(is_error=True, content="exit code 1")), 0.0)
+    assert listener.refused == ["Bash: python train.py"]
+
+
+def test_a_question_by_a_tool_is_known() -> None:
+    asks = {"type": "tool_use", "id": "t2", "name": "AskUserQuestion", "input": {"questions": [{"question": "Wide?"}]}}
+    listener = Listener()
+    listener.feed(jsonl(INIT, claude(asks)), 0.0)
+    assert listener.question == "Wide?"
+
+
+def test_qwen_code_counts_its_cached_tokens_once() -> None:
+    usage = {"input_tokens": 9900, "output_tokens": 450, "cache_read_input_tokens": 6000, "total_tokens": 10350}
+    ended = RESULT | {"usage": usage, "total_cost_usd": None, "modelUsage": {}}
+    assert listen(jsonl(INIT, ended))[2] == [Usage(read=9900, cached=6000, written=450, model="claude-x")]
+
+
+def test_what_an_interrupted_message_cost_is_known_from_its_pieces() -> None:
+    begun = claude({"type": "text", "text": "I look."}, input_tokens=100, output_tokens=1)
+    delta = {"type": "message_delta", "usage": {"output_tokens": 70}}
+    piece = {"type": "stream_event", "session_id": "s", "event": delta}
+    assert listen(jsonl(INIT, begun, piece))[2] == [Usage(read=100, written=70, model="claude-x")]
+
+
+def test_the_result_of_an_mcp_tool_is_shown() -> None:
+    item = {"id": "i1", "type": "mcp_tool_call", "server": "looptop", "tool": "list_experiments", "status": "completed"}
+    item["result"] = {"content": [{"type": "text", "text": "#1 kept"}]}  # type: ignore[assignment]
+    assert listen(jsonl({"type": "item.completed", "item": item}))[1] == [
+        ToolUse("looptop list_experiments", "#1 kept", 0.0)
+    ]
+
+
+def test_a_limit_of_a_subscription_says_when_it_ends() -> None:
+    listener = Listener()
+    info = {"status": "rejected", "resetsAt": 1_800_000_000, "rateLimitType": "five_hour"}
+    listener.feed(jsonl(INIT, {"type": "rate_limit_event", "rate_limit_info": info, "session_id": "s"}), 0.0)
+    assert listener.failure == Failure("its usage limit is reached", 429, until=1_800_000_000.0)

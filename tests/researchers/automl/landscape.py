@@ -10,8 +10,8 @@ import random
 
 from loop.policy.judge import judge
 from loop.policy.noise import Noise, present_noise
-from loop.researchers.automl.constants import find
 from loop.researchers.automl.ranges import Range, around
+from loop.researchers.automl.sites import find
 from loop.researchers.protocol import Briefing, Proposal, Researcher
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment, Run

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from loop.researchers.automl.automl import AutoML
-from loop.researchers.automl.constants import find
 from loop.researchers.automl.ranges import around
+from loop.researchers.automl.sites import find
 from loop.researchers.automl.tpe import Tpe
 from loop.researchers.automl.trials import Trial, importance, read
 from loop.researchers.protocol import Briefing, NothingLeft
@@ -337,9 +337,7 @@ async def test_when_everything_is_frozen_it_says_how_to_go_on() -> None:
 
 @pytest.mark.parametrize("source", ["x = 1\n", "not python", "SEED = 3\n"])
 async def test_without_a_constant_it_says_how_to_make_one(source: str) -> None:
-    with pytest.raises(
-        NothingLeft, match=r"no ALL-CAPS numeric constant to search in train\.py.*LEARNING_RATE = 0\.02"
-    ):
+    with pytest.raises(NothingLeft, match=r"nothing to tune in train\.py: .*learning_rate = 0\.02"):
         await AutoML().propose(alone(source), Spoken())
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.researchers.automl.constants import find, replace
 from loop.researchers.automl.ranges import around
+from loop.researchers.automl.sites import find, replace
 
 FILE = '''"""Trains; not really. Ünïcödé first, so that bytes and characters differ."""
 
@@ -18,7 +18,7 @@ WIDTH: int = 192; HEAD_SIZE = 32  # two on a line
 VOCAB_SIZE = 256  # bytes
 BATCH = 2**16  # bytes a step
 ROWS = 1 << 4
-STEPS = 1_000  # warm-up → steps
+WARMUP_STEPS = 1_000  # naïve → steps
 MATRIX_RATE = 0.02  # naïve "0.02" in a comment
 HEAD_RATE   =   3e-4   # spaces stay
 OFFSET = -0.5
@@ -54,11 +54,14 @@ def test_what_is_searched_and_what_is_not() -> None:
         "HEAD_SIZE": 32,
         "BATCH": 65536,
         "ROWS": 16,
-        "STEPS": 1000,
+        "WARMUP_STEPS": 1000,
         "MATRIX_RATE": 0.02,
         "HEAD_RATE": 3e-4,
         "OFFSET": -0.5,
+        "BETAS[0]": 0.9,
+        "BETAS[1]": 0.95,
         "GATE": 7,
+        "lower": 3,
     }
 
 
@@ -71,7 +74,7 @@ def test_only_the_literals_change() -> None:
             "HEAD_SIZE": 64,
             "BATCH": 2**17,
             "ROWS": 8,
-            "STEPS": 2000,
+            "WARMUP_STEPS": 2000,
             "MATRIX_RATE": 0.031,
             "HEAD_RATE": 0.00031,
             "OFFSET": -0.25,

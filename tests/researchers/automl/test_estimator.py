@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from loop.researchers.automl import estimator as module
-from loop.researchers.automl.constants import find
 from loop.researchers.automl.estimator import Estimator, EstimatorEnded
 from loop.researchers.automl.ranges import around
+from loop.researchers.automl.sites import find
 from loop.researchers.automl.tpe import Tpe
 from loop.researchers.automl.trials import Trial
 

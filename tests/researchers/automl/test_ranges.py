@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.researchers.automl.constants import Constant, Number, find
+from loop.researchers.automl.constants import Constant, Number
 from loop.researchers.automl.ranges import Range, around
+from loop.researchers.automl.sites import find
 
 
 def constant(line: str) -> Constant:

@@ -40,6 +40,8 @@ def briefing(*experiments: Experiment, words: Sequence[str] = (), shelf: Shelf |
     """What a researcher is told after a baseline and `experiments`."""
     baseline = experiment(0, metric=4.0)
     files = {"train.py": TRAIN}
+    shelf = shelf or Shelf({**files, "README.md": "# About\n", "lib/data.py": "ROWS = 10\n"})
+    shelf.reigns = shelf.reigns or (baseline, files)
     return Briefing(
         contract=Contract(verify=None),
         program="Make it better.",
@@ -50,7 +52,7 @@ def briefing(*experiments: Experiment, words: Sequence[str] = (), shelf: Shelf |
         notebook=(),
         words=tuple(words),
         next_id=len(experiments) + 1,
-        archive=shelf or Shelf({**files, "README.md": "# About\n", "lib/data.py": "ROWS = 10\n"}),
+        archive=shelf,
         workshop=Closed(),
     )
 

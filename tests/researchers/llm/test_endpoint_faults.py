@@ -152,6 +152,43 @@ async def test_a_refusal_of_this_very_conversation_is_a_fault_and_not_a_wait() -
         assert (await researcher.propose(briefing(), Spoken())).edits
 
 
+LIMITED = {"chat": "max_tokens", "responses": "max_output_tokens"}
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "said",
+    [
+        "max_tokens is too large: 32000. This model supports at most 8192 completion tokens",
+        "This model's maximum context length is 32768 tokens. However, you requested 40000 tokens (8000 in the "
+        "messages, 32000 in the completion)",
+    ],
+)
+async def test_a_limit_of_the_answer_that_an_endpoint_refuses_is_left_out_and_costs_no_briefing(
+    dialect: str, said: str
+) -> None:
+    with Endpoint(Fault(400, said), PROPOSED) as endpoint:
+        sink, researcher = Spoken(), model(endpoint.url, dialect=dialect)
+        await researcher.propose(briefing(), sink)
+        await researcher.propose(briefing(), sink)
+    limits = [request.body.get(LIMITED[dialect]) for request in endpoint.requests]
+    assert limits == [32_000, None, None] and sink.troubles == []
+    assert endpoint.requests[0].messages == endpoint.requests[1].messages
+
+
+@BOTH
+async def test_what_a_gateway_says_that_a_call_cost_is_booked(dialect: str) -> None:
+    costs = (0.0125, 0, {"total_cost": 0.5}, "0.1", -1, float("inf"), True, {"total_cost": None})
+    answers = [Answer(calls=PROPOSED.calls, usage={"cost": cost}) for cost in costs]
+    with Endpoint(*answers) as endpoint:
+        sink = Spoken()
+        for _ in costs:
+            await model(endpoint.url, dialect=dialect).propose(briefing(), sink)
+        priced = model(endpoint.url, dialect=dialect, prices={"read": 0, "written": 0})
+        await priced.propose(briefing(), sink)
+    assert [spent.usd for spent in sink.spent] == [0.0125, 0, 0.5, None, None, None, None, None, 0]
+
+
 def test_the_fixed_waits_are_long() -> None:
     from loop.researchers.llm.endpoint import WAITS
 

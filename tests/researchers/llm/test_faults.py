@@ -58,6 +58,11 @@ def test_a_context_that_is_too_small_is_known_by_many_words(message: str, code: 
         ("Unrecognized request argument supplied: stream_options", None, "stream_options"),
         ("Unsupported parameter: 'reasoning_effort' is not supported with this model.", "reasoning_effort",
          "reasoning_effort"),
+        ("max_tokens is too large: 32000. This model supports at most 16384 completion tokens", "max_tokens",
+         "max_tokens"),
+        ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", None, "max_tokens"),
+        ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "max_tokens", "max_tokens"),
+        ("'max_tokens' is too large: 32000. This model's maximum context length is 32768 tokens", None, "max_tokens"),
         ("Your organization must be verified to generate reasoning summaries.", "reasoning.summary", "reasoning"),
     ],
 )  # fmt: skip

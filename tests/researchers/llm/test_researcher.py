@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from loop.researchers.llm import researcher as llm
-from loop.researchers.protocol import NothingLeft, ProposalFailed, Unusable
+from loop.researchers.llm import talk
+from loop.researchers.protocol import Briefing, Fruitless, NothingLeft, ProposalFailed, Unusable
+from loop.study.experiment import CLASH, Experiment
 from tests.endpoint import Answer, Endpoint, Request
 from tests.researchers.llm.talks import EDIT, PROPOSE, PROPOSED, TRAIN, altered, briefing, experiment, model
 from tests.researchers.spoken import Shelf, Spoken
@@ -41,7 +43,7 @@ async def test_it_thinks_aloud_edits_and_proposes(dialect: str) -> None:
     asked = endpoint.requests[0]
     assert "Make it better." in asked.text and "DEPTH = 4" in asked.text
     assert {"read_file", "edit_file", "write_file", "propose", "note"} <= set(asked.tools)
-    assert "search_papers" not in asked.tools and "give_up" not in asked.tools
+    assert "search_papers" not in asked.tools
     assert "    1  DEPTH = 4  # layers" in endpoint.requests[1].text, "what the tool found comes with the next request"
 
 
@@ -214,20 +216,100 @@ async def test_what_comes_after_the_proposal_is_not_carried_out() -> None:
 async def test_a_model_that_never_proposes_is_bounded_and_at_last_a_person_is_called() -> None:
     with Endpoint(Answer(text="Let me think about it.")) as endpoint:
         researcher = model(endpoint.url)
-        for _ in range(llm.GIVE_UP_AFTER - 1):
-            with pytest.raises(ProposalFailed, match="used no tool"):
+        ends: list[ProposalFailed] = []
+        for _ in range(llm.GIVE_UP_AFTER):
+            with pytest.raises(ProposalFailed, match="brought nothing new") as found:
                 await researcher.propose(briefing(), Spoken())
-        with pytest.raises(Unusable, match="made no proposal in 4 conversations"):
-            await researcher.propose(briefing(), Spoken())
-    assert len(endpoint.requests) == llm.GIVE_UP_AFTER * (llm.IDLE + 1)
+            ends.append(found.value)
+    assert [isinstance(end, Fruitless) and end.hopeless for end in ends] == [False, False, False, True]
+    assert isinstance(ends[1], Fruitless) and "made no proposal in 2 conversations in a row" in str(ends[1])
+    assert len(endpoint.requests) == llm.GIVE_UP_AFTER * (talk.IDLE + 1)
 
 
 async def test_a_model_that_only_looks_is_bounded_and_told_before() -> None:
-    looks, why = Answer(calls=(("list_experiments", {}),)), f"no proposal in {llm.TURNS} answers"
+    def looks(request: Request) -> Answer:
+        return Answer(calls=(("read_file", {"path": "train.py", "lines": request.number}),))
+
+    why = f"no proposal in {talk.TURNS} answers"
+    many = altered(briefing(), files={"train.py": "x = 1\n" * 100})
     with Endpoint(looks) as endpoint, pytest.raises(ProposalFailed, match=why):
-        await model(endpoint.url).propose(briefing(), Spoken())
-    assert len(endpoint.requests) == llm.TURNS
+        await model(endpoint.url).propose(many, Spoken())
+    assert len(endpoint.requests) == talk.TURNS
     assert "4 answers left" in endpoint.requests[-1].text and "4 answers left" not in endpoint.requests[-6].text
+
+
+async def test_a_call_that_tells_nothing_new_says_so_and_soon_ends_the_conversation() -> None:
+    looks = Answer(calls=(("read_file", {"path": "train.py"}),))
+    with Endpoint(looks) as endpoint, pytest.raises(ProposalFailed, match="5 answers in a row brought nothing new"):
+        await model(endpoint.url).propose(briefing(), Spoken())
+    assert len(endpoint.requests) == talk.IDLE + 2
+    results = [message["content"] for message in endpoint.requests[-1].messages if message["role"] == "tool"]
+    assert "DEPTH = 4" in results[0] and all("unchanged since your answer 1" in text for text in results[1:])
+
+
+async def test_what_was_read_is_told_again_after_an_edit() -> None:
+    looks = ("read_file", {"path": "train.py"})
+    with Endpoint(Answer(calls=(looks,)), Answer(calls=(EDIT, looks)), Answer(calls=(PROPOSE,))) as endpoint:
+        await model(endpoint.url).propose(briefing(), Spoken())
+    assert "DEPTH = 6  # layers" in endpoint.requests[2].text
+
+
+async def test_the_third_identical_error_ends_the_conversation() -> None:
+    bad = Answer(calls=(("edit_file", {"path": "train.py", "search": "NOT = 1", "replace": "x"}),))
+    with (
+        Endpoint(bad) as endpoint,
+        pytest.raises(ProposalFailed, match=r"refused 3 times: edit_file: .*Nothing sim"),
+    ):
+        await model(endpoint.url).propose(briefing(), Spoken())
+    assert len(endpoint.requests) == talk.SAME
+
+
+async def test_a_finished_draft_is_proposed_with_the_words_that_ended_it() -> None:
+    done = Answer(text="Done. A deeper net should learn more per token.")
+    with Endpoint(Answer(calls=(EDIT,)), done) as endpoint:
+        proposal = await model(endpoint.url).propose(briefing(), Spoken())
+    assert len(endpoint.requests) == 3 and "Your draft is changed, and not handed over yet" in endpoint.requests[2].text
+    assert proposal.title == "DEPTH = 6 # layers" and proposal.expected == ""
+    assert proposal.hypothesis == "Done. A deeper net should learn more per token."
+
+
+async def test_a_draft_that_does_not_parse_or_has_a_refused_edit_is_not_finished() -> None:
+    torn = ("edit_file", {"path": "train.py", "search": "def main():", "replace": "def main("})
+    lost = ("edit_file", {"path": "train.py", "search": "NOT = 1", "replace": "x"})
+    for last in (torn, lost):
+        with Endpoint(Answer(calls=(EDIT, last)), Answer(text="Done.")) as endpoint, pytest.raises(ProposalFailed):
+            await model(endpoint.url).propose(briefing(), Spoken())
+
+
+async def test_a_proposal_waits_when_an_edit_of_the_same_answer_was_refused() -> None:
+    lost = ("edit_file", {"path": "train.py", "search": "NOT = 1", "replace": "x"})
+    with Endpoint(Answer(calls=(EDIT, lost, PROPOSE)), Answer(calls=(PROPOSE,))) as endpoint:
+        proposal = await model(endpoint.url).propose(briefing(), Spoken())
+    assert "not handed over, since an edit of the same answer was refused" in endpoint.requests[1].text
+    assert proposal.edits["train.py"] == TRAIN.replace("DEPTH = 4", "DEPTH = 6")
+
+
+async def test_two_answers_without_a_tool_are_answered_with_how_to_write_one_as_text() -> None:
+    with Endpoint(Answer(text="Let me think."), Answer(text="Hm."), IN_TEXT) as endpoint:
+        proposal = await model(endpoint.url).propose(briefing(), Spoken())
+    assert "```edit_file train.py" in endpoint.requests[2].text and "```edit_file" not in endpoint.requests[1].text
+    assert proposal.edits
+
+
+async def test_an_edit_in_the_text_of_an_answer_that_proposes_is_the_edit_of_the_proposal() -> None:
+    text = "train.py\n```python\n<<<<<<< SEARCH\nDEPTH = 4\n=======\nDEPTH = 6\n>>>>>>> REPLACE\n```\n"
+    with Endpoint(Answer(text=text, calls=(PROPOSE,))) as endpoint:
+        proposal = await model(endpoint.url).propose(briefing(), Spoken())
+    assert "DEPTH = 6" in proposal.edits["train.py"] and len(endpoint.requests) == 1
+
+
+async def test_what_is_only_in_the_reasoning_counts_where_there_is_nothing_else() -> None:
+    with Endpoint(Answer(reasoning=IN_TEXT.text)) as endpoint:
+        proposal = await model(endpoint.url).propose(briefing(), Spoken())
+    assert proposal.title == "DEPTH 4 → 6"
+    with Endpoint(Answer(reasoning=IN_TEXT.text, text="Let me look closer."), PROPOSED) as endpoint:
+        await model(endpoint.url).propose(briefing(), Spoken())
+    assert len(endpoint.requests) == 2, "what was only thought about is no edit"
 
 
 # --- models without tools --------------------------------------------------------------------------------------
@@ -292,10 +374,138 @@ async def test_a_crash_goes_back_to_its_conversation_twice_at_most() -> None:
     told = endpoint.requests[1]
     assert "RuntimeError: shapes" in told.text and "give_up" in told.tools
     short = endpoint.requests[2].text
-    assert "has no number: it ran out of memory: ran out of GPU memory: 79.0 of 80.0 GiB were in use." in short
+    assert (
+        "has no number that counts: it ran out of memory: ran out of GPU memory: 79.0 of 80.0 GiB were in use." in short
+    )
     assert "It has to use less memory than the reason says was used." in short
     assert len(told.messages) > len(endpoint.requests[0].messages), "the same conversation"
     assert len(endpoint.requests[3].messages) == len(endpoint.requests[0].messages), "then a fresh one"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "by", "told"),
+    [
+        ("timed_out", "judge", "it ran out of time: still running after 60 s"),
+        ("rejected", "judge", "it was rejected by the verification: still running after 60 s"),
+        ("rejected", "guard", "it was turned down before it ran: still running after 60 s"),
+        ("rejected", "ada", ""),
+        ("killed", "ada", ""),
+    ],
+)
+async def test_whatever_came_to_nothing_goes_back_unless_a_person_ended_it(verdict: str, by: str, told: str) -> None:
+    shelf = Shelf({"train.py": TRAIN}, logs={1: "step 1 of many"})
+    again = Answer(calls=(("edit_file", {"path": "train.py", "search": "DEPTH = 6", "replace": "DEPTH = 5"}), PROPOSE))
+    with Endpoint(PROPOSED, again if told else PROPOSED) as endpoint:
+        researcher = model(endpoint.url)
+        await researcher.propose(briefing(shelf=shelf), Spoken())
+        ended = experiment(1, verdict, None, reason="still running after 60 s", judged_by=by)
+        proposal = await researcher.propose(briefing(ended, shelf=shelf), Spoken())
+    asked = endpoint.requests[1]
+    assert ("repairs" in proposal.notes) == bool(told) == (len(asked.messages) > len(endpoint.requests[0].messages))
+    if told:
+        assert told in asked.text and ("step 1 of many" in asked.text) == (by != "guard")
+
+
+NEW = TRAIN.replace("RATE = 0.02", "RATE = 0.01")
+"""The files of another champion."""
+
+
+def crowned(brief: Briefing, text: str = NEW) -> tuple[Experiment, dict[str, str]]:
+    """Another champion than that of a briefing."""
+    champion, files = experiment(7, metric=3.0, title="RATE 0.02 → 0.01"), {"train.py": text}
+    assert isinstance(brief.archive, Shelf)
+    brief.archive.reigns = champion, files
+    return champion, files
+
+
+async def test_a_champion_that_changes_during_a_thought_is_told_and_the_draft_moves_onto_it() -> None:
+    brief, sink = briefing(), Spoken()
+
+    def edits(request: Request) -> Answer:
+        crowned(brief)
+        return Answer(calls=(EDIT,))
+
+    with Endpoint(edits, Answer(calls=(PROPOSE,))) as endpoint:
+        proposal = await model(endpoint.url).propose(brief, sink)
+    told = endpoint.requests[1].text
+    assert "experiment 7 (RATE 0.02 → 0.01) has become the champion" in told and "+RATE = 0.01" in told
+    assert "Your draft has all of your edits still" in told and "-RATE = 0.02" not in endpoint.requests[0].text
+    assert proposal.edits["train.py"] == NEW.replace("DEPTH = 4", "DEPTH = 6") and proposal.parent == 7
+    assert "Experiment 7 is the champion now" in sink.said
+
+
+async def test_what_is_read_after_a_long_thought_is_of_the_champion_of_now() -> None:
+    taken = {7: {"train.py": NEW}, 8: {"train.py": NEW.replace("WIDTH = 64", "WIDTH = 48")}}
+    brief = briefing(experiment(8, "discarded", parent=7), shelf=Shelf({"train.py": TRAIN}, changes=taken))
+
+    def looks(request: Request) -> Answer:
+        crowned(brief)
+        return Answer(calls=(EDIT, ("read_file", {"path": "train.py"}), ("take_experiment", {"number": 8})))
+
+    with Endpoint(looks, Answer(calls=(PROPOSE,))) as endpoint:
+        proposal = await model(endpoint.url).propose(brief, Spoken())
+    edited, read, took = (one["content"] for one in endpoint.requests[1].messages if one["role"] == "tool")
+    assert edited.startswith("+1 -1") and "RATE = 0.01" in read and "DEPTH = 6" in read, "the draft moved, edit and all"
+    assert took.startswith("the draft is experiment 8 now") and "WIDTH = 48" in proposal.edits["train.py"]
+    assert endpoint.requests[1].text.count("has become the champion") == 1 and proposal.parent == 7
+
+
+async def test_what_clashes_with_a_new_champion_is_told_and_asked_for_anew() -> None:
+    brief = briefing()
+
+    def edits(request: Request) -> Answer:
+        crowned(brief, TRAIN.replace("DEPTH = 4", "DEPTH = 5"))
+        return Answer(calls=(EDIT,))
+
+    anew = ("edit_file", {"path": "train.py", "search": "DEPTH = 5", "replace": "DEPTH = 7"})
+    with Endpoint(edits, Answer(calls=(anew, PROPOSE))) as endpoint:
+        proposal = await model(endpoint.url).propose(brief, Spoken())
+    told = endpoint.requests[1].text
+    assert "do not go together with that" in told and "+DEPTH = 6" in told and "+DEPTH = 5" in told
+    assert "DEPTH = 7" in proposal.edits["train.py"]
+
+
+async def test_a_clash_that_the_loop_found_goes_back_with_the_new_champion() -> None:
+    with Endpoint(PROPOSED, Answer(calls=(PROPOSE,))) as endpoint:
+        researcher = model(endpoint.url)
+        await researcher.propose(briefing(), Spoken())
+        clash = experiment(
+            1, "rejected", None, reason="it changes the same lines as the new champion", judged_by="guard"
+        )
+        brief = briefing(clash)
+        champion, files = crowned(brief)
+        proposal = await researcher.propose(altered(brief, champion=champion, files=files), Spoken())
+    told = endpoint.requests[1].text
+    assert "it changes the same lines" in told and "has become the champion" in told
+    assert proposal.edits["train.py"] == NEW.replace("DEPTH = 4", "DEPTH = 6") and proposal.notes["repairs"] == 1
+
+
+async def test_a_clash_uses_up_no_repair_and_may_keep_its_title() -> None:
+    with Endpoint(PROPOSED, *[Answer(calls=(PROPOSE,))] * 4) as endpoint:
+        researcher, clashes = model(endpoint.url), list[Experiment]()
+        await researcher.propose(briefing(), Spoken())
+        for number in range(1, 5):
+            clash = experiment(
+                number, "rejected", None, title="DEPTH 4 → 6", reason="it changes the same lines", judged_by=CLASH
+            )
+            clashes.append(clash)
+            proposal = await researcher.propose(briefing(*clashes), Spoken())
+            assert proposal.notes["repairs"] == number and len(endpoint.requests) == number + 1
+
+
+async def test_of_several_that_failed_each_has_its_turn() -> None:
+    fixes = [("edit_file", {"path": "train.py", "search": "DEPTH = 6", "replace": f"DEPTH = {n}"}) for n in (7, 8)]
+    second = ("propose", {"title": "Another", "hypothesis": "It may.", "expected_gain": 0.01})
+    with Endpoint(PROPOSED, Answer(calls=(EDIT, second)), *[Answer(calls=(fix, PROPOSE)) for fix in fixes]) as endpoint:
+        researcher = model(endpoint.url)
+        first = await researcher.propose(briefing(), Spoken())
+        await researcher.propose(briefing(experiment(1, None, None)), Spoken())
+        failed = [experiment(number, "crashed", None, reason=f"failed as {number}") for number in (1, 2)]
+        await researcher.propose(briefing(*failed), Spoken())
+        await researcher.propose(briefing(*failed, experiment(3, None, None)), Spoken())
+    assert first.title == "DEPTH 4 → 6"
+    assert "failed as 2" in endpoint.requests[2].text.rpartition("Another")[2]
+    assert "has no number that counts: it crashed: failed as 1" in endpoint.requests[3].text
 
 
 async def test_a_repair_can_be_given_up_for_another_idea() -> None:
@@ -373,15 +583,25 @@ async def test_an_endpoint_that_cuts_the_briefing_without_a_word_is_found_out() 
     assert "read 2,050 tokens of about" in told and wait is None and "briefing = 3000" in told
 
 
+async def test_the_halving_begins_at_the_size_of_the_briefing_and_not_at_what_it_may_have() -> None:
+    many = [experiment(n, "discarded", 4.0 + n, title=f"idea number {n}: " + "word " * 12) for n in range(1, 300)]
+    with Endpoint(PROPOSED, context=4_000) as endpoint:
+        sink = Spoken()
+        await model(endpoint.url, briefing=1_000_000).propose(briefing(*many), sink)
+    told = [message for message, _ in sink.troubles if "context is too small" in message]
+    assert 1 <= len(told) <= 3
+
+
 async def test_a_context_that_holds_no_briefing_calls_a_person() -> None:
     with Endpoint(PROPOSED, context=50) as endpoint, pytest.raises(Unusable, match="larger context"):
         await model(endpoint.url).propose(briefing(), Spoken())
 
 
 async def test_a_conversation_that_grew_too_long_leaves_out_old_results() -> None:
-    big = Shelf({"train.py": TRAIN, "big.py": "\n".join(f"line_{n} = {n}  # words and words" for n in range(590))})
-    read = Answer(calls=(("read_file", {"path": "big.py"}),))
-    with Endpoint(*[read] * 6, PROPOSED, context=14_000) as endpoint:
+    text = "\n".join(f"line_{n} = {n}  # words and words" for n in range(590))
+    big = Shelf({"train.py": TRAIN} | {f"big{n}.py": text for n in range(6)})
+    reads = [Answer(calls=(("read_file", {"path": f"big{n}.py"}),)) for n in range(6)]
+    with Endpoint(*reads, PROPOSED, context=14_000) as endpoint:
         proposal = await model(endpoint.url).propose(briefing(shelf=big), Spoken())
     assert proposal.edits
     assert "left out to make room" in endpoint.requests[-1].text
@@ -408,6 +628,45 @@ async def test_what_a_log_says_reaches_the_model_fenced_and_labelled_only() -> N
     assert "instruction" in stable.lower() and "data" in stable.lower()
     tools = set(endpoint.requests[1].tools)
     looking = {"read_file", "list_experiments", "show_experiment"}
-    assert tools == looking | {"edit_file", "write_file", "take_experiment", "note", "propose"}
+    assert tools == looking | {
+        "edit_file",
+        "write_file",
+        "take_experiment",
+        "claim",
+        "note",
+        "learn",
+        "idea",
+        "give_up",
+        "propose",
+    }
     schemas = json.dumps(endpoint.requests[1].body["tools"])
     assert "command" not in schemas and "url" not in schemas
+
+
+async def test_lessons_and_ideas_are_written_down_and_an_idea_is_named_by_the_proposal_that_takes_it_up() -> None:
+    written = Answer(
+        calls=(
+            ("learn", {"number": 1, "lesson": "Width costs more than it brings."}),
+            ("learn", {"number": 7, "lesson": "?"}),
+            ("idea", {"text": "Halve CONTEXT for the first half."}),
+        )
+    )
+    edit = ("edit_file", {"path": "train.py", "search": "DEPTH = 4", "replace": "DEPTH = 6"})
+    propose = ("propose", {"title": "DEPTH 4 to 6", "hypothesis": "It may.", "expected_gain": 0.01, "idea": 3})
+    with Endpoint(written, Answer(calls=(edit, propose))) as endpoint:
+        sink, told = Spoken(), altered(briefing(experiment(1, "discarded", 1.1)), ideas={3: "Make it deeper."})
+        proposal = await model(endpoint.url).propose(told, sink)
+    assert sink.lessons == {1: "Width costs more than it brings."} and sink.ideas == [
+        "Halve CONTEXT for the first half."
+    ]
+    assert proposal.notes["idea"] == 3 and proposal.notes["model"] == "test-model"
+    assert "3: Make it deeper." in endpoint.requests[0].text
+    assert "with learn, before you propose: #1." in endpoint.requests[0].text
+    assert "experiment 7 has no result yet" in endpoint.requests[1].text
+
+
+async def test_a_claim_is_answered_with_what_others_are_thinking_about() -> None:
+    claim = Answer(calls=(("claim", {"title": "DEPTH 4 to 6"}),))
+    with Endpoint(claim, PROPOSED) as endpoint:
+        await model(endpoint.url).propose(briefing(), Spoken(others=("WIDTH 64 to 96",)))
+    assert endpoint.requests[1].messages[-1]["content"].endswith("others are thinking about: WIDTH 64 to 96")

@@ -6,11 +6,18 @@ import pytest
 
 from loop.researchers.llm.text_tools import calls, manual
 
-NAMES = ["read_file", "edit_file", "write_file", "show_experiment", "note", "propose"]
+TOOLS = {
+    "read_file": ["path", "first", "lines"],
+    "edit_file": ["path", "search", "replace"],
+    "write_file": ["path", "text"],
+    "show_experiment": ["number", "part"],
+    "note": ["text"],
+    "propose": ["title", "hypothesis", "expected_gain"],
+}
 
 
 def understood(text: str) -> list[tuple[str, dict[str, object]]]:
-    return [(call.name, json.loads(call.arguments)) for call in calls(text, NAMES)]
+    return [(call.name, json.loads(call.arguments)) for call in calls(text, TOOLS)]
 
 
 def test_an_edit_is_a_search_and_a_replace() -> None:
@@ -68,11 +75,11 @@ def test_other_blocks_are_quotations() -> None:
 def test_several_blocks_are_several_calls_in_order() -> None:
     text = "```read_file train.py\n```\nand\n```note\ntext: learnt\n```"
     assert understood(text) == [("read_file", {"path": "train.py"}), ("note", {"text": "learnt"})]
-    assert [call.id for call in calls(text, NAMES, 4)] == ["text_4", "text_5"]
+    assert [call.id for call in calls(text, TOOLS, number=4)] == ["text_4", "text_5"]
 
 
 def test_what_cannot_be_understood_reaches_the_tool_which_says_so() -> None:
-    found = calls("```propose\njust some words\n```", NAMES)
+    found = calls("```propose\njust some words\n```", TOOLS)
     assert found[0].arguments == "just some words\n"
 
 

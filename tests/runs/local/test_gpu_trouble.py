@@ -15,6 +15,7 @@ import pynvml
 import pytest
 
 from loop.machine.gauges import MachineGauges
+from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink
 from loop.runs.local.gpus import NOTHING, Look, in_the_way, seen
 from loop.runs.local.machine_faults import Around, lost
 from loop.runs.spec import RunResult
@@ -78,7 +79,7 @@ def driver(tmp_path: Path, binding: Any, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
     monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
     monkeypatch.setattr("loop.machine.gauges.QUICK_S", 0.05)
-    monkeypatch.setattr("loop.pipeline.life.LONGEST_TROUBLE", 0.05)
+    monkeypatch.setattr("loop.pipeline.quarantine.LONGEST_TROUBLE", 0.05)
     monkeypatch.setattr("loop.runs.local.readiness.WAITS", (0.05, 0.1))
     made = Driver(tmp_path, binding)
     yield made
@@ -262,3 +263,62 @@ def test_memory_that_others_took_is_the_reason_only_where_the_run_would_have_had
 )
 def test_what_a_program_does_to_a_gpu_by_itself_is_its_crash(line: str) -> None:
     assert lost(failed(line, "crashed"), Around("GPU 0", budget=300)) is None
+
+
+# --- several GPUs ----------------------------------------------------------------------------------------------------
+
+
+async def test_of_eight_gpus_of_two_kinds_each_is_a_slot_and_one_that_fails_is_out_and_back(
+    tmp_path: Path, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loop.policy.slot_health.LOOKS", (0.3, 0.3))
+    eight = [f"gpu {index} {TOTAL}" for index in range(8)] + [f"name {index} A100" for index in (1, 6, 7)]
+    driver.say(*eight)
+    broken = tmp_path / "broken"
+    broken.touch()
+    ecc = (
+        f'[ -e {broken} ] && [ $CUDA_VISIBLE_DEVICES = 3 ] && {{ echo "CUDA error: uncorrectable ECC error"; exit 1; }}'
+    )
+    (tmp_path / "study").mkdir()
+    script = SCRIPT.replace("# one", f'{ecc}\n[ "$CUDA_DEVICE_ORDER" = PCI_BUS_ID ] || exit 9\n# one').replace(
+        "# the end", "sleep 0.05\n# the end"
+    )
+    house = House(tmp_path / "study", sandbox="off", script=script)
+    house.gauges = MachineGauges(house.root, driver.binding, foreign=False)
+    lost = f"{eight[4]} lost"
+
+    def act(event: e.Event) -> None:
+        body = event.body
+        if isinstance(body, e.Fault) and "GPU 3 is out of work" in body.message:
+            broken.unlink(missing_ok=True)
+        elif isinstance(body, e.Fault) and body.where == "GPU 4":
+            driver.say(*eight)  # it is back
+        elif event.kind == "experiment_judged" and event.experiment == 2:
+            driver.say(*(lost if line == eight[4] else line for line in eight))
+
+    class Endless(Scripted):
+        """Goes on until both are back."""
+
+        async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
+            if len(house.events("recovered")) == 2:
+                raise NothingLeft("both are back")
+            return change("# the end", f"# {briefing.next_id}")(briefing)
+
+    study = await house.work_while(act, Endless(ahead=2))
+    assert study.supervisor is not None
+    assert study.supervisor.slots == tuple(f"GPU {index}" for index in range(8))
+    assert study.supervisor.kinds == ("Imaginary H100", "Imaginary A100")
+    told = {event.body.where: event.body.message for event in house.events("fault")}  # type: ignore[union-attr]
+    assert told["slots"].startswith("GPUs of 2 kinds (5 x Imaginary H100, 3 x Imaginary A100)")
+    assert told["runs on GPU 3"].startswith("GPU 3 is out of work: it lost 3 runs in a row: GPU 3 failed (uncorrect")
+    assert told["GPU 4"].startswith("GPU 4 does not answer any more")
+    back = [event.body.where for event in house.events("recovered")]  # type: ignore[union-attr]
+    assert sorted(back) == ["GPU 4", "runs on GPU 3"] and study.troubles == {}
+    runs = [run for x in study.experiments.values() for run in x.runs.values()]
+    assert {run.slot for run in runs if run.outcome == Outcome.FINISHED} >= {0, 1, 2}
+    assert {x.verdict for x in study.experiments.values() if x.id} == {"discarded"}, "nobody paid for it"
+    assert all(run.outcome in ("finished", "lost") for run in runs)
+    assert all(run.device == ("Imaginary A100" if run.slot_name[4:] in "167" else "Imaginary H100") for run in runs)
+    baseline = study.experiments[0]
+    assert all(len(study.measured(baseline, kind)) >= study.contract.keep.baseline_runs for kind in study.kinds)
+    assert all(len({run.device for run in x.counted()}) == 1 for x in study.experiments.values() if x.id)

@@ -65,3 +65,10 @@ def test_beside_a_loop_at_work_it_mends_and_rebuilds_nothing(hurt: Hurt) -> None
 def test_flags_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     assert "not both" in refused(tmp_path, "--mend", "--rebuild")
     assert "it goes with --rebuild" in refused(tmp_path, "--tag", "test")
+
+
+def test_an_option_in_front_of_a_command_is_the_command_s_own_where_it_has_it(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["-C", str(tmp_path), "--tag", "test", "doctor"])
+    assert isinstance(done.exception, Refused) and "it goes with --rebuild" in str(done.exception)
+    done = CliRunner().invoke(app, ["-C", str(tmp_path), "--hours", "2", "doctor"])
+    assert isinstance(done.exception, Refused) and "--hours in front of `doctor` has no effect" in str(done.exception)

@@ -5,7 +5,7 @@ from loop.study import events as e
 from loop.study.supervision import Trouble
 from tests.stories import Story
 from tui.cli.event_lines import line
-from tui.cli.status_text import status_lines
+from tui.cli.status_text import details, slot_lines, status_lines, table
 from tui.render.troubles import trouble_words
 
 
@@ -68,3 +68,40 @@ def test_a_plain_line_for_each() -> None:
     changed = e.CheckoutChanged(files=("train.py",), lines_added=3)
     assert said(changed) == "train.py changed in your checkout (+3 -0): looptop submit runs it"
     assert said(e.CheckoutChanged()) == ""
+
+
+def test_a_run_that_had_little_of_the_machine_says_so_beside_its_time() -> None:
+    story = Story().baseline().propose(1).queue(1)
+    for run, waited in ((1, e.Waited(total=9.2)), (2, e.Waited(total=1)), (3, None)):
+        story.start(1, run)
+        story.tell(e.RunFinished(outcome="finished", seconds=20, waited=waited), 1, run)
+    study = story.study()
+    runs = [one for one in details(study, study.experiments[1]) if one.startswith("  run ")]
+    assert [one.partition("no number, ")[2] for one in runs] == ["20.0 s (had 54% of the machine)", "20.0 s", "20.0 s"]
+
+
+def test_slots_say_what_they_do_and_why_one_is_idle() -> None:
+    started = e.SupervisorStarted(pid=1, host="h", version="1", slots=("GPU 0", "GPU 1"), device="H100")
+    story = Story().tell(started).baseline().propose(1).queue(1).start(1, 1)
+    story.tell(e.Drained(who="ada", slot="GPU 1"))
+    now = story.study().at + 60
+    said = slot_lines(story.study(), 1, now)
+    assert said[0].startswith("2 slots, busy ") and said[0].endswith(" experiments an hour")
+    assert said[1].split() == ["GPU", "0", "H100", "run", "1.1", "for", "01:01"]
+    assert said[2].endswith("idle: ada keeps it out of work (`looptop undrain GPU 1`)")
+    assert any("GPU 1 is idle: ada keeps it" in line for line in status_lines(story.study(), 1, now))
+
+
+def test_a_number_that_does_not_count_is_shown_and_called_so() -> None:
+    story = Story().baseline().propose(1).queue(1).start(1, 1)
+    failed = e.RunFinished(outcome="finished", metrics={"val_bpb": 0.875}, check="budget", reason="it took 32 s")
+    story.tell(failed, 1, 1).judge(1, "rejected").tell(e.LessonWritten(researcher="r", text="start up is slow"), 1)
+    study = story.study()
+    rows = table(study, study.experiments.values())
+    assert "(0.875)" in rows[2] and "measured and is not counted" in rows[3]
+    told = "\n".join(details(study, study.experiments[1]))
+    assert "measured: val_bpb 0.875, not counted" in told and "val_bpb 0.875 (not counted)" in told
+    newest = "  newest verdict: experiment 1 ⊘ rejected at val_bpb 0.875, not counted: because"
+    assert newest in status_lines(study, 77, 1960.0)
+    assert "learnt: start up is slow" in told
+    assert "not counted" not in "\n".join(details(study, study.experiments[0]))

@@ -8,6 +8,8 @@ import pytest
 from loop.journal import Journal
 from loop.study import events as e
 from loop.study.contract import Contract
+from loop.study.figures import Figures
+from loop.study.folding import apply
 from loop.study.queries import built_on
 from loop.study.readings import RunGauge
 from loop.study.state import Study
@@ -128,7 +130,7 @@ async def test_while_the_champion_is_measured_anew_its_run_is_the_current_one_ev
         assert "run 0.4" in screen(app)[1]
         assert "━ 0.4 loss 1.1" in text_of(app), "the curve draws it"
         assert any("run" in line and "0.4  RAM 3.0 GB" in line for line in screen(app))
-        assert any("says" in line and "loss 1.100" in line for line in screen(app)), "the machine view quotes it"
+        assert any("reports" in line and "loss 1.100" in line for line in screen(app)), "the machine view quotes it"
         await pilot.press("x")
         await pilot.pause(0.03)
         assert "Kill run 0.4?" in text_of(app)
@@ -175,7 +177,7 @@ async def test_going_back_to_an_earlier_champion_names_who_leaves_the_branch(wor
         assert "B branch " in screen(app)[-1]
         await pilot.press("B")
         await pilot.pause(0.03)
-        asked = " ".join(text_of(app).replace("│", " ").split())
+        asked = f"{app.screen.question.title} {app.screen.question.text}"  # type: ignore[attr-defined]
         assert "Branch from 0?" in asked and f"instead of {line[0]}" in asked
         assert f"{line[-2]} to {line[0]} ({len(line) - 1} champions) leave the branch" in asked
         await pilot.press("y")
@@ -269,7 +271,7 @@ async def test_a_researcher_that_waits_is_counted_down_and_heard_of_when_it_is_o
         with journal_of(checkout) as journal:
             journal.append(e.Recovered(where="llm"))
         await settle(app, pilot)
-        assert "waits" not in screen(app)[1] and "llm works again" in text_of(app)
+        assert "llm waits" not in screen(app)[1] and "llm works again" in text_of(app)
 
 
 async def test_what_cannot_be_overruled_says_why_and_asks_for_nothing(workspace: Path) -> None:
@@ -346,15 +348,29 @@ def test_a_second_study_takes_along_what_no_commit_has(tmp_path: Path) -> None:
     (root / "program.md").write_text("")
     study.options = {"researcher": "aider --yes", "budget": 20.0, "experiments": 9, "tag": "a"}
     proposed = e.ExperimentProposed(researcher="r", title="t")
-    study.apply(e.Event(1, 0.0, 4, None, proposed))
+    apply(study, e.Event(1, 0.0, 4, None, proposed))
     study.experiments[4].commit = "c" * 40
     steps = second_study(study, study.experiments[4], root).split(" && ")
     here, there = f"'{root}'", f"'{root}-a-from-4'"
     assert steps == [
         f"git -C {here} worktree add --detach {there} cccccccccccc",
         f"cp {here}/program.md {there}",
-        f"ln -sfn {here}/.venv {there}/.venv",
+        f"ln -sfn '{root}/.venv' '{root}-a-from-4/.venv'",
         f"looptop -C {there} --tag a-from-4 --researcher 'aider --yes' --budget 20s",
+    ]
+
+
+def test_a_second_study_of_a_folder_has_a_worktree_of_the_whole_repository(tmp_path: Path) -> None:
+    study, root = Study(tag="a"), tmp_path / "mono" / "packages" / "model"
+    root.mkdir(parents=True)
+    for name in (".git", ".venv"):
+        (tmp_path / "mono" / name).mkdir()
+    apply(study, e.Event(1, 0.0, 4, None, e.ExperimentProposed(researcher="r", title="t")))
+    study.experiments[4].commit = "c" * 40
+    assert second_study(study, study.experiments[4], root).split(" && ") == [
+        f"git -C {root} worktree add --detach {tmp_path}/mono-a-from-4 cccccccccccc",
+        f"ln -sfn {tmp_path}/mono/.venv {tmp_path}/mono-a-from-4/.venv",
+        f"looptop -C {tmp_path}/mono-a-from-4/packages/model --tag a-from-4",
     ]
 
 
@@ -389,7 +405,7 @@ async def test_exporting_writes_a_file_and_says_where(workspace: Path, key: str,
 async def test_the_tree_folds_opens_sorts_and_says_so(tmp_path: Path) -> None:
     record(tmp_path / ".looptop" / "journal.db", experiments=60)
     async with opened(tmp_path, (120, 50), view="tree", alive=1) as (app, pilot):
-        assert app.tree_view.folding and " folded: " in text_of(app)
+        assert app.tree_view.folding and ", best +" in text_of(app)
         rows = len(app.tree_view.keys)
         fold = next(index for index, key in enumerate(app.tree_view.keys) if key < 0)
         await pilot.press(*["j"] * fold, "enter")
@@ -400,7 +416,7 @@ async def test_the_tree_folds_opens_sorts_and_says_so(tmp_path: Path) -> None:
         assert len(app.tree_view.keys) == 62
         await pilot.press("S")
         await pilot.pause(0.03)
-        effects = [app.known.study.experiments[key].effect for key in app.tree_view.keys]
+        effects = [app.known.figures.effect(app.known.study.experiments[key]) for key in app.tree_view.keys]
         measured = [effect for effect in effects if effect is not None]
         assert measured == sorted(measured, reverse=True) and effects[: len(measured)] == measured
 
@@ -449,12 +465,12 @@ def test_automl_has_a_line_of_its_own_only_beside_somebody_else() -> None:
         proposed = e.ExperimentProposed(researcher=who, title="x", parent=None if number == 0 else 0)
         judged = e.ExperimentJudged(verdict="kept" if metric < 1 else "discarded", reason="", metric=metric)
         for body in (proposed, judged):
-            study.apply(e.Event(study.seq + 1, 0.0, number, None, body))
-    assert optimiser_steps(study) == [(2.0, 1.0), (2.0, 0.95)]
+            apply(study, e.Event(study.seq + 1, 0.0, number, None, body))
+    assert optimiser_steps(study, Figures(study)) == [(2.0, 1.0), (2.0, 0.95)]
     study.experiments[2].noise = 0.03
-    assert optimiser_steps(study) == [(2.0, 1.0), (3.0, 0.97)], "a lucky number is no step"
+    assert optimiser_steps(study, Figures(study)) == [(2.0, 1.0), (3.0, 0.97)], "a lucky number is no step"
     study.experiments[1].submitted = True
-    assert optimiser_steps(study) == [], "a person's own edit is nobody's rival"
+    assert optimiser_steps(study, Figures(study)) == [], "a person's own edit is nobody's rival"
 
 
 # --- outside of the screen -----------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ async def test_the_top_line_says_alive_how_good_and_how_many(workspace: Path) ->
     async with opened(workspace) as (app, _):
         top = screen(app)[0]
         assert "h100-a" in top and "● running" in top and "exp 20" in top and "best 0.9" in top and "live" in top
-        assert "run 21.1" in screen(app)[1] and "/05:00" in screen(app)[1]
+        assert "run 21.1" in screen(app)[1] and "64% of 5m" in screen(app)[1], "of its training, as it reports it"
 
 
 @pytest.mark.parametrize("size", [(200, 50), (80, 24), (60, 18), (40, 10)])
@@ -162,10 +162,13 @@ async def test_every_line_has_the_width_of_the_terminal(workspace: Path) -> None
                         assert "".join(edge) == "╮" + "│" * (len(edge) - 2) + "╯", panel.view
 
 
-async def test_a_tiny_terminal_gets_a_one_line_status_and_grows_back(workspace: Path) -> None:
-    async with opened(workspace, (50, 12)) as (app, pilot):
-        lines = [line for line in screen(app) if line.strip()]
-        assert len(lines) == 1 and "running" in lines[0] and "best" in lines[0]
+async def test_a_tiny_terminal_gets_a_strip_and_grows_back(workspace: Path) -> None:
+    async with opened(workspace, (50, 5)) as (app, pilot):
+        lines = screen(app)
+        assert "running" in lines[0] and "best" in lines[0] and "run 21.1" in lines[1] and "q detach" in lines[-1]
+        await pilot.resize_terminal(20, 2)
+        await settle(app, pilot)
+        assert "running" in screen(app)[0] and not screen(app)[1].strip()
         await pilot.resize_terminal(80, 24)
         await settle(app, pilot)
         assert "1 mind" in screen(app)[2]
@@ -256,7 +259,8 @@ async def test_the_last_word_on_a_loop_that_is_not_alive(tmp_path: Path) -> None
     other = tmp_path / "other"
     record(other / ".looptop" / "journal.db", experiments=3, live=False, stopped="limit reached: 3 experiments")
     async with opened(other, (120, 30), alive=None) as (app, _):
-        assert "stopped" in screen(app)[0] and "limit reached" in screen(app)[0]
+        assert "stopped" in screen(app)[0] and "limit reached" in screen(app)[1]
+        assert "`looptop` goes on" in screen(app)[1] and "pause" not in screen(app)[-1]
 
 
 async def test_a_living_supervisor_without_a_heartbeat_is_stale(workspace: Path) -> None:
@@ -433,11 +437,16 @@ async def test_searching_finds_filters_and_lets_go(workspace: Path) -> None:
         await pilot.press("2", "c", "slash", *"crashed", "enter")
         await settle(app, pilot)
         rows = [line for line in screen(app)[3:-1] if line.strip()]
-        assert rows and all("crashed" in row for row in rows)
+        assert "verdict" in rows.pop(0) and rows and all("crashed" in row for row in rows)
         await pilot.press("escape")
         await settle(app, pilot)
         assert len([line for line in screen(app)[3:-1] if line.strip()]) == 20
-        await pilot.press("1", "slash", *"warm-down", "enter")
+        await pilot.press("slash", *"budget batches", "enter")
+        await settle(app, pilot)
+        assert app.tree_view.keys == [17, 1], "both words, wherever they are: these are of the hypothesis"
+        await pilot.press("n")
+        assert app.tree_view.selected() == 1
+        await pilot.press("escape", "1", "slash", *"warm-down", "enter")
         await settle(app, pilot)
         assert not app.panels["mind"].following  # type: ignore[attr-defined]
         assert any("warm-down" in line.lower() for line in screen(app)[3:-1])

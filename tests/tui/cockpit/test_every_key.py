@@ -71,7 +71,7 @@ WALKS = {
     "previous": Walk(lambda app: app.active == "log"),
     "zoom": Walk(lambda app: app.zoomed),
     "fold": Walk(lambda app: app.known.mind.folded),
-    "sort": Walk(lambda app: app.tree_view.sorted, ("2",)),
+    "sort": Walk(lambda app: app.tree_view.sorted == "effect", ("2",)),
     "scale": Walk(lambda app: app.curve_view.logarithmic, ("3",)),
     "down": Walk(lambda app: app.tree_view.at == 21, ("2",)),
     "up": Walk(lambda app: not app.mind_view.following),
@@ -91,6 +91,8 @@ WALKS = {
     "export": Walk(asked("Export what?")),
     "mouse": Walk(said("mouse on")),
     "theme": Walk(lambda app: app.palette.name == "light"),
+    "redraw": Walk(said("drawn anew")),
+    "suspend": Walk(said("cannot be lent to the shell")),
     "detach": Walk(lambda app: app._exit),
 }
 

@@ -3,7 +3,8 @@
 import pytest
 
 from loop.journal import Journal
-from loop.study.state import FOLDED, Study, fold
+from loop.study.folding import FOLDED, fold
+from loop.study.state import Study
 from tests.recorded import record
 from tui.model.commands import COMMANDS, CommandError, completions, hint, parse
 

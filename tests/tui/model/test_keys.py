@@ -26,7 +26,9 @@ def test_every_key_has_an_action_and_stands_in_the_help(key: keys.Key) -> None:
 
 def test_keys_that_terminal_multiplexers_swallow_are_not_used() -> None:
     every = {name for key in keys.KEYS for name in key.keys.split(",")}
-    assert {name for name in every if name.startswith("ctrl+")} == {"ctrl+c"}
+    assert {name for name in every if name.startswith("ctrl+")} == {"ctrl+c", "ctrl+l", "ctrl+z"}, (
+        "those of every shell"
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

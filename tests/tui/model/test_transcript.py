@@ -69,6 +69,7 @@ def test_what_others_say_and_do_leaves_a_line_each() -> None:
         e.Submitted(who="ada", title="wider", parent=3, edits={"train.py": "secret = 1"}),
         e.CheckoutChanged(files=("train.py",), parent=3, lines_added=3, lines_removed=1),
         e.CheckoutChanged(parent=3),
+        e.Rehearsed(proof="proven", said="a run uses the experiment's own train.py"),
         e.Branched(who="ada"),
     )
     said = [paragraph.text for paragraph in buffer.paragraphs if paragraph.kind != "gap"]
@@ -85,6 +86,7 @@ def test_what_others_say_and_do_leaves_a_line_each() -> None:
         "ada: submitted “wider”, made on 3",
         "train.py changed in your checkout (+3 -1 on experiment 3): :submit runs it",
         "your checkout is as experiment 3 again",
+        "rehearsal: a run uses the experiment's own train.py",
         "ada asked to branch from 7",
     ]
 

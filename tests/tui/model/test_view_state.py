@@ -1,6 +1,7 @@
 """What the screens show of the runs that are under way: what the study says, and no count of their own."""
 
 from loop.study import events as e
+from loop.study.folding import apply
 from tests.stories import Story
 from tui.model.view_state import ViewState
 
@@ -46,14 +47,13 @@ def test_the_oldest_proposal_that_waits_comes_first_and_none_that_has_a_verdict(
     for number in (1, 2, 3):
         story.propose(number).tell(e.ApprovalAsked(reason="review: all"), number)
     story.judge(1, "rejected")
-    waiting = watched(story).waiting()
-    assert waiting is not None and waiting.id == 2
+    assert [found.id for found in watched(story).waiting()] == [2, 3]
 
 
 def test_a_study_folded_by_the_feed_and_one_followed_live_show_the_same() -> None:
     story = challenged()
     live, past = watched(story), ViewState()
     for event in story.events:
-        past.study.apply(event)
+        apply(past.study, event)
     past.caught_up()
     assert current(live) == current(past) == (0, 4) and live.study == past.study

@@ -43,7 +43,13 @@ def test_zoom_shows_one_view_at_any_size() -> None:
     assert [place.view for place in layout(200, 50, "curve", zoomed=True).places] == ["curve"]
 
 
-@pytest.mark.parametrize("size", [(59, 24), (80, 17), (10, 3), (1, 1)])
-def test_too_small_a_terminal_gets_one_line(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(40, 8), (59, 24), (200, 17)])
+def test_a_small_terminal_has_one_view(size: tuple[int, int]) -> None:
     plan = layout(*size)
-    assert plan.tiny and plan.status == 1 and not plan.places
+    assert not plan.tiny and [place.view for place in plan.places] == ["mind"]
+
+
+@pytest.mark.parametrize(("size", "rows"), [((39, 24), 3), ((80, 7), 3), ((24, 4), 3), ((10, 3), 1), ((1, 1), 1)])
+def test_a_tiny_one_has_a_strip_and_a_line_to_type_into_where_there_is_room(size: tuple[int, int], rows: int) -> None:
+    plan = layout(*size)
+    assert plan.tiny and not plan.places and plan.status == rows and plan.keys == (rows > 1)

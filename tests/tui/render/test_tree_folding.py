@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loop.study.experiment import Experiment
+from loop.study.figures import Figures
 from loop.study.outcomes import VERDICTS, Outcome
+from loop.study.state import Study
 from tui.render.tree_folding import LEAST, Fold, folded
 
 
@@ -19,7 +21,7 @@ def studied(*verdicts: str | None) -> dict[int, Experiment]:
     found: dict[int, Experiment] = {}
     champion: int | None = None
     for number, verdict in enumerate(("kept", *verdicts)):
-        found[number] = experiment(number, verdict, champion)
+        found[number] = experiment(number, Outcome(verdict) if verdict else None, champion)
         champion = number if verdict == "kept" else champion
     return found
 
@@ -28,7 +30,7 @@ def test_a_run_folds_to_one_row_with_its_counts() -> None:
     found = studied("discarded", "crashed", "discarded", "timed_out", "kept", "discarded")
     rows = folded(sorted(found, reverse=True), found, recent=0)
     assert rows == [6, 5, Fold((4, 3, 2, 1)), 0]
-    assert Fold((4, 3, 2, 1)).words(found) == "4 folded: 2 discarded, 1 crashed, 1 timed out"
+    assert Fold((4, 3, 2, 1)).words(found, Figures(Study())) == "4 (1-4): 2 discarded, 1 crashed, 1 timed out"
 
 
 def test_an_opened_fold_stays_open_and_short_runs_never_fold() -> None:

@@ -48,7 +48,7 @@ def test_each_run_says_what_it_holds_and_strangers_are_named_the_largest_first()
         "run    4.2  RAM 1.0 GB  GPU n/a",
         "others GPU 1  2.0 GB  grace: python serve.py (8)",
         "       GPU 1  memory n/a  somebody: unknown (9)",
-        "says   loss 2.500",
+        "reports loss 2.500",
     ]
     assert [process.pid for _, process in others(use)] == [8, 9]
 
@@ -74,5 +74,5 @@ def test_in_a_container_no_process_is_called_somebody_s() -> None:
 
 def test_without_a_gpu_there_is_no_hole() -> None:
     text = shown(gauge(0, RunGauge(experiment=3, run=1, memory=6 * GB)), None)
-    assert [line.split()[0] for line in text] == ["CPU", "RAM", "disk", "run", "says"]
+    assert [line.split()[0] for line in text] == ["CPU", "RAM", "disk", "run", "reports"]
     assert text[3] == "run    3.1  RAM 6.0 GB"

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from loop.policy.permissions import Refused, find_experiment
 from loop.policy.request_table import Row
+from loop.workspace import who
 from tui.cockpit.actions.export import ExportActions
 from tui.cockpit.actions.navigate import NavigateActions
 from tui.cockpit.actions.request import RequestActions
 from tui.model.commands import Command, CommandError, completions, hint, parse
 from tui.render.palette import PALETTES
-from tui.screens.sheet import SheetScreen
 from tui.widgets.prompt import Completion, Prompt
 
 
@@ -45,6 +45,10 @@ class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bin
         """Make the request that a command is."""
         if row.name == "unpin":
             self.unpin(command.number)
+        elif row.of_slot:
+            self.request(row.about_slot(who(), command.text), f"asked to {row.name} {command.text}")
+        elif row.name == "approve" and command.text == "all":
+            self.approve_all()
         elif (own := self._own().get(row.name)) is not None:
             own(command.text)
         elif not row.numbered:
@@ -63,8 +67,8 @@ class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bin
     def _own_commands(self) -> dict[str, Callable[[Command], None]]:
         """Commands that are about this screen, by name."""
         return {
-            "show": lambda command: self._leave_sheet(lambda: self.open_experiment(command.number or 0)),
-            "view": lambda command: self._leave_sheet(lambda: self.action_view(command.text)),
+            "show": self._show,
+            "view": lambda command: self.action_view(command.text),
             "find": lambda command: self.action_search(command.text),
             "program": lambda command: self.action_program(),
             "export": self._export,
@@ -74,11 +78,9 @@ class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bin
             "detach": lambda command: self.exit(),
         }
 
-    def _leave_sheet(self, then: Callable[[], None]) -> None:
-        """Close what lies over the views, then go on."""
-        if isinstance(self.screen, SheetScreen):
-            self.pop_screen()
-        then()
+    def _show(self, command: Command) -> None:
+        self.leave_sheets()
+        self.open_experiment(command.number or 0)
 
     def _export(self, command: Command) -> None:
         form, _, path = command.text.partition(" ")

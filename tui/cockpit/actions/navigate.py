@@ -22,6 +22,7 @@ class NavigateActions(Shell, inherit_bindings=False):
     _mouse = False
 
     def action_view(self, view: str) -> None:
+        self.leave_sheets()
         self.active = view
         self.panel.focus()
         self.rearrange()
@@ -32,6 +33,11 @@ class NavigateActions(Shell, inherit_bindings=False):
         order = shown if not self.single() else list(VIEWS)
         at = order.index(self.active) if self.active in order else 0
         self.action_view(order[(at + direction) % len(order)])
+
+    def leave_sheets(self) -> None:
+        """Close whatever lies over the views."""
+        while isinstance(self.screen, SheetScreen):
+            self.pop_screen()
 
     def action_zoom(self) -> None:
         self.zoomed = not self.zoomed
@@ -69,13 +75,14 @@ class NavigateActions(Shell, inherit_bindings=False):
         if self.active != "tree":
             self.say("only the tree (2) can be sorted")
             return
-        self.say(
-            "sorted by effect; S sorts by number again" if self.tree_view.sort() else "sorted by number, newest first"
-        )
+        self.say(f"sorted {self.tree_view.sort()}")
 
     def action_scale(self) -> None:
+        if self.active == "progress":
+            self.say(f"shows {self.progress_view.scale()}")
+            return
         if not self.panels["curve"].is_on_screen:
-            self.say("the scale is the curve's (3)")
+            self.say("the scale is of curve (3) and progress (4)")
             return
         self.curve_view.logarithmic = not self.curve_view.logarithmic
         self.curve_view.redraw_with_note()
@@ -99,7 +106,9 @@ class NavigateActions(Shell, inherit_bindings=False):
 
     def action_again(self, direction: int) -> None:
         target = self._target()
-        if isinstance(target, ExperimentSheet) and not target.needle:
+        if isinstance(target, TreePanel) and target.needle:
+            target.move(direction)  # only what has the text is there
+        elif isinstance(target, ExperimentSheet) and not target.needle:
             target.go(-direction)
         elif not isinstance(target, (StreamPanel, Sheet)) or not target.needle:
             self.say("search for something first: /")
@@ -116,13 +125,16 @@ class NavigateActions(Shell, inherit_bindings=False):
     # --- opening and closing -----------------------------------------------------------------------------------
 
     def action_help(self) -> None:
-        if self.sheet is None:
-            self.hush()
-            self.push_screen(SheetScreen(Help()))
+        self._open(Help)
 
     def action_program(self) -> None:
-        self.hush()
-        self.push_screen(SheetScreen(ProgramSheet()))
+        self._open(ProgramSheet)
+
+    def _open(self, kind: type[Sheet]) -> None:
+        """Open a sheet, unless it is the one on screen."""
+        if not isinstance(self.sheet, kind):
+            self.hush()
+            self.push_screen(SheetScreen(kind()))
 
     def action_open(self) -> None:
         if self.active == "tree" and self.tree_view.open_fold():
@@ -149,6 +161,20 @@ class NavigateActions(Shell, inherit_bindings=False):
         else:
             self.hush()
 
+    def action_redraw(self) -> None:
+        self.refresh(repaint=True, layout=True)
+        self.say("drawn anew")
+
+    def action_suspend(self) -> None:
+        if self.is_web or self._driver is None or not self._driver.can_suspend:
+            self.say("this terminal cannot be lent to the shell")
+        else:
+            self.action_suspend_process()
+
+    def look_at(self, view: str) -> None:
+        """Go to a view, as by its key."""
+        self.action_view(view)
+
     def action_detach(self) -> None:
         self.exit()
 
@@ -160,7 +186,9 @@ class NavigateActions(Shell, inherit_bindings=False):
         if switch is not None:
             switch(self._mouse)
         self.say(
-            "mouse on: the wheel scrolls" if self._mouse else "mouse off: your terminal selects and copies as usual"
+            "mouse on: a click goes to a view and its row, the wheel scrolls"
+            if self._mouse
+            else "mouse off: your terminal selects and copies as usual"
         )
 
     def action_theme(self) -> None:

@@ -7,15 +7,18 @@ than an experiment and a reason have code of their own here.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from loop.policy import request_table
+from loop.policy import permissions, request_table
 from loop.policy.permissions import Refused
 from loop.policy.request_table import Row
 from loop.study import events as e
 from loop.study.experiment import Experiment
+from loop.study.requests import addressed
+from loop.words import listed
 from loop.workspace import who
 from tui.cockpit.shell import Shell
 from tui.render.text import one_line
 from tui.screens.confirm import Choice
+from tui.screens.experiment import ExperimentSheet
 from tui.widgets.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -44,9 +47,10 @@ class RequestActions(Shell, inherit_bindings=False):
         return {"steer": self._steer, "submit": self._submit, "pin": self._pin, "stop": self._stop}
 
     def _meant(self, row: Row) -> Experiment | None:
-        """The experiment that a key's request is about: the one on its own screen, else the usual one, else the one
-        under the cursor. Says so where there is none."""
-        if self.sheet is None and row.default is not None:
+        """The experiment that a key's request is about: the one on its own screen, or the one that a person has put the
+        tree's cursor on; else the usual one. Says so where there is none."""
+        pointed = isinstance(self.sheet, ExperimentSheet) or (self.sheet is None and self.pointing())
+        if row.default is not None and not pointed:
             found = row.default(self.known.study)
             if isinstance(found, Refused):
                 self.say(found.sentence, "warn")
@@ -79,23 +83,52 @@ class RequestActions(Shell, inherit_bindings=False):
 
     def _confirm(self, row: Row, experiment: Experiment | None, would: str, why: str) -> None:
         """Ask whether the request is to be made, saying what it would mean."""
-        words, send = _words(row, experiment), self._sender(row, experiment)
+        words, send, run = _words(row, experiment), self._sender(row, experiment), _run(row, experiment)
         choices: list[Choice] = [("y", "y", words)]
         if row.reasoned and not why:
             choices.append(("w", "w", f"{words}, with a reason for the record"))
+        if row.name == "approve" and len(waiting := self.known.waiting()) > 1:
+            choices.append(("A", "A", f"approve all {len(waiting)}: {listed([str(one.id) for one in waiting])}"))
         waits = experiment is not None and experiment.phase == "waiting"
         if waits and self.sheet is None:
             choices.append(("enter", "enter", "read its diff first (a and r work there too)"))
 
         def answer(key: str) -> None:
-            if key == "w":
+            if key == "A":
+                self._approve(self.known.waiting())
+            elif key == "w":
                 self._ask_why(row, experiment)
             elif key == "enter" and experiment is not None:
                 self.open_experiment(experiment.id)
             else:
                 send(row.body(who(), why))
 
-        self.confirm(f"{words[0].upper()}{words[1:]}?", one_line(would), choices, answer)
+        def over() -> str:
+            found = row.check(self.known.study, experiment)
+            if isinstance(found, Refused):
+                return f"{found.sentence}; nothing was asked for"
+            if experiment is not None and run is not None and _run(row, experiment) != run:
+                return f"run {experiment.id}.{run} has ended meanwhile; nothing was asked for"
+            return ""
+
+        self.confirm(f"{words[0].upper()}{words[1:]}?", one_line(would), choices, answer, over)
+
+    def approve_all(self) -> None:
+        """Approve whatever waits, once a person has seen what that is."""
+        waiting = self.known.waiting()
+        if not waiting:
+            self.say("no proposal waits for approval", "warn")
+            return
+        told = "; ".join(f"{one.id} {one_line(one.title)}" for one in waiting)
+        self.confirm(
+            "Approve all?", told, [("y", "y", f"approve all {len(waiting)}")], lambda _: self._approve(waiting)
+        )
+
+    def _approve(self, waiting: list[Experiment]) -> None:
+        """Put an approval of each on record."""
+        row = request_table.named("approve")
+        for experiment in waiting:
+            self.request(row.body(who()), f"asked to approve {listed([str(one.id) for one in waiting])}", experiment.id)
 
     def _sender(self, row: Row, experiment: Experiment | None = None) -> Callable[[e.Body], None]:
         """Puts a request on record as it is understood now: about the run that goes on while a person is asked."""
@@ -118,10 +151,13 @@ class RequestActions(Shell, inherit_bindings=False):
     def _pass_on(self, text: str) -> None:
         """Pass on words; a `!` before them cuts the present thought short."""
         interrupt = text.startswith("!")
-        text = text.removeprefix("!").strip()
-        if text:
+        to, text = addressed(text.removeprefix("!"))
+        known = permissions.find_researcher(self.known.study, to)
+        if isinstance(known, Refused):
+            self.say(known.sentence, "warn")
+        elif text:
             said = "sent; it interrupts the thought" if interrupt else "sent; it is read with the next thought"
-            self.request(e.Steered(who=who(), text=text, interrupt=interrupt), said)
+            self.request(e.Steered(who=who(), text=text, interrupt=interrupt, to=to), said)
 
     def _pin(self, text: str) -> None:
         said = "pinned: it stands in every briefing; P shows it, :unpin takes it back"

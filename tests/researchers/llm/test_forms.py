@@ -1,0 +1,190 @@
+"""An edit is taken in whatever form a model writes it; what is ambiguous, cut off or only a sketch is not."""
+
+import json
+
+import pytest
+
+from loop.researchers.llm import text_tools
+from loop.researchers.llm.toolbox import Toolbox
+from tests.researchers.llm.forms import BLOCK, CALLS, EDIT, EDITED, HUNK, PROPOSAL, TEXTS, call
+from tests.researchers.llm.talks import TRAIN, altered, briefing
+from tests.researchers.spoken import Shelf, Spoken
+
+
+def box(**files: str) -> Toolbox:
+    """The tools for a study of `train.py` and what else is named."""
+    texts = {"train.py": TRAIN, **{name.replace("_py", ".py"): text for name, text in files.items()}}
+    brief = altered(briefing(shelf=Shelf({**texts, "README.md": "# About\n"})), files=texts)
+    return Toolbox(altered(brief, contract=brief.contract.model_copy(update={"edit": tuple(texts)})), Spoken())
+
+
+async def carried_out(tools: Toolbox, text: str) -> list[str]:
+    """What the tools answer to the calls and edits in a text."""
+    tools.begin(text)
+    found = text_tools.calls(text, tools.takes, tools.draft.files())
+    return [await tools.use(call.name, call.arguments) for call in found]
+
+
+# --- edits as text ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+async def test_an_edit_in_text_is_taken(text: str) -> None:
+    tools = box()
+    (answer,) = await carried_out(tools, text)
+    assert answer.startswith("+1 -1 lines") or "names itself" in text or text.startswith("```python\n# train.py")
+    assert tools.draft.texts["train.py"].endswith(EDITED)
+    (again,) = await carried_out(tools, text)
+    assert "already" in again and tools.draft.texts["train.py"].endswith(EDITED), "and taken once"
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        f"<tool_call>{call()}</tool_call>\n<tool_call>{json.dumps({'name': 'propose', 'arguments': PROPOSAL})}</tool_call>",
+        f"<|python_tag|>{call('parameters')}; {json.dumps({'name': 'propose', 'parameters': PROPOSAL})}",
+        f"[TOOL_CALLS][{call()}, {json.dumps({'name': 'propose', 'arguments': PROPOSAL})}]",
+        f"[TOOL_CALLS]edit_file{json.dumps(EDIT)}[TOOL_CALLS]propose{json.dumps(PROPOSAL)}",
+        'edit_file(path="train.py", search="DEPTH = 4", replace="DEPTH = 6")\n'
+        'propose(title="DEPTH 4 → 6", hypothesis="Deeper.", expected_gain=0.01)',
+        '[edit_file(path="train.py", search="DEPTH = 4", replace="DEPTH = 6"), '
+        'propose(title="DEPTH 4 → 6", hypothesis="Deeper.", expected_gain=0.01)]',
+        f"train.py\n```python\n{BLOCK}\n```\n\n```propose\ntitle: DEPTH 4 → 6\nhypothesis: Deeper.\nexpected_gain: 0.01\n```",
+        f"```diff\n{HUNK}\n```\n\n<tool_call>{json.dumps({'name': 'propose', 'arguments': PROPOSAL})}</tool_call>",
+    ],
+)  # fmt: skip
+async def test_an_edit_and_its_proposal_in_one_text_are_carried_out_in_order(pair: str) -> None:
+    tools = box()
+    assert await carried_out(tools, pair) == ["+1 -1 lines", "handed over"]
+    proposal = tools.proposal
+    assert proposal is not None and proposal.edits == {"train.py": EDITED} and proposal.title == "DEPTH 4 → 6"
+    assert (proposal.hypothesis, proposal.expected) == ("Deeper.", "better by 0.01")
+
+
+async def test_a_file_may_hold_fences_and_marks_of_its_own() -> None:
+    inside = f'"""About.\n\n```\nexample\n```\n"""\n{EDITED}'
+    tools = box()
+    assert len(await carried_out(tools, f"```write_file train.py\n{inside}```\n\n```note\ntext: learnt\n```")) == 2
+    assert tools.draft.texts["train.py"] == inside
+    fences = '```edit_file train.py\n<<<<<<< SEARCH\nDEPTH = 4\n=======\n"""\n```\nx\n```\n"""\nDEPTH = 6\n>>>>>>> REPLACE\n```'
+    tools = box()
+    await carried_out(tools, fences)
+    assert tools.draft.texts["train.py"].startswith('"""\n```\nx\n```\n"""\nDEPTH = 6')
+
+
+async def test_several_files_are_told_apart_by_their_names() -> None:
+    tools = box(model_py="LAYERS = 2\n")
+    other = "<<<<<<< SEARCH\nLAYERS = 2\n=======\nLAYERS = 3\n>>>>>>> REPLACE"
+    await carried_out(tools, f"train.py\n```\n{BLOCK}\n```\n\nmodel.py\n```\n{other}\n```")
+    assert tools.draft.edits() == {"train.py": EDITED, "model.py": "LAYERS = 3\n"}
+    tools = box(model_py="LAYERS = 2\n")
+    (answer,) = await carried_out(tools, f"```\n{BLOCK}\n```")
+    assert answer == "error: say which file you mean; only train.py, model.py may" and not tools.draft.edits()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BLOCK.rpartition("\n")[0],  # cut off
+        f"```diff\n{HUNK}",
+        "*** Begin Patch\n*** Update File: train.py\n@@\n-DEPTH = 4  # layers\n+DEPTH = 6  # layers\n",
+        f"<tool_call>{call()[:-9]}",
+        'edit_file(path="train.py", search="DEPTH = 4", repl',
+        "```python\nDEPTH = 6  # layers\n```",  # a sketch
+        "train.py\n```python\nDEPTH = 6  # layers\nWIDTH = 64\n```",
+        f"```python\n{EDITED}```\n\nor\n\n```python\n{EDITED.replace('6', '8')}```",  # one of two
+        "```python\n" + EDITED.replace("def main():", "# ... rest of the code ...\n\n\ndef main():") + "```",
+        "I would call edit_file(path, search, replace) with a DEPTH of 6.",
+        json.dumps({"name": "train.py", "arguments": EDIT}),
+    ],
+)
+async def test_what_is_cut_off_a_sketch_or_one_of_two_is_no_edit(text: str) -> None:
+    tools = box()
+    assert await carried_out(tools, text) == [] and not tools.draft.edits()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (BLOCK.replace("DEPTH = 4  # layers\n", "DEPTH\n").replace("DEPTH = 6  # layers", "X"), "that occurs 2 times, at lines 1, 7"),
+        (f"README.md\n```\n{BLOCK}\n```", "README.md may not be changed"),
+        (f"```diff\n--- a/other/train.py\n+++ b/other/train.py\n{HUNK}\n```", "other/train.py may not be changed"),
+        ("*** Begin Patch\n*** Delete File: train.py\n*** End Patch", "there is no tool 'delete_file'"),
+        ("```diff\n@@ -1,0 +1,1 @@\n+DEPTH = 6\n```", "the text to search for is empty"),
+        ("```write_file train.py\nDEPTH = 6\n# ... rest of the code unchanged ...\n```", "would lack what “# ... rest of the code"),
+        ("```edit_file train.py\n<<<<<<< SEARCH\nWIDTH = 64\n=======\n# existing code\n>>>>>>> REPLACE\n```", "would lack what"),
+    ],
+)  # fmt: skip
+async def test_what_is_not_clear_is_asked_back(text: str, told: str) -> None:
+    tools = box()
+    (answer,) = await carried_out(tools, text)
+    assert answer.startswith("error: ") and told in answer and not tools.draft.edits()
+
+
+# --- arguments of calls through the endpoint's interface ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "arguments"), CALLS.values(), ids=CALLS.keys())
+async def test_a_call_is_carried_out_as_it_was_meant(name: str, arguments: str) -> None:
+    tools = box()
+    answer = await tools.use(name, arguments)
+    assert tools.draft.texts["train.py"] == EDITED, answer
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "told"),
+    [
+        ("edit_file", '{"path": "train.py", "search": "DEPTH = 4", "repl"}', "are not right"),
+        ("write_file", '{"path": "train.py", "text": "x = {\'a\': 1}', "Unterminated string"),
+        (
+            "edit_file",
+            '{"path": "train.py", "search": "d = {"a": 1, "b": 2}", "replace": "d = {"a": 1}"}',
+            "are not right",
+        ),
+        ("edit_file", "DEPTH = 6", "they are no JSON"),
+        ("edit_file", "[1, 2]", "they are [1, 2] instead of an object"),
+        ("edit_file", json.dumps({"path": "train.py", "search": "DEPTH"}), "replace: Field required"),
+        ("edit_file", json.dumps({**EDIT, "path": "/elsewhere/README.md"}), "README.md may not be changed"),
+    ],
+)
+async def test_what_cannot_be_read_for_sure_is_refused(name: str, arguments: str, told: str) -> None:
+    tools = box()
+    answer = await tools.use(name, arguments)
+    assert answer.startswith("error: ") and told in answer and not tools.draft.edits()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"expected_gain": "about 0.16"}, "better by 0.16"),
+        ({"expected_gain": "0.16 bpb"}, "better by 0.16"),
+        ({"expected_gain": -0.16}, "better by 0.16"),
+        ({"expected_improvement": 0.16, "confidence": "high"}, "better by 0.16"),
+        ({"expected_gain": 0}, "no better, but simpler"),
+        ({"expected_gain": "16%"}, ""),
+        ({"expected_gain": "from 0.5 to 0.3"}, ""),
+        ({}, ""),
+    ],
+)
+async def test_an_expected_gain_is_taken_where_it_is_clear(given: dict[str, object], expected: str) -> None:
+    tools = box()
+    await tools.use("edit_file", json.dumps(EDIT))
+    await tools.use("submit", json.dumps({"title": "DEPTH 4 → 6", "description": "Deeper.", **given}))
+    assert tools.proposal is not None and tools.proposal.expected == expected
+    assert tools.proposal.hypothesis == "Deeper."
+
+
+async def test_a_path_outside_is_not_taken_for_one_inside_that_may_not_be_changed() -> None:
+    texts = {"train.py": TRAIN, "sub/train.py": TRAIN}
+    brief = altered(briefing(shelf=Shelf(texts)), files={"train.py": TRAIN})
+    tools = Toolbox(brief, Spoken())
+    answer = await tools.use("edit_file", json.dumps({**EDIT, "path": "/work/sub/train.py"}))
+    assert answer == "error: sub/train.py may not be changed; only train.py may"
+
+
+async def test_an_edit_that_inserts_is_made_once() -> None:
+    tools = box()
+    insert = json.dumps({"path": "train.py", "search": "WIDTH = 64\n", "replace": "WIDTH = 64\nHEADS = 2\n"})
+    assert await tools.use("edit_file", insert) == "+1 -0 lines"
+    assert await tools.use("edit_file", insert) == "the draft has this edit already"
+    assert tools.draft.texts["train.py"].count("HEADS") == 1
