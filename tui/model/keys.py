@@ -55,7 +55,7 @@ KEYS = (
     Key("previous", "shift+tab", "shift+tab", "", "step(-1)", "view before", "views"),
     Key("zoom", "z", "z", "zoom", "zoom", "this view alone, or all of them again", "views"),
     Key("fold", "c", "c", "", "fold", "fold or open: finished thoughts, fruitless runs of the tree", "views"),
-    Key("sort", "S", "S", "", "sort", "tree: sort by effect, by metric, or by number again", "views", views=("tree",)),
+    Key("sort", "O", "O", "", "sort", "tree: sort by effect, by metric, or by number again", "views", views=("tree",)),
     Key(
         "scale",
         "l",

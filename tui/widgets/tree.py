@@ -13,7 +13,7 @@ from tui.render.tree_folding import Fold, folded
 from tui.widgets.panel import Panel, centred, marked
 
 SORTS = {"": "by number, newest first", "effect": "by effect over what it was measured against", "metric": "by metric"}
-"""What `S` goes round in."""
+"""What `O` goes round in."""
 
 
 class TreePanel(Panel):

@@ -414,7 +414,7 @@ async def test_the_tree_folds_opens_sorts_and_says_so(tmp_path: Path) -> None:
         await pilot.press("c", "c")
         await pilot.pause(0.03)
         assert len(app.tree_view.keys) == 62
-        await pilot.press("S")
+        await pilot.press("O")
         await pilot.pause(0.03)
         effects = [app.known.figures.effect(app.known.study.experiments[key]) for key in app.tree_view.keys]
         measured = [effect for effect in effects if effect is not None]

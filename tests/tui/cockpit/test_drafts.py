@@ -129,7 +129,7 @@ async def test_on_a_sheet_every_key_means_something_or_says_why_not(study: Path)
         await pilot.press("2", "j", "j", "enter")
         await pilot.pause(0.05)
         assert isinstance(app.sheet, ExperimentSheet) and "⚑ 3 (a)" in screen(app)[0]
-        for key in ("z", "f", "c", "S", "l", "v"):
+        for key in ("z", "f", "c", "O", "l", "v"):
             await pilot.press(key)
             await pilot.pause(0.02)
             assert "is for the views" in screen(app)[-1], key
