@@ -50,6 +50,8 @@ class Detail(Row):
     judged_by: str | None
     flags: list[str]
     waits_for: str | None
+    note: str | None = Field(description="What the person has noted on it.")
+    noted_by: str | None
     values: dict[str, Any] = Field(description="What its runs printed, as means over the runs.")
     runs: list[dict[str, Any]]
     commit: str | None

@@ -44,6 +44,8 @@ class Row:
     """Fields of the event that this request stands for."""
     of_run: bool = False
     """It is about the experiment's current run, where there is one."""
+    at_once: bool = False
+    """To be on record is all of it: nothing has to be done, and it holds whether or not the loop runs."""
     key: str = ""
     """Its key in the cockpit, as Textual names it; empty for none."""
     key_help: str = ""
@@ -64,9 +66,18 @@ class Row:
         """Whether a person's reason goes with it."""
         return "WHY" in self.takes
 
+    @property
+    def worded(self) -> bool:
+        """Whether it is a text about one experiment."""
+        return self.numbered and "TEXT" in self.takes
+
     def body(self, who: str, why: str = "") -> r.AnyRequest:
-        """The event, as `who` asks for it; for a request that takes a number, a reason or nothing."""
-        reason = {"why": why} if self.reasoned else {}
+        """The event, as `who` asks for it; for a request that takes a number, a reason or nothing.
+
+        Args:
+            why: the reason, or the text of a request that is one.
+        """
+        reason = {"why": why} if self.reasoned else {"text": why} if self.worded else {}
         return self.event.model_validate({"who": who, **self.fixed, **reason})
 
     def about_slot(self, who: str, slot: str) -> r.AnyRequest:
@@ -198,6 +209,19 @@ TABLE: tuple[Row, ...] = (
         check=permissions.branch,
         confirm=True,
         key="B",
+    ),
+    Row(
+        r.Noted,
+        "note",
+        "note on {}",
+        "write a note on experiment N",
+        more="Lists, `show`, exports and every briefing have it, as yours. There is one note for each experiment: "
+        "another text replaces it, and --clear takes it back. Without a text it prints the note.\n\n"
+        "Example: looptop note 12 check this with two more seeds",
+        takes="N [TEXT]",
+        at_once=True,
+        key="N",
+        key_help="write a note on this experiment; researchers read it too",
     ),
     Row(
         r.Submitted,

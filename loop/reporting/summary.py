@@ -109,6 +109,8 @@ def experiment(study: Study, found: Experiment) -> dict[str, Any]:
         "flags": list(flagged(found)),
         "waits_for": found.waits_for if found.phase == "waiting" else None,
         "values": values_of(found),
+        "note": found.note or None,
+        "noted_by": found.noted_by or None,
         "champion": found.id == study.champion,
         "runs": [
             {

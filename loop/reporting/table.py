@@ -23,7 +23,18 @@ _COLUMNS = ("commit", "val_bpb", "memory_gb", "status", "description")
 _FIELDS = (
     *("id", "parent", "commit", "metric", "value", "measured", "uncounted"),
     *("effect", "noise", "verdict", "reason", "judged_by"),
-    *("runs", "seconds", "memory_bytes", "lines_added", "lines_removed", "flags", "researcher", "title", "hypothesis"),
+    *(
+        "runs",
+        "seconds",
+        "memory_bytes",
+        "lines_added",
+        "lines_removed",
+        "flags",
+        "researcher",
+        "title",
+        "hypothesis",
+        "note",
+    ),
     "values",
 )
 

@@ -23,6 +23,7 @@ from loop.study.requests import (
     Branched,
     Drained,
     Killed,
+    Noted,
     Overruled,
     Paused,
     Pinned,

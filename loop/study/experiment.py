@@ -163,6 +163,9 @@ class Experiment:
     """The constants, functions and methods that it touches."""
     lesson: str = ""
     """What its result taught, in the words of a researcher; empty until one has said it."""
+    note: str = ""
+    """What a person has noted on it; empty where nobody has."""
+    noted_by: str = ""
     fingerprint: str = ""
     """Equal for experiments whose editable files differ in comments and layout only."""
 

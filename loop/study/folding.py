@@ -122,7 +122,8 @@ def _close_supervision(study: Study, at: float) -> None:
 
 
 def _request(study: Study, event: e.Event, body: e.Request) -> None:
-    study.requests[event.seq] = Request(event.seq, event.at, body.who, event.kind, event.body, event.experiment)
+    request = Request(event.seq, event.at, body.who, event.kind, event.body, event.experiment)
+    study.requests[event.seq] = request
     match body:
         case e.Paused():
             study.paused = True
@@ -139,6 +140,10 @@ def _request(study: Study, event: e.Event, body: e.Request) -> None:
             study.pins.pin(body.text)
         case e.Unpinned():
             study.pins.unpin(body.pin)
+        case e.Noted():  # on record is all that it has to be: nobody needs to do anything about it
+            if (found := study.experiments.get(-1 if event.experiment is None else event.experiment)) is not None:
+                request.fulfilled_at, request.outcome = event.at, "noted"
+                found.note, found.noted_by = body.text, body.who if body.text else ""
         case _:
             pass
 

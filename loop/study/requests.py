@@ -99,6 +99,13 @@ class Branched(Request):
     kind: Literal["branched"] = "branched"
 
 
+class Noted(Request):
+    """A person's note on the experiment in the envelope, in place of the one before; an empty text takes it back."""
+
+    kind: Literal["noted"] = "noted"
+    text: str
+
+
 class Drained(Request):
     """Start no run in a slot after the one that it has, until it is taken back."""
 
@@ -133,6 +140,7 @@ AnyRequest = (
     | Overruled
     | Requeued
     | Branched
+    | Noted
     | Drained
     | Undrained
     | Stopped

@@ -183,6 +183,7 @@ def _one_of_each() -> list[e.Event]:
         e.Overruled(verdict="kept"),
         e.Requeued(),
         e.Branched(),
+        e.Noted(text="x"),
         e.Drained(slot="CPU"),
         e.Undrained(slot="CPU"),
         e.Stopped(),

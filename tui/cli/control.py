@@ -111,6 +111,34 @@ def _unpin(
     _request(context, e.Unpinned(who=who(), pin=pin))
 
 
+def _note(
+    context: typer.Context,
+    number: Number,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]", help="The note; prints the present one without it.", show_default=False),
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Take the note back.")] = False,
+) -> None:
+    from loop.sanitize import one_line
+    from loop.study import events as e
+
+    text = " ".join(words or ()).strip()
+    if text and clear:
+        raise Refused("--clear takes the note back, so there is no text to go with it", 2)
+    with open_journal(find_root(context.obj)) as journal:
+        found = find_experiment(folded(journal), number)
+    before = f"“{one_line(found.note)}”" + (f" by {one_line(found.noted_by)}" if found.noted_by else "")
+    if not text and not clear:
+        typer.echo(before if found.note else f"there is no note on experiment {number}")
+        return
+    if clear and not found.note:
+        raise Refused(f"there is no note on experiment {number}")
+    _request(context, e.Noted(who=who(), text=text), number)
+    if found.note:
+        typer.echo(f"it was {before}")
+
+
 def _of_slot(row: Row) -> Callable[..., None]:
     """The command of a request that is about a slot."""
 
@@ -148,6 +176,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "submit": _submit,
     "pin": _pin,
     "unpin": _unpin,
+    "note": _note,
     "stop": _stop,
 }
 """Requests that take something else, by name."""
@@ -164,6 +193,9 @@ def _request(context: typer.Context, body: "e.AnyRequest", number: int | None = 
         if isinstance(answer, permissions.Refused):
             raise Refused(answer.sentence)
         seq = journal.append(body, number)
+        if row.at_once:
+            typer.echo("noted" if getattr(body, "text", "") else "taken back")
+            return
         if supervisor_alive(root) is None:
             typer.echo("noted; no loop runs here now, so it takes effect when `looptop` starts one")
             return

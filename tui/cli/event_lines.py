@@ -161,7 +161,7 @@ def _finished(run: e.RunFinished, name: str, number: str) -> str:
 
 def _request(request: e.AnyRequest, number: int | None, run: int | None) -> str:
     words = ""
-    if isinstance(request, e.Steered | e.Pinned):
+    if isinstance(request, e.Steered | e.Pinned | e.Noted):
         words = f": {request.text}"
     elif isinstance(request, e.Submitted):
         words = f": {request.title}"

@@ -215,6 +215,8 @@ def details(study: Study, found: Experiment) -> list[str]:
         lines.append(f"  measured: {study.contract.metric} {value:.6g}, not counted")
     if found.lesson:
         lines.append(f"  learnt: {found.lesson}")
+    if found.note:
+        lines.append(f"  note by {found.noted_by or 'a person'}: {found.note}")
     if found.commit:
         lines.append(f"  commit {found.commit[:12]} (+{found.lines_added} -{found.lines_removed} lines)")
     lines += [_run_line(study, run) for run in found.runs.values()]

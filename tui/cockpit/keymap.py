@@ -9,9 +9,11 @@ action without a key; it drops one of two meanings; and help and key line, drawn
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+
+from textual.actions import parse
 
 from tui.model.keys import KEYS, Key
 
@@ -19,7 +21,16 @@ _NAMED = (
     *("enter", "escape", "space", "tab", "backspace", "delete", "insert", "home", "end", "pageup", "pagedown"),
     *("up", "down", "left", "right", *(f"f{number}" for number in range(1, 13))),
 )
-_SHORT = {"slash": "/", "colon": ":", "question_mark": "?", "escape": "esc", "up": "↑", "down": "↓"}
+_SHORT = {
+    "slash": "/",
+    "colon": ":",
+    "question_mark": "?",
+    "escape": "esc",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+}
 _TEXTUAL = {
     "solidus": "slash",
     "reverse_solidus": "backslash",
@@ -64,12 +75,19 @@ def table(keymap: Mapping[str, str]) -> tuple[Key, ...]:
     for key in moved:
         for name in key.keys.split(","):
             other = meanings.setdefault(name, key)
-            if other.id != key.id:
+            if other.id != key.id and other.id != key.over and key.id != other.over:
                 free = other.id if key.id in keymap else key.id
                 raise KeymapError(
                     f"keymap: {shown(name)} would mean both {other.id} and {key.id}; give {free} another key too"
                 )
     return moved
+
+
+def shared(keys: Sequence[Key]) -> dict[tuple[str, tuple[object, ...]], tuple[str, ...]]:
+    """Actions of the keys that take the place of another one in their own views, and those views."""
+    by_id = {key.id: set(key.keys.split(",")) for key in keys}
+    found = [key for key in keys if key.over and by_id[key.over] & by_id[key.id]]
+    return {parse(key.action)[1:]: key.views for key in found}
 
 
 def _moved(key: Key, wanted: str) -> Key:

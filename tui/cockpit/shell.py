@@ -95,8 +95,9 @@ class Shell(App[None], inherit_bindings=False):
         self.root, self.read_only, self.now, self._alive = root, read_only, now, alive
         self.guest, self.notify_by = guest, notify
         self.keys = keymap.table(keys or {})
-        for key in self.keys:
+        for key in sorted(self.keys, key=lambda key: not key.over):  # the first that may act has the key
             self.bind(key.keys, key.action, description=key.help, show=False)
+        self._local = keymap.shared(self.keys)
         self.glyphs = ASCII if ascii_only else UNICODE
         self.known = ViewState()
         self.journal = Journal(root / ".looptop" / "journal.db")
@@ -177,7 +178,8 @@ class Shell(App[None], inherit_bindings=False):
             return False
         if self.prompt is not None:
             return action == "back"
-        return True
+        place = self.active if self.sheet is None else self.sheet.view
+        return place in self._local.get((action, parameters), (place,))
 
     async def on_event(self, event: Event) -> None:
         """Join the pieces of an arrow key; one whose escape has closed a prompt opens it again and goes there."""
@@ -348,8 +350,14 @@ class Shell(App[None], inherit_bindings=False):
 
     # --- requests ------------------------------------------------------------------------------------------------
 
-    def request(self, body: e.Body, said: str, experiment: int | None = None, run: int | None = None) -> None:
-        """Append a request to the journal, and say so."""
+    def request(
+        self, body: e.Body, said: str, experiment: int | None = None, run: int | None = None, *, lasting: bool = False
+    ) -> None:
+        """Append a request to the journal, and say so.
+
+        Args:
+            lasting: to be on record is all of it, whether or not the loop runs.
+        """
         if not self.may():
             return
         try:
@@ -358,7 +366,9 @@ class Shell(App[None], inherit_bindings=False):
             self.say(str(error), "bad")
             return
         self.say(
-            said if self.pid is not None else f"{said} (the loop is not running: it takes effect when it runs again)"
+            said
+            if lasting or self.pid is not None
+            else f"{said} (the loop is not running: it takes effect when it runs again)"
         )
 
     def may(self) -> bool:

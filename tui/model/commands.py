@@ -137,7 +137,7 @@ def _numbered(spec: CommandSpec, rest: str, study: Study) -> Command:
         return Command(spec, None, rest)
     if isinstance(found := find_experiment(study, number), Refused):
         raise CommandError(found.sentence)
-    if text and "WHY" not in spec.takes:
+    if text and not ("WHY" in spec.takes or "TEXT" in spec.takes):
         raise CommandError(f"{spec.name} takes {spec.takes} and nothing more")
     return Command(spec, number, text.strip())
 

@@ -5,7 +5,7 @@ A key has an id, so that a person's keymap can move it. Keys that ask the loop f
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loop.policy import request_table
 from loop.policy.request_table import Row
@@ -31,13 +31,20 @@ class Key:
     """It asks the loop for something, so a read-only cockpit refuses it."""
     views: tuple[str, ...] = ()
     """Views in which it means something; empty for everywhere."""
+    over: str = ""
+    """Id of a key for everywhere whose place it takes in its own views, where both are on the same key."""
+
+
+ON_EXPERIMENTS = ("tree", "experiment")
+"""Where a key can be about one experiment that a person has chosen: the table, and the experiment's own screen."""
 
 
 def _request_key(row: Row) -> Key:
     """The key of a request, which its row explains."""
     help = row.key_help or row.help.replace("experiment N", "this experiment")
     asks = " (asks first)" if row.confirm else ""
-    return Key(row.name, row.key, row.key, row.name, f"request('{row.name}')", help + asks, "loop", request=True)
+    key = Key(row.name, row.key, row.key, row.name, f"request('{row.name}')", help + asks, "loop", request=True)
+    return replace(key, views=ON_EXPERIMENTS, over="before") if row.name == "note" else key
 
 
 KEYS = (
@@ -76,6 +83,8 @@ KEYS = (
     Key("search", "slash", "/", "search", "search", "find a text; in the tree: show only what has it", "moving"),
     Key("again", "n", "n", "", "again(1)", "next place where the text is", "moving"),
     Key("before", "N", "N", "", "again(-1)", "place before", "moving"),
+    Key("newer", "right", "→", "", "newer(1)", "experiment: the next newer one", "moving", views=("experiment",)),
+    Key("older", "left", "←", "", "newer(-1)", "experiment: the next older one", "moving", views=("experiment",)),
     Key("open", "enter", "enter", "open", "open", "open the experiment", "cockpit"),
     Key("back", "escape", "esc", "", "back", "back, or close what is open", "cockpit"),
     Key(

@@ -157,6 +157,12 @@ class Transcript:
                 self._gap()
             case e.Pinned():
                 self._line("you", body.text, f"{cut(one_line(body.who), 20) or 'you'} pins ▸ ", now)
+            case e.Noted():
+                who, what = cut(one_line(body.who), 20) or "you", f"notes on {event.experiment}"
+                if body.text:
+                    self._line("you", body.text, f"{who} {what} ▸ ", now)
+                else:
+                    self._line("note", f"{who}: took the note on {event.experiment} back", "  ", now)
             case e.Unpinned():
                 what = "all pins" if body.pin is None else f"pin {body.pin}"
                 self._line("note", f"{body.who or 'you'}: took {what} back", "  ", now)

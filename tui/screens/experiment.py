@@ -56,6 +56,8 @@ def fact_lines(experiment: Experiment, study: Study, width: int, glyphs: Glyphs)
         say("measured", f"{contract.metric} {number(value)}, not counted", "dim")
     if experiment.lesson:
         say("learnt", one_line(experiment.lesson))
+    if experiment.note:
+        say("note", f"{one_line(experiment.note)} ({one_line(experiment.noted_by) or 'a person'})", "you")
     sign, word, role = glyphs.of(experiment)
     why = one_line(experiment.reason or experiment.waits_for)
     by = f" by {one_line(experiment.judged_by)}" if experiment.judged_by not in ("", "judge") else ""
@@ -201,7 +203,7 @@ class ExperimentSheet(Sheet):
     def hints(self) -> list[Span]:
         keys = {key.id: key.show for key in self.cockpit.keys}
         pairs = [(keys[name], name) for name in self._possible()] if not self.cockpit.read_only else []
-        pairs += [("n N", "older, newer"), (keys["copy"], "copy"), (keys["pager"], "pager"), (keys["back"], "back")]
+        pairs += [("← →", "older, newer"), (keys["copy"], "copy"), (keys["pager"], "pager"), (keys["back"], "back")]
         return [span for key, what in pairs for span in ((f" {key}", "key"), (f" {what} ", "dim"))]
 
     def _possible(self) -> list[str]:

@@ -23,6 +23,7 @@ from loop.researchers.briefing.sections import (
     ideas,
     measured,
     notebook,
+    notes,
     results,
     said,
     unsettled,
@@ -38,7 +39,7 @@ SAMPLE = 1200
 """Characters of training data that are shown."""
 
 _FIRST = {"program": 0.26, "sample": 0.05, "measure": 0.1, "pins": 0.07, "files": 0.52}
-_LAST = {"words": 0.30, "results": 0.26, "open": 0.16, "situation": 0.20, "kinds": 0.08}
+_LAST = {"words": 0.30, "results": 0.26, "open": 0.14, "situation": 0.18, "notes": 0.06, "kinds": 0.06}
 """Share of each section, in the order of the page, of the room for the first and for the last ones. What one does not
 need goes to the others."""
 
@@ -63,6 +64,7 @@ _NAMES = {
     "situation": "machine and limits",
     "results": "results since your last proposal",
     "open": "what is queued and running",
+    "notes": "the person's notes",
     "words": "the person's words",
 }
 
@@ -176,6 +178,7 @@ def _last(briefing: Briefing, own: str | None) -> dict[str, Section]:
         "situation": lambda most: within(state, most, ""),
         "results": lambda most: within(new, most, "the table has all of them"),
         "open": lambda most: unsettled(briefing, most),
+        "notes": lambda most: notes(briefing, most),
         "words": lambda most: within(words, most, ""),
     }
 

@@ -57,6 +57,8 @@ def outcome(experiment: Experiment, briefing: Briefing) -> str:
         lines.append("  measured: nothing, there is no number")
     if told := _end(experiment):
         lines.append(f"  its run: {told}")
+    if told := one_line(experiment.note, 400):
+        lines.append(f"  the person's note: {told}")
     return "\n".join(lines)
 
 

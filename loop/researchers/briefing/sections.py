@@ -183,6 +183,23 @@ def results(briefing: Briefing, own: str | None) -> str:
     return "\n".join(lines)
 
 
+NOTES_SHOWN = 40
+"""Notes of the person that are shown, those on the newest experiments."""
+
+
+def notes(briefing: Briefing, most: int) -> str:
+    """What the person has noted on experiments; where it does not fit, those on the oldest are left out."""
+    noted = [x for x in briefing.experiments if x.note][-NOTES_SHOWN:]
+    lines = [f"- #{x.id} {one_line(x.title, 80)}: {one_line(x.note, 400)}" for x in noted]
+    head = "# What the person has noted on experiments"
+    while lines:
+        text = "\n".join((head, *lines))
+        if tokens(text) <= most:
+            return text
+        del lines[0]
+    return ""
+
+
 def unsettled(briefing: Briefing, most: int) -> str:
     """Experiments without a verdict, with their hypotheses where they fit, and what others are thinking about."""
     waiting = [x for x in briefing.experiments if x.verdict is None and x.id]

@@ -13,7 +13,14 @@ from tui.render.text import line_cells
 
 def test_no_key_means_two_things() -> None:
     every = [name for key in keys.KEYS for name in key.keys.split(",")]
-    assert [name for name, count in Counter(every).items() if count > 1] == []
+    by_id = {key.id: key for key in keys.KEYS}
+    over = [
+        name for key in keys.KEYS if key.over for name in {*key.keys.split(",")} & {*by_id[key.over].keys.split(",")}
+    ]
+    twice = [name for name, count in Counter(every).items() if count > 1]
+    assert sorted(twice) == sorted(over), "only a key with views of its own stands on another one"
+    for key in keys.KEYS:
+        assert not key.over or (key.views and not by_id[key.over].views)
     assert len({key.id for key in keys.KEYS}) == len(keys.KEYS)
 
 

@@ -108,12 +108,15 @@ class NavigateActions(Shell, inherit_bindings=False):
         target = self._target()
         if isinstance(target, TreePanel) and target.needle:
             target.move(direction)  # only what has the text is there
-        elif isinstance(target, ExperimentSheet) and not target.needle:
-            target.go(-direction)
         elif not isinstance(target, (StreamPanel, Sheet)) or not target.needle:
             self.say("search for something first: /")
         elif not target.search(target.needle, direction):
             self.say(f"nothing has “{cut(target.needle, 30)}”", "warn")
+
+    def action_newer(self, direction: int) -> None:
+        """The next newer experiment, or older one, on the screen of one."""
+        if isinstance(self.sheet, ExperimentSheet):
+            self.sheet.go(direction)
 
     def action_select(self) -> None:
         if isinstance(self.panel, StreamPanel):

@@ -46,6 +46,18 @@ class RequestActions(Shell, inherit_bindings=False):
         """Requests with a way of their own, by name; each is given what was typed after the command, if anything."""
         return {"steer": self._steer, "submit": self._submit, "pin": self._pin, "stop": self._stop}
 
+    def _note(self, row: Row, experiment: Experiment) -> None:
+        """Have the note on an experiment written, beginning with the one that is there."""
+        hint = "what you want to remember of it; enter keeps it, an empty note takes it back"
+        number = experiment.id
+
+        def send(text: str) -> None:
+            if text != experiment.note:
+                said = f"noted on {number}" if text else f"took the note on {number} back"
+                self.request(row.body(who(), text), said, number, lasting=True)
+
+        self.ask(Prompt(_words(row, experiment), hint, send, draft=experiment.note))
+
     def _meant(self, row: Row) -> Experiment | None:
         """The experiment that a key's request is about: the one on its own screen, or the one that a person has put the
         tree's cursor on; else the usual one. Says so where there is none."""
@@ -70,6 +82,8 @@ class RequestActions(Shell, inherit_bindings=False):
         answer = row.check(self.known.study, experiment)
         if isinstance(answer, Refused):
             self.say(answer.sentence, "warn")
+        elif row.worded and experiment is not None and not why:
+            self._note(row, experiment)
         elif ask_why and row.reasoned:
             self._ask_why(row, experiment)
         elif row.confirm:
@@ -135,7 +149,7 @@ class RequestActions(Shell, inherit_bindings=False):
         later = f"; it takes effect {row.later}" if row.later else ""
         said = f"asked to {_words(row, experiment)}{later}"
         number, run = None if experiment is None else experiment.id, _run(row, experiment)
-        return lambda body: self.request(body, said, number, run)
+        return lambda body: self.request(body, said, number, run, lasting=row.at_once)
 
     # --- requests with a way of their own ----------------------------------------------------------------------
 
