@@ -63,6 +63,15 @@ def test_reading_can_be_narrowed(path: Path) -> None:
         assert journal.last_seq() == 20
 
 
+@pytest.mark.parametrize(("at", "seq"), [(0.5, 0), (1.0, 1), (1.9, 1), (5.0, 5), (99.0, 5)])
+def test_the_event_of_a_moment_is_found(path: Path, at: float, seq: int) -> None:
+    with Journal(path) as journal:
+        assert journal.seq_at(at) == 0, "an empty one has none"
+        for moment in range(1, 6):
+            journal.append(e.Paused(), at=moment)
+        assert journal.seq_at(at) == seq
+
+
 def test_a_batch_is_all_or_nothing(path: Path) -> None:
     with Journal(path) as journal:
         with pytest.raises(JournalError):
@@ -162,7 +171,7 @@ def test_fields_from_the_future_are_ignored() -> None:
 
 def test_nothing_in_the_journal_can_be_changed_through_it(path: Path) -> None:
     public = {name for name in dir(Journal) if not name.startswith("_")}
-    looks = {"check", "follow", "last_seq", "read", "wal_size"}
+    looks = {"check", "follow", "last_seq", "read", "seq_at", "wal_size"}
     assert public == {"append", "append_all", "close", "empty_wal"} | looks
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 
 from loop.errors import UserError
-from tui.cli import adopt, config, control, doctor, inspect, mcp, service, start, watch
+from tui.cli import adopt, config, control, digest, doctor, inspect, mcp, service, start, watch
 
 app = typer.Typer(
     name="looptop",
@@ -33,6 +33,7 @@ for command in (
     adopt.adopt,
     watch.watch,
     inspect.status,
+    digest.digest,
     inspect.slots,
     inspect.experiments,
     inspect.show,

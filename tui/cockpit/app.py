@@ -7,7 +7,7 @@ number of cockpits may be attached to one loop, and all show the same.
 import asyncio
 import time
 
-from textual.events import Resize
+from textual.events import Event, Key, Resize
 
 from loop.journal import JournalError
 from tui.cockpit import notifications
@@ -72,6 +72,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
         for panel in self.panels.values():
             panel.redraw()
         self.bars()
+        self.arrived()
         self.call_after_refresh(self._second_look)
 
     def _second_look(self) -> None:
@@ -168,6 +169,15 @@ class Cockpit(CommandActions, inherit_bindings=False):
         news, self.known.news = self.known.news, []
         if news and self._driver is not None:
             self._driver.write(notifications.news_sequence(news[-1], self.notify_by))
+
+    async def on_event(self, event: Event) -> None:
+        pressed = isinstance(event, Key) and not event.is_forwarded
+        await super().on_event(event)
+        if pressed:
+            self.pressed()
+
+    def on_unmount(self) -> None:
+        self.left()
 
     async def on_resize(self, event: Resize) -> None:
         if self.prompt is not None and not room_to_ask(event.size):

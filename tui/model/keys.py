@@ -58,6 +58,7 @@ KEYS = (
     Key("view-machine", "5", "5", "", "view('machine')", "machine: GPUs, processors, memory, disk", "views"),
     Key("view-log", "6", "6", "", "view('log')", "log: the run's own output", "views"),
     Key("program", "P", "P", "", "program", "program.md: the contract in force, and its instructions", "views"),
+    Key("digest", "d", "d", "digest", "digest", "digest: what has happened since you last looked", "views"),
     Key("next", "tab", "tab", "", "step(1)", "next view", "views"),
     Key("previous", "shift+tab", "shift+tab", "", "step(-1)", "view before", "views"),
     Key("zoom", "z", "z", "zoom", "zoom", "this view alone, or all of them again", "views"),

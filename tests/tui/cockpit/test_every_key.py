@@ -15,6 +15,7 @@ from tests.tui.cockpit.cockpits import journal_of, opened, screen
 from tui.cockpit.app import Cockpit
 from tui.model import keys
 from tui.screens.confirm import Confirm
+from tui.screens.digest import DigestSheet
 from tui.screens.experiment import ExperimentSheet
 from tui.screens.help import Help
 from tui.screens.program import ProgramSheet
@@ -68,6 +69,7 @@ WALKS = {
     "stop": Walk(asked("Stop the loop?")),
     **{f"view-{name}": view(name) for name in ("mind", "tree", "curve", "progress", "machine", "log")},
     "program": Walk(sheet(ProgramSheet)),
+    "digest": Walk(sheet(DigestSheet)),
     "next": Walk(lambda app: app.active == "tree"),
     "previous": Walk(lambda app: app.active == "log"),
     "zoom": Walk(lambda app: app.zoomed),

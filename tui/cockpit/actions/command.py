@@ -5,6 +5,7 @@ from collections.abc import Callable
 from loop.policy.permissions import Refused, find_experiment
 from loop.policy.request_table import Row
 from loop.workspace import who
+from tui.cockpit.actions.away import AwayActions
 from tui.cockpit.actions.export import ExportActions
 from tui.cockpit.actions.navigate import NavigateActions
 from tui.cockpit.actions.request import RequestActions
@@ -13,7 +14,7 @@ from tui.render.palette import PALETTES
 from tui.widgets.prompt import Completion, Prompt
 
 
-class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bindings=False):
+class CommandActions(NavigateActions, RequestActions, ExportActions, AwayActions, inherit_bindings=False):
     """The action of `:`, and what each command does."""
 
     _typed: tuple[str, ...] = ()
@@ -71,6 +72,7 @@ class CommandActions(NavigateActions, RequestActions, ExportActions, inherit_bin
             "view": lambda command: self.action_view(command.text),
             "find": lambda command: self.action_search(command.text),
             "program": lambda command: self.action_program(),
+            "digest": lambda command: self.action_digest(command.text),
             "export": self._export,
             "theme": lambda command: self.become(command.text if command.text in PALETTES else "dark"),
             "mouse": lambda command: self.action_mouse(),

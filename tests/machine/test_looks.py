@@ -1,0 +1,26 @@
+"""Who looked when."""
+
+import stat
+from pathlib import Path
+
+from loop.machine import looks
+from loop.machine.looks import Look
+
+
+def test_a_look_is_remembered_for_each_person(tmp_path: Path) -> None:
+    assert looks.last(tmp_path, "ada") is None
+    looks.remember(tmp_path, "ada", Look(7, 100.5))
+    looks.remember(tmp_path, "../grace", Look(9, 200.0))
+    assert looks.last(tmp_path, "ada") == Look(7, 100.5) and looks.last(tmp_path, "../grace") == Look(9, 200.0)
+    assert sorted(path.parent.name for path in tmp_path.rglob("*") if path.is_file()) == ["looked", "looked"]
+
+
+def test_what_cannot_be_written_or_read_is_no_trouble(tmp_path: Path) -> None:
+    looks.remember(tmp_path / "nowhere" / "deep", "ada", Look(1, 1.0))
+    (tmp_path / "looked").mkdir()
+    for text in ("", "[]", '{"seq": "x", "at": 1}', "\0"):
+        (tmp_path / "looked" / "ada").write_text(text)
+        assert looks.last(tmp_path, "ada") is None
+    (tmp_path / "looked").chmod(stat.S_IRUSR | stat.S_IXUSR)
+    looks.remember(tmp_path, "ada", Look(1, 1.0))
+    (tmp_path / "looked").chmod(0o755)
