@@ -178,12 +178,15 @@ class _Gpu:
             if now - self._slow_at >= SLOW_S:
                 self._slow_at = now
                 changed |= self._look_slowly(self._handle())
+            if anew:  # before and after a run only: nobody draws it, and each reading is kept
+                changed["energy"] = self._joules(self._handle())
         except self._driver.NVMLError:  # fallen off the bus: it stays on screen, with nothing to say
             nothing = ("utilisation", "memory_used", "memory_total", "temperature", "power")
             changed = {**dict.fromkeys(nothing), "gone": True}
+        energy = changed.pop("energy", None)
         if changed:
             self._reading = self._reading.model_copy(update=changed)
-        return self._reading
+        return self._reading if energy is None else self._reading.model_copy(update={"energy": energy})
 
     def use(self, known: bool) -> GpuUse:
         """Who is on it.
@@ -244,6 +247,11 @@ class _Gpu:
             "temperature": None if degrees is None else float(degrees),
             "power": None if milliwatts is None else milliwatts / 1000,
         }
+
+    def _joules(self, handle: Any) -> float | None:
+        """Energy that the GPU has taken since its driver was loaded; no slice of one is metered by itself."""
+        count = None if self._part is not None else self._ask(self._driver.nvmlDeviceGetTotalEnergyConsumption, handle)
+        return None if count is None else float(count) / 1000
 
     def _ask(self, question: Callable[..., Any], *about: Any, **how: Any) -> Any:
         """The driver's answer; None where this device has none. NVMLError where the device itself is gone."""

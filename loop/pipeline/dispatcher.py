@@ -120,6 +120,7 @@ class Dispatcher:
                 clock=slot.clock(contract),
                 slot_name=slot.name,
                 alone=alone,
+                gpus=len(slot.gpus) / slot.on_gpu,
             )
             self._recorder.record(started, experiment.id, number)
             async with followed(job, self._workspace, self._recorder, self._advice):

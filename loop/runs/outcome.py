@@ -94,6 +94,7 @@ def finished(
         computing=_computing(result, steps),
         cores=result.cores,
         touched=result.touched,
+        joules=result.joules,
     )
     if outcome == Outcome.FINISHED and failed is None and _challenges(experiment):
         failed = _checked(study, experiment, end)
@@ -138,6 +139,7 @@ def verified(study: Study, experiment: Experiment, result: RunResult) -> e.Verif
         seconds=result.seconds,
         cpu_seconds=result.cpu_seconds,
         waited=None if result.waited is None else result.waited.total,
+        joules=result.joules,
         metrics=result.metrics,
         texts=result.texts,
     )

@@ -132,6 +132,8 @@ class RunResult:
     """The last text, of 80 characters at most, under each name that the program requires or reports."""
     printed: Printed | None = None
     """How it printed the metric; None where it has none."""
+    joules: float | None = None
+    """Energy that its GPUs took; None where they do not tell."""
     missing: str = ""
     """Why it has no metric, in a sentence; empty where it has one."""
 

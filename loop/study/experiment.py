@@ -80,6 +80,10 @@ class Run:
     company: float | None = None
     """As in `RunFinished`."""
     verify_waited: float = 0.0
+    gpus: float | None = None
+    """GPUs that it had, as in `RunStarted`."""
+    joules: float | None = None
+    """Energy of its GPUs, verification included, as far as they told it."""
 
     @property
     def had(self) -> float:
@@ -98,6 +102,7 @@ class Run:
         self.stepping, self.touched = end.stepping, end.touched
         self.computing, self.cores = end.computing, end.cores
         self.steps, self.company = end.steps, end.company
+        self.joules = end.joules
         if contract.verify is None and end.check is None and end.outcome == Outcome.FINISHED:
             value = end.metrics.get(contract.metric)
             self.metric = value if value is not None and isfinite(value) else None
@@ -107,6 +112,8 @@ class Run:
         self.verified, self.metric, self.check = True, found.metric, found.check
         self.verify_seconds, self.verify_waited = found.seconds, found.waited or 0.0
         self.metrics, self.texts = self.metrics | found.metrics, self.texts | found.texts
+        if self.joules is not None and found.joules is not None:
+            self.joules += found.joules
         if found.check is not None:
             self.reason = found.reason
 
@@ -216,6 +223,7 @@ class Experiment:
             clock=started.clock,
             slot_name=started.slot_name,
             alone=started.alone,
+            gpus=started.gpus,
         )
 
     def judge(self, judged: ExperimentJudged, at: float, seq: int) -> None:

@@ -25,6 +25,8 @@ class GpuGauge(BaseModel):
     """Degrees Celsius."""
     power: float | None = None
     """Watts."""
+    energy: float | None = None
+    """Joules since its driver was loaded; read before and after a run only."""
     gone: bool = False
     """It was there and no longer answers."""
 

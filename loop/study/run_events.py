@@ -31,6 +31,8 @@ class RunStarted(Fact):
     """Name of its slot: another list of slots has another one at the same index."""
     alone: bool = False
     """Nothing was started beside it, to tell what company costs: its number is compared with nothing else."""
+    gpus: float | None = None
+    """GPUs that it had: a share of one where slots share it, 0 without; None in journals from before that was kept."""
 
 
 class StepSampled(Fact):
@@ -92,6 +94,9 @@ class RunFinished(Fact):
     """Tracked files of its worktree that it changed and no proposal may change."""
     check: str | None = None
     """Name of the check that it failed although it came to its end; see `policy/run_checks`."""
+    joules: float | None = None
+    """Energy that its GPUs took meanwhile, by their own counters: its share where slots share one; None where they do
+    not tell."""
 
 
 class Verified(Fact):
@@ -106,5 +111,6 @@ class Verified(Fact):
     cpu_seconds: float = 0.0
     waited: float | None = None
     """Seconds that it waited for others, as in `Waited.total`."""
+    joules: float | None = None  # as in `RunFinished`
     metrics: dict[str, float] = {}
     texts: dict[str, str] = {}  # what it printed stands over what the run itself said

@@ -72,6 +72,9 @@ class Driver:
     def nvmlDeviceGetPowerUsage(self, handle: int) -> object:
         return self._answer("power", handle, 612_000)
 
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> object:
+        return self._answer("energy", handle, 1_000 * (5_000 + handle))
+
     def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> object:
         mine = SimpleNamespace(pid=os.getpid(), usedGpuMemory=5 << 30)
         return self._answer("compute", handle, [mine, SimpleNamespace(pid=2**22 + 7, usedGpuMemory=None)])

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 
 from loop.errors import UserError
-from tui.cli import adopt, config, control, digest, doctor, inspect, mcp, service, start, watch
+from tui.cli import adopt, config, control, digest, doctor, inspect, mcp, report, service, start, watch
 
 app = typer.Typer(
     name="looptop",
@@ -39,6 +39,8 @@ for command in (
     inspect.show,
     inspect.log,
     inspect.export,
+    report.report,
+    report.cost,
 ):
     app.command()(command)
 control.add_commands(app)

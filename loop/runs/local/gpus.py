@@ -27,6 +27,8 @@ class Look:
     """In use by whomever."""
     holders: tuple[GpuProcess, ...] = ()
     """Who that is, as far as the driver tells, the largest first."""
+    joules: float | None = None
+    """Energy that they have taken since their driver was loaded; None where one of them does not tell."""
 
     @property
     def whose(self) -> str:
@@ -51,7 +53,21 @@ def seen(looked: Sequence[tuple[GpuGauge, GpuUse]]) -> Look:
         free=sum(total - used for used, total in known) if known else None,
         others=sum(used for used, _ in known),
         holders=tuple(sorted(everyone, key=lambda one: -(one.memory or 0))),
+        joules=_sum([gpu.energy for gpu, _ in looked]),
     )
+
+
+def taken(before: Look, after: Look, on_gpu: int) -> float | None:
+    """Joules that a slot's GPUs took between two looks, an equal share where slots share them; None where they do not
+    tell, or their driver was loaded anew."""
+    if before.joules is None or after.joules is None or after.joules < before.joules:
+        return None
+    return (after.joules - before.joules) / on_gpu
+
+
+def _sum(counts: Sequence[float | None]) -> float | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
 
 
 def in_the_way(name: str, look: Look, need: int | None, most: int | None) -> str:

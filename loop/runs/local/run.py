@@ -14,7 +14,7 @@ from typing import Protocol
 from loop.errors import UserError
 from loop.machine.gauges import cores
 from loop.runs.executor import Job, MachineFault
-from loop.runs.local.gpus import Look
+from loop.runs.local.gpus import Look, taken
 from loop.runs.local.machine_faults import Around, lost, others_held
 from loop.runs.local.opened import OpenedFiles
 from loop.runs.local.process import LocalProcess
@@ -83,8 +83,10 @@ class LocalRun:
             opened = self._opened.close() if self._opened is not None else None
             self._gpu_memory = None  # nobody looks at the GPUs for it any more
         try:
+            after = await asyncio.to_thread(self._readiness.look, self.slot)
+            result = replace(result, joules=taken(self._before, after, self.slot.on_gpu))
             if self.job.kind == "run":
-                result = await asyncio.to_thread(self._looked_at, result)
+                result = await asyncio.to_thread(self._looked_at, result, after)
             await asyncio.to_thread(self._folders.clear)
         except (UserError, OSError) as error:
             raise MachineFault(error) from error
@@ -112,14 +114,14 @@ class LocalRun:
         known = [memory for memory in own if memory is not None]
         self._gpu_memory = sum(known) if known else None
 
-    def _looked_at(self, result: RunResult) -> RunResult:
+    def _looked_at(self, result: RunResult, after: Look) -> RunResult:
         """The result, with what only this machine knows of it. Blocks."""
         job, slot, folders = self.job, self.slot, self._folders
         around = Around(
             slot=slot.name,
             budget=job.contract.budget,
             before=self._before,
-            after=self._readiness.look(slot),
+            after=after,
             others=self._others,
             usual_others=job.usual_others,
             disk_free=_free(folders.folder, folders.shared.parent),

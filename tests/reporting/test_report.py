@@ -1,0 +1,140 @@
+"""The report: every number on it is the record's, and whatever strangers wrote stays text."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from loop.journal import Journal
+from loop.reporting import cost, page
+from loop.study import events as e
+from loop.study.contract import Contract
+from loop.study.folding import FOLDED, fold
+from loop.study.state import Study
+from tests.recorded import record
+from tests.reporting.page import Page, ask
+from tests.stories import Story
+
+DIFF = "diff --git a/train.py b/train.py\n--- a/train.py\n+++ b/train.py\n@@ -1 +1 @@\n-A = 1\n+A = 2\n"
+HOSTILE = '</pre><script>alert(1)</script> & "quoted" <img src=x onerror=alert(2)> \x1b[31mred'
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, cost.Books]:
+    path = tmp_path_factory.mktemp("report") / ".looptop" / "journal.db"
+    record(path, experiments=30, gpus=2)
+    with Journal(path) as journal:
+        study = fold(journal.read(kinds=FOLDED))
+        return study, cost.books(study, journal.read(kinds=cost.KINDS))
+
+
+def html(study: Study, books: cost.Books, diff: str = DIFF) -> str:
+    return page.as_html(page.gather(study, books, lambda experiment: diff), books)
+
+
+def test_every_number_on_the_page_is_the_records(recorded: tuple[Study, cost.Books]) -> None:
+    study, books = recorded
+    found = Page(html(study, books))
+    unknown = []
+    for of, value in found.numbers:
+        if (known := ask(study, books, of)) is None:
+            unknown.append(of)
+        else:
+            assert value == pytest.approx(known, rel=1e-12, abs=1e-15), of
+    # What is reckoned from several numbers is checked on its own.
+    assert {re.sub(r"\d+", "N", of) for of in unknown} <= {
+        *("experiment.N.low", "experiment.N.high", "study.gain.low", "study.gain.high"),
+        *("kind.N.tried", "kind.N.kept", "kind.N.failed", "kind.N.more"),
+    }
+    assert len(found.numbers) > 200
+    for word in re.findall(r"\S*\d\S*", found.prose):
+        pytest.fail(f"a number that says not what it is of: {word}")
+
+
+def test_it_says_the_answer_and_needs_nothing_else(recorded: tuple[Study, cost.Books]) -> None:
+    study, books = recorded
+    text = html(study, books)
+    found = Page(text)
+    assert "of each experiment" not in found.prose and "What was kept" in found.prose
+    assert not {"script", "link", "img", "iframe"} & set(found.tags)
+    assert not re.search(r"https?://|url\(|@import|\bsrc=", text), "nothing is fetched"
+    assert found.links <= found.places | {"e0"}, "a link leads somewhere"
+    assert len(text.encode()) < 2_000_000
+    assert page.as_html(page.gather(study, books, lambda x: DIFF), books) == text, "the same record, the same page"
+
+
+def test_strangers_words_stay_words() -> None:
+    story = Story(Contract(verify=None, report=("peak",))).baseline()
+    proposal = e.ExperimentProposed(researcher=HOSTILE, title=HOSTILE, hypothesis=HOSTILE, expected=HOSTILE, parent=0)
+    story.tell(proposal, 1).queue(1).runs(1, [0.5])
+    judged = e.ExperimentJudged(verdict="kept", reason=HOSTILE, metric=0.5, effect=0.5, flags=(HOSTILE,), champion=0)
+    story.tell(judged, 1).tell(e.ChampionChanged(commit="1" * 40, metric=0.5), 1)
+    story.tell(e.LessonWritten(researcher="r", text=HOSTILE), 1)
+    story.tell(e.ProgramChanged(contract=story.contract, text=f"# {HOSTILE}\n\n{HOSTILE}"))
+    study = story.study()
+    books = cost.books(study, story.events)
+    text = html(study, books, HOSTILE)
+    found = Page(text)
+    assert not {"script", "img"} & set(found.tags) and not any(name.startswith("on") for name, _ in found.attributes)
+    assert "\x1b" not in text
+    markdown = page.as_markdown(page.gather(study, books, lambda x: "```\n" + HOSTILE), books)
+    outside = re.sub(r"(?s)````diff.*?````", "", markdown)
+    assert "````diff" in markdown and not re.search(r"(?<!\\)<(script|img)", outside)
+
+
+def test_an_unfinished_study_has_a_page_too() -> None:
+    for story in (
+        Story().propose(0).queue(0, None).start(0, 1),
+        Story().baseline(),
+        Story().baseline().propose(1).queue(1).runs(1, [1.2]).judge(1, "discarded", 1.2),
+    ):
+        study = story.study()
+        books = cost.books(study, story.events)
+        assert Page(html(study, books)).prose
+        assert page.as_markdown(page.gather(study, books, lambda x: ""), books)
+
+
+def test_a_long_diff_is_cut_and_says_so(recorded: tuple[Study, cost.Books]) -> None:
+    study, books = recorded
+    text = html(study, books, DIFF + "".join(f"+line {n}\n" for n in range(20_000)))
+    assert "Cut here" in text and len(text.encode()) < 2_000_000
+
+
+def test_the_interval_holds_the_difference_of_two_means() -> None:
+    story = Story(Contract(verify=None)).baseline((1.0, 1.01, 0.99)).propose(1).queue(1).runs(1, [0.9, 0.91, 0.89])
+    effect = e.ExperimentJudged(verdict="kept", reason="r", metric=0.9, effect=0.1, noise=0.01, champion=0)
+    story.tell(effect, 1).tell(e.ChampionChanged(commit="1" * 40, metric=0.9), 1)
+    study = story.study()
+    told = page.gather(study, cost.books(study, story.events), lambda x: "").kept[0]
+    assert told.interval is not None and told.worth is not None and told.worth.value == pytest.approx(0.1)
+    # The first run of what was repeated says nothing of the noise: 0.0002 + 0.0002 over three degrees of freedom, for
+    # which Student's t is 3.1824 at 97.5%.
+    half = (told.interval.high.value - told.interval.low.value) / 2
+    assert half == pytest.approx(3.1824 * (0.0004 / 3) ** 0.5 * (2 / 3) ** 0.5, rel=1e-4)
+
+
+def test_the_command_writes_it(tmp_path: Path, recorded: tuple[Study, cost.Books]) -> None:
+    from typer.testing import CliRunner
+
+    from tui.cli.main import app
+
+    record(tmp_path / ".looptop" / "journal.db", experiments=3)
+    target = tmp_path / "page.html"
+    done = CliRunner().invoke(app, ["-C", str(tmp_path), "report", "-o", str(target)])
+    assert done.exit_code == 0 and Page(target.read_text()).numbers
+    printed = CliRunner().invoke(app, ["-C", str(tmp_path), "report", "--md", "-o", "-"])
+    assert "### What it cost" in printed.output
+    costs = CliRunner().invoke(app, ["-C", str(tmp_path), "cost"])
+    assert "the baseline" in costs.output
+
+
+def test_there_is_nothing_to_report_before_a_baseline(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from tui.cli.main import app
+
+    path = tmp_path / ".looptop" / "journal.db"
+    path.parent.mkdir()
+    Journal(path, create=True).close()
+    refused = CliRunner().invoke(app, ["-C", str(tmp_path), "report"])
+    assert refused.exit_code != 0 and "no baseline" in str(refused.exception)

@@ -1,0 +1,98 @@
+"""Commands that tell what a study came to: the report, and what it has cost."""
+
+import time
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui.cli.open_study import AsJson, Refused, find_root, folded, open_journal, print_json
+
+if TYPE_CHECKING:
+    from loop.reporting.cost import Books
+    from loop.study.experiment import Experiment
+    from loop.study.state import Study
+
+
+def report(
+    context: typer.Context,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="The file to write; - prints it.", show_default="report.html, report.md"),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    markdown: Annotated[bool, typer.Option("--md", help="As Markdown, for a pull request.")] = False,
+) -> None:
+    """Write the study as one page to show: what was found, what it is worth, what it cost, why to believe it.
+
+    One HTML file that needs no network and no script, light and dark, ready to print; with --md the same as Markdown.
+    Every number on it is in the journal.
+
+    Example: looptop report --open
+
+    Example: looptop report --md -o - | gh pr create --body-file -
+    """
+    from loop.reporting import page
+
+    root = find_root(context.obj)
+    study, found = _study_and_books(root)
+    if study.baseline is None:
+        raise Refused("there is nothing to report yet: the study has no baseline; `looptop` starts it")
+    told = page.gather(study, found, _diffs(root, study))
+    text = page.as_markdown(told, found) if markdown else page.as_html(told, found)
+    if out == Path("-"):
+        typer.echo(text, nl=False)
+        return
+    target = out or Path("report.md" if markdown else "report.html")
+    try:
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"{target} cannot be written: {error.strerror}") from None
+    typer.echo(f"wrote {target} ({len(text.encode()) / 1000:.0f} kB)")
+    if open_it and not webbrowser.open(target.resolve().as_uri()):
+        raise Refused(f"no browser can be opened here; copy {target} to a machine that has one")
+
+
+def _study_and_books(root: Path) -> "tuple[Study, Books]":
+    """The study and its books, as of now where a supervisor is at work."""
+    from loop.reporting import cost
+    from loop.workspace import supervisor_alive
+
+    with open_journal(root) as journal:
+        study = folded(journal)
+        events = journal.read(kinds=cost.KINDS)
+    return study, cost.books(study, events, time.time() if supervisor_alive(root) is not None else None)
+
+
+def _diffs(root: Path, study: "Study") -> "Callable[[Experiment], str]":
+    """How to come by an experiment's diff; empty where git has it no more."""
+    from loop.lineage import Lineage, LineageError
+
+    def diff(experiment: "Experiment") -> str:
+        between = experiment.between()
+        try:
+            return "" if between is None else Lineage(root, study.tag).commits.diff(*between)
+        except LineageError:
+            return ""
+
+    return diff
+
+
+def cost(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show what the study has cost: by what it was for, by researcher, by day, and for one true improvement.
+
+    Slot time is counted once: first runs, the baseline, repeats, measuring again, runs that were lost, idle slots.
+    Money is that of model calls. With --json also for each experiment.
+
+    Example: looptop cost --json | jq .per_true_improvement
+    """
+    from loop.reporting import cost as costs
+    from tui.cli.cost_text import cost_lines
+
+    _, found = _study_and_books(find_root(context.obj))
+    if as_json:
+        print_json(costs.data(found))
+    else:
+        typer.echo("\n".join(cost_lines(found)))
