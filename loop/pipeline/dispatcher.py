@@ -13,7 +13,7 @@ from loop.journal.recorder import Recorder
 from loop.lineage import LineageError
 from loop.pipeline.advice import Advice
 from loop.pipeline.first_minute import followed
-from loop.policy import neighbours, scheduler
+from loop.policy import neighbours, scheduler, validation
 from loop.runs import outcome as ends
 from loop.runs.executor import Executor, Job, RunHandle
 from loop.runs.local.machine_faults import BELIEVED
@@ -89,11 +89,14 @@ class Dispatcher:
         self._short: set[tuple[int, int]] = set()
         """Runs whose verification has run out of memory, or of time, once."""
 
-    async def run(self, experiment: Experiment, number: int, slot: Slot, alone: bool = False) -> str | None:
+    async def run(
+        self, experiment: Experiment, number: int, slot: Slot, alone: bool = False, validates: bool = False
+    ) -> str | None:
         """Run an experiment once in `slot`, as its run of that number, and record how it ended.
 
         Args:
             alone: nothing is started beside it.
+            validates: it is for the validation that is under way.
 
         Returns:
             What of its machine lost the run and will lose the next one too, where that is so; None where it did not.
@@ -102,7 +105,12 @@ class Dispatcher:
             MachineFault: its machine did not do its part, before or after the run.
         """
         study = self._recorder.study
-        seed = scheduler.next_seed(experiment, self._starting(experiment, slot.kind), slot.kind)
+        starting = self._starting(experiment, slot.kind)
+        if validates:
+            seed = validation.next_seed(study, experiment, starting)
+        else:
+            seed = scheduler.next_seed(experiment, starting, slot.kind)
+        name = study.validation.seq if validates and study.validation is not None else 0
         job = self._job("run", experiment, number, seed, study.contract.deadline)
         with self._in_flight(job, slot) as running:
             handle = await self._start(running, slot)
@@ -121,6 +129,7 @@ class Dispatcher:
                 slot_name=slot.name,
                 alone=alone,
                 gpus=len(slot.gpus) / slot.on_gpu,
+                validates=name,
             )
             self._recorder.record(started, experiment.id, number)
             async with followed(job, self._workspace, self._recorder, self._advice):

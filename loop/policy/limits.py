@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from loop.policy import validation
 from loop.study import queries
 from loop.study.state import Study
 from loop.words import listed
@@ -89,7 +90,11 @@ def onward(study: Study) -> str:
 def reached(study: Study, now: float | None = None, disk_used: int | None = None) -> tuple[str, str] | None:
     """The name of the first limit that is reached and a sentence about it, or None."""
     for left in limits(study, now, disk_used):
-        if left.used >= left.limit:
+        kept = validation.reserved(study) / 3600 if left.name == "hours" else 0.0
+        if left.used >= left.limit - kept:
+            if left.used < left.limit:
+                rest = f"the rest of {left.limit:g} is for the validation of experiment {study.champion}"
+                return left.name, f"{left.used:.1f} hours are used, and {rest}"
             waits = waiting(study) if left.name == "experiments" else ""
             done = "run" if waits else "a verdict"
             return left.name, _SENTENCES[left.name].format(used=left.used, limit=left.limit, done=done) + waits

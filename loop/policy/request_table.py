@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from loop.policy import permissions
+from loop.policy import permissions, validation
 from loop.policy.permissions import Allowed, Answer, Refused
 from loop.study import requests as r
 from loop.study.experiment import Experiment
@@ -260,6 +260,18 @@ TABLE: tuple[Row, ...] = (
         "use a slot again",
         more="Also one that was taken out because it failed: it is tried at once.",
         takes="SLOT",
+    ),
+    Row(
+        r.Validated,
+        "validate",
+        "validate the champion",
+        "measure the total gain anew: champion and baseline side by side, with fresh seeds",
+        more="What was kept was chosen by its numbers, so these flatter it; runs that nobody chose by do not. A study "
+        "does this by itself at its end. Where no loop is at work, one is started that does this alone and stops.\n\n"
+        "Example: looptop validate --runs 8\n\nExample: looptop validate --show",
+        takes="[RUNS]",
+        check=validation.may_begin,
+        later="from the next free slot on",
     ),
     Row(
         r.Stopped,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
 
-from loop.policy import honesty, neighbours, pairs
+from loop.policy import honesty, neighbours, pairs, validation
 from loop.policy.limits import PAID
 from loop.policy.noise import pooled
 from loop.policy.standing import alike, awaits_champion, noise, standing
@@ -59,6 +59,8 @@ class Work:
     run: int
     alone: bool = False
     """Nothing may be started beside it."""
+    validates: bool = False
+    """The run is for the validation that is under way, and counts for nothing else."""
 
 
 Claims = Mapping[tuple[int, int], int]
@@ -76,10 +78,11 @@ def next_work(study: Study, claimed: Claims = NONE, slot: int = 0, others: Colle
         slot: number of the free one.
         others: numbers of the other slots that work.
 
-    A verdict near is worth more than a start: first come runs to verify, then experiments that have run already and
-    need another run, then those that have not. Where one needs a run of the champion, the champion is next; other slots
-    go on with other experiments. An experiment has one run at a time, so that the judge looks after each; the baseline
-    and the champion, of which it is known how many runs they need, have theirs side by side.
+    A verdict near is worth more than a start: first come runs to verify, then those of a validation, then experiments
+    that have run already and need another run, then those that have not. Where one needs a run of the champion, the
+    champion is next; other slots go on with other experiments. An experiment has one run at a time, so that the judge
+    looks after each; the baseline and the champion, of which it is known how many runs they need, have theirs side by
+    side.
 
     Numbers of two kinds of slot do not compare. So each kind measures the baseline and every champion for itself, and
     an experiment goes on where it began, unless no slot of that kind works any more.
@@ -89,15 +92,31 @@ def next_work(study: Study, claimed: Claims = NONE, slot: int = 0, others: Colle
     for experiment, run in study.verifying():
         if (experiment.id, run.number) not in claimed:
             return Work(experiment, run.number)
+    if (side := _next_to_validate(study, claimed, slot, others)) is not None:
+        return Work(side, _next_number(side, claimed), validates=True)
     found = _next_to_run(study, claimed, slot, others)
     if found is None:
         return None
-    numbers = [*found.runs, *(run for number, run in claimed if number == found.id)]
-    return Work(found, max(numbers, default=0) + 1, _wants_alone(study, found, slot, others))
+    return Work(found, _next_number(found, claimed), _wants_alone(study, found, slot, others))
+
+
+def _next_number(found: Experiment, claimed: Claims) -> int:
+    """Number of an experiment's next run."""
+    return max([*found.runs, *(run for number, run in claimed if number == found.id)], default=0) + 1
+
+
+def _next_to_validate(study: Study, claimed: Claims, slot: int, others: Collection[int]) -> Experiment | None:
+    """Whose run of the validation is next in a slot; it goes on where a limit is reached, for it is a study's end."""
+    if study.paused or study.stopping != "no":
+        return None
+    side = validation.next_run(study, claimed, kind_of(study, slot))
+    return None if side is None or _is_another_s(study, side, slot, others) else side
 
 
 def _next_to_run(study: Study, claimed: Claims, slot: int, others: Collection[int]) -> Experiment | None:
-    if study.paused or study.stopping != "no" or (study.limit is not None and study.limit.limit not in PAID):
+    if study.paused or study.stopping != "no" or study.validates_only:
+        return None
+    if study.limit is not None and study.limit.limit not in PAID:
         return None
     kind = kind_of(study, slot)
     if lacks_reference(study, kind):

@@ -75,7 +75,7 @@ def wants_proposal(study: Study, slots: int, ahead: bool, thinks: bool = True) -
     """
     if study.champion is None or study.paused or study.short_of_room:
         return False
-    if study.stopping != "no" or study.limit is not None:
+    if study.stopping != "no" or study.limit is not None or study.validates_only:
         return False
     unsettled = [x for x in study.open_experiments() if not x.doubted]
     thinking = len(study.minds.thoughts)

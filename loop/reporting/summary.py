@@ -6,6 +6,7 @@ from typing import Any
 
 from loop.policy import false_discovery, honesty, idle, limits
 from loop.policy.standing import noise
+from loop.reporting import validation
 from loop.reporting.researchers import researchers, shortage
 from loop.reporting.table import change, claimed, flagged, not_counted, values_of
 from loop.study.experiment import Experiment, Run
@@ -41,6 +42,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
         "baseline": _fields(baseline, "noise") | _number(figures.of(baseline)),
         "experiments": study.verdicts(),
         "imported": study.imported,
+        "validation": validation.as_data(study),
         "expected_false": false_discovery.of(study),
         "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
         "slots": [_fields(one, "name", "device", "run", "since", "why") for one in idle.states(study)],
@@ -160,6 +162,8 @@ def sentences(study: Study) -> list[str]:
     if false is not None:
         told = "fewer than 0.1" if false < 0.1 else f"about {false:.1f}"
         lines.append(f"Of those, {told} are expected to be false, by their confidences and by how many were tried.")
+    if validated := validation.sentence(study):
+        lines.append(validated)
     return lines
 
 

@@ -89,6 +89,15 @@ def _switch(value: Any) -> Any:
     return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
 
 
+VALIDATION = 5
+"""Runs of each side of a validation where nobody says otherwise."""
+
+
+def _times(value: Any) -> Any:
+    """A number of runs; `on` and `off` are true and false to YAML."""
+    return {True: VALIDATION, False: 0}.get(value, value) if isinstance(value, bool) else value
+
+
 Seconds = Annotated[float, BeforeValidator(duration), Field(gt=0, lt=_LONGEST)]
 Size = Annotated[ByteSize, Field(gt=0, lt=2**63)]
 
@@ -182,6 +191,9 @@ class Contract(_Strict):
     review: Literal["auto", "all", "flagged"] | None = None
     """Which proposals wait for a person: none, all, or those with a flag (see `policy/review_flags`); None: see
     `reviewed`."""
+    validation: Annotated[int | None, BeforeValidator(_times)] = Field(default=None, ge=0, le=50)
+    """Runs of champion and baseline each by which the end of a study measures its total gain anew; 0 or `off`: only
+    `looptop validate` does. None: `VALIDATION`, in a study that began since there are validations."""
     researcher: Text | None = None
     """Who proposes: `automl`, `llm`, or the command line of a coding agent; None: what the person's settings say."""
     slots: Slots | None = None

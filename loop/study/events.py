@@ -36,6 +36,7 @@ from loop.study.requests import (
     Submitted,
     Undrained,
     Unpinned,
+    Validated,
 )
 from loop.study.researcher_events import (
     Claimed,
@@ -54,6 +55,7 @@ from loop.study.researcher_events import (
 from loop.study.run_events import RunFinished, RunStarted, StepSampled, Verified, Waited
 from loop.study.slot_events import NeighboursMeasured
 from loop.study.slot_record import SlotRecord
+from loop.study.validation import ValidationBegan, ValidationEnded
 
 # --- the study -------------------------------------------------------------------------------------------------
 
@@ -70,6 +72,9 @@ class StudyStarted(Fact):
     """`program.md` below its front matter."""
     pairs: bool = False
     """Its candidates are compared at equal seeds, unless the program says otherwise; earlier studies' were not."""
+    rules: int = 0
+    """What else it does unless the program says otherwise; earlier studies' are 0. From 1 on: a validation at its end,
+    bundles and placebos."""
 
 
 class ProgramChanged(Fact):
@@ -276,6 +281,8 @@ Body = Annotated[
     | NeighboursMeasured
     | ExperimentJudged
     | ChampionChanged
+    | ValidationBegan
+    | ValidationEnded
     | AnyRequest
     | RequestFulfilled,
     Field(discriminator="kind"),

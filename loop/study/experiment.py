@@ -75,7 +75,8 @@ class Run:
     """The kind of its slot, such as "NVIDIA H100 80GB HBM3"; empty where that is not known."""
     slot_name: str = ""
     alone: bool = False
-    """As in `RunStarted`."""
+    """As in `RunStarted`, like the next."""
+    validates: int = 0
     steps: int = 0
     company: float | None = None
     """As in `RunFinished`."""
@@ -208,7 +209,7 @@ class Experiment:
         """Take in that a run of it has started."""
         if self.verdict is None:  # what is measured again after its verdict stays judged
             self.phase = "running"
-        self.asked |= self.verdict == Outcome.DISCARDED
+        self.asked |= self.verdict == Outcome.DISCARDED and not started.validates
         self.runs[number] = Run(
             number=number,
             seed=started.seed,
@@ -224,6 +225,7 @@ class Experiment:
             slot_name=started.slot_name,
             alone=started.alone,
             gpus=started.gpus,
+            validates=started.validates,
         )
 
     def judge(self, judged: ExperimentJudged, at: float, seq: int) -> None:
@@ -254,7 +256,7 @@ class Experiment:
 
     def counted(self) -> list[Run]:
         """Its runs that count towards a verdict: those of the present commit that have ended and are not lost. One
-        that was to be alone counts where it failed: its number says something else."""
+        that was to be alone counts where it failed: its number says something else. Those of a validation do not."""
         return [
             run
             for run in self.runs.values()
@@ -262,7 +264,13 @@ class Experiment:
             and run.outcome is not None
             and not run.outcome.is_lost
             and not (run.alone and run.metric is not None)
+            and not run.validates
         ]
+
+    def validating(self, validation: int) -> list[Run]:
+        """Its runs for the validation that began at that place in the journal, under way or ended; without the lost."""
+        runs = (run for run in self.runs.values() if run.validates == validation)
+        return [run for run in runs if run.outcome is None or not run.outcome.is_lost]
 
     def values(self) -> dict[str, float | str]:
         """What its counted runs printed: the mean of each number that all of them have, and the newest run's words."""

@@ -7,6 +7,7 @@ from loop.study.asked import Request
 from loop.study.experiment import Experiment
 from loop.study.state import Study
 from loop.study.supervision import Supervisor, Trouble
+from loop.study.validation import Validation
 
 FOLDED = e.KINDS - e.STREAM - {"edits_recorded", "tool_called"}
 """The kinds that `fold` needs; the others may be left out."""
@@ -60,6 +61,7 @@ def apply(study: Study, event: e.Event) -> None:
         case "study_started":
             study.tag, study.branch, study.base, study.names = body.tag, body.branch, body.base, body.names
             study.started_at, study.rehearsed, study.pairs = event.at, "", body.pairs
+            study.rules = body.rules
             study.contract, study.program = body.contract, body.text
         case "program_changed":
             study.contract, study.program = body.contract, body.text
@@ -88,6 +90,11 @@ def apply(study: Study, event: e.Event) -> None:
             _shift(study, body.set_by, body.slept)
         case "checkout_changed":
             study.checkout = body if body.files else None
+        case "validation_began":
+            study.validations.append(Validation(event.seq, body, event.at))
+        case "validation_ended":
+            if (validation := study.validation) is not None:
+                validation.ended, validation.ended_at = body, event.at
         case "neighbours_measured":
             study.neighbours[body.slots] = body
         case "rehearsed":

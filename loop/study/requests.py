@@ -6,6 +6,8 @@ What each is called, when it may be asked and what it means is the table in `loo
 import re
 from typing import Literal
 
+from pydantic import Field
+
 from loop.study.fact import Fact
 
 _ADDRESS = re.compile(r"\s*@([A-Za-z0-9][A-Za-z0-9._-]*)[,:]?(?:\s+|$)")
@@ -121,6 +123,16 @@ class Undrained(Request):
     slot: str
 
 
+class Validated(Request):
+    """Measure the total gain anew: champion and baseline side by side, with fresh seeds."""
+
+    kind: Literal["validated"] = "validated"
+    runs: int = Field(default=5, ge=0, le=50)
+    """Of each of the two; 0 ends the validation that is under way."""
+    only: bool = False
+    """Do nothing else meanwhile, and stop then."""
+
+
 class Stopped(Request):
     kind: Literal["stopped"] = "stopped"
     now: bool = False
@@ -143,6 +155,7 @@ AnyRequest = (
     | Noted
     | Drained
     | Undrained
+    | Validated
     | Stopped
 )
 """What a person can ask for; a new class joins here."""

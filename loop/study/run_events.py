@@ -33,6 +33,8 @@ class RunStarted(Fact):
     """Nothing was started beside it, to tell what company costs: its number is compared with nothing else."""
     gpus: float | None = None
     """GPUs that it had: a share of one where slots share it, 0 without; None in journals from before that was kept."""
+    validates: int = 0
+    """The validation that it is for, by its beginning's place in the journal: it counts for nothing else."""
 
 
 class StepSampled(Fact):

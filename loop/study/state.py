@@ -15,6 +15,7 @@ from loop.study.experiment import Experiment, Run
 from loop.study.minds import Minds
 from loop.study.outcomes import VERDICTS, Outcome
 from loop.study.supervision import Supervisor, Trouble
+from loop.study.validation import Validation, ValidationEnded
 
 COMPANY, MOST_ASIDE = 0.5, 2
 """Share of its time in which a run must have had company, where that matters, to be compared; and how many runs of an
@@ -88,6 +89,9 @@ class Study:
     usd_unknown: bool = False
     """Some calls have no known price, so `usd` is a lower bound."""
     thought_of: int = 0  # number of the newest idea
+    rules: int = 0  # as in `StudyStarted`
+    validations: list[Validation] = field(default_factory=list)
+    """In the order in which they began; one at a time."""
 
     # --- what readers ask --------------------------------------------------------------------------------------
 
@@ -96,6 +100,45 @@ class Study:
         """Whether candidates are compared at equal seeds."""
         asked = self.contract.keep.pairs
         return self.pairs if asked is None else asked
+
+    @property
+    def validation(self) -> Validation | None:
+        """The validation that is under way."""
+        return self.validations[-1] if self.validations and self.validations[-1].ended is None else None
+
+    @property
+    def validated(self) -> Validation | None:
+        """The newest validation of today's champion that came to a number under the present protocol."""
+        return next(
+            (
+                one
+                for one in reversed(self.validations)
+                if one.ended is not None
+                and one.ended.gain is not None
+                and one.began.champion == self.champion
+                and one.began.protocol_id == self.contract.protocol_id
+            ),
+            None,
+        )
+
+    @property
+    def validated_alone(self) -> ValidationEnded | None:
+        """What the validation has come to that the present supervisor was started for; None where there was none."""
+        last, supervisor = self.validations[-1] if self.validations else None, self.supervisor
+        if last is None or not last.began.only or supervisor is None or last.ended_at is None:
+            return None
+        return last.ended if last.ended_at >= supervisor.started_at else None
+
+    @property
+    def validates_only(self) -> bool:
+        """Whether a validation goes on, or is asked for, beside which nothing else is to start; or was what the present
+        supervisor was started for, and has ended."""
+        if (now := self.validation) is not None:
+            return now.began.only
+        if self.validated_alone is not None:
+            return True
+        asked = (request.body for request in self.requests.values() if request.fulfilled_at is None)
+        return any(isinstance(body, e.Validated) and body.only and body.runs > 0 for body in asked)
 
     @property
     def state(self) -> State:
@@ -207,7 +250,12 @@ class Study:
 
     def verifying(self) -> list[tuple[Experiment, Run]]:
         """Runs that have ended and whose metric is being measured again, or is next to be."""
-        ended = ((experiment, run) for experiment in self._active() for run in experiment.counted())
+        now = self.validation.seq if self.validation is not None else 0
+        ended = (
+            (experiment, run)
+            for experiment in self._active()
+            for run in [*experiment.counted(), *(experiment.validating(now) if now else ())]
+        )
         return [(experiment, run) for experiment, run in ended if self.awaits_verification(run)]
 
     def verdicts(self) -> dict[str, int]:

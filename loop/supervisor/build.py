@@ -15,6 +15,7 @@ from loop.pipeline.pool import ResearcherPool
 from loop.pipeline.proposals import Proposals
 from loop.pipeline.rehearsal import Rehearsal
 from loop.pipeline.scratch_run import ScratchRuns
+from loop.pipeline.validating import Validating
 from loop.pipeline.workshop import AgentWorktree
 from loop.recovery.repair import Repair
 from loop.runs.executor import Executor
@@ -37,6 +38,7 @@ class Parts:
     life: Life
     pool: ResearcherPool
     requests: Requests
+    validating: Validating
     heartbeat: Heartbeat
     startup: Startup
 
@@ -68,6 +70,7 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     scratch = ScratchRuns(workspace, lineage, executor, gauges, lambda: recorder.study)
     slots = len(executor.slots())
     pool = ResearcherPool(recorder, proposals, judging, archive, workshop, team, slots, limit.reached, scratch)
+    validating = Validating(workspace, recorder)
     repair = Repair(workspace, lineage, recorder, proposals, judging, executor.sweep)
     return Parts(
         prepared=prepared,
@@ -78,7 +81,8 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         judging=judging,
         life=Life(recorder, proposals, executor, dispatcher, judging, rehearsal, limit.reached),
         pool=pool,
-        requests=Requests(recorder, pool, proposals, dispatcher, judging),
+        requests=Requests(recorder, pool, proposals, dispatcher, judging, validating),
+        validating=validating,
         heartbeat=Heartbeat(workspace, recorder, gauges, dispatcher, pool, limit),
         startup=Startup(prepared, recorder, repair, proposals, judging),
     )

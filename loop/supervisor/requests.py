@@ -12,6 +12,7 @@ from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.pool import ResearcherPool
 from loop.pipeline.proposals import PERSON, Proposals, queued_again
+from loop.pipeline.validating import Validating
 from loop.policy import permissions, request_table, scheduler
 from loop.policy.permissions import Refused
 from loop.researchers.protocol import Proposal
@@ -32,9 +33,10 @@ class Requests:
         proposals: Proposals,
         dispatcher: Dispatcher,
         judging: Judging,
+        validating: Validating,
     ) -> None:
         self._recorder, self._pool, self._proposals = recorder, pool, proposals
-        self._dispatcher, self._judging = dispatcher, judging
+        self._dispatcher, self._judging, self._validating = dispatcher, judging, validating
 
     @property
     def _study(self) -> Study:
@@ -60,6 +62,8 @@ class Requests:
                 return unknown or self._pool.interrupts(request)
             case e.Submitted():  # there is nothing to compare it with before the baseline is a commit
                 return self._study.baseline is not None and self._study.baseline.commit is not None
+            case e.Validated():
+                return self._study.champion is not None and not self._validating.has_begun(request.seq)
             case e.Killed():
                 return not self._dispatcher.ends_for(request.seq)
             case _:
@@ -90,6 +94,10 @@ class Requests:
             case e.Submitted():
                 await self._submit(request, request.body)
                 return None
+            case e.Validated(runs=0, who=who):
+                return await self._validating.end(who or "a person")
+            case e.Validated():
+                return self._validating.begin(request, request.body)
             case _:
                 return await self._fulfil_about(request)
 

@@ -270,6 +270,7 @@ class Startup:
             text=self._prepared.program.text,
             names=honesty.named("\n".join(lines.values())),
             pairs=True,
+            rules=1,
         )
         state = "as it stands in your checkout, uncommitted changes included" if edits else "as committed"
         if base != head:

@@ -21,7 +21,7 @@ from loop.journal import JournalError
 from loop.lineage import locks
 from loop.machine.disk import DiskError
 from loop.pipeline import submission
-from loop.policy import limits
+from loop.policy import limits, validation
 from loop.study import events as e
 from loop.study import queries
 from loop.study.state import Study
@@ -87,6 +87,7 @@ class Supervisor:
             follow_program(self._prepared, self._recorder),
             submission.follow(self._prepared.lineage, self._recorder),
             self._parts.requests.fulfil_all(),
+            self._parts.validating.follow(self._is_done),
             *(self._pool.research(researcher) for researcher in self._prepared.researchers),
             *(self._life.serve(slot) for slot in self._parts.executor.slots()),
         ]
@@ -112,8 +113,27 @@ class Supervisor:
             return None
         if study.stopping == "after run":
             return End("a person stopped it")
-        if any(isinstance(request.body, e.Approved | e.Rejected | e.Overruled) for request in study.open_requests()):
+        asked = e.Approved | e.Rejected | e.Overruled | e.Validated
+        if any(isinstance(request.body, asked) for request in study.open_requests()):
             return None  # a person's word on what waited when the loop ended
+        if study.validation is not None:
+            return None
+        if (only := study.validated_alone) is not None:
+            return End(validation.told(study.contract.metric, only))
+        done = self._done()
+        return None if done is not None and not done.failed and validation.is_owed(study) else done
+
+    def _is_done(self) -> bool:
+        """Whether nothing is left to be done but what a study ends with."""
+        study = self.study
+        if study.stopping != "no" or study.paused or study.running() or self._life.busy:
+            return False
+        done = self._done()
+        return done is not None and not done.failed
+
+    def _done(self) -> End | None:
+        """Whether a limit is reached or nothing is left to try, and nothing of before goes on."""
+        study = self.study
         if study.limit is not None and not self._work_paid_for():
             return End(f"limit reached: {study.limit.reason}")
         if self._no_researcher_left() and not self._pool.busy and len(study.open) == len(queries.doubted(study)):

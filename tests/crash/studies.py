@@ -214,6 +214,12 @@ _ALL = (
         ),
     ),
     Life(
+        "validated",
+        {"a smaller A": GOOD, "a larger B": BAD, "a smaller C": MORE},
+        experiments=3,
+        front="deadline: 60s\nvalidation: 3\n",
+    ),
+    Life(
         "many",
         {
             "a smaller A": GOOD,

@@ -335,6 +335,8 @@ def _told(study: Study, rows: Sequence[Row]) -> dict[str, str]:
     told = {}
     for experiment in study.experiments.values():
         told[experiment.title] = f"{experiment.verdict} at {experiment.metric}, by {experiment.researcher}"
+    for one in study.validations:
+        told[f"(validation of {one.began.champion})"] = repr(one.ended)
     told["(champion)"] = study.best.title if study.best is not None else ""
     told["(champions)"] = ", ".join(study.experiments[number].title for number in study.lineage)
     return told

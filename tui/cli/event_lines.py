@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from loop.journal import Journal
-from loop.policy import honesty, limits, request_table
+from loop.policy import honesty, limits, request_table, validation
 from loop.reporting import summary
 from loop.study import events as e
 from loop.study.folding import FOLDED, apply, fold
@@ -119,6 +119,10 @@ def _text(event: e.Event, study: Study) -> str | None:
             return f"experiment {number} by {researcher}: {title}"
         case e.ApprovalAsked(reason=reason):
             return f"experiment {number} is waiting for your approval ({reason}): looptop approve {number}"
+        case e.ValidationBegan(champion=champion, seeds=seeds):
+            return f"validation: experiment {champion} and the baseline, {len(seeds)} runs each with fresh seeds"
+        case e.ValidationEnded() as ended:
+            return f"validated: {validation.told(study.contract.metric, ended)}"
         case e.RunStarted(seed=seed, budget=budget):
             return f"run {number}.{event.run} started: seed {seed}, budget {budget:g} s"
         case e.RunFinished() as run:

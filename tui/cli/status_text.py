@@ -7,6 +7,7 @@ from loop.policy import limits, neighbours
 from loop.reporting.researchers import Doing, researchers, shortage
 from loop.reporting.summary import status
 from loop.reporting.table import change, claimed, elsewhere, flagged, had, networked, not_counted, place, values_of
+from loop.reporting.validation import progress
 from loop.study.experiment import Experiment, Run
 from loop.study.figures import Figure, Figures
 from loop.study.queries import uncounted
@@ -52,6 +53,8 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
         on = f" on {study.kind_of(study.best)}" if len(study.kinds) > 1 else ""
         best = f"{study.contract.metric} {_figure(Figures(study).best)}{on}{claimed(study)}{against}"
         lines.append(f"  best {best}, experiment {study.best.id}: {study.best.title}")
+    if validates := progress(study):
+        lines.append(f"  {validates}")
     counted = {name: count for name, count in study.verdicts().items() if count and name != "open"}
     counts = [f"{sign(name)} {count} {word(name)}" for name, count in counted.items()]
     lines.append(f"  {study.judged()} experiments with a verdict" + (f": {', '.join(counts)}" if counts else ""))
@@ -230,6 +233,7 @@ def _run_line(study: Study, run: Run) -> str:
     how = f" ({run.reason})" if run.reason else ""
     memory = f", {run.peak_memory / 2**20:,.0f} MiB" if run.peak_memory else ""
     outcome = "under way" if run.outcome is None else run.outcome.word
+    outcome += ", of a validation" if run.validates else ""
     share = f" ({words})" if (words := had(run)) else ""
     share += f" on {where}" if (where := place(study, run)) else ""
     return f"  run {run.number}: seed {run.seed}, {outcome}, {value}, {run.seconds:.1f} s{share}{memory}{how}"

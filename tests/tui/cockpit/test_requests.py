@@ -18,6 +18,7 @@ from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.pool import ResearcherPool
 from loop.pipeline.proposals import Proposals
+from loop.pipeline.validating import Validating
 from loop.policy import request_table
 from loop.policy.permissions import Allowed, Refused, find_experiment
 from loop.study import events as e
@@ -63,7 +64,8 @@ def requests_of(recorder: Recorder) -> Requests:
     """A supervisor's part that fulfils requests; nothing here comes so far that it needs a slot or git."""
     idle = cast(Dispatcher, SimpleNamespace(ends_for=lambda request: False, kill=lambda *_, **__: False))
     judging = Judging(None, None, recorder)  # type: ignore[arg-type]
-    return Requests(recorder, cast(ResearcherPool, None), cast(Proposals, None), idle, judging)
+    validating = Validating(None, recorder)  # type: ignore[arg-type]
+    return Requests(recorder, cast(ResearcherPool, None), cast(Proposals, None), idle, judging, validating)
 
 
 async def outcomes(root: Path, asked: list[tuple[e.Body, int]]) -> list[str]:

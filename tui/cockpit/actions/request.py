@@ -11,6 +11,7 @@ from loop.policy import permissions, request_table
 from loop.policy.permissions import Refused
 from loop.policy.request_table import Row
 from loop.study import events as e
+from loop.study.contract import VALIDATION
 from loop.study.experiment import Experiment
 from loop.study.requests import addressed
 from loop.words import listed
@@ -44,7 +45,13 @@ class RequestActions(Shell, inherit_bindings=False):
 
     def _own(self) -> dict[str, Callable[[str], None]]:
         """Requests with a way of their own, by name; each is given what was typed after the command, if anything."""
-        return {"steer": self._steer, "submit": self._submit, "pin": self._pin, "stop": self._stop}
+        return {
+            "steer": self._steer,
+            "submit": self._submit,
+            "pin": self._pin,
+            "stop": self._stop,
+            "validate": self._validate,
+        }
 
     def _note(self, row: Row, experiment: Experiment) -> None:
         """Have the note on an experiment written, beginning with the one that is there."""
@@ -176,6 +183,20 @@ class RequestActions(Shell, inherit_bindings=False):
     def _pin(self, text: str) -> None:
         said = "pinned: it stands in every briefing; P shows it, :unpin takes it back"
         self.request(e.Pinned(who=who(), text=text), said)
+
+    def _validate(self, text: str) -> None:
+        """Have the gain measured anew, with so many runs each; `end` ends the validation under way."""
+        study, row = self.known.study, request_table.named("validate")
+        runs = 0 if text == "end" else int(text[:9]) if text.isdecimal() else VALIDATION if not text else -1
+        if runs not in (0, *range(2, 51)) or text == "0":
+            self.say("validate takes how many runs each, 2 to 50, or `end`", "warn")
+        elif runs and isinstance(answer := row.check(study, None), Refused):
+            self.say(answer.sentence, "warn")
+        elif not runs and study.validation is None:
+            self.say("no validation is under way", "warn")
+        else:
+            said = f"asked to {row.does}; it takes effect {row.later}" if runs else "asked to end the validation"
+            self.request(e.Validated(who=who(), runs=runs), said)
 
     def unpin(self, pin: int | None) -> None:
         """Take one pin back, or all of them."""
