@@ -52,4 +52,5 @@ class Slot:
             cores=self.cpus,
             memory=self.memory,
             gpu_memory=self.gpu_memory,
+            gpus=self.gpus,
         )

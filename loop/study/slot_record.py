@@ -21,3 +21,5 @@ class SlotRecord(BaseModel):
     """Bytes of main memory that one of its runs may hold."""
     gpu_memory: int = 0
     """Bytes of memory of its GPUs; 0 without a GPU."""
+    gpus: tuple[int, ...] = ()
+    """Indices of its GPUs, as in `GpuGauge`; empty without one, and in journals from before this was kept."""

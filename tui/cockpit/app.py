@@ -13,6 +13,7 @@ from loop.journal import JournalError
 from tui.cockpit import notifications
 from tui.cockpit.actions.command import CommandActions
 from tui.cockpit.shell import room_to_ask
+from tui.render.layout import Needs
 from tui.widgets import status_line
 
 _STREAM, _GAUGES, _CHARTS = 0.25, 1.0, 2.0
@@ -29,7 +30,8 @@ class Cockpit(CommandActions, inherit_bindings=False):
     """One attached screen: the `Shell` with all its actions, and the timers that keep it up to date."""
 
     _redraw_charts = _redraw_progress = _redraw_machine = False
-    _shown_gpus = _minute = 0
+    _minute = 0
+    _needed = Needs()
 
     def on_mount(self) -> None:
         self._changed: set[str] = set()
@@ -79,8 +81,8 @@ class Cockpit(CommandActions, inherit_bindings=False):
         """Draw what can wait until something is on screen: curves, the log and the terminal's title."""
         self.load_samples()
         self.read_log()
-        self.panels["curve"].redraw()
-        self.panels["machine"].redraw()
+        for name in ("runs", "curve", "machine"):
+            self.panels[name].redraw()
         self.bars()
         self._name_terminal()
 
@@ -96,7 +98,8 @@ class Cockpit(CommandActions, inherit_bindings=False):
             return
         if "study" in changed:
             self._notice_study()
-            self.panels["tree"].redraw()
+            for name in ("runs", "researchers", "tree"):
+                self.panels[name].redraw()
             self.load_samples()
             self._redraw_progress = self._redraw_charts = True
             if self.sheet is not None:
@@ -120,7 +123,8 @@ class Cockpit(CommandActions, inherit_bindings=False):
         if self._redraw_machine:
             self._redraw_machine = False
             self.panels["machine"].redraw()
-            self._notice_gpus()
+        self.panels["runs"].redraw()
+        self.panels["researchers"].redraw()
         self.read_log()
         self.top_bar.redraw()
         if self.sheet is not None:
@@ -147,12 +151,8 @@ class Cockpit(CommandActions, inherit_bindings=False):
 
     def _notice_study(self) -> None:
         self.tree_view.changed()
-        self._notice_gpus()
-
-    def _notice_gpus(self) -> None:
-        gpus = len(self.known.gauge.gpus) if self.known.gauge else 0
-        if gpus != self._shown_gpus:
-            self._shown_gpus = gpus
+        if (needed := self.needs()) != self._needed:
+            self._needed = needed
             self.rearrange()
 
     # --- outside of the screen ---------------------------------------------------------------------------------

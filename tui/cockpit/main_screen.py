@@ -25,8 +25,7 @@ class Placed(Layout):
     def arrange(self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True) -> list[WidgetPlacement]:
         cockpit = self._context
         width, height = size
-        gauge = cockpit.known.gauge
-        plan = layout(width, height, cockpit.active, zoomed=cockpit.zoomed, gpus=len(gauge.gpus) if gauge else 0)
+        plan = layout(width, height, cockpit.active, zoomed=cockpit.zoomed, aside=cockpit.aside, needs=cockpit.needs())
         places = {place.view: place for place in plan.places}
         found: list[WidgetPlacement] = []
         prompts: list[WidgetPlacement] = []  # over everything: they cover the key line, and more as they grow
@@ -39,7 +38,7 @@ class Placed(Layout):
                 child.tabs = not plan.tiny
                 put(child, 0, 0, width, plan.status)
             elif isinstance(child, Panel) and (place := places.get(child.view)):
-                child.boxed = place.boxed
+                child.boxed, child.headed = place.boxed, place.headed
                 put(child, place.x, place.y, place.width, place.height)
             elif isinstance(child, Prompt) and plan.keys:
                 rows = child.rows(width)

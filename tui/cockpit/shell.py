@@ -25,7 +25,7 @@ from tui.cockpit.split_keys import SplitKeys
 from tui.model.feed import Feed
 from tui.model.view_state import ViewState
 from tui.render.glyphs import ASCII, UNICODE
-from tui.render.layout import ASKING
+from tui.render.layout import ASIDE, ASKING, Needs
 from tui.render.palette import PALETTES, Palette
 from tui.render.text import Span
 from tui.screens.confirm import Choice, Confirm
@@ -40,6 +40,8 @@ from tui.widgets.mind import MindPanel
 from tui.widgets.panel import Panel
 from tui.widgets.progress import ProgressPanel
 from tui.widgets.prompt import Prompt
+from tui.widgets.researchers import ResearchersPanel
+from tui.widgets.runs import RunsPanel
 from tui.widgets.tree import TreePanel
 
 READ_ONLY = "this cockpit only watches (--read-only); `looptop attach` without it can steer"
@@ -86,7 +88,7 @@ class Shell(App[None], inherit_bindings=False):
         alive: Callable[[Path], int | None] = lambda root: None,
         now: Callable[[], float] = time.time,
         driver_class: type[Driver] | None = None,
-        view: str = "mind",
+        view: str = "runs",
         keys: Mapping[str, str] | None = None,
         notify: str = "off",
     ) -> None:
@@ -103,6 +105,7 @@ class Shell(App[None], inherit_bindings=False):
         self.journal = Journal(root / ".looptop" / "journal.db")
         self.feed = Feed(self.journal, self.known)
         self.active, self.zoomed = view, False
+        self._aside = view if view in ASIDE else "mind"
         self.life = status_line.Life("", "dim")
         self.pid: int | None = None
         self.titled = ""
@@ -116,9 +119,11 @@ class Shell(App[None], inherit_bindings=False):
         self._said_at = 0.0
         self.top_bar, self.bottom_bar = TopBar(), BottomBar()
         self.mind_view, self.tree_view, self.curve_view = MindPanel(self.known.mind), TreePanel(), CurvePanel()
-        self.progress_view = ProgressPanel()
+        self.runs_view, self.researchers_view, self.progress_view = RunsPanel(), ResearchersPanel(), ProgressPanel()
         self.log_view = LogPanel(root / ".looptop" / "runs")
         panels: list[Panel] = [
+            self.runs_view,
+            self.researchers_view,
             self.mind_view,
             self.tree_view,
             self.curve_view,
@@ -156,20 +161,34 @@ class Shell(App[None], inherit_bindings=False):
         """The line to type into, if it is open."""
         return next(iter(self.screen.query(Prompt)), None)
 
+    @property
+    def aside(self) -> str:
+        """Which of the views that share one place has it."""
+        return self._aside
+
+    def needs(self) -> Needs:
+        """Lines that the runs and the researchers take."""
+        return Needs(self.runs_view.needs(), self.researchers_view.needs())
+
     def single(self) -> bool:
         """Whether only one view is on screen."""
         return not self.panel.boxed
 
     def chosen(self) -> Experiment | None:
-        """The experiment that a person is looking at: on its own sheet, or under the cursor of the tree."""
+        """The experiment that a person is looking at: on its own sheet, or under the cursor of the runs or the tree."""
         sheet = self.sheet
         if isinstance(sheet, ExperimentSheet):
             return sheet.found
-        number = self.tree_view.selected() if self.active == "tree" else None
+        if self.active == "runs":
+            number = self.runs_view.chosen()
+        else:
+            number = self.tree_view.selected() if self.active == "tree" else None
         return None if number is None else self.known.study.experiments[number]
 
     def pointing(self) -> bool:
-        """Whether a person has put the tree's cursor on an experiment: keys are about that one then."""
+        """Whether a person has put a cursor on an experiment: keys are about that one then."""
+        if self.active == "runs":
+            return self.runs_view.chosen() is not None
         return self.active == "tree" and self.tree_view.at is not None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -253,7 +272,7 @@ class Shell(App[None], inherit_bindings=False):
         """Fetch the samples of the runs whose curves are drawn."""
         sheet = self.sheet
         wanted = sheet.wanted() if isinstance(sheet, ExperimentSheet) else set()
-        self.feed.samples(self.curve_view.wanted() | wanted)
+        self.feed.samples(self.curve_view.wanted() | self.known.leads.wanted() | wanted)
 
     def rearrange(self) -> None:
         """Lay the views out again: something that the layout depends on has changed."""

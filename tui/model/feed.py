@@ -66,6 +66,7 @@ class Feed:
                 turn = time.monotonic()
         self._gauges(120)
         for event in self._newest(last, MIND, _BACKLOG):
+            self.state.voices.hear(event)
             self.state.transcript.tell(event)
 
     async def live(self) -> AsyncIterator[set[str]]:

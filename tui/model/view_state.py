@@ -8,6 +8,8 @@ reads it from the journal again.
 from collections import deque
 from collections.abc import Iterable
 
+from loop.policy import idle
+from loop.reporting import researchers
 from loop.study import events as e
 from loop.study.curves import Sample
 from loop.study.experiment import Experiment, Run
@@ -15,12 +17,15 @@ from loop.study.figures import Figures
 from loop.study.folding import apply
 from loop.study.readings import GpuUse
 from loop.study.state import Study
+from tui.model.leads import Leads
 from tui.model.text_buffer import TextBuffer
 from tui.model.transcript import MIND, Transcript
+from tui.model.voices import Voices
 from tui.render.text import number, one_line
 
-SAMPLES = 4000
-"""Samples kept of one run: all of half an hour at two a second; of a longer run the older half is thinned."""
+SAMPLES, SHARED = 4000, 64_000
+"""Samples kept of one run (all of half an hour at two a second), and of all together; of a longer run the older half is
+thinned."""
 
 
 class ViewState:
@@ -48,6 +53,12 @@ class ViewState:
         """Goes up whenever the study changes, so that a page is written anew only then."""
         self.figures = Figures(self.study)
         """The numbers of the study as it is now."""
+        self.leads = Leads(self.study, self.samples)
+        """How far the current runs are ahead of the champion."""
+        self.voices = Voices()
+        """What each researcher said last."""
+        self._slots: tuple[int, list[idle.SlotState]] = (-1, [])
+        self._minds: tuple[int, list[researchers.Doing]] = (-1, [])
 
     # --- taking in events --------------------------------------------------------------------------------------
 
@@ -72,6 +83,7 @@ class ViewState:
                     self.figures.changed(event.experiment)
                     changed.add("study")
             if event.kind in MIND:
+                self.voices.hear(event)
                 self.transcript.tell(event)
                 changed.add("mind")
             if (news := news_of(event)) is not None and not self._waited_for(event.body):
@@ -110,8 +122,8 @@ class ViewState:
         seconds = event.at - run.started_at if body.progress is None else body.progress * run.budget
         kept = self.samples.setdefault(key, [])
         kept.append((seconds, body.values))
-        if len(kept) > SAMPLES:
-            del kept[: SAMPLES // 2 : 2]
+        if len(kept) > (most := min(SAMPLES, SHARED // len(self.samples))):
+            del kept[: most // 2 : 2]
 
     # --- what the screens ask ----------------------------------------------------------------------------------
 
@@ -119,6 +131,20 @@ class ViewState:
     def mind(self) -> TextBuffer:
         """The reasoning stream."""
         return self.transcript.buffer
+
+    @property
+    def slots(self) -> list[idle.SlotState]:
+        """The slots of the present supervisor and what each is at; reckoned anew where the study has changed."""
+        if self._slots[0] != self.version:
+            self._slots = self.version, idle.states(self.study)
+        return self._slots[1]
+
+    @property
+    def minds(self) -> list[researchers.Doing]:
+        """The researchers that take part and what each is at; reckoned anew where the study has changed."""
+        if self._minds[0] != self.version:
+            self._minds = self.version, researchers.researchers(self.study)
+        return self._minds[1]
 
     def in_flight(self) -> tuple[Experiment, Run] | None:
         """The current run; of several the one that started last."""

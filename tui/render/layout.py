@@ -1,8 +1,10 @@
 """Where everything stands, as a pure function of the terminal's size and the view that a person looks at.
 
 - under 40x8: a strip of the status lines, with the last line for keys, messages and what is typed from 4 lines on;
-- up to 109 columns, or under 22 lines: one view at a time under the two status lines and the tabs;
-- 110 to 159 columns: two columns; from 160 on: three, with all six views at once.
+- up to 109 columns, or under 22 lines: one view at a time under the two status lines and the tabs. The first, `runs`,
+  needs a few lines only: researchers and mind have the rest;
+- from 110 columns on: two columns, from 160 on with a wide one at the left. One place, at the bottom right, is for
+  whichever of `ASIDE` was looked at last.
 - `zoomed`: one view at a time at any size.
 
 Numbers are cells; the origin is the top left corner.
@@ -10,8 +12,8 @@ Numbers are cells; the origin is the top left corner.
 
 from dataclasses import dataclass
 
-VIEWS = ("mind", "tree", "curve", "progress", "machine", "log")
-"""In the order of the keys 1 to 6."""
+VIEWS = ("runs", "tree", "curve", "progress", "machine", "log", "mind", "researchers")
+"""In the order of the keys 1 to 8."""
 
 LEAST = (40, 8)
 """Columns and lines below which there is only a strip."""
@@ -24,6 +26,10 @@ TWO_COLUMNS, THREE_COLUMNS = 110, 160
 STACKED = 22
 """Lines from which views are stacked; in fewer, none of them would have room for anything."""
 
+ASIDE = ("mind", "machine", "log")
+"""Views that share one place of a wide screen; of a middling one, where the mind has a place of its own, so does
+`progress` with the other three."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -35,6 +41,8 @@ class Place:
     width: int
     height: int
     boxed: bool
+    headed: bool = False
+    """A line with its name is above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,49 +52,81 @@ class Layout:
     tiny: bool
     """A strip without any view."""
     status: int
-    """Lines at the top; the third names the views, where only one of them is shown."""
+    """Lines at the top; the last of them names the views, where only one of them is shown."""
     keys: bool
     """The last line is for keys, messages and what is typed."""
     places: tuple[Place, ...]
 
 
-def layout(width: int, height: int, active: str = "mind", *, zoomed: bool = False, gpus: int = 0) -> Layout:
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Lines that views of one row each would like, without frames."""
+
+    runs: int = 2
+    researchers: int = 1
+
+
+def layout(
+    width: int,
+    height: int,
+    active: str = "runs",
+    *,
+    zoomed: bool = False,
+    aside: str = "mind",
+    needs: Needs | None = None,
+) -> Layout:
     """The layout of a terminal of `width` x `height` cells.
 
     Args:
         active: the view that must be on screen.
-        gpus: how many lines the machine view would like for them.
+        aside: which of `ASIDE` was looked at last.
+        needs: lines that the runs and the researchers take.
     """
+    needs = needs or Needs()
     if width < LEAST[0] or height < LEAST[1]:
         asks = width >= ASKING[0] and height >= ASKING[1]
         return Layout(True, min(3, height - 1) if asks else 1, asks, ())
     if zoomed or width < TWO_COLUMNS or height < STACKED:
-        return Layout(False, 3, True, (Place(active, 0, 3, width, height - 4, False),))
+        return Layout(False, 3, True, _single(width, height - 4, active, needs, alone=zoomed))
     top, room = 2, height - 3
-    if width < THREE_COLUMNS:
-        left = max(58, width * 54 // 100)
-        below = active if active in ("progress", "machine", "log") else "progress"
+    wide = width >= THREE_COLUMNS
+    aside = active if active in ASIDE else aside
+    runs = max(5, min(needs.runs + 2, room // 3))
+    minds = max(5, min(needs.researchers + 2, room // 4))
+    if wide:
+        left = width * 61 // 100
         columns = [
-            (0, left, _stack(room, (("mind", 55), ("tree", 45)))),
-            (left, width - left, _stack(room, (("curve", 50), (below, 50)))),
+            (0, left, [("runs", runs), *_stack(room - runs, (("tree", 56), ("curve", 44)))]),
+            (left, width - left, [("researchers", minds), *_stack(room - minds, (("progress", 42), (aside, 58)))]),
         ]
     else:
-        left, right = width * 34 // 100, width * 31 // 100
-        machine = min(8 + min(gpus, 8) if gpus else 7, room // 3)
-        rest = room - machine
-        curve = max(8, rest * 55 // 100)
+        left = max(58, width * 54 // 100)
+        below = active if active in ("progress", *ASIDE) and active != "mind" else aside
+        below = "progress" if below == "mind" else below
         columns = [
-            (0, left, _stack(room, (("tree", 60), ("progress", 40)))),
-            (left, width - left - right, [("mind", room)]),
-            (width - right, right, [("curve", curve), ("machine", machine), ("log", rest - curve)]),
+            (0, left, [("runs", runs), *_stack(room - runs, (("mind", 55), ("tree", 45)))]),
+            (left, width - left, [("researchers", minds), *_stack(room - minds, (("curve", 50), (below, 50)))]),
         ]
     places = []
-    for x, wide, stack in columns:
+    for x, across, stack in columns:
         y = top
         for view, high in stack:
-            places.append(Place(view, x, y, wide, high, True))
+            places.append(Place(view, x, y, across, high, True))
             y += high
     return Layout(False, 2, True, tuple(places))
+
+
+def _single(width: int, room: int, active: str, needs: Needs, *, alone: bool) -> tuple[Place, ...]:
+    """One view in `room` lines under the tabs; under the runs, which take few, those who think."""
+    if active != "runs" or alone or room < 12:
+        return (Place(active, 0, 3, width, room, False),)
+    runs = min(needs.runs, room // 2)
+    minds = min(needs.researchers, (room - runs) // 3) if room - runs >= 12 else 0
+    places = [Place("runs", 0, 3, width, runs, False)]
+    if minds:
+        places.append(Place("researchers", 0, 3 + runs, width, minds + 1, False, headed=True))
+    used = runs + (minds + 1 if minds else 0)
+    return (*places, Place("mind", 0, 3 + used, width, room - used, False, headed=True))
 
 
 def _stack(room: int, shares: tuple[tuple[str, int], ...]) -> list[tuple[str, int]]:

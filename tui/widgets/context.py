@@ -11,6 +11,7 @@ from tui.model.feed import Feed
 from tui.model.keys import Key
 from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
+from tui.render.layout import Needs
 from tui.render.palette import Palette
 from tui.render.text import Span
 from tui.widgets.status_line import Life
@@ -41,6 +42,11 @@ class Context(Protocol):
     message: tuple[str, str] | None
     """What the last line says in place of the keys, and its role."""
 
+    @property
+    def aside(self) -> str:
+        """Which of the views that share one place has it."""
+        ...
+
     def look_at(self, view: str) -> None:
         """Make a view the one that keys go to."""
         ...
@@ -51,6 +57,10 @@ class Context(Protocol):
 
     def bars(self) -> None:
         """Draw the lines at top and bottom."""
+        ...
+
+    def needs(self) -> Needs:
+        """Lines that the views of one row each would like."""
         ...
 
     def load_samples(self) -> None:

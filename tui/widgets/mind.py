@@ -34,7 +34,7 @@ class MindPanel(StreamPanel):
     """The researchers' reasoning."""
 
     view = "mind"
-    number = 1
+    number = 7
 
     def wraps_at(self, width: int) -> int:
         return min(width, _WIDEST)

@@ -124,6 +124,8 @@ class Panel(LineWidget, can_focus=True):
     view: ClassVar[str] = ""
     number: ClassVar[int] = 0
     boxed = False
+    headed = False
+    """A line with its name stands above it, where several views share a narrow screen."""
 
     def content(self, width: int, height: int) -> list[Line]:
         """The view itself, in `width` x `height` cells within any frame."""
@@ -144,7 +146,7 @@ class Panel(LineWidget, can_focus=True):
 
     def copied(self) -> str:
         """The view as text."""
-        rows = self._lines[1:-1] if self.boxed else self._lines
+        rows = self._lines[1:-1] if self.boxed else self._lines[self.headed :]
         texts = ["".join(text for text, _ in line) for line in rows]
         return "\n".join((text[2:-2] if self.boxed else text[1:]).rstrip() for text in texts).strip("\n")
 
@@ -157,7 +159,7 @@ class Panel(LineWidget, can_focus=True):
     def room(self) -> tuple[int, int]:
         """Size of the content."""
         width, height = self.size
-        return (width - 4, height - 2) if self.boxed else (width - 2, height)
+        return (width - 4, height - 2) if self.boxed else (width - 2, height - self.headed)
 
     def lines(self, width: int, height: int) -> list[Line]:
         inner, rows = self.room()
@@ -167,7 +169,8 @@ class Panel(LineWidget, can_focus=True):
         content = self.content(inner, rows)[:rows] if state.share == 1 else centred("reading the journal", inner, rows)
         content = [line if line_cells(line) <= inner else fit(line, inner) for line in content]
         if not self.boxed:
-            return [((" ", "text"), *line) if line else () for line in content]
+            plain: list[Line] = [((" ", "text"), *line) if line else () for line in content]
+            return [self._heading(width), *plain] if self.headed else plain
         return self._box(content, width, inner, rows)
 
     def _box(self, content: list[Line], width: int, inner: int, rows: int) -> list[Line]:
@@ -189,6 +192,16 @@ class Panel(LineWidget, can_focus=True):
             lines.append(((side + " ", edge), *line, (space, "text" + extra), (" " + side, edge)))
         return [*lines, ((corners[2] + corners[4] * (width - 2) + corners[3], edge),)]
 
+    def _heading(self, width: int) -> Line:
+        """The line above a view that has no frame."""
+        edge = "focus" if self.has_focus else "border"
+        rule = self.cockpit.glyphs.rule
+        note = fit(self.note(), max(0, width - len(self.view) - 10))
+        right: list[Span] = [(" ", "text"), *note, (" ", "text")] if note else []
+        gap = width - 8 - len(self.view) - line_cells(right)
+        name: list[Span] = [(f"{self.number} ", "faint"), (self.view, "dim")]
+        return ((f" {rule} ", edge), *name, (" ", "text"), (rule * max(0, gap), edge), *right)
+
     def on_focus(self) -> None:
         self.redraw()
 
@@ -200,7 +213,7 @@ class Panel(LineWidget, can_focus=True):
         event.stop()
         if self.view:
             self.cockpit.look_at(self.view)
-        self.pick(event.y - self.boxed)
+        self.pick(event.y - (self.boxed or self.headed))
 
     def pick(self, row: int) -> None:
         """Put the cursor on a row of the content, where the view has a cursor."""

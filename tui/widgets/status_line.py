@@ -204,15 +204,24 @@ def _ends(study: Study, until: float) -> list[Span]:
 
 
 def tabs_line(active: str, width: int, note: Sequence[Span] = ()) -> Line:
-    """The views by number, the one on screen marked; a word of that view's own on the right."""
+    """The views by number, the one on screen marked; a word of that view's own on the right. In a narrow terminal the
+    last names give way, never that of the view on screen."""
+    note = fit(note, width // 2) if note and width >= 24 else ()
+    room = width - 1 - (line_cells(note) + 2 if note else 0)
+    named = {active}
+    used = 1 + 2 * len(VIEWS) + len(active) + 2
+    for view in VIEWS:
+        if view != active and used + len(view) + 2 > room:
+            break
+        used += 0 if view == active else len(view) + 2
+        named.add(view)
     spans: list[Span] = [(" ", "text")]
     for index, view in enumerate(VIEWS, 1):
         here = view == active
         spans.append((f" {index}", "key+cursor" if here else "faint"))
-        if here or width >= 58:
+        if view in named:
             spans.append((f" {view} ", "strong+cursor" if here else "dim"))
-    room = width - line_cells(spans) - 3
-    return spread(spans, [*fit(note, room), (" ", "text")] if note and room > 8 else [], width)
+    return spread(spans, [*note, (" ", "text")] if note else [], width)
 
 
 def brief_line(state: ViewState, alive: Life, width: int, glyphs: Glyphs) -> Line:

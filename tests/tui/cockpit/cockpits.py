@@ -26,6 +26,7 @@ async def opened(
     """A cockpit that has read the journal, at the moment of its last event."""
     with journal_of(workspace) as journal:
         moment = journal.read(max(0, journal.last_seq() - 1))[-1].at if journal.last_seq() else 0.0
+    options.setdefault("view", "mind")
     app = Cockpit(workspace, alive=lambda root: alive, now=lambda: moment + 0.5, **options)  # type: ignore[arg-type]
     async with app.run_test(size=size) as pilot:
         await settle(app, pilot)

@@ -14,6 +14,7 @@ from tests.repositories import git
 from tests.tui.cockpit.cockpits import journal_of, opened, screen
 from tui.cockpit.app import Cockpit
 from tui.model import keys
+from tui.render.layout import VIEWS
 from tui.screens.confirm import Confirm
 from tui.screens.digest import DigestSheet
 from tui.screens.experiment import ExperimentSheet
@@ -45,7 +46,7 @@ def nearly(study: Study) -> int:
 
 
 def view(name: str) -> Walk:
-    return Walk(lambda app: app.active == name, ("1" if name != "mind" else "2",))
+    return Walk(lambda app: app.active == name, ("7" if name != "mind" else "2",))
 
 
 def sheet(kind: type) -> Callable[[Cockpit], bool]:
@@ -67,7 +68,7 @@ WALKS = {
     "note": Walk(lambda app: app.prompt is not None and app.prompt.label == "note on 20", ("2", "j", "j")),
     "submit": Walk(lambda app: app.prompt is not None and app.prompt.label == "submit"),
     "stop": Walk(asked("Stop the loop?")),
-    **{f"view-{name}": view(name) for name in ("mind", "tree", "curve", "progress", "machine", "log")},
+    **{f"view-{name}": view(name) for name in VIEWS},
     "program": Walk(sheet(ProgramSheet)),
     "digest": Walk(sheet(DigestSheet)),
     "next": Walk(lambda app: app.active == "tree"),

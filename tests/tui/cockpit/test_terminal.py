@@ -52,7 +52,7 @@ def test_80x24_shows_follows_grows_and_shrinks(tmux: Tmux, workspace: Path) -> N
     with supervise(workspace):
         start(tmux, workspace)
         text = tmux.wait("stale")
-        assert "1 mind" in text and "q detach" in text
+        assert "1 runs" in text and "7 mind" in text and "q detach" in text
         with Journal(workspace / ".looptop" / "journal.db") as journal:
             journal.append(e.GaugeRead(cpu=7, ram_used=1, ram_total=2, disk_free=3))
             tmux.wait("live")
@@ -60,11 +60,11 @@ def test_80x24_shows_follows_grows_and_shrinks(tmux: Tmux, workspace: Path) -> N
         tmux.wait("written while you watch")
         tmux.resize(200, 50)
         text = tmux.wait("╯")
-        assert all(f"{i} {view}" in text for i, view in ((2, "tree"), (3, "curve"), (5, "machine"), (6, "log")))
+        assert all(f"{i} {view}" in text for i, view in ((1, "runs"), (2, "tree"), (3, "curve"), (7, "mind")))
         tmux.resize(50, 10)
-        tmux.wait(lambda text: "1 mind  2 3 4" in text and "q detach" in text)
+        tmux.wait(lambda text: "1 runs  2" in text and "q detach" in text)
         tmux.resize(40, 4)
-        text = tmux.wait(lambda text: "1 mind" not in text and "q detach" in text)
+        text = tmux.wait(lambda text: "1 runs" not in text and "q detach" in text)
         assert "live" in text and "best" in text and "run 13.1" in text
         tmux.resize(80, 24)
         tmux.wait("q detach")
@@ -73,7 +73,7 @@ def test_80x24_shows_follows_grows_and_shrinks(tmux: Tmux, workspace: Path) -> N
 def test_200x50_shows_everything_and_q_leaves_the_terminal_whole(tmux: Tmux, workspace: Path) -> None:
     with supervise(workspace):
         process = start(tmux, workspace, (200, 50))
-        tmux.wait("step 00600")
+        tmux.wait("8 researchers")
         assert tmux.flags() == "100", "the alternate screen, no cursor, and the mouse left to the terminal"
         tmux.type("q")
         tmux.wait("the loop goes on in the background")
@@ -173,7 +173,7 @@ def test_the_pager_gets_the_terminal_and_gives_it_back(tmux: Tmux, workspace: Pa
     tmux.wait("step 00600")
     tmux.type("o")
     text = tmux.wait("PAGED")
-    assert "device: cuda" in text and "1 mind" not in text
+    assert "device: cuda" in text and "1 runs" not in text
     assert tmux.flags() == "001", "the pager has the main screen"
     tmux.type("Enter")
     tmux.wait("step 00600")

@@ -47,7 +47,7 @@ def test_lines_that_are_understood(study: Study, line: str, name: str, number: i
         ("keep", ("number of an experiment",)),
         ("keep 99", ("no experiment 99", "0 to 21")),
         ("requeue 3 because", ("requeue takes N",)),
-        ("view side", ("mind, tree",)),
+        ("view side", ("runs, tree",)),
         ("steer", ("steer takes [!]WORDS",)),
         ("pause now", ("takes nothing",)),
     ],

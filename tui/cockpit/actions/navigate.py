@@ -3,7 +3,7 @@
 from textual.color import Color
 
 from tui.cockpit.shell import Shell
-from tui.render.layout import VIEWS
+from tui.render.layout import ASIDE, VIEWS
 from tui.render.palette import PALETTES
 from tui.render.text import cut
 from tui.screens.experiment import ExperimentSheet
@@ -12,6 +12,8 @@ from tui.screens.program import ProgramSheet
 from tui.screens.sheet import Sheet, SheetScreen
 from tui.widgets.panel import Panel
 from tui.widgets.prompt import Prompt
+from tui.widgets.researchers import ResearchersPanel
+from tui.widgets.runs import RunsPanel
 from tui.widgets.stream import StreamPanel
 from tui.widgets.tree import TreePanel
 
@@ -24,12 +26,13 @@ class NavigateActions(Shell, inherit_bindings=False):
     def action_view(self, view: str) -> None:
         self.leave_sheets()
         self.active = view
+        self._aside = view if view in ASIDE else self._aside
         self.panel.focus()
         self.rearrange()
         self.call_after_refresh(self.shown)
 
     def action_step(self, direction: int) -> None:
-        shown = [view for view in ("tree", "progress", "mind", "curve", "machine", "log") if self.panels[view].boxed]
+        shown = [view for view in VIEWS if self.panels[view].boxed and self.panels[view].is_on_screen]
         order = shown if not self.single() else list(VIEWS)
         at = order.index(self.active) if self.active in order else 0
         self.action_view(order[(at + direction) % len(order)])
@@ -143,7 +146,8 @@ class NavigateActions(Shell, inherit_bindings=False):
         if self.active == "tree" and self.tree_view.open_fold():
             return
         current = self.known.in_flight()
-        chosen = self.tree_view.selected() if self.active == "tree" or current is None else current[0].id
+        found = self.chosen()
+        chosen = found.id if found is not None else self.tree_view.selected() if current is None else current[0].id
         if chosen is None:
             self.say("no experiment yet")
         else:
@@ -159,6 +163,8 @@ class NavigateActions(Shell, inherit_bindings=False):
             self.panel.let_go()
         elif isinstance(self.panel, (TreePanel, StreamPanel)) and self.panel.needle:
             self.panel.search("")
+        elif isinstance(self.panel, (RunsPanel, ResearchersPanel)) and self.panel.at is not None:
+            self.panel.let_go()
         elif self.zoomed:
             self.action_zoom()
         else:
