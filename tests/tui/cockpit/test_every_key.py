@@ -71,7 +71,7 @@ WALKS = {
     **{f"view-{name}": view(name) for name in VIEWS},
     "program": Walk(sheet(ProgramSheet)),
     "digest": Walk(sheet(DigestSheet)),
-    "next": Walk(lambda app: app.active == "tree"),
+    "next": Walk(lambda app: app.active == "researchers"),
     "previous": Walk(lambda app: app.active == "log"),
     "zoom": Walk(lambda app: app.zoomed),
     "fold": Walk(lambda app: app.known.mind.folded),
