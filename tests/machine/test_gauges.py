@@ -233,3 +233,13 @@ def test_the_made_up_machine_is_the_same_at_the_same_time(count: int, clock: Clo
     for gpu in one.read().gpus:
         assert gpu.utilisation is not None and 0 <= gpu.utilisation <= 100
         assert gpu.memory_used is not None and gpu.memory_total is not None and gpu.memory_used < gpu.memory_total
+
+
+def test_energy_is_read_before_and_after_a_run_and_not_with_every_beat(tmp_path: Path) -> None:
+    driver = Driver()
+    gauges = MachineGauges(tmp_path, driver, foreign=False)
+    assert gauges.read().gpus[1].energy is None and "energy 1" not in driver.asked
+    (gpu, _) = gauges.look([1])[0]
+    assert gpu.energy == 5001.0 and gauges.read().gpus[1].energy is None
+    driver.unsupported.add("energy")
+    assert gauges.look([1])[0][0].energy is None

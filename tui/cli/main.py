@@ -41,6 +41,7 @@ for command in (
     inspect.export,
     report.report,
     report.cost,
+    report.finish,
 ):
     app.command()(command)
 control.add_commands(app)

@@ -96,3 +96,38 @@ def cost(context: typer.Context, as_json: AsJson = False) -> None:
         print_json(costs.data(found))
     else:
         typer.echo("\n".join(cost_lines(found)))
+
+
+def finish(
+    context: typer.Context,
+    branch: Annotated[
+        str | None, typer.Option("--branch", "-b", help="Name of the branch.", show_default="finish/TAG")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would hold; make nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a branch for your own review: one clean commit for each change that was kept and is still in.
+
+    Each message says what the change is worth, with its interval, who proposed it and why. The branch begins at the
+    commit that the study began with. Nothing is pushed, your checkout stays as it is, and no branch is overwritten.
+
+    Example: looptop finish && git log -p main..finish/TAG
+    """
+    from loop.lineage import Lineage
+    from loop.reporting.finish import finish as make
+    from loop.sanitize import plain
+
+    root = find_root(context.obj)
+    study, found = _study_and_books(root)
+    name = branch or f"finish/{study.tag}"
+    done = make(study, found, Lineage(root, study.tag), name, dry_run)
+    if as_json:
+        commits = [{"sha": sha, "title": title, "experiment": number} for sha, title, number in done.commits]
+        print_json({"branch": done.branch, "base": done.base, "commits": commits, "dry_run": dry_run})
+        return
+    count = len(done.commits)
+    typer.echo(f"{'would make' if dry_run else 'made'} branch {name}: {count} commit{'s' if count > 1 else ''}")
+    for sha, title, _ in done.commits:
+        typer.echo(f"  {sha[:12]} {plain(title)}")
+    if not dry_run:
+        typer.echo(f"look through it with `git log -p {done.base[:12]}..{name}`; nothing was pushed")
