@@ -2,9 +2,9 @@
 
     python -m bench.throughput [--seconds 10] [--runs 12]
 
-Researchers that sleep propose, and runs that sleep are started in their slots: real processes in their sandboxes, a
-real journal, a real repository. Every 24th change is kept, and others have to move onto it. There are as many
-researchers as the thinking takes: 1.25 x slots x thinking / running, and one more.
+One researcher that sleeps proposes, in as many conversations at once as the loop finds that it takes, and runs that
+sleep are started in their slots: real processes in their sandboxes, a real journal, a real repository. Every 24th
+change is kept, and others have to move onto it. Nothing is known beforehand of how long a thought lasts.
 
 The busy share is that of the time from the first run of a candidate to the start of the last one; the supervisor's own
 share is the time that a slot takes from the end of a run to the start of the next. Claimed: at least 97% with one slot
@@ -31,6 +31,7 @@ from loop.sandbox.backend import choose
 from loop.study import events as e
 from loop.study.folding import FOLDED, fold
 from loop.study.readings import GpuGauge
+from loop.study.team import MOST_AT_ONCE, Member
 from loop.supervisor.build import build
 from loop.supervisor.startup import Prepared
 from loop.supervisor.supervisor import Supervisor
@@ -55,8 +56,10 @@ class Sleeper:
 
     ahead = True
 
-    def __init__(self, number: int, seconds: float, most: int) -> None:
-        self.name, self._seconds, self._most = f"sleeper {number}", seconds, most
+    name = "sleeper"
+
+    def __init__(self, seconds: float, most: int) -> None:
+        self._seconds, self._most = seconds, most
 
     async def prepare(self, sink: Sink) -> None:
         pass
@@ -97,7 +100,6 @@ class Found:
 def study(slots: int, seconds: float, thinking: float, runs: int) -> Found:
     """Run one to its end."""
     count = slots * runs
-    researchers = math.ceil(1.25 * slots * thinking / seconds) + 1
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "run.sh").write_text(script(seconds))
@@ -106,8 +108,16 @@ def study(slots: int, seconds: float, thinking: float, runs: int) -> Found:
         init_repository(root, [root / "run.sh", root / "program.md"])
         lineage = Lineage(root, "bench")
         lineage.prepare()
-        thinkers = tuple(Sleeper(number, thinking, count) for number in range(1, researchers + 1))
-        prepared = Prepared(Workspace(root), lineage, load(root, matching), Overrides(), thinkers, choose("auto"))
+        team = (Member(kind="sleep", name=Sleeper.name, at_once=MOST_AT_ONCE),)
+        prepared = Prepared(
+            Workspace(root),
+            lineage,
+            load(root, matching),
+            Overrides(),
+            (Sleeper(thinking, count),),
+            choose("auto"),
+            team=team,
+        )
         (root / ".looptop").mkdir(exist_ok=True)
         path = Workspace(root).journal
         with supervise(root), Journal(path, create=True) as journal:

@@ -39,6 +39,9 @@ from loop.study.team import Member
 
 log = logging.getLogger(__name__)
 
+LOOK = 1.0
+"""Seconds after which it is looked anew at how long a researcher's first thought lasts."""
+
 PATIENCE = (1.0, 300.0)
 """First and longest wait in seconds after a researcher failed; the wait doubles from one to the other."""
 
@@ -164,7 +167,7 @@ class ResearcherPool:
             return self._wants_proposal(chair.researcher)
         if idle.get(chair.name) is not chair or not self._wants_proposal(chair.researcher):
             return False
-        could = [name for name, one in idle.items() if self._wants_proposal(one.researcher)]
+        could = [name for name, one in idle.items() if one is chair or self._wants_proposal(one.researcher)]
         return supply.in_turn(self._study, self._shares(), could) == chair.name
 
     def _shares(self) -> Mapping[str, float]:
@@ -178,9 +181,13 @@ class ResearcherPool:
         return self._earned[1]
 
     def _wants_proposal(self, researcher: Researcher) -> bool:
-        slow = any(one.researcher.ahead for one in self._chairs if one.name not in self.gone)
-        ahead = slow and self._study.contract.ahead
-        return supply.wants_proposal(self._study, self._slots, ahead, bool(researcher.ahead))
+        thinks = any(one.researcher.ahead for one in self._chairs if one.name not in self.gone)
+        ahead, now = thinks and self._study.contract.ahead, self._recorder.now()
+        if researcher.ahead:
+            return supply.wants_proposal(self._study, self._slots, ahead, now=now)
+        shares = self._shares()
+        share = shares.get(researcher.name, 1.0) / (sum(shares.values()) or 1.0)
+        return supply.wants_proposal(self._study, self._slots, ahead, researcher.name, min(1.0, share), now)
 
     async def _ask(self, chair: Chair, refused: str = "") -> None:
         """Have a researcher think, and take in what it proposes. Returns early when a person interrupts it."""
@@ -196,7 +203,7 @@ class ResearcherPool:
         task = asyncio.create_task(chair.researcher.propose(briefing, line))
         self._thinking[chair] = task
         try:
-            await asyncio.wait([task])
+            await self._watched(chair, task)
             chair.interrupted = task.cancelled()
             self._take_in(chair, briefing, task, line)
         finally:
@@ -210,6 +217,17 @@ class ResearcherPool:
             experiment = self._study.experiments[number]
             await self._judging.settle(experiment, await self._proposals.commit(experiment))
 
+    async def _watched(self, chair: Chair, task: asyncio.Task[Proposal]) -> None:
+        """Wait until a thought has ended. While no length of its researcher's is known, how long its first one has
+        lasted says how many are needed beside it, so there it is looked again and again whether another may begin."""
+        while not task.done():
+            mind = self._study.minds.of.get(chair.name)
+            untold = mind is not None and not mind.lengths
+            await asyncio.wait([task], timeout=LOOK if untold else None)
+            its = [one.number or 0 for one in self._thinking if one.name == chair.name]
+            if untold and chair.number == min(its):
+                self._recorder.wake()
+
     def _take_in(self, chair: Chair, briefing: Briefing, task: asyncio.Task[Proposal], line: ResearcherSink) -> None:
         """Record what came of a thought.
 
@@ -217,7 +235,7 @@ class ResearcherPool:
             Repeated: it is the proposal of an earlier experiment.
             Exception: what the researcher raised.
         """
-        number, ended = briefing.next_id, "interrupted"
+        number, ended, repeated = briefing.next_id, "interrupted", False
         try:
             if task.cancelled():
                 line.think("\n(interrupted)\n")
@@ -227,14 +245,14 @@ class ResearcherPool:
             proposal = task.result()
             parent = briefing.champion.id if proposal.parent is None else proposal.parent
             if repeats := self._proposals.repeated(parent, proposal.edits):
-                ended = f"“{proposal.title:.120}”, was not taken: {repeats}"
+                ended, repeated = f"“{proposal.title:.120}”, was not taken: {repeats}", True
                 raise Repeated(ended)
             line.recovered()
             self._proposals.record(number, parent, proposal, chair.name)
             chair.resting = False
         finally:
             if number not in self._study.experiments:
-                self._recorder.record(e.ThoughtEnded(researcher=chair.name, why=ended), number)
+                self._recorder.record(e.ThoughtEnded(researcher=chair.name, why=ended, repeated=repeated), number)
 
     def next_number(self) -> int:
         """The smallest number without an experiment or a thought under way: an abandoned thought leaves no gap."""

@@ -79,7 +79,14 @@ def _why(study: Study, slot: str, kind: str) -> str:
     waiting = [x.id for x in study.open_experiments() if x.phase == "waiting"]
     if len(waiting) >= supply.MOST_WAITING:
         return f"{len(waiting)} proposals wait for you (`looptop approve {waiting[0]}`)"
-    return "it is about to start one" if queued else "no proposal is ready"
+    return "it is about to start one" if queued else _unsupplied(study, len(supervisor.slots))
+
+
+def _unsupplied(study: Study, slots: int) -> str:
+    """What is wrong with the supply of proposals."""
+    thinking, more = len(study.minds.thoughts), supply.lacking(study, slots)
+    said = "no proposal is ready" + (f", {thinking} being thought about" if thinking else "")
+    return f"{said}: it needs {supply.more_researchers(more)}" if more else said
 
 
 def busy_share(study: Study, now: float) -> float | None:

@@ -15,6 +15,7 @@ from statistics import fmean, median
 from loop.study import queries
 from loop.study.minds import Mind
 from loop.study.state import Study
+from loop.words import listed
 
 MOST_WAITING = 4
 """Proposals that may wait for a person. Researchers go on meanwhile, but not into a pile that nobody will read."""
@@ -30,15 +31,22 @@ RUNS_TIMED = 20
 """Newest runs whose median length counts."""
 
 RECENT = 50
-"""Newest proposals by which it is told whose turn it is: who joins late does not have to catch up."""
+"""Newest proposals by which it is told whose turn it is, and how many come to a run: who joins late does not have to
+catch up."""
+
+LONGEST = 4.0
+"""A thought counts for no more than so many median ones: one that hung for an hour says little of the next."""
+
+AT_ONCE_RUNS = 0.05
+"""A researcher whose thoughts are a smaller part of a run than this does not think long: nobody waits for it."""
+
+PRIOR, MOST_FOR_ONE = 4, 3.0
+"""Thoughts that came to a run, as if seen before the first; and the most thoughts that are reckoned for one run, so
+that whoever brings nothing but repetitions is not asked ever more often."""
 
 
-def runs_per_thought(study: Study) -> float | None:
-    """How many runs one after another a thought lasts; None until there are thoughts and runs to tell.
-
-    The median run, and of those who think the mean of their medians. A first thought that goes on counts from when it
-    is longer than a run: whoever waits for it would wait for nobody else.
-    """
+def _a_run(study: Study) -> float | None:
+    """Median seconds of the newest runs; None until there is one."""
     ended = (
         run.seconds + run.verify_seconds
         for x in reversed(study.experiments.values())
@@ -46,30 +54,74 @@ def runs_per_thought(study: Study) -> float | None:
         if run.outcome is not None and not run.outcome.is_lost
     )
     runs = list(islice(ended, RUNS_TIMED))
-    if not runs or not (a_run := median(runs)):
-        return None
-    present = study.minds.present()
-    lengths = [median(mind.lengths) for mind in present if mind.lengths]
-    untold = {mind.name for mind in present if not mind.lengths}
-    going = (study.at - thought.since for thought in study.minds.thoughts.values() if thought.researcher in untold)
-    lengths += [so_far for so_far in going if so_far > a_run]
-    return fmean(lengths) / a_run if lengths else None
+    return median(runs) or None if runs else None
 
 
-def conversations(study: Study, slots: int) -> int:
+def _a_thought(study: Study, mind: Mind, a_run: float, now: float) -> float | None:
+    """Seconds that a thought of this researcher takes; None where there is nothing to tell it by.
+
+    The mean where that is longer than the median, since it is the mean that says how many have to go on at once. A
+    first thought that goes on is taken to last another run, from when it is longer than one: whoever waits for its end
+    to reckon with it would let the slots wait as long once more.
+    """
+    going = [now - thought.since for thought in study.minds.thoughts.values() if thought.researcher == mind.name]
+    if mind.lengths:
+        middle = median(mind.lengths)
+        long = [so_far for so_far in going if so_far > middle]  # at first only short ones have ended
+        lengths = [*mind.lengths, *long]
+        return max(middle, fmean(min(length, LONGEST * middle) for length in lengths))
+    so_far = max(going, default=0.0)
+    return so_far + a_run if so_far > a_run else None
+
+
+def _lengths(study: Study, now: float | None) -> dict[str, float]:
+    """How many runs a thought of each researcher lasts, where that is known."""
+    if not (a_run := _a_run(study)):
+        return {}
+    at = study.at if now is None else now
+    told = {mind.name: _a_thought(study, mind, a_run, at) for mind in study.minds.present()}
+    return {name: length / a_run for name, length in told.items() if length is not None}
+
+
+def runs_per_thought(study: Study, now: float | None = None) -> float | None:
+    """How many runs one after another a thought lasts, on average over those who think long; None until there are
+    thoughts and runs to tell.
+
+    Args:
+        now: Unix seconds; None: the time of the newest event.
+    """
+    lengths = _lengths(study, now).values()
+    return fmean([length for length in lengths if length >= AT_ONCE_RUNS] or lengths) if lengths else None
+
+
+def thoughts_for_a_run(study: Study) -> float:
+    """How many thoughts it takes until one comes to a run: some repeat what was there, or are rejected before it."""
+    newest = (x for x in reversed(study.experiments.values()) if x.id and not x.submitted and not x.imported)
+    settled = list(islice((x for x in newest if x.runs or x.verdict is not None), RECENT))
+    ran = sum(bool(x.runs) for x in settled)
+    new = [is_new for mind in study.minds.present() for is_new in mind.new]
+    each = (len(new) + PRIOR) / (sum(new) + PRIOR) * (len(settled) + PRIOR) / (ran + PRIOR)
+    return min(MOST_FOR_ONE, each)
+
+
+def conversations(study: Study, slots: int, now: float | None = None) -> int:
     """How many thoughts at once keep that many slots busy; one for each slot until that can be reckoned."""
-    lasts = runs_per_thought(study)
-    return max(1, slots if lasts is None else ceil(AT_ONCE * slots * lasts))
+    lasts = runs_per_thought(study, now)
+    return max(1, slots if lasts is None else ceil(AT_ONCE * slots * lasts * thoughts_for_a_run(study)))
 
 
-def wants_proposal(study: Study, slots: int, ahead: bool, thinks: bool = True) -> bool:
+def wants_proposal(
+    study: Study, slots: int, ahead: bool, quick: str | None = None, share: float = 1.0, now: float | None = None
+) -> bool:
     """Whether a researcher should be asked for a proposal now.
 
     Args:
         slots: places where runs can happen.
         ahead: proposals are made while all slots are busy. False where nobody takes long to think: then each knows the
             results before it.
-        thinks: the one to be asked takes long, so it counts how many do.
+        quick: name of the one to be asked where it proposes at once; None: it thinks, so it counts how many do.
+        share: which part of all proposals the quick one is to make, 0 to 1.
+        now: Unix seconds; None: the time of the newest event.
 
     Repeats and rejected proposals do not count as supply: they bring no slot anything new to run.
     """
@@ -87,12 +139,25 @@ def wants_proposal(study: Study, slots: int, ahead: bool, thinks: bool = True) -
         return False
     if not ahead:
         return len(unsettled) - waiting + thinking < slots
-    fresh = sum(x.phase in ("proposed", "queued") and not x.counted() for x in unsettled)
-    lasts = runs_per_thought(study)
-    enough = slots + 1 if lasts is None else ceil(AHEAD * slots * lasts) + 1
+    fresh = [x for x in unsettled if x.phase in ("proposed", "queued") and not x.counted()]
+    lasts = runs_per_thought(study, now)
+    enough = slots + 1 if lasts is None else ceil(AHEAD * slots * lasts * thoughts_for_a_run(study)) + 1
+    if len(fresh) + thinking >= enough:
+        return False
+    if quick is None:
+        return thinking < conversations(study, slots, now) and not _may_spend_all(study)
     # Whoever proposes at once would fill up all that is meant for long thoughts, with what knows the fewest results.
-    room = thinking < conversations(study, slots) if thinks else fresh < slots
-    return room and fresh + thinking < enough
+    return sum(x.researcher == quick for x in fresh) < ceil(slots * share)
+
+
+def _may_spend_all(study: Study) -> bool:
+    """Whether the thoughts under way, at what one has cost so far, use up what a limit of money or tokens leaves."""
+    thinking, given = len(study.minds.thoughts), study.contract.limits
+    if not thinking or (given.usd is None and given.tokens is None):
+        return False
+    made = sum(1 for x in study.experiments.values() if x.id and not x.submitted and not x.imported)
+    pairs = ((study.usd, given.usd), (study.tokens, given.tokens))
+    return bool(made) and any(most is not None and used + thinking * used / made >= most for used, most in pairs)
 
 
 def in_turn(study: Study, shares: Mapping[str, float], candidates: Collection[str]) -> str | None:
@@ -115,20 +180,28 @@ def spent_up(mind: Mind | None, usd: float | None) -> str:
     return f"its own limit is reached: ${mind.usd:.2f} of ${usd:g} are spent"
 
 
-def lacking(study: Study, slots: int) -> int:
-    """How many more conversations it takes to keep that many slots busy."""
-    if runs_per_thought(study) is None or not (present := study.minds.present()):
-        return 0
-    return max(0, conversations(study, slots) - sum(mind.at_once for mind in present))
+def lacking(study: Study, slots: int, now: float | None = None) -> int:
+    """How many more conversations it takes to keep that many slots busy; 0 where they are enough, or nobody knows."""
+    lasts, lengths, present = runs_per_thought(study, now), _lengths(study, now), study.minds.present()
+    if lasts is None or not study.contract.ahead or any(length < AT_ONCE_RUNS for length in lengths.values()):
+        return 0  # whoever proposes at once fills each slot
+    return max(0, conversations(study, slots, now) - sum(mind.at_once for mind in present))
 
 
-def shortage(study: Study, slots: int) -> str:
+def more_researchers(count: int) -> str:
+    return "1 more researcher" if count == 1 else f"{count} more researchers"
+
+
+def shortage(study: Study, slots: int, now: float | None = None) -> str:
     """A sentence where the researchers are too few for the slots; empty where they are enough."""
-    if not (more := lacking(study, slots)) or study.limit is not None:
+    if not (more := lacking(study, slots, now)) or study.limit is not None:
         return ""
-    researchers = "1 more researcher" if more == 1 else f"{more} more researchers"
-    lasts = runs_per_thought(study) or 0.0
+    lasts, present = runs_per_thought(study, now) or 0.0, study.minds.present()
+    left = [f"{mind.name} has left ({mind.left})" for mind in study.minds.of.values() if mind.present and mind.left]
+    holds = [f"{mind.name} holds {mind.at_once}" for mind in present]
+    busy = "its slot" if slots == 1 else f"{slots} slots"
     return (
-        f"needs {researchers} to keep {'its slot' if slots == 1 else f'{slots} slots'} busy, since a thought lasts as "
-        f"long as {lasts:.2g} runs: raise `at_once` under `researchers:`, or name more of them"
+        f"needs {more_researchers(more)} to keep {busy} busy: a thought lasts as long as {lasts:.2g} runs, so it takes "
+        f"{conversations(study, slots, now)} at once, and {listed([*holds, *left])}; raise `at_once` under "
+        "`researchers:`, or name more of them"
     )

@@ -63,3 +63,8 @@ def _doing(study: Study, mind: Mind) -> Doing:
 def shortage(study: Study) -> str:
     """Where the researchers are too few for the slots: how many more it takes, in a sentence."""
     return supply.shortage(study, len(study.supervisor.slots)) if study.supervisor is not None else ""
+
+
+def lacking(study: Study) -> int:
+    """How many more researchers it takes to keep the slots busy; 0 where they are enough."""
+    return supply.lacking(study, len(study.supervisor.slots)) if study.supervisor is not None else 0

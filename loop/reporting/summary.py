@@ -7,7 +7,7 @@ from typing import Any
 from loop.policy import false_discovery, honesty, idle, limits
 from loop.policy.standing import noise
 from loop.reporting import validation
-from loop.reporting.researchers import researchers, shortage
+from loop.reporting.researchers import lacking, researchers, shortage
 from loop.reporting.table import change, claimed, flagged, not_counted, values_of
 from loop.study.experiment import Experiment, Run
 from loop.study.figures import Figure, Figures
@@ -54,6 +54,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
         "notices": honesty.notices(study),
         "researchers": [asdict(one) for one in researchers(study)] if pid is not None else [],
         "shortage": shortage(study) if pid is not None else "",
+        "researchers_lacking": lacking(study) if pid is not None else 0,
         "limits": {
             left.name: _fields(left, "used", "limit", "left")
             for left in limits.limits(study, now if pid is not None else None)

@@ -3,7 +3,10 @@
 To add one, write a module with a class that keeps the promise of `protocol.Researcher`, and give it a row in `KNOWN`.
 """
 
+import ipaddress
+import os
 from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from loop.config.overrides import Overrides
 from loop.config.settings import Settings
@@ -35,9 +38,13 @@ def _llm(member: Member, settings: Settings) -> Researcher:
 KNOWN: Mapping[str, Callable[[Member, Settings], Researcher]] = {"automl": _automl, "llm": _llm}
 """Kinds of researchers; anything else is the command line of a coding agent."""
 
-AT_ONCE = {"automl": 1, "llm": 8}
-"""Conversations that a kind holds at once where the program does not say, no more of them than its slots need; a coding
-agent, which takes cores and memory of this machine, holds two."""
+OWN_SERVER, PROVIDER = 8, 32
+"""Conversations that a language model holds at once where the program does not say, never more than its slots need: on
+a server of the person's own, where each makes the others slower, and with a provider, where they do not."""
+
+CORES_FOR_ONE, AGENTS = 4, (2, 8)
+"""Cores of this machine for each conversation of a coding agent, which takes them and memory; and the fewest and most
+that it holds."""
 
 
 def team(options: Overrides, contract: Contract | None, settings: Settings) -> tuple[Member, ...]:
@@ -59,9 +66,27 @@ def team(options: Overrides, contract: Contract | None, settings: Settings) -> t
     for member in asked:
         name = member.name or call_name(_program(member.kind), taken)
         taken.add(name)
-        at_once = member.at_once or AT_ONCE.get(member.kind, 2)
+        at_once = member.at_once or _at_once(member.kind, settings)
         found.append(member.model_copy(update={"name": name, "at_once": at_once}))
     return tuple(found)
+
+
+def _at_once(kind: str, settings: Settings) -> int:
+    """How many conversations a kind holds at once where the program does not say."""
+    if kind == "automl":
+        return 1
+    if kind == "llm":
+        return OWN_SERVER if settings.base_url is not None and _nearby(settings.base_url) else PROVIDER
+    return min(AGENTS[1], max(AGENTS[0], (os.cpu_count() or 1) // CORES_FOR_ONE))
+
+
+def _nearby(url: str) -> bool:
+    """Whether an address names this machine or one of the same network, by its form alone."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.rpartition(".")[2] in ("local", "lan", "internal", "home")
 
 
 def _program(kind: str) -> str:

@@ -42,6 +42,8 @@ class Mind:
     """Some of its calls have no known price, so `usd` is a lower bound."""
     lengths: deque[float] = field(default_factory=lambda: deque(maxlen=THOUGHTS_TIMED))
     """Seconds of its newest thoughts that ended in a proposal."""
+    new: deque[bool] = field(default_factory=lambda: deque(maxlen=THOUGHTS_TIMED))
+    """Of its newest thoughts that came to a proposal, whether each was a new one; one that is not becomes none."""
 
     def spend(self, spent: e.Spent) -> None:
         self.tokens += spent.tokens
@@ -78,8 +80,10 @@ class Minds:
                 self.thoughts[event.experiment] = Thinking(name, event.experiment, event.at, champion)
             case e.Claimed(title=title) if event.experiment in self.thoughts:
                 self.thoughts[event.experiment].title = title
-            case e.ThoughtEnded():
-                self.thoughts.pop(-1 if event.experiment is None else event.experiment, None)
+            case e.ThoughtEnded(repeated=repeated):
+                thought = self.thoughts.pop(-1 if event.experiment is None else event.experiment, None)
+                if thought is not None and repeated:
+                    self.named(thought.researcher).new.append(False)
             case e.Spent(researcher=name) as spent:
                 self.named(name).spend(spent)
             case e.NoteWritten(text=text):
@@ -95,7 +99,9 @@ class Minds:
     def proposed(self, number: int, at: float) -> None:
         """A thought has become an experiment."""
         if (thought := self.thoughts.pop(number, None)) is not None:
-            self.named(thought.researcher).lengths.append(max(0.0, at - thought.since))
+            mind = self.named(thought.researcher)
+            mind.lengths.append(max(0.0, at - thought.since))
+            mind.new.append(True)
 
     def failed(self, fault: e.Fault) -> None:
         """A fault after which its researcher proposes nothing more."""

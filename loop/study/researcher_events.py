@@ -37,6 +37,8 @@ class ThoughtEnded(Fact):
     kind: Literal["thought_ended"] = "thought_ended"
     researcher: str
     why: str
+    repeated: bool = False
+    """It came to a proposal that an earlier experiment has made."""
 
 
 class Heard(Fact):

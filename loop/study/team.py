@@ -51,7 +51,7 @@ class Member(BaseModel):
     model: Text | None = None
     """The language model, instead of the settings'."""
     at_once: int | None = Field(default=None, ge=1, le=MOST_AT_ONCE)
-    """Conversations that it may hold at once; None: `registry.AT_ONCE` says it for its kind."""
+    """Conversations that it may hold at once; None: `registry` says it for its kind."""
     temperature: float | None = Field(default=None, ge=0, le=2)
     """Of the language model's answers; None leaves it to the endpoint."""
     role: Text | None = None

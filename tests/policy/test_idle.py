@@ -56,6 +56,11 @@ def test_why_it_is_idle(body: e.Body, said: str) -> None:
 def test_what_it_waits_for_where_nothing_is_in_the_way() -> None:
     assert why(two())[0].startswith("everything is measured against the baseline")
     assert why(two().baseline().propose(1).queue(1)) == ["it is about to start one"] * 2
+    thinks = two().baseline().tell(e.ResearcherJoined(name="llm", about=""))
+    thinks.tell(e.ThoughtBegan(researcher="llm", champion=0), 1)
+    assert why(thinks)[0] == "no proposal is ready, 1 being thought about"
+    thinks.tell(e.Resumed(), at=thinks.events[-1].at + 100)
+    assert why(thinks)[0] == "no proposal is ready, 1 being thought about: it needs 14 more researchers"
     near = two().baseline().propose(1).queue(1).runs(1, [0.975]).start(0, 4)
     assert why(near) == ["", "experiment 1 waits for the champion to be measured again"]
     pile = two().baseline()

@@ -1,7 +1,12 @@
 """Whether another proposal is wanted, whose turn it is, and whether there are thinkers enough: from the study alone."""
 
+import math
+
+import pytest
+
 from loop.policy import claims, supply
 from loop.study import events as e
+from loop.study.contract import Contract, Limits
 from tests.stories import Story
 
 
@@ -75,18 +80,18 @@ def test_repeats_and_rejected_proposals_are_no_supply() -> None:
 
 def test_one_who_waits_for_results_is_asked_when_a_slot_is_free() -> None:
     story = busy()
-    assert supply.wants_proposal(story.study(), 1, ahead=False, thinks=False)
+    assert supply.wants_proposal(story.study(), 1, ahead=False, quick="r")
     story.propose(1).queue(1).start(1, 1)
-    assert not supply.wants_proposal(story.study(), 1, ahead=False, thinks=False)
-    assert supply.wants_proposal(story.study(), 2, ahead=False, thinks=False)
+    assert not supply.wants_proposal(story.study(), 1, ahead=False, quick="r")
+    assert supply.wants_proposal(story.study(), 2, ahead=False, quick="r")
 
 
 def test_one_who_proposes_at_once_leaves_room_for_long_thoughts() -> None:
     story = busy().think(1, 200).think(2, 200).begin(3)
     for number in (4, 5):
-        assert supply.wants_proposal(story.study(), 2, ahead=True, thinks=False)
+        assert supply.wants_proposal(story.study(), 2, ahead=True, quick="r")
         story.propose(number).queue(number)
-    assert not supply.wants_proposal(story.study(), 2, ahead=True, thinks=False), "each slot has its next commit"
+    assert not supply.wants_proposal(story.study(), 2, ahead=True, quick="r"), "each slot has its next commit"
     assert supply.wants_proposal(story.study(), 2, ahead=True)
 
 
@@ -94,7 +99,64 @@ def test_a_first_thought_that_lasts_counts_by_its_length_so_far() -> None:
     story = busy().begin(1)
     began = story.events[-1].at
     assert supply.conversations(story.tell(e.Paused(), at=began + 10).study(), 1) == 1
-    assert supply.conversations(story.tell(e.Resumed(), at=began + 60).study(), 1) == 4, "three runs long by now"
+    study = story.tell(e.Resumed(), at=began + 30).study()
+    assert supply.conversations(study, 1) == 4, "as long as a run and a half, and another run"
+    assert supply.conversations(study, 1, now=began + 60) == 5, "time counts, whether anything happens or not"
+
+
+def test_a_few_long_thoughts_among_short_ones_count_by_their_length() -> None:
+    story = busy()
+    for number, seconds in enumerate((20, 20, 20, 60, 60), 1):
+        story.think(number, seconds)
+    assert supply.runs_per_thought(story.study()) == pytest.approx(36 / 20), "the mean, since many go on at once"
+    assert supply.runs_per_thought(story.think(6, 9000).study()) == pytest.approx((36 * 5 + 4 * 40) / 6 / 20)
+
+
+def test_thoughts_that_come_to_no_run_are_made_up_for() -> None:
+    story = busy()
+    for number in range(1, 9):
+        story.think(number, 20)
+    before = supply.conversations(story.study(), 8)
+    assert supply.thoughts_for_a_run(story.study()) == 1
+    for number in range(9, 17):
+        story.begin(number).tell(e.ThoughtEnded(researcher="llm", why="x", repeated=True), number)
+    assert supply.thoughts_for_a_run(story.study()) == pytest.approx(20 / 12)
+    assert supply.conversations(story.study(), 8) == math.ceil(before * 20 / 12)
+    for number in range(17, 25):
+        story.propose(number).queue(number).judge(number, "rejected")
+    assert supply.thoughts_for_a_run(story.study()) == pytest.approx(20 / 12 * 20 / 12)
+    for number in range(25, 60):
+        story.begin(number).tell(e.ThoughtEnded(researcher="llm", why="x", repeated=True), number)
+    assert supply.thoughts_for_a_run(story.study()) == supply.MOST_FOR_ONE
+    failed = busy().think(1, 20).begin(2).tell(e.ThoughtEnded(researcher="llm", why="the endpoint is gone"), 2)
+    assert supply.thoughts_for_a_run(failed.study()) == 1, "an endpoint in trouble is not asked more often for it"
+
+
+@pytest.mark.parametrize("limit", [{"usd": 10.0}, {"tokens": 1000}])
+def test_no_thought_begins_that_the_money_left_will_not_pay(limit: dict[str, float]) -> None:
+    story = Busy(Contract(limits=Limits.model_validate(limit)))
+    story.baseline()
+    story.join("llm", at_once=8).think(1, 20).think(2, 20)
+    assert wanted(story, slots=8) == 10
+    story.tell(e.Spent(researcher="llm", tokens=400, usd=4.0), 2)
+    assert wanted(story, slots=8) == 3, "each has cost a fifth of it"
+    assert wanted(story.tell(e.Spent(researcher="llm", tokens=500, usd=5.0), 2), slots=8) == 1, "the last one"
+
+
+def test_a_quick_thinker_does_not_keep_one_who_proposes_at_once_from_its_turn() -> None:
+    story = busy().think(1, 20).think(2, 20)
+    for number in (3, 4, 5, 6):
+        story.propose(number).queue(number)
+    assert supply.wants_proposal(story.study(), 4, ahead=True, quick="automl", share=0.5)
+    for number in (7, 8):
+        story.tell(e.ExperimentProposed(researcher="automl", title="x", parent=0), number)
+    assert not supply.wants_proposal(story.study(), 4, ahead=True, quick="automl", share=0.5)
+
+
+def test_one_who_proposes_at_once_does_not_make_the_others_fewer() -> None:
+    story = busy().join("automl").think(1, 80).think(2, 0, "automl")
+    assert supply.runs_per_thought(story.study()) == 4
+    assert supply.shortage(story.study(), 4) == "", "no slot waits while there is somebody quick"
 
 
 def test_the_next_one_has_made_fewest_proposals_for_its_share() -> None:
@@ -115,10 +177,18 @@ def test_the_next_one_has_made_fewest_proposals_for_its_share() -> None:
 def test_what_supply_lacks_is_a_sentence() -> None:
     story = busy().think(1, 20).think(2, 20)
     assert supply.shortage(story.study(), 2) == ""
-    assert supply.shortage(story.study(), 8).startswith(
-        "needs 6 more researchers to keep 8 slots busy, since a thought "
+    assert supply.shortage(story.study(), 8) == (
+        "needs 6 more researchers to keep 8 slots busy: a thought lasts as long as 1 runs, so it takes 10 at once, and "
+        "llm holds 4; raise `at_once` under `researchers:`, or name more of them"
     )
     assert supply.shortage(busy().study(), 8) == "", "nothing is known yet"
+    poor = busy().join("poor", at_once=6).think(1, 20).think(2, 20)
+    assert supply.shortage(poor.study(), 8) == ""
+    poor.tell(e.Fault(where="poor", message="its $5 are spent", gone=True))
+    assert "and llm holds 4 and poor has left (its $5 are spent)" in supply.shortage(poor.study(), 8)
+    waits = Busy(Contract(ahead=False)).baseline()
+    assert isinstance(waits, Busy)
+    assert supply.shortage(waits.join("llm").think(1, 20).study(), 8) == "", "it is meant so"
 
 
 def test_ideas_are_alike_by_their_numbers_and_nearly_by_their_words() -> None:
