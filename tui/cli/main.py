@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 
 from loop.errors import UserError
-from tui.cli import adopt, config, control, digest, doctor, inspect, mcp, report, service, start, watch
+from tui.cli import adopt, config, control, digest, doctor, inspect, mcp, replay, report, service, start, watch
 
 app = typer.Typer(
     name="looptop",
@@ -34,6 +34,7 @@ for command in (
     watch.watch,
     inspect.status,
     digest.digest,
+    replay.replay,
     inspect.slots,
     inspect.experiments,
     inspect.show,

@@ -32,6 +32,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
     _redraw_charts = _redraw_progress = _redraw_machine = False
     _minute = 0
     _needed = Needs()
+    _feeding: asyncio.Task[None] | None = None
 
     def on_mount(self) -> None:
         self._changed: set[str] = set()
@@ -39,10 +40,12 @@ class Cockpit(CommandActions, inherit_bindings=False):
         self.panel.focus()
         if self.journal.refusal:
             self.say(self.journal.refusal, "warn", forever=True)
-        if self.journal.last_seq() <= _SHORT:
-            self._start_feed()
+        if self.open_past():
+            pass
+        elif self.journal.last_seq() <= _SHORT:
+            self.start_feed()
         else:
-            self.call_after_refresh(self._start_feed)
+            self.call_after_refresh(self.start_feed)
         self.app_resume_signal.subscribe(self, self._resumed)
         self.set_interval(_STREAM, self.flush)
         self.set_interval(_GAUGES, self.tick)
@@ -53,8 +56,12 @@ class Cockpit(CommandActions, inherit_bindings=False):
         self.titled = ""
         self.refresh(repaint=True, layout=True)
 
-    def _start_feed(self) -> None:
+    def start_feed(self) -> None:
         self._feeding = asyncio.create_task(self._feed())
+
+    def stop_feed(self) -> None:
+        if self._feeding is not None:
+            self._feeding.cancel()
 
     async def _feed(self) -> None:
         """Read the journal, for as long as this screen is open."""
@@ -74,7 +81,8 @@ class Cockpit(CommandActions, inherit_bindings=False):
         for panel in self.panels.values():
             panel.redraw()
         self.bars()
-        self.arrived()
+        if self.replay is None:
+            self.arrived()
         self.call_after_refresh(self._second_look)
 
     def _second_look(self) -> None:
@@ -84,9 +92,15 @@ class Cockpit(CommandActions, inherit_bindings=False):
         for name in ("runs", "curve", "machine"):
             self.panels[name].redraw()
         self.bars()
-        self._name_terminal()
+        if self.replay is None:
+            self._name_terminal()
 
     # --- time --------------------------------------------------------------------------------------------------
+
+    def take(self, changed: set[str]) -> None:
+        self._changed |= changed
+        self.flush()
+        self.bars()  # the clock has moved, whatever else has
 
     def flush(self) -> None:
         """Draw what has changed since the last time, or how much of the past has been read."""
@@ -130,7 +144,8 @@ class Cockpit(CommandActions, inherit_bindings=False):
         if self.sheet is not None:
             self.sheet.redraw()
         if self.known.share == 1:
-            self._name_terminal()
+            if self.replay is None:
+                self._name_terminal()
             if (minute := int(self.now() // 60)) != self._minute:
                 self._minute = minute
                 self.panels["tree"].redraw()  # ages
@@ -146,7 +161,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
 
     def look_for_supervisor(self) -> None:
         """See whether a supervisor is at work."""
-        self.pid = self._alive(self.root)
+        self.pid = self.supervisor_then() if self.replay is not None else self._alive(self.root)
         self.life = status_line.life(self.known, self.pid, self.now())
 
     def _notice_study(self) -> None:
@@ -167,13 +182,13 @@ class Cockpit(CommandActions, inherit_bindings=False):
     def _announce(self) -> None:
         """Tell the news to a person who is looking elsewhere, by the means they have chosen."""
         news, self.known.news = self.known.news, []
-        if news and self._driver is not None:
+        if news and self.replay is None and self._driver is not None:
             self._driver.write(notifications.news_sequence(news[-1], self.notify_by))
 
     async def on_event(self, event: Event) -> None:
         pressed = isinstance(event, Key) and not event.is_forwarded
         await super().on_event(event)
-        if pressed:
+        if pressed and self.replay is None:
             self.pressed()
 
     def on_unmount(self) -> None:

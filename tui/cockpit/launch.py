@@ -71,11 +71,13 @@ def run(
     ascii: bool = False,
     theme: str | None = None,
     guest: Guest | None = None,
+    past: tuple[str, int] | None = None,
 ) -> int:
     """Show the cockpit until the person detaches; returns the exit code.
 
     Args:
         guest: the journal is not of a loop of ours.
+        past: begin with a replay, from this moment on (as a person types it) and at this speed.
 
     Raises:
         Unusable: the terminal, the settings or the keymap.
@@ -105,6 +107,7 @@ def run(
             guest=guest is not None,
             driver_class=CockpitDriver,
         )
+        app.opens_in = past
         app.run(mouse=False)
         noise.note()
     if app.return_code:

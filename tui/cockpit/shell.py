@@ -16,13 +16,13 @@ from textual.events import Event, Key
 from textual.geometry import Size
 from textual.screen import Screen
 
-from loop.journal import Journal, JournalError
-from loop.study import events as e
+from loop.journal import Journal
 from loop.study.experiment import Experiment
 from tui.cockpit import keymap
 from tui.cockpit.main_screen import MainScreen
 from tui.cockpit.split_keys import SplitKeys
 from tui.model.feed import Feed
+from tui.model.replay import Replay
 from tui.model.view_state import ViewState
 from tui.render.glyphs import ASCII, UNICODE
 from tui.render.layout import ASIDE, ASKING, Needs
@@ -43,9 +43,6 @@ from tui.widgets.prompt import Prompt
 from tui.widgets.researchers import ResearchersPanel
 from tui.widgets.runs import RunsPanel
 from tui.widgets.tree import TreePanel
-
-READ_ONLY = "this cockpit only watches (--read-only); `looptop attach` without it can steer"
-GUEST = "somebody else's loop is only watched; `looptop adopt` goes on from it"
 
 _OF_VIEWS = frozenset({"zoom", "fold", "sort", "scale", "follow", "select", "open"})
 """Actions that mean nothing while a sheet lies over the views."""
@@ -106,6 +103,7 @@ class Shell(App[None], inherit_bindings=False):
         self.feed = Feed(self.journal, self.known)
         self.active, self.zoomed = view, False
         self._aside = view if view in ASIDE else "mind"
+        self.replay: Replay | None = None
         self.life = status_line.Life("", "dim")
         self.pid: int | None = None
         self.titled = ""
@@ -242,6 +240,16 @@ class Shell(App[None], inherit_bindings=False):
             return True
         return await super().run_action(action, default_namespace, namespaces)
 
+    def show(self, known: ViewState) -> None:
+        """Put another state on the screens: that of another moment."""
+        self.known, self.feed = known, Feed(self.journal, known)
+        for panel in self.panels.values():
+            panel.begin_anew()
+
+    def room_for_time(self) -> bool:
+        """Whether there is a last line, in which a time line would be seen."""
+        return room_to_ask(self.size)
+
     # --- drawing -----------------------------------------------------------------------------------------------
 
     def bars(self) -> None:
@@ -256,6 +264,10 @@ class Shell(App[None], inherit_bindings=False):
     def note(self) -> list[Span]:
         return self.panel.note()
 
+    def play_or_stop(self) -> None:
+        """Let a replay go on, or stand still."""
+        raise NotImplementedError
+
     def shown(self) -> None:
         """A view has come onto the screen."""
         self.read_log()
@@ -265,7 +277,14 @@ class Shell(App[None], inherit_bindings=False):
     def read_log(self) -> None:
         """Follow the log of the current run, where it is on screen."""
         pair = self.curve_view.pair()[0]
-        if pair is not None and self.log_view.is_on_screen and self.log_view.read(pair[0].id, pair[1].number):
+        if pair is None or not self.log_view.is_on_screen:
+            return
+        place = pair[0].id, pair[1].number
+        if self.replay is not None and pair[1].outcome is None:
+            more = self.log_view.read_until(*place, self.feed.step(*place))
+        else:
+            more = self.log_view.read(*place)
+        if more:
             self.log_view.redraw()
 
     def load_samples(self) -> None:
@@ -366,32 +385,3 @@ class Shell(App[None], inherit_bindings=False):
         if isinstance(self.screen, Confirm) and (why := self.screen.over()):
             self.screen.dismiss("")
             self.say(why, "warn")
-
-    # --- requests ------------------------------------------------------------------------------------------------
-
-    def request(
-        self, body: e.Body, said: str, experiment: int | None = None, run: int | None = None, *, lasting: bool = False
-    ) -> None:
-        """Append a request to the journal, and say so.
-
-        Args:
-            lasting: to be on record is all of it, whether or not the loop runs.
-        """
-        if not self.may():
-            return
-        try:
-            self.journal.append(body, experiment, run)
-        except JournalError as error:
-            self.say(str(error), "bad")
-            return
-        self.say(
-            said
-            if lasting or self.pid is not None
-            else f"{said} (the loop is not running: it takes effect when it runs again)"
-        )
-
-    def may(self) -> bool:
-        """Whether this cockpit may ask for anything; says so where it may not."""
-        if self.read_only:
-            self.say(GUEST if self.guest else READ_ONLY, "warn")
-        return not self.read_only

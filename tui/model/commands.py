@@ -48,6 +48,7 @@ COMMANDS = (
     CommandSpec("view", "NAME", "show a view", words=VIEWS),
     CommandSpec("find", "TEXT", "search in this view"),
     CommandSpec("program", "", "the contract in force and its instructions"),
+    CommandSpec("replay", "[WHEN]", "back in time: to 4h ago, 22:14, a date, the verdict on experiment 37; or to now"),
     CommandSpec("digest", "[SINCE]", "what has happened since you last looked, or since 4h, 22:14, a date"),
     CommandSpec("export", "FORM [FILE]", "write this view or the results to a file", words=EXPORTS),
     CommandSpec("theme", "NAME", "other colours", words=THEMES),

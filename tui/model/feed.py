@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterable
 
 from loop.journal import Journal
-from loop.study.events import Event
+from loop.study.events import Event, StepSampled
 from loop.study.folding import FOLDED, apply
 from tui.model.transcript import MIND, paragraphs_of
 from tui.model.view_state import ViewState
@@ -38,10 +38,14 @@ class Feed:
     def __init__(self, journal: Journal, state: ViewState) -> None:
         self.journal, self.state = journal, state
 
-    async def catch_up(self) -> AsyncIterator[float]:
-        """Read the past; yields the share read so far, whenever the screen may have a turn."""
-        last = self.journal.last_seq()
-        self._gauges(1)
+    async def catch_up(self, until: int | None = None) -> AsyncIterator[float]:
+        """Read the past; yields the share read so far, whenever the screen may have a turn.
+
+        Args:
+            until: the newest event to take in; None: all there are.
+        """
+        last = self.journal.last_seq() if until is None else until
+        self._gauges(1, last)
         turn = time.monotonic()
         # All objects made here stay; for the collector to scan them again and again took over half of the time.
         gc.disable()
@@ -64,7 +68,7 @@ class Feed:
                 yield self.state.share
                 await asyncio.sleep(0.002)  # 0 would give the screen one step of the many that a paint takes
                 turn = time.monotonic()
-        self._gauges(120)
+        self._gauges(120, last)
         for event in self._newest(last, MIND, _BACKLOG):
             self.state.voices.hear(event)
             self.state.transcript.tell(event)
@@ -89,6 +93,15 @@ class Feed:
             del self.state.samples[key]
             self.state.progress.pop(key, None)
 
+    def step(self, experiment: int, run: int) -> int | None:
+        """The newest step that a run had reported; None where it had reported none."""
+        until = self.state.study.seq
+        found = self.journal.read(
+            until=until, kinds={"step_sampled"}, experiment=experiment, run=run, limit=1, newest=True
+        )
+        body = found[0].body if found else None
+        return body.step if isinstance(body, StepSampled) else None
+
     def older(self) -> int:
         """Page in older text of the mind; returns how many rows came, 0 at the beginning of the journal."""
         buffer = self.state.mind
@@ -98,9 +111,9 @@ class Feed:
         buffer.prepend(paragraphs_of(events, self.state.study, buffer.width, buffer.folded))
         return before - buffer.first
 
-    def _gauges(self, count: int) -> None:
+    def _gauges(self, count: int, last: int) -> None:
         self.state.history.clear()
-        for event in self.journal.read(kinds={"gauge_read"}, limit=count, newest=True):
+        for event in self.journal.read(kinds={"gauge_read"}, until=last, limit=count, newest=True):
             self.state.take_gauge(event)
 
     def _newest(self, last: int, kinds: frozenset[str], count: int) -> list[Event]:

@@ -5,6 +5,7 @@ from tui.render.text import Line, cut, one_line
 from tui.widgets import status_line
 from tui.widgets.gauge_line import gauge_line
 from tui.widgets.panel import LineWidget
+from tui.widgets.time_line import time_line
 
 
 class TopBar(LineWidget):
@@ -41,6 +42,8 @@ class BottomBar(LineWidget):
         cockpit = self.cockpit
         if cockpit.message is not None:
             return [said(cockpit.message, width)]
+        if cockpit.replay is not None:
+            return [time_line(cockpit.replay, width, cockpit.glyphs, cockpit.keys)]
         study = cockpit.known.study
         edit = study.checkout
         line = keys.key_line(

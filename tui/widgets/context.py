@@ -9,6 +9,7 @@ from textual.dom import DOMNode
 from loop.journal import Journal
 from tui.model.feed import Feed
 from tui.model.keys import Key
+from tui.model.replay import Replay
 from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
 from tui.render.layout import Needs
@@ -31,6 +32,8 @@ class Context(Protocol):
     life: Life
     """Whether a supervisor is at work."""
     read_only: bool
+    replay: Replay | None
+    """The replay that is on; None where the screens show what is now."""
     keys: tuple[Key, ...]
     """The keys in force."""
     glyphs: Glyphs

@@ -1,5 +1,6 @@
 """log: the output of the current run, as it comes."""
 
+import re
 from pathlib import Path
 
 from tui.model.text_buffer import Paragraph, TextBuffer
@@ -25,14 +26,35 @@ class LogPanel(StreamPanel):
         self.showing: tuple[int, int] | None = None
         self._offset = 0
         self._open = False
+        self._until: tuple[int, int, int | None] | None = None
+        """The run and the step up to which its log is shown, where that is not all of it."""
+
+    def read_until(self, experiment: int, run: int, step: int | None) -> bool:
+        """Show the log of a run as it was when it had come to a step: what it printed later is not shown.
+
+        Where no line of the log names the step, nothing is shown. Says whether anything has changed.
+        """
+        from loop.runs.log import read_log_tail
+
+        if (experiment, run, step) == self._until:
+            return False
+        self.showing, self._until = (experiment, run), (experiment, run, step)
+        self.buffer.clear()
+        self.following, self._open = True, False
+        lines = clean(read_log_tail(self.runs / f"{experiment}.{run}").text).split("\n")
+        named = re.compile(rf"step\D{{0,3}}0*{step}\b", re.IGNORECASE)
+        last = next((at for at, line in reversed(list(enumerate(lines))) if named.search(line)), -1)
+        for line in lines[: last + 1]:
+            self._line(line)
+        return True
 
     def read(self, experiment: int, run: int) -> bool:
         """Read what is new in the log of this run; says whether there was anything."""
         from loop.runs.log import read_log, read_log_tail  # not needed for the first paint
 
         folder = self.runs / f"{experiment}.{run}"
-        if (experiment, run) != self.showing:
-            self.showing = (experiment, run)
+        if (experiment, run) != self.showing or self._until is not None:
+            self.showing, self._until = (experiment, run), None
             self.buffer.clear()
             self.following, self._open = True, False
             piece = read_log_tail(folder)

@@ -68,6 +68,12 @@ class MindPanel(StreamPanel):
             lead = glyphs.state.get(kind, glyphs.dot) + " "
         return stretched([(lead, role), (text, role)] if lead else [(text, role)], right, width, "faint")
 
+    def begin_anew(self) -> None:
+        folded, self.buffer = self.buffer.folded, self.cockpit.known.mind
+        self.began, self.following = None, True
+        if folded:
+            self.buffer.fold(True)
+
     def fold(self) -> bool:
         """Fold finished thoughts to the line that names the researcher, or open them; says whether they are folded."""
         self._keep_place(lambda: self.buffer.fold(not self.buffer.folded))

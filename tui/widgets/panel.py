@@ -135,6 +135,9 @@ class Panel(LineWidget, can_focus=True):
         """A few words about the view, for its frame or the line of tabs."""
         return []
 
+    def begin_anew(self) -> None:
+        """Forget what was made of the state that was on screen: another one is, of another moment."""
+
     def move(self, rows: int) -> None:
         """Go down (or up) by so many rows; a view that does not scroll ignores it."""
 

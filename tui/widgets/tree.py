@@ -88,6 +88,10 @@ class TreePanel(Panel):
     def changed(self) -> None:
         self._stale = True
 
+    def begin_anew(self) -> None:
+        self._stale = True
+        self._opened.clear()
+
     def content(self, width: int, height: int) -> list[Line]:
         study, glyphs = self.cockpit.known.study, self.cockpit.glyphs
         self._build(study, glyphs)

@@ -14,8 +14,8 @@ from tests.pictures import picture
 from tests.recorded import record
 from tests.tui.cockpit.cockpits import journal_of, opened, requests, screen, settle
 from tests.tui.render.test_text import NASTY
+from tui.cockpit.asking_loop import READ_ONLY
 from tui.cockpit.launch import farewell, refusal
-from tui.cockpit.shell import READ_ONLY
 from tui.model import keys
 from tui.model.commands import COMMANDS
 from tui.render.layout import VIEWS

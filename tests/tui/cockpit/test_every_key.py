@@ -70,6 +70,11 @@ WALKS = {
     "stop": Walk(asked("Stop the loop?")),
     **{f"view-{name}": view(name) for name in VIEWS},
     "program": Walk(sheet(ProgramSheet)),
+    "replay": Walk(lambda app: app.replay is not None),
+    **{
+        name: Walk(said("T goes back in time first"))
+        for name in ("verdict-before", "verdict-after", "wind-back", "wind-on", "slower", "faster")
+    },
     "digest": Walk(sheet(DigestSheet)),
     "next": Walk(lambda app: app.active == "researchers"),
     "previous": Walk(lambda app: app.active == "log"),

@@ -8,13 +8,16 @@ from loop.workspace import who
 from tui.cockpit.actions.away import AwayActions
 from tui.cockpit.actions.export import ExportActions
 from tui.cockpit.actions.navigate import NavigateActions
+from tui.cockpit.actions.replay import ReplayActions
 from tui.cockpit.actions.request import RequestActions
 from tui.model.commands import Command, CommandError, completions, hint, parse
 from tui.render.palette import PALETTES
 from tui.widgets.prompt import Completion, Prompt
 
 
-class CommandActions(NavigateActions, RequestActions, ExportActions, AwayActions, inherit_bindings=False):
+class CommandActions(
+    NavigateActions, RequestActions, ExportActions, AwayActions, ReplayActions, inherit_bindings=False
+):
     """The action of `:`, and what each command does."""
 
     _typed: tuple[str, ...] = ()
@@ -72,6 +75,7 @@ class CommandActions(NavigateActions, RequestActions, ExportActions, AwayActions
             "view": lambda command: self.action_view(command.text),
             "find": lambda command: self.action_search(command.text),
             "program": lambda command: self.action_program(),
+            "replay": lambda command: self.action_replay(command.text),
             "digest": lambda command: self.action_digest(command.text),
             "export": self._export,
             "theme": lambda command: self.become(command.text if command.text in PALETTES else "dark"),

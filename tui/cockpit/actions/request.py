@@ -16,7 +16,7 @@ from loop.study.experiment import Experiment
 from loop.study.requests import addressed
 from loop.words import listed
 from loop.workspace import who
-from tui.cockpit.shell import Shell
+from tui.cockpit.asking_loop import AskingLoop
 from tui.render.text import one_line
 from tui.screens.confirm import Choice
 from tui.screens.experiment import ExperimentSheet
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from loop.pipeline.submission import Edit
 
 
-class RequestActions(Shell, inherit_bindings=False):
+class RequestActions(AskingLoop, inherit_bindings=False):
     """Actions of the keys that put a request into the journal."""
 
     def action_request(self, name: str) -> None:
         """The key of the request of that name."""
+        if name == "pause" and self.replay is not None:
+            self.play_or_stop()  # one key for both
+            return
         if not self.may():
             return
         if name == "pause" and self.known.study.paused:
