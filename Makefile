@@ -34,7 +34,7 @@ pictures: .venv/.dev  ## docs/*.png: STUDY=folder for those of a study of yours,
 
 lock:  ## constraints.txt anew, from the newest versions that the ranges allow
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
-	.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train,dev]' 'torch==2.13.0'
+	.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train,dev,ray]' 'torch==2.13.0'
 	.venv/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 	rm -rf .venv/lock
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from loop.config.settings import Address, Sandboxes, Settings
+from loop.config.settings import Address, Cluster, Sandboxes, Settings
 from loop.study.contract import Contract, Seconds
 from loop.study.slot_plan import DEFAULT, MOST, SlotPlan
 
@@ -38,6 +38,8 @@ class Overrides(BaseModel):
     """Tighter limits than the program's."""
     slots: int | None = Field(default=None, ge=1, le=MOST)
     """Runs at once, whatever the program and the settings say."""
+    cluster: Cluster | None = None
+    """Address of a Ray cluster that runs happen on; "off": they happen on this machine again."""
     tag: str | None = None
     """Name of a study that is begun."""
 
@@ -47,7 +49,11 @@ class Overrides(BaseModel):
 
     def over_settings(self, settings: Settings) -> Settings:
         """A person's settings with the flags in force."""
-        given = {name: value for name in ("model", "base_url", "sandbox") if (value := getattr(self, name)) is not None}
+        given = {
+            name: value
+            for name in ("model", "base_url", "sandbox", "cluster")
+            if (value := getattr(self, name)) is not None
+        }
         return settings.model_copy(update=given)
 
     def slot_plan(self, contract: Contract, settings: Settings) -> SlotPlan:

@@ -87,6 +87,21 @@ def _key(value: Any) -> Any:
 Key = Annotated[SecretStr, BeforeValidator(_key)]
 
 
+def _cluster(value: Any) -> Any:
+    """Where a cluster is: `auto`, HOST:PORT, ray://HOST:PORT, or `off`."""
+    if not isinstance(value, str) or value in ("auto", "off"):
+        return value
+    host, _, port = value.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal() or not value.isprintable() or set(value) & set(" @/?#") - {"/"}:
+        raise ValueError("it must be auto, HOST:PORT, ray://HOST:PORT, or off")
+    if "/" in host:
+        raise ValueError("it must be auto, HOST:PORT, ray://HOST:PORT, or off")
+    return value
+
+
+Cluster = Annotated[str, BeforeValidator(_cluster)]
+
+
 class Settings(BaseModel):
     """What a person may set. Unknown keys of the file are refused by name."""
 
@@ -128,6 +143,8 @@ class Settings(BaseModel):
     slots: Slots | None = None
     """How many runs there are at once on this machine, and what each gets; None: one a GPU. `program.md` goes over it.
     """
+    cluster: Cluster | None = None
+    """Address of a Ray cluster that runs happen on: `auto`, HOST:PORT or ray://HOST:PORT. None: on this machine."""
     keymap: dict[str, str] = {}
     """Ids of keys to the keys wanted instead, with commas between; `looptop` names the ids in its help."""
 

@@ -114,6 +114,20 @@ def choose(wanted: Wanted) -> Sandbox:
     return Sandbox("off", "; ".join(reasons))
 
 
+def on_nodes(wanted: Wanted) -> Sandbox:
+    """The sandbox for machines where others' services run beside the runs, such as Ray's: bubblewrap or none.
+
+    Raises:
+        NoSandbox: another was asked for by name.
+    """
+    if wanted == "landlock":
+        raise NoSandbox(
+            "Landlock leaves the sockets of Ray open to the runs beside it; on a cluster choose --sandbox bubblewrap, "
+            "or --sandbox off"
+        )
+    return Sandbox("off", "switched off") if wanted == "off" else Sandbox("bubblewrap", bwrap="bwrap")
+
+
 def confine(confinement: Confinement | None, argv: list[str], cwd: str) -> tuple[list[str], list[tuple[str, str]]]:
     """The command line that starts `argv` in its sandbox, and the Landlock rules to start it under, empty for none."""
     if confinement is None:

@@ -1,6 +1,7 @@
 """The parts of a supervisor, and who gets whom: nobody else knows."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
@@ -18,8 +19,10 @@ from loop.pipeline.scratch_run import ScratchRuns
 from loop.pipeline.validating import Validating
 from loop.pipeline.workshop import AgentWorktree
 from loop.recovery.repair import Repair
+from loop.runs.cluster.executor import ClusterExecutor
 from loop.runs.executor import Executor
 from loop.runs.local.executor import LocalExecutor
+from loop.study import events as e
 from loop.supervisor.heartbeat import Heartbeat, LimitWatch
 from loop.supervisor.requests import Requests
 from loop.supervisor.startup import Prepared, Startup
@@ -59,6 +62,8 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     executor = executor or LocalExecutor(
         workspace, lineage.trees, lineage.commits.read, gauges, prepared.sandbox, plan=prepared.slots
     )
+    if isinstance(executor, ClusterExecutor):
+        executor.tell = partial(_tell, recorder)
     judging = Judging(workspace, lineage, recorder)
     proposals = Proposals(lineage, recorder, journal)
     advice = Advice(lineage, workspace.root, prepared.sandbox.kind)
@@ -67,7 +72,8 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     archive = StudyArchive(workspace, lineage, recorder, proposals, journal)
     workshop = AgentWorktree(workspace, lineage, recorder)
     team = {member.name: member for member in prepared.team}
-    scratch = ScratchRuns(workspace, lineage, executor, gauges, lambda: recorder.study)
+    here = isinstance(executor, LocalExecutor)  # a draft is tried beside the runs, where there is room, or not at all
+    scratch = ScratchRuns(workspace, lineage, executor, gauges, lambda: recorder.study) if here else None
     slots = len(executor.slots())
     pool = ResearcherPool(recorder, proposals, judging, archive, workshop, team, slots, limit.reached, scratch)
     validating = Validating(workspace, recorder)
@@ -86,3 +92,11 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         heartbeat=Heartbeat(workspace, recorder, gauges, dispatcher, pool, limit),
         startup=Startup(prepared, recorder, repair, proposals, judging),
     )
+
+
+def _tell(recorder: Recorder, node: str, what: str) -> None:
+    """Record what is wrong with a node, or that it is no longer."""
+    if what:
+        recorder.record(e.Fault(where=node, message=what))
+    elif node in recorder.study.troubles:
+        recorder.record(e.Recovered(where=node))

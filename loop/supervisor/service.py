@@ -15,10 +15,11 @@ from loop.journal import Journal, exists
 from loop.lineage import find_root
 from loop.machine.gauges import MachineGauges, cores
 from loop.machine.systemd import lingers, outside_the_session
+from loop.runs.executor import Executor
 from loop.runs.local.slots import divide
 from loop.study.folding import FOLDED, fold
 from loop.supervisor.build import build
-from loop.supervisor.startup import CannotStart, preflight
+from loop.supervisor.startup import CannotStart, Prepared, preflight
 from loop.supervisor.supervisor import End, Supervisor
 from loop.workspace import Workspace, supervise, supervisor_alive
 
@@ -60,14 +61,15 @@ def work(start: Path, flags: Overrides, beside: Callable[[Path], Coroutine[Any, 
     begun = exists(workspace.journal)
     prepared = preflight(start, flags)
     gauges = MachineGauges(workspace.root)
-    divide(gauges.devices(), cores(), prepared.slots, os.environ)  # refused before anybody thinks that it has begun
+    if not prepared.cluster:  # refused before anybody thinks that it has begun
+        divide(gauges.devices(), cores(), prepared.slots, os.environ)
     with supervise(workspace.root), ExitStack() as held:
         if not begun and exists(workspace.journal):
             prepared = preflight(start, flags)  # another was here between our look and our lock, and has begun a study
         journal = held.enter_context(Journal(workspace.journal, create=True))
-        supervisor = Supervisor(build(prepared, journal, gauges))
 
         async def both() -> End:
+            supervisor = Supervisor(build(prepared, journal, gauges, await _elsewhere(prepared, journal)))
             other = asyncio.create_task(beside(workspace.journal)) if beside is not None else None
             end = await supervisor.run()
             if other is not None:
@@ -76,6 +78,20 @@ def work(start: Path, flags: Overrides, beside: Callable[[Path], Coroutine[Any, 
             return end
 
         return asyncio.run(both())
+
+
+async def _elsewhere(prepared: Prepared, journal: Journal) -> Executor | None:
+    """Where runs happen, if that is not this machine.
+
+    Raises:
+        UserError: there is no cluster, or it has no node for us.
+    """
+    if not prepared.cluster:
+        return None
+    from loop.supervisor import cluster
+
+    base = fold(journal.read(kinds={"study_started"})).base or prepared.lineage.checkout.head()
+    return await cluster.connect(prepared, base)
 
 
 def start_in_background(start: Path, flags: Overrides) -> int:

@@ -33,7 +33,7 @@ from loop.recovery.repair import Repair
 from loop.researchers.protocol import Researcher
 from loop.researchers.registry import engage, team
 from loop.runs.executor import Executor
-from loop.sandbox.backend import NoSandbox, Sandbox, choose
+from loop.sandbox.backend import NoSandbox, Sandbox, choose, on_nodes
 from loop.sandbox.environment import withheld
 from loop.sandbox.project_python import choose as choose_python
 from loop.sandbox.project_python import hidden_packages
@@ -67,7 +67,9 @@ class Prepared:
     team: tuple[Member, ...] = ()
     """What the program says of the researchers, where it says anything of them."""
     slots: SlotPlan = DEFAULT
-    """How this machine is divided."""
+    """How this machine is divided, or each node of the cluster."""
+    cluster: str = ""
+    """Address of the cluster that runs happen on; empty: they happen here."""
 
 
 def preflight(start: Path, flags: Overrides) -> Prepared:
@@ -102,12 +104,13 @@ def preflight(start: Path, flags: Overrides) -> Prepared:
     settings = options.over_settings(personal.read())
     members = team(options, program.contract, settings)
     researchers = tuple(engage(member, settings) for member in members)
+    cluster = "" if settings.cluster in (None, "off") else settings.cluster
     try:
-        sandbox = choose(settings.sandbox)
+        sandbox = on_nodes(settings.sandbox) if cluster else choose(settings.sandbox)
     except NoSandbox as error:
         raise CannotStart(str(error)) from None
     slots = options.slot_plan(program.contract, settings)
-    return Prepared(workspace, lineage, program, options, researchers, sandbox, members, slots)
+    return Prepared(workspace, lineage, program, options, researchers, sandbox, members, slots, cluster)
 
 
 def _study_so_far(workspace: Workspace) -> Study:

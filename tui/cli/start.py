@@ -35,6 +35,14 @@ Budget = Annotated[
 Experiments = Annotated[int | None, typer.Option("--experiments", min=1, help="Stop after this many verdicts.")]
 Hours = Annotated[float | None, typer.Option("--hours", help="Stop after this many hours of work.")]
 Slots = Annotated[int | None, typer.Option("--slots", min=1, help="Runs at once on this machine; one a GPU without.")]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        help="Runs on a Ray cluster instead of this machine: auto, HOST:PORT, ray://HOST:PORT; off ends that. "
+        "See docs/scale.md.",
+    ),
+]
 Tag = Annotated[str | None, typer.Option("--tag", help="Name of a new study; its branch is looptop/TAG.")]
 Theme = Annotated[str | None, typer.Option("--theme", help="Colours: auto, dark, light, contrast, ansi, mono (none).")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with plain ASCII characters.")]
@@ -51,6 +59,7 @@ def start(
     experiments: Experiments = None,
     hours: Hours = None,
     slots: Slots = None,
+    cluster: Cluster = None,
     tag: Tag = None,
     ascii: Ascii = False,
     theme: Theme = None,
@@ -155,6 +164,7 @@ def run(
     experiments: Experiments = None,
     hours: Hours = None,
     slots: Slots = None,
+    cluster: Cluster = None,
     tag: Tag = None,
 ) -> None:
     """Run the loop in the foreground, without a screen.

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -49,6 +50,7 @@ class LocalExecutor:
         sandbox: what confines the runs.
         environ: the supervisor's own environment; its CUDA_VISIBLE_DEVICES is obeyed.
         plan: how the machine is divided.
+        heard: gets each piece of a run's output as it is read, where somebody else wants it too.
 
     Raises:
         CannotDivide: it has not what the plan asks of it.
@@ -65,8 +67,10 @@ class LocalExecutor:
         sandbox: Sandbox,
         environ: Mapping[str, str] = os.environ,
         plan: SlotPlan = DEFAULT,
+        heard: Callable[[Job, bytes], None] = lambda job, data: None,
     ) -> None:
         self._workspace, self._trees, self._read, self._environ = workspace, trees, read, environ
+        self._heard = heard
         self._readiness = Readiness(gauges)
         self._policy = SandboxPolicy(workspace, sandbox, environ)
         self._division = divide(gauges.devices(), cores(), plan, environ)
@@ -194,7 +198,9 @@ class LocalExecutor:
             return (await asyncio.shield(made))[0]
 
         try:
-            process = await LocalProcess.start(spec, on_samples=listener.sampled, after=reach())
+            process = await LocalProcess.start(
+                spec, on_samples=listener.sampled, after=reach(), on_output=partial(self._heard, job)
+            )
             return process, made.result()[1]
         except BaseException:
             await asyncio.wait([made])  # git cannot be interrupted

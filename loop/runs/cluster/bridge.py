@@ -1,0 +1,251 @@
+"""Ray's end of the link: a process of its own that hands calls on to the agents, and their answers back.
+
+Ray ends a program that loses its cluster, keeps 26 threads and prints what it likes; none of that is to happen to the
+supervisor. The bridge remembers nothing: agents are found by their names, so another bridge goes on where one has died.
+It ends with its input.
+
+    python -P -m loop.runs.cluster.bridge ADDRESS FACTORY
+"""
+
+import asyncio
+import hashlib
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from loop.errors import UserError
+from loop.runs.cluster import frames, probe
+from loop.runs.cluster.wire import Facts, LinkDown, NodeGone, NodeInfo, Opened, Opening
+
+NAMESPACE = "looptop"
+
+LONGEST_EXAMINATION = 60.0
+"""Seconds that a node has for starting a process and looking around."""
+
+LONGEST_OPENING = 120.0
+
+AT_ONCE = 1000
+"""Calls that an agent serves at a time: one waits for news, and each slot may wait for one."""
+
+
+class Node:
+    """What Ray makes an actor of: it holds the agent, whose code is the node's own. It travels by value, since this
+    module is the main one of its process, so it imports what it needs where it is."""
+
+    def __init__(self) -> None:
+        self._agent: Any = None
+
+    async def open(self, factory: str, opening: Any, node: str) -> Any:
+        import importlib as modules
+        import os as system
+        import sys as python
+
+        try:
+            place = modules.import_module(factory.partition(":")[0])
+            if self._agent is None:
+                self._agent = getattr(place, factory.partition(":")[2])(opening, node)
+            return "ok", await self._agent.begin()
+        except ModuleNotFoundError as error:
+            said = f"the Python of this node ({python.executable}, process {system.getpid()}) has no {error.name}"
+            return "refused", said
+        except Exception as error:
+            if any(kind.__name__ == "UserError" for kind in type(error).__mro__):
+                return "refused", str(error)
+            raise
+
+    async def call(self, session: int, method: str, arguments: Any) -> Any:
+        try:
+            if self._agent is None:
+                return "gone", "the agent has never been opened"
+            return "ok", await self._agent.call(session, method, *arguments)
+        except Exception as error:
+            if any(kind.__name__ == "UserError" for kind in type(error).__mro__):
+                return "refused", str(error)
+            raise
+
+
+class Bridge:
+    """One cluster's.
+
+    Args:
+        ray: the module, connected.
+        factory: what makes an agent on a node, as `module:function`.
+    """
+
+    def __init__(self, ray: Any, factory: str) -> None:
+        self._ray, self._factory = ray, factory
+        self._node = ray.remote(Node)
+        self._actors: dict[str, Any] = {}
+
+    async def nodes(self) -> list[NodeInfo]:
+        listed = await asyncio.to_thread(self._ray.nodes)
+        found = []
+        for one in listed:
+            if not one["Alive"]:
+                continue
+            resources, host = one["Resources"], one["NodeManagerHostname"]
+            named = one.get("NodeName") or ""
+            name = named if named and named != one["NodeManagerAddress"] else host
+            cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+            found.append(NodeInfo(one["NodeID"], name, host, cpus, gpus))
+        return sorted(found, key=lambda node: (node.name, node.id))
+
+    async def examine(self, node: NodeInfo) -> Facts:
+        source = inspect.getsource(probe)
+
+        def look() -> dict[str, object]:
+            there: dict[str, Any] = {"__name__": "looptop_probe"}
+            exec(source, there)
+            return dict(there["facts"]())
+
+        task = self._ray.remote(look).options(num_cpus=0, max_retries=0, scheduling_strategy=self._there(node))
+        return Facts(**await asyncio.wait_for(task.remote(), LONGEST_EXAMINATION))
+
+    async def open(self, node: NodeInfo, opening: Opening) -> Opened:
+        name = self._name(node, opening.study)
+        options = {
+            "name": name,
+            "namespace": NAMESPACE,
+            "lifetime": "detached",
+            "get_if_exists": True,
+            "num_cpus": 0,
+            "max_concurrency": AT_ONCE,
+            "scheduling_strategy": self._there(node),
+        }
+        self._actors[node.id] = actor = self._node.options(**options).remote()
+        asked = actor.open.remote(self._factory, opening, node.name)
+        opened: Opened = _answer(await asyncio.wait_for(asked, LONGEST_OPENING))
+        return opened
+
+    async def call(self, node: NodeInfo, study: str, session: int, method: str, *arguments: object) -> object:
+        if node.id not in self._actors:
+            try:
+                self._actors[node.id] = self._ray.get_actor(self._name(node, study), NAMESPACE)
+            except ValueError:
+                raise NodeGone(f"there is no agent of ours on {node.name} any more") from None
+        return _answer(await self._actors[node.id].call.remote(session, method, arguments))
+
+    async def release(self, node: NodeInfo, study: str) -> None:
+        actor = self._actors.pop(node.id, None)
+        try:
+            self._ray.kill(actor or self._ray.get_actor(self._name(node, study), NAMESPACE))
+        except ValueError:
+            pass  # it is gone
+
+    def _there(self, node: NodeInfo) -> Any:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return NodeAffinitySchedulingStrategy(node.id, soft=False)
+
+    @staticmethod
+    def _name(node: NodeInfo, study: str) -> str:
+        return f"{study}-{hashlib.sha256(node.id.encode()).hexdigest()[:12]}"
+
+
+def _answer(said: Any) -> Any:
+    kind, value = said
+    if kind == "refused":
+        raise UserError(value)
+    if kind == "gone":
+        raise NodeGone(value)
+    return value
+
+
+async def serve(bridge: Bridge, source: asyncio.StreamReader, target: int) -> None:
+    """Answer each call as it is done, until there are no more."""
+    tasks = set()
+    writing = asyncio.Lock()
+
+    async def answer(number: int, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            said: tuple[str, object] = ("ok", await work)
+        except NodeGone as error:
+            said = ("gone", str(error))
+        except UserError as error:
+            said = ("refused", str(error))
+        except TimeoutError:
+            said = ("refused", "it does not answer")
+        except Exception as error:
+            said = _told(error)
+        async with writing:
+            await asyncio.to_thread(_write, target, frames.encode((number, *said)))
+
+    while True:
+        try:
+            number, method, arguments = await frames.read(source)
+        except asyncio.IncompleteReadError:
+            return
+        task = asyncio.create_task(answer(number, getattr(bridge, method)(*arguments)))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """What an error of Ray's means."""
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"ActorUnavailableError"}:
+        return "away", said
+    if names & {"RayActorError", "ActorDiedError", "WorkerCrashedError", "NodeDiedError", "ActorUnschedulableError"}:
+        return "gone", said
+    if "TaskUnschedulableError" in names:
+        return "gone", said
+    return "refused", f"{type(error).__name__}: {said}"
+
+
+def _write(target: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(target, view) :]
+
+
+def connect(address: str) -> Any:
+    """Ray, connected to a running cluster.
+
+    Raises:
+        LinkDown: it is not there, refuses us, or its versions are not ours; a sentence.
+    """
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray = importlib.import_module("ray")
+    options: dict[str, Any] = {} if address.startswith("ray://") or address == "auto" else _local_node(address)
+    try:
+        ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR", **options)
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise LinkDown(f"Ray at {address}: {' '.join(lines)[:400]}") from error
+    return ray
+
+
+def _local_node(address: str) -> dict[str, Any]:
+    """By which of its addresses this machine's own Ray is found, where the cluster's is one of the loopback's."""
+    host = address.rpartition(":")[0]
+    return {"_node_ip_address": host} if host.startswith("127.") else {}
+
+
+async def main(address: str, factory: str) -> None:
+    """Connect, say so, and serve."""
+    target = os.dup(1)
+    os.dup2(2, 1)  # whatever prints, prints elsewhere
+    os.chdir("/")  # Ray has its workers import from the folder that it is started in, and from that of the script
+    sys.argv[0] = "/looptop"
+    try:
+        bridge = Bridge(connect(address), factory)
+    except LinkDown as error:
+        _write(target, frames.encode((0, "down", str(error))))
+        return
+    _write(target, frames.encode((0, "ok", None)))
+    source = asyncio.StreamReader(limit=1 << 30)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(source), sys.stdin.buffer)
+    await serve(bridge, source, target)
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main(*sys.argv[1:]))
+    finally:
+        os._exit(0)  # past Ray's tidying up, which may wait for a cluster that is gone

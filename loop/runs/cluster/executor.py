@@ -1,0 +1,285 @@
+"""Runs on the nodes of a cluster. The supervisor places every run itself: the cluster's scheduler places nothing.
+
+Journal, git, log, reading and judging stay on this machine; a node gets commits and orders, and returns bytes. A node
+that is looked at and found unfit gets nothing. One that is lost is looked for until it is back.
+"""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from loop.errors import UserError
+from loop.runs.cluster import parcels
+from loop.runs.cluster.fitness import unfit
+from loop.runs.cluster.node import ClusterNode
+from loop.runs.cluster.run import ClusterRun
+from loop.runs.cluster.wire import Link, NodeInfo, Opened, Opening
+from loop.runs.executor import Job, MachineFault, Report, RunListener
+from loop.runs.local.orphans import sweep_leftovers
+from loop.runs.slot import Slot
+from loop.sandbox import scratch
+from loop.study.contract import Contract
+from loop.study.readings import GaugeRead
+from loop.words import listed
+from loop.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 5.0
+"""Seconds between two looks at which nodes there are, while one is missing."""
+
+
+class NoNode(UserError):
+    """No node of the cluster can run anything."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """What stays on this machine."""
+
+    workspace: Workspace
+    pack: Callable[[str, Collection[str]], bytes]
+    """What somebody who has these commits lacks of a commit; raises a `UserError`."""
+    environ: Mapping[str, str]
+    """Of which the program's `env:` passes on what it names."""
+    code: str
+    """As `Facts.looptop`, of this machine."""
+
+
+class ClusterExecutor:
+    """See `Executor`. Make one with `connect`.
+
+    Args:
+        opening: as each node is opened.
+    """
+
+    name = "cluster"
+
+    def __init__(self, home: Home, link: Link, opening: Opening) -> None:
+        self._home, self._link, self._opening = home, link, opening
+        self._nodes: list[ClusterNode] = []
+        self._notes: list[str] = []
+        self._looking: asyncio.Task[None] | None = None
+        self.tell: Callable[[str, str], None] = lambda where, what: None
+        """Hears what is wrong with a node, by its name, and an empty text once that is over."""
+
+    async def connect(self) -> None:
+        """Look at all nodes, and open those that are fit.
+
+        Raises:
+            NoNode: none is; with the reason of each.
+            UserError: the cluster cannot be reached.
+        """
+        nodes = await self._link.nodes()
+        found = await asyncio.gather(*(self._try(node) for node in nodes))
+        reasons = [f"{node.name}: {why}" for node, why in zip(nodes, found, strict=True) if isinstance(why, str)]
+        if not self._nodes:
+            raise NoNode(f"no node of the cluster can run anything ({'; '.join(reasons) or 'it has none'})")
+        self._notes += [f"{reason}; it gets no runs" for reason in reasons]
+        self._looking = asyncio.create_task(self._look())
+
+    async def _try(self, info: NodeInfo) -> str | None:
+        """Why nothing can run on that node; None where it is at work now."""
+        try:
+            if why := unfit(await self._link.examine(info), info, self._opening, self._home.code):
+                return why
+            node = ClusterNode(info, self._link, self._opening, lambda where, what: self.tell(where, what))
+            opened = await node.open(self._home.code)
+        except UserError as error:
+            return str(error)
+        taken = {one.name for one in self._nodes}
+        node.name = next(name for number in range(1, 10_000) if (name := _numbered(info.name, number)) not in taken)
+        first = sum(len(one.slots) for one in self._nodes)
+        node.slots = tuple(self._placed(node, slot, first + at) for at, slot in enumerate(opened.slots))
+        self._notes += [f"{node.name}: {note}" for note in opened.notes]
+        self._nodes.append(node)
+        node.begin(info)
+        return None
+
+    @staticmethod
+    def _placed(node: ClusterNode, slot: Slot, number: int) -> Slot:
+        """A slot of that node as one of the study."""
+        shares = f"{node.name}/{slot.shares}" if slot.shares else ""
+        return replace(slot, index=number, name=f"{node.name}/{slot.name}", shares=shares)
+
+    # --- what the house asks ----------------------------------------------------------------------------------
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._notes
+
+    def slots(self) -> Sequence[Slot]:
+        return [slot for node in self._nodes for slot in node.slots]
+
+    def working(self, slot: Slot) -> bool:
+        return self._of(slot)[0].working
+
+    async def ready(self, slot: Slot, need: Callable[[], int | None], report: Report) -> None:
+        node, local = self._of(slot)
+        told = ""
+        while True:
+            if not node.working:
+                why = f"{node.name} is gone; runs wait until it is back"
+            else:
+                try:
+                    why = str(await node.ask("ready", local, need()))
+                except UserError as error:
+                    why = str(error)
+            if not why:
+                break
+            if why != told:
+                told = why
+                report(why, LOOK_S)
+            await asyncio.sleep(1.0)
+        if told:
+            report("", 0.0)
+
+    async def start(self, job: Job, slot: Slot, listener: RunListener) -> ClusterRun:
+        node, local = self._of(slot)
+        token = node.token(job.name)
+        run = ClusterRun(token, job, slot, node, self._log_folder(job), listener, self._bring_home)
+        node.follow(run)
+        try:
+            if job.kind == "verify":
+                await self._send_written(node, job)
+            sent = replace(job, contract=self._with_variables(job))
+            async with node.storing:
+                packs = [await self._packed(node, commit) for commit in dict.fromkeys((job.base, job.commit))]
+                await node.ask("start", token, sent, local, [packed for packed in packs if packed])
+                node.remember((job.base, job.commit))
+        except (UserError, OSError) as error:
+            node.forget(run)
+            raise MachineFault(error) from error
+        except BaseException:
+            node.forget(run)
+            run.stop("the supervisor")
+            raise
+        return run
+
+    async def adopt(self, ref: str, listener: RunListener) -> None:
+        """A run is ended when another supervisor opens its node."""
+
+    async def sweep(self) -> Sequence[str]:
+        found = await asyncio.to_thread(sweep_leftovers, self._home.workspace.folder)
+        await asyncio.to_thread(scratch.forget, self._home.workspace.folder)
+        return [leftover.command for leftover in found]
+
+    def observe(self, reading: GaugeRead) -> GaugeRead:
+        return reading
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+        await asyncio.gather(*(node.end() for node in self._nodes))
+        await self._link.close()
+
+    # --- starting ----------------------------------------------------------------------------------------------
+
+    async def _packed(self, node: ClusterNode, commit: str) -> bytes:
+        """What the node lacks of a commit."""
+        if commit in node.known:
+            return b""
+        return await asyncio.to_thread(self._home.pack, commit, node.known)
+
+    def _with_variables(self, job: Job) -> Contract:
+        """The program with the values of what it passes on from here: they go to the run, and to no file."""
+        return job.contract.model_copy(update={"env": job.contract.variables(self._home.environ)})
+
+    def _log_folder(self, job: Job) -> Path:
+        """Where its log goes; what an earlier attempt has left there is removed."""
+        workspace = self._home.workspace
+        if job.kind == "try":
+            shutil.rmtree(workspace.rehearsal, ignore_errors=True)
+            return workspace.rehearsal
+        folder = workspace.run_folder(job.experiment, job.run)
+        if job.kind == "verify":
+            return folder / "verify"
+        shutil.rmtree(folder, ignore_errors=True)
+        return folder
+
+    async def _send_written(self, node: ClusterNode, job: Job) -> None:
+        """Have what the run has written on the node that verifies it, where it ran on another."""
+        if await node.ask("has", job.experiment, job.run):
+            return
+        folder = self._home.workspace.run_folder(job.experiment, job.run)
+        archive = folder / "out.tar"
+        size = await asyncio.to_thread(parcels.pack, folder / "out", archive)
+        try:
+            for offset in range(0, size, parcels.PIECE):
+                data = await asyncio.to_thread(parcels.piece, archive, offset)
+                await node.ask("bring", job.experiment, job.run, offset, data, offset + len(data) >= size)
+        finally:
+            archive.unlink(missing_ok=True)
+
+    async def _bring_home(self, run: ClusterRun, size: int) -> None:
+        """Have what a run has written in its folder here, before its node can be lost.
+
+        Raises:
+            MachineFault: it cannot be fetched, or there is no room for it.
+        """
+        folder = self._home.workspace.run_folder(run.job.experiment, run.job.run)
+        archive, offset = folder / "out.tar", 0
+        try:
+            while offset < size:
+                data = cast(bytes, await run.node.ask("piece", run.token, offset))
+                if not data:
+                    raise UserError(f"what run {run.job.name} wrote cannot be fetched from {run.node.name}")
+                await asyncio.to_thread(parcels.add, archive, offset, data)
+                offset += len(data)
+            await asyncio.to_thread(parcels.unpack, archive, folder / "out")
+        except (UserError, OSError) as error:
+            raise MachineFault(error) from error
+
+    # --- nodes that come and go -------------------------------------------------------------------------------
+
+    def _of(self, slot: Slot) -> tuple[ClusterNode, int]:
+        """The node of a slot, and the slot's number there."""
+        for node in self._nodes:
+            for at, one in enumerate(node.slots):
+                if one.index == slot.index:
+                    return node, at
+        raise KeyError(slot.name)
+
+    async def _look(self) -> None:
+        """Open lost nodes again when they are back, by whatever id."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            lost = [node for node in self._nodes if not node.working]
+            if not lost:
+                continue
+            try:
+                nodes = await self._link.nodes()
+            except UserError as error:
+                log.warning("the cluster cannot be looked at: %s", error)
+                continue
+            taken = {node.info.id for node in self._nodes if node.working}
+            for node in lost:
+                same = [one for one in nodes if one.id not in taken and one.name == node.info.name]
+                if same and await self._reopen(node, same[0]):
+                    taken.add(same[0].id)
+
+    async def _reopen(self, node: ClusterNode, info: NodeInfo) -> bool:
+        """Open a node that was lost; whether it is at work again."""
+        try:
+            if why := unfit(await self._link.examine(info), info, self._opening, self._home.code):
+                raise UserError(why)
+            node.info = info
+            opened: Opened = await node.open(self._home.code)
+        except UserError as error:
+            log.warning("%s is not back: %s", node.name, error)
+            return False
+        if [slot.kind for slot in opened.slots] != [slot.kind for slot in node.slots]:
+            kinds = listed([slot.name for slot in opened.slots])
+            self.tell(node.name, f"{node.name} is back with other slots ({kinds}); start the loop anew to use them")
+            return False
+        node.begin(info)
+        node.back()
+        return True
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}#{number}"

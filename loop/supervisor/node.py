@@ -1,0 +1,97 @@
+"""The parts of a node's agent, and who gets whom: what `build` is for a supervisor.
+
+Ray calls `serve` on the node, by its name. The node's folder for a study is a workspace of its own: a store of commits
+in place of the person's checkout, worktrees and run folders. No file of it is anybody's but ours.
+"""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from loop.errors import UserError
+from loop.lineage.commits import Commits
+from loop.lineage.packs import PackStore
+from loop.lineage.worktrees import Worktrees
+from loop.machine.disk import lacking
+from loop.machine.gauges import MachineGauges
+from loop.runs.cluster import probe
+from loop.runs.cluster.agent import Agent
+from loop.runs.cluster.wire import Opening
+from loop.runs.executor import Job
+from loop.runs.local.executor import LocalExecutor
+from loop.sandbox import backend
+from loop.sandbox.backend import NoSandbox, Sandbox
+from loop.workspace import Workspace
+
+
+def serve(opening: Opening, node: str) -> Agent:
+    """Make the agent of a study on this machine. Call it in the event loop that it is to live in.
+
+    Args:
+        node: the node's name, which tells two nodes on one machine apart.
+
+    Raises:
+        UserError: this machine cannot do what is asked of it; a sentence.
+    """
+    environ = probe.environment()
+    place = probe.folder(environ) / f"{opening.study}-{hashlib.sha256(node.encode()).hexdigest()[:8]}"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        place.chmod(0o700)
+    except OSError as error:
+        raise UserError(f"{place} cannot be made ({error.strerror}); LOOPTOP_NODE_FOLDER names another") from error
+    if reason := lacking(place):
+        raise UserError(reason)
+    store = PackStore(place / "project", opening.base)
+    workspace = Workspace(store.git.root / opening.prefix, opening.prefix)
+    workspace.folder.mkdir(parents=True, exist_ok=True)
+    _show_outside(opening, workspace)
+    gauges = MachineGauges(workspace.root)
+    agents: list[Agent] = []
+
+    def heard(job: Job, data: bytes) -> None:
+        agents[0].heard(job, data)
+
+    executor = LocalExecutor(
+        workspace,
+        Worktrees(store.git),
+        Commits(store.git).read,
+        gauges,
+        _sandbox(opening.sandbox, environ),
+        environ,
+        opening.plan,
+        heard,
+    )
+    agents.append(Agent(executor, workspace, store.take, gauges, opening.lease, probe.code(), _leave))
+    return agents[0]
+
+
+def _leave() -> None:
+    """End this process, which is Ray's for this agent alone."""
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _sandbox(wanted: str, environ: dict[str, str]) -> Sandbox:
+    if wanted == "off":
+        return backend.choose("off")
+    os.environ["PATH"] = environ.get("PATH", os.defpath)
+    try:
+        return backend.choose("bubblewrap")
+    except NoSandbox as error:
+        raise UserError(
+            f"{str(error).partition(';')[0]}; runs beside Ray are confined by it or not at all, since Landlock leaves "
+            "Ray's own sockets open: install it there, or start with --sandbox off"
+        ) from None
+
+
+def _show_outside(opening: Opening, workspace: Workspace) -> None:
+    """Have what git does not have, and lies at the same place here as on the supervisor's machine, in the project too:
+    the environment of the project, and the data that it declares."""
+    there = opening.top / opening.prefix
+    for path in opening.outside:
+        source, link = there / path, workspace.root / path
+        if source.exists() and not os.path.lexists(link):
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(Path(source))

@@ -1,0 +1,121 @@
+"""A Ray cluster of several nodes on this machine: each `ray start` a process of its own, with a folder of its own.
+
+It listens on addresses of the loopback only, asks for a token, and is ended by its processes' ids: `ray stop` would end
+everybody's Ray on the machine.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+RAY = Path(sys.executable).parent / "ray"
+STORE = 80_000_000  # bytes of plasma; the least that Ray takes is 75 MB
+LONGEST_START = 90.0
+
+
+@dataclass
+class Node:
+    """One node that was started."""
+
+    name: str
+    address: str
+    folder: Path
+    """Where looptop keeps what it needs there."""
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """End the node as a power cut would, with all that was started by it and led no life of its own."""
+        end(self.process.pid)
+        self.process.wait()
+
+
+@dataclass
+class Raylets:
+    """The nodes of one cluster. A context manager: leaving it ends them."""
+
+    folder: Path
+    nodes: dict[str, Node] = field(default_factory=dict)
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self.token = secrets.token_hex(16)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a supervisor needs to be let in."""
+        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "RAY_USAGE_STATS_ENABLED": "0"}
+
+    def start(self, name: str, cpus: int = 2, environ: Mapping[str, str] | None = None) -> Node:
+        """Start a node; the first one is the head."""
+        number = len(self.nodes) + 1
+        address, place = f"127.0.0.{number}", self.folder / name
+        if name in self.nodes:  # it comes back
+            address = self.nodes[name].address
+        where = (
+            ["--head", "--include-dashboard", "false", "--port", str(self.port)]
+            if not self.nodes
+            else ["--address", self.address]
+        )
+        command = [str(RAY), "start", "--block", *where, "--node-ip-address", address, "--node-name", name]
+        command += [
+            "--num-cpus",
+            str(cpus),
+            "--object-store-memory",
+            str(STORE),
+        ]
+        command += ["--temp-dir", str(_short(place)), "--min-worker-port", "0", "--max-worker-port", "0"]
+        own = {**os.environ, **self.environment, "LOOPTOP_NODE_FOLDER": str(place / "looptop"), **(environ or {})}
+        place.mkdir(parents=True, exist_ok=True)
+        with (place / "ray.out").open("ab") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=out, env=own, start_new_session=True, cwd="/")
+        node = self.nodes[name] = Node(name, address, place / "looptop", process)
+        until = time.monotonic() + LONGEST_START
+        while b"Ray runtime started" not in (place / "ray.out").read_bytes():
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"{name} did not start: {(place / 'ray.out').read_text()[-2000:]}")
+            time.sleep(0.1)
+        return node
+
+    def __enter__(self) -> "Raylets":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in reversed(self.nodes.values()):
+            node.kill()
+            shutil.rmtree(_short(self.folder / node.name), ignore_errors=True)
+
+
+def _short(place: Path) -> Path:
+    """Ray makes unix sockets in its folder, whose paths may have 107 bytes."""
+    return Path("/tmp") / f"looptop-ray-{abs(hash(str(place))) % 10**8}"
+
+
+def end(pid: int) -> None:
+    """Kill a process and all below it."""
+    try:
+        root = psutil.Process(pid)
+        tree = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for process in tree:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            pass
+    psutil.wait_procs(tree, timeout=10)
