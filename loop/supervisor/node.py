@@ -7,6 +7,7 @@ in place of the person's checkout, worktrees and run folders. No file of it is a
 import hashlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from loop.errors import UserError
@@ -25,16 +26,20 @@ from loop.sandbox.backend import NoSandbox, Sandbox
 from loop.workspace import Workspace
 
 
-def serve(opening: Opening, node: str) -> Agent:
+def serve(
+    opening: Opening, node: str, environ: dict[str, str] | None = None, gone: Callable[[], None] | None = None
+) -> Agent:
     """Make the agent of a study on this machine. Call it in the event loop that it is to live in.
 
     Args:
         node: the node's name, which tells two nodes on one machine apart.
+        environ: this machine's; that of its Ray, where none is given.
+        gone: what becomes of this process when nobody has asked for the agent for long; it ends, where none is given.
 
     Raises:
         UserError: this machine cannot do what is asked of it; a sentence.
     """
-    environ = probe.environment()
+    environ = probe.environment() if environ is None else environ
     place = probe.folder(environ) / f"{opening.study}-{hashlib.sha256(node.encode()).hexdigest()[:8]}"
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -63,7 +68,7 @@ def serve(opening: Opening, node: str) -> Agent:
         opening.plan,
         heard,
     )
-    agents.append(Agent(executor, workspace, store.take, gauges, opening.lease, probe.code(), _leave))
+    agents.append(Agent(executor, workspace, store.take, gauges, opening.lease, probe.code(), gone or _leave))
     return agents[0]
 
 

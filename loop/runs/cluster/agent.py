@@ -90,14 +90,16 @@ class Agent:
     ) -> None:
         self._executor, self._workspace, self._take, self._gauges = executor, workspace, take, gauges
         self._lease, self._code, self._gone = lease, code, gone
-        self._session = 0
+        self.session = 0
+        """See `Opened`."""
         self._runs: dict[str, _Run] = {}
         self._events: deque[tuple[int, Event]] = deque()
         self._last = 0
         self._news = asyncio.Event()
         self._storing = asyncio.Lock()
         self._word = time.monotonic()
-        self._tasks = {asyncio.create_task(self._watch()), asyncio.create_task(self._gauge())}
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._watching = [asyncio.create_task(self._watch()), asyncio.create_task(self._gauge())]
 
     def heard(self, job: Job, data: bytes) -> None:
         """Take a piece of a run's output."""
@@ -115,7 +117,7 @@ class Agent:
 
     async def begin(self) -> Opened:
         """A supervisor is there, maybe a new one. What an earlier one has left is ended, before this returns."""
-        self._session += 1
+        self.session += 1
         self._word = time.monotonic()
         for run in self._runs.values():
             self._stop(run, "a new supervisor")
@@ -126,7 +128,7 @@ class Agent:
         await asyncio.to_thread(shutil.rmtree, self._workspace.runs, ignore_errors=True)
         await self._executor.sweep()
         slots, notes = tuple(self._executor.slots()), tuple(self._executor.notes)
-        return Opened(self._session, self._code, slots, notes)
+        return Opened(self.session, self._code, slots, notes)
 
     async def call(self, session: int, method: str, *arguments: object) -> object:
         """Do what the supervisor of that session asks.
@@ -134,7 +136,7 @@ class Agent:
         Raises:
             UserError: it is an earlier one, or what is asked for fails; a sentence.
         """
-        if session != self._session:
+        if session != self.session:
             raise UserError("another supervisor has taken over this node")
         self._word = time.monotonic()
         asked = {
@@ -257,6 +259,12 @@ class Agent:
         """The supervisor goes: end everything."""
         await self._end_all("the supervisor")
 
+    async def stop(self) -> None:
+        """End everything, this agent too."""
+        for task in self._watching:
+            task.cancel()
+        await self._end_all("the supervisor")
+
     # --- inside ------------------------------------------------------------------------------------------------
 
     async def _follow(self, token: str, run: _Run) -> None:
@@ -292,7 +300,7 @@ class Agent:
         while (left := self._word + self._lease - time.monotonic()) > 0:  # noqa: ASYNC110 - for time, not for an event
             await asyncio.sleep(left)
         log.warning("no word from the supervisor for %g s: all runs here are ended", self._lease)
-        self._session += 1
+        self.session += 1
         await self._end_all(SILENT)
         self._gone()
 

@@ -14,10 +14,10 @@ from typing import cast
 
 from loop.errors import UserError
 from loop.runs.cluster import parcels
-from loop.runs.cluster.fitness import unfit
+from loop.runs.cluster.fitness import remarks, unfit
 from loop.runs.cluster.node import ClusterNode
 from loop.runs.cluster.run import ClusterRun
-from loop.runs.cluster.wire import Link, NodeInfo, Opened, Opening
+from loop.runs.cluster.wire import Facts, Link, NodeInfo, Opened, Opening
 from loop.runs.executor import Job, MachineFault, Report, RunListener
 from loop.runs.local.orphans import sweep_leftovers
 from loop.runs.slot import Slot
@@ -75,36 +75,40 @@ class ClusterExecutor:
             UserError: the cluster cannot be reached.
         """
         nodes = await self._link.nodes()
-        found = await asyncio.gather(*(self._try(node) for node in nodes))
-        reasons = [f"{node.name}: {why}" for node, why in zip(nodes, found, strict=True) if isinstance(why, str)]
+        reasons = []
+        for info, found in zip(nodes, await asyncio.gather(*(self._try(node) for node in nodes)), strict=True):
+            if isinstance(found, str):
+                reasons.append(f"{info.name}: {found}")
+            else:
+                self._add(*found)
         if not self._nodes:
             raise NoNode(f"no node of the cluster can run anything ({'; '.join(reasons) or 'it has none'})")
         self._notes += [f"{reason}; it gets no runs" for reason in reasons]
         self._looking = asyncio.create_task(self._look())
 
-    async def _try(self, info: NodeInfo) -> str | None:
-        """Why nothing can run on that node; None where it is at work now."""
+    async def _try(self, info: NodeInfo) -> tuple[ClusterNode, Opened, Facts] | str:
+        """A node that is open now, or why nothing can run there."""
         try:
-            if why := unfit(await self._link.examine(info), info, self._opening, self._home.code):
+            facts = await self._link.examine(info)
+            if why := unfit(facts, info, self._opening, self._home.code):
                 return why
             node = ClusterNode(info, self._link, self._opening, lambda where, what: self.tell(where, what))
             opened = await node.open(self._home.code)
         except UserError as error:
             return str(error)
+        return node, opened, facts
+
+    def _add(self, node: ClusterNode, opened: Opened, facts: Facts) -> None:
+        """Put an open node to work."""
+        info = node.info
         taken = {one.name for one in self._nodes}
         node.name = next(name for number in range(1, 10_000) if (name := _numbered(info.name, number)) not in taken)
         first = sum(len(one.slots) for one in self._nodes)
-        node.slots = tuple(self._placed(node, slot, first + at) for at, slot in enumerate(opened.slots))
+        node.slots = tuple(_placed(node, slot, first + at, facts) for at, slot in enumerate(opened.slots))
         self._notes += [f"{node.name}: {note}" for note in opened.notes]
         self._nodes.append(node)
+        self._notes += [f"{node.name}: {remark}" for remark in remarks(facts)]
         node.begin(info)
-        return None
-
-    @staticmethod
-    def _placed(node: ClusterNode, slot: Slot, number: int) -> Slot:
-        """A slot of that node as one of the study."""
-        shares = f"{node.name}/{slot.shares}" if slot.shares else ""
-        return replace(slot, index=number, name=f"{node.name}/{slot.name}", shares=shares)
 
     # --- what the house asks ----------------------------------------------------------------------------------
 
@@ -265,14 +269,15 @@ class ClusterExecutor:
     async def _reopen(self, node: ClusterNode, info: NodeInfo) -> bool:
         """Open a node that was lost; whether it is at work again."""
         try:
-            if why := unfit(await self._link.examine(info), info, self._opening, self._home.code):
+            facts = await self._link.examine(info)
+            if why := unfit(facts, info, self._opening, self._home.code):
                 raise UserError(why)
             node.info = info
             opened: Opened = await node.open(self._home.code)
         except UserError as error:
             log.warning("%s is not back: %s", node.name, error)
             return False
-        if [slot.kind for slot in opened.slots] != [slot.kind for slot in node.slots]:
+        if [_kind(slot, facts) for slot in opened.slots] != [slot.kind for slot in node.slots]:
             kinds = listed([slot.name for slot in opened.slots])
             self.tell(node.name, f"{node.name} is back with other slots ({kinds}); start the loop anew to use them")
             return False
@@ -283,3 +288,14 @@ class ClusterExecutor:
 
 def _numbered(name: str, number: int) -> str:
     return name if number == 1 else f"{name}#{number}"
+
+
+def _placed(node: ClusterNode, slot: Slot, number: int, facts: Facts) -> Slot:
+    """A slot of that node as one of the study."""
+    shares = f"{node.name}/{slot.shares}" if slot.shares else ""
+    return replace(slot, index=number, name=f"{node.name}/{slot.name}", shares=shares, kind=_kind(slot, facts))
+
+
+def _kind(slot: Slot, facts: Facts) -> str:
+    """What its runs can be compared by: without a GPU the processors are what differs between machines."""
+    return slot.kind if slot.gpus else f"{slot.kind}, {facts.processor}"

@@ -24,7 +24,7 @@ HOLD_S = 2.0
 SILENT_S = 10.0
 """Seconds without an answer after which a node is said to be silent."""
 
-AGAIN_S = 1.0
+AGAIN_S = 0.25
 """Seconds until somebody who could not be asked is asked again."""
 
 MOST_KNOWN = 50
@@ -143,7 +143,10 @@ class ClusterNode:
             await asyncio.wait([watch, hear], return_when=asyncio.FIRST_COMPLETED)
             why = (hear if hear.done() else watch).result()
         except UserError as error:
-            why = str(error)
+            why = f"{self.name}: {error}"
+        except Exception as error:  # whatever it was, nobody must wait for a node that nobody listens to
+            log.exception("listening to %s failed", self.name)
+            why = f"listening to {self.name} failed ({type(error).__name__}: {error})"
         finally:
             watch.cancel()
             hear.cancel()
@@ -153,7 +156,7 @@ class ClusterNode:
         after = 0
         while True:
             try:
-                batch = await self._link.call(self.info, "poll", after, HOLD_S)
+                batch = await self._link.call(self.info, "poll", after, min(HOLD_S, self._opening.lease / 4))
             except LinkDown as error:
                 log.warning("%s cannot be asked: %s", self.name, error)
                 await asyncio.sleep(AGAIN_S)

@@ -50,9 +50,9 @@ def folder(environ: dict[str, str]) -> Path:
     return Path(environ.get("XDG_CACHE_HOME") or f"{home}/.cache") / "looptop" / "nodes"
 
 
-def facts() -> dict[str, object]:
+def facts(environ: dict[str, str] | None = None) -> dict[str, object]:
     """See `Facts`."""
-    environ = environment()
+    environ = environment() if environ is None else environ
     place = folder(environ)
     there = next(path for path in (place, *place.absolute().parents) if path.is_dir())
     return {
@@ -67,6 +67,7 @@ def facts() -> dict[str, object]:
         "git": shutil.which("git", path=environ.get("PATH")) or "",
         "torch": _version("torch"),
         "driver": _driver(),
+        "processor": _processor(),
         "token": environ.get("RAY_AUTH_MODE") == "token",
     }
 
@@ -95,3 +96,12 @@ def _driver() -> str:
         return Path("/sys/module/nvidia/version").read_text().strip()
     except OSError:
         return ""
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())

@@ -54,6 +54,8 @@ class Facts:
     torch: str
     driver: str
     """Version of the GPU driver; empty where there is none."""
+    processor: str
+    """Its name."""
     token: bool
     """Whether the node's Ray admits nobody without the token."""
 

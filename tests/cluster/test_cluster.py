@@ -1,0 +1,272 @@
+"""Runs on two nodes at the end of a link, with real repositories and processes; only Ray is left out."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loop.lineage import Lineage
+from loop.lineage.packs import pack
+from loop.runs.cluster import probe
+from loop.runs.cluster.executor import ClusterExecutor, Home, NoNode
+from loop.runs.cluster.wire import Opening
+from loop.runs.executor import Job, MachineFault
+from loop.runs.log import read_log
+from loop.runs.output import Sample
+from loop.study.outcomes import Outcome
+from loop.study.slot_plan import SlotPlan
+from loop.workspace import Workspace
+from tests.cluster.local_link import LocalLink
+from tests.supervisor.test_supervisor import House, Scripted, change
+
+SCRIPT = """# one
+A=5
+# two
+echo loss: $A > $LOOPTOP_RUN_DIR/found.txt
+env > $LOOPTOP_RUN_DIR/env.txt
+echo step 1/1 loss=$A
+echo loss: $A.$((LOOPTOP_SEED % 2))
+"""
+
+SLOW = """echo $$ > $LOOPTOP_RUN_DIR/pid.txt
+for i in $(seq 100); do echo step $i/100 loss=$i; sleep 0.05; done
+echo loss: 7
+"""
+
+LEASE = 1.0
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+
+    def sampled(self, samples: Sequence[Sample]) -> None:
+        self.samples += samples
+
+
+class Cluster:
+    """A workspace and two nodes."""
+
+    def __init__(self, folder: Path, script: str = SCRIPT, front: str = "", slots: int = 2, lease: float = 60) -> None:
+        (folder / "project").mkdir()
+        self.house = House(folder / "project", front, script=script)
+        self.lineage = Lineage(self.house.root, "test")
+        self.lineage.prepare()
+        self.base = self.lineage.checkout.head()
+        keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self.link = LocalLink(folder / "nodes", {**keep, "NODE_SECRET_KEY": "x", "LANG": "C"}, "alpha", "beta")
+        plan = SlotPlan(cpu_slots=slots)
+        self.opening = Opening("test", self.base, "", self.house.root, sandbox="off", plan=plan, lease=lease)
+        self.executor = self.another_executor()
+        self.told: list[tuple[str, str]] = []
+
+    def another_executor(self) -> ClusterExecutor:
+        git, environ = self.lineage.git, {"HEAD_SECRET_KEY": "y", "PASSED": "on"}
+        home = Home(
+            Workspace(self.house.root), lambda commit, known: pack(git, commit, self.base, known), environ, probe.code()
+        )
+        executor = ClusterExecutor(home, self.link.another() if hasattr(self, "executor") else self.link, self.opening)
+        executor.tell = lambda where, what: self.told.append((where, what))
+        return executor
+
+    def job(self, kind: str = "run", run: int = 1, deadline: float = 60) -> Job:
+        from loop.config.program import load
+        from loop.lineage import matching
+
+        contract = load(self.house.root, matching).contract
+        return Job(1, run, kind, self.base, self.base, contract, 1337, deadline)  # type: ignore[arg-type]
+
+    def run_folder(self, run: int = 1) -> Path:
+        return Workspace(self.house.root).run_folder(1, run)
+
+    def node_file(self, name: str) -> Path | None:
+        return next((self.house.root.parent / "nodes").rglob(f"runs/1.1/out/{name}"), None)
+
+    async def pid(self) -> int:
+        """The process of the run that goes on."""
+        while (path := self.node_file("pid.txt")) is None or not path.read_text().strip():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        return int(path.read_text())
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    made = Cluster(tmp_path)
+    await made.executor.connect()
+    yield made
+    await made.executor.close()
+
+
+@pytest.fixture
+async def slow(tmp_path: Path) -> AsyncIterator[Cluster]:
+    made = Cluster(tmp_path, SLOW, lease=LEASE)
+    await made.executor.connect()
+    yield made
+    await made.executor.close()
+
+
+async def test_a_study_on_two_nodes_comes_to_the_verdicts_that_it_would_come_to_at_home(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, front="env: {PASSED: null}\n")
+    await cluster.executor.connect()
+    cluster.house.executor = cluster.executor
+    study = await cluster.house.work(Scripted(change("A=5", "A=4"), change("A=5", "A=9")))
+    assert study.experiments[1].verdict == Outcome.KEPT and study.experiments[2].verdict != Outcome.KEPT
+    assert study.supervisor is not None
+    assert study.supervisor.slots == ("alpha/CPU 0", "alpha/CPU 1", "beta/CPU 0", "beta/CPU 1")
+    ran_on = {run.slot_name.partition("/")[0] for experiment in study.experiments.values()
+              for run in experiment.runs.values()}  # fmt: skip
+    assert ran_on == {"alpha", "beta"}
+    runs = Workspace(cluster.house.root).runs
+    assert "loss: 4" in read_log(runs / "1.1").text and "loss=4" in read_log(runs / "1.1").text
+    assert (runs / "1.1" / "out" / "found.txt").read_text() == "loss: 4\n"
+    said = (runs / "1.1" / "out" / "env.txt").read_text()
+    assert "SECRET" not in said and "PASSED=on" in said
+    left = [path for path in (tmp_path / "nodes").rglob("runs/*") if path.is_dir()]
+    assert left == []  # of what has come home nothing stays
+
+
+async def test_a_verification_on_another_node_finds_what_the_run_has_left(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path, front="verify: cat $LOOPTOP_RUN_DIR/found.txt; ls >&2\n")
+    await cluster.executor.connect()
+    alpha, _, beta, _ = cluster.executor.slots()
+    run = await cluster.executor.start(cluster.job(), alpha, Listener())
+    assert (await run.wait()).metrics == {"loss": 5.1}
+    await run.close()
+    checked = await cluster.executor.start(cluster.job("verify"), beta, Listener())
+    result = await checked.wait()
+    await checked.close()
+    assert (result.outcome, result.metrics) == (Outcome.FINISHED, {"loss": 5.0}), result
+    assert ("beta", "bring") in cluster.link.calls
+    await cluster.executor.close()
+
+
+async def test_a_cut_that_is_shorter_than_the_lease_loses_no_line(tmp_path: Path) -> None:
+    slow, listener = Cluster(tmp_path, SLOW), Listener()
+    await slow.executor.connect()
+    run = await slow.executor.start(slow.job(), slow.executor.slots()[0], listener)
+    await slow.pid()
+    slow.link.machines["alpha"].cut = True
+    await asyncio.sleep(0.5)
+    slow.link.machines["alpha"].cut = False
+    while not listener.samples or (listener.samples[-1].step or 0) < 30:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    run.stop("ada")
+    result = await run.wait()
+    assert (result.outcome, result.reason) == (Outcome.KILLED, "killed by ada")
+    lines = read_log(slow.run_folder()).text.splitlines()
+    assert lines == [f"step {i + 1}/100 loss={i + 1}" for i in range(len(lines))] and len(lines) >= 30
+    await run.close()
+    await slow.executor.close()
+
+
+async def test_a_node_that_is_cut_off_ends_its_runs_and_is_used_again_when_it_is_back(
+    slow: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loop.runs.cluster.executor.LOOK_S", 0.05)
+    slot = slow.executor.slots()[0]
+    run = await slow.executor.start(slow.job(), slot, Listener())
+    process = psutil.Process(await slow.pid())
+    slow.link.machines["alpha"].cut = True
+    result = await run.wait()
+    assert result.lost is not None and result.lost.reason == "alpha has not answered for 1 s"
+    assert not slow.executor.working(slot) and slow.executor.working(slow.executor.slots()[2])
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - by its lease
+        await asyncio.sleep(0.02)
+    slow.link.machines["alpha"].cut = False
+    await slow.executor.ready(slot, lambda: None, lambda why, wait: None)
+    again = await slow.executor.start(slow.job(), slot, Listener())
+    assert await slow.pid()
+    again.stop("ada")
+    assert (await again.wait()).outcome == Outcome.KILLED
+    await again.close()
+    assert [what for where, what in slow.told][-1] == ""
+
+
+async def test_a_node_that_dies_loses_its_run_and_says_which_node_it_was(slow: Cluster) -> None:
+    run = await slow.executor.start(slow.job(), slow.executor.slots()[2], Listener())
+    await slow.pid()
+    slow.link.machines["beta"].dead = True
+    result = await run.wait()
+    assert result.lost is not None and result.lost.reason == "beta has gone"
+    assert slow.told[-1][0] == "beta" and "run again" in slow.told[-1][1]
+    with pytest.raises(MachineFault, match="beta is gone"):
+        await slow.executor.start(slow.job(run=2), slow.executor.slots()[2], Listener())
+
+
+async def test_the_next_supervisor_ends_what_one_that_was_killed_has_left(slow: Cluster) -> None:
+    await slow.executor.start(slow.job(), slow.executor.slots()[0], Listener())
+    process = psutil.Process(await slow.pid())
+    another = slow.another_executor()
+    await another.connect()
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    run = await another.start(slow.job(), another.slots()[0], Listener())
+    run.stop("ada")
+    await run.wait()
+    await run.close()
+
+
+async def test_a_deadline_is_kept_on_the_node(slow: Cluster) -> None:
+    run = await slow.executor.start(slow.job(deadline=0.3), slow.executor.slots()[0], Listener())
+    result = await run.wait()
+    await run.close()
+    assert result.outcome == Outcome.TIMED_OUT and "deadline of 0.3 s" in result.reason
+
+
+async def test_output_that_nobody_could_fetch_in_time_is_left_out_and_the_number_is_the_node_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loop.runs.cluster.agent.KEPT", 20_000)
+    script = "echo loss: 3; for i in $(seq 4000); do echo a line of a flood $i; done; echo '---'; echo loss: 2\n"
+    cluster = Cluster(tmp_path, script)
+    await cluster.executor.connect()
+    cluster.link.machines["alpha"].cut = False
+    run = await cluster.executor.start(cluster.job(), cluster.executor.slots()[0], Listener())
+    result = await run.wait()
+    await run.close()
+    assert result.metrics["loss"] == 2
+    await cluster.executor.close()
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"looptop": ""}, "looptop is not installed in its Python"),
+        ({"looptop": "0.0.9 (aaaaaaaa)"}, "its looptop is 0.0.9 (aaaaaaaa), and "),
+        ({"token": False}, "admits everybody who reaches its port"),
+        ({"git": ""}, "git is not installed there"),
+        ({"disk_free": 1000}, "its disk has 1000 B left"),
+    ],
+)
+async def test_a_node_that_is_unfit_gets_nothing_and_says_why(
+    tmp_path: Path, facts: dict[str, object], said: str
+) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.link.machines["alpha"].facts = facts
+    await cluster.executor.connect()
+    assert [slot.name for slot in cluster.executor.slots()] == ["beta/CPU 0", "beta/CPU 1"]
+    assert said in cluster.executor.notes[0] and cluster.executor.notes[0].startswith("alpha: ")
+    cluster.link.machines["beta"].facts = facts
+    with pytest.raises(NoNode, match="no node of the cluster can run anything"):
+        await cluster.another_executor().connect()
+    await cluster.executor.close()
+
+
+async def test_on_a_node_without_bubblewrap_nothing_runs_unless_that_is_asked_for(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.opening = replace(cluster.opening, sandbox="bubblewrap")
+    for machine in cluster.link.machines.values():
+        machine.facts = {"bubblewrap": ""}
+    with pytest.raises(NoNode, match="bubblewrap does not work there"):
+        await cluster.another_executor().connect()
+
+
+async def test_a_clock_that_is_an_hour_off_is_told_and_changes_nothing(cluster: Cluster) -> None:
+    from loop.runs.cluster.fitness import remarks
+
+    facts = await cluster.link.examine((await cluster.link.nodes())[0])
+    assert remarks(facts) == []
+    assert "its clock is 60 min ahead of this one" in remarks(replace(facts, clock=facts.clock + 3600))[0]
