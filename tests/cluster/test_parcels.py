@@ -32,7 +32,7 @@ def test_an_empty_folder_does_not_travel(tmp_path: Path) -> None:
 
 def test_a_lost_piece_is_noticed(tmp_path: Path) -> None:
     parcels.add(tmp_path / "b.tar", 0, b"x" * 10)
-    with pytest.raises(UserError, match="a piece of b[.]tar has been lost"):
+    with pytest.raises(UserError, match=r"a piece of .* has been lost"):
         parcels.add(tmp_path / "b.tar", 20, b"x")
 
 
