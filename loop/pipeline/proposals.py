@@ -40,13 +40,20 @@ class Proposals:
         return self._read[key]
 
     def record(
-        self, number: int, parent: int, proposal: Proposal, researcher: str, fulfilled: e.RequestFulfilled | None = None
+        self,
+        number: int,
+        parent: int,
+        proposal: Proposal,
+        researcher: str,
+        fulfilled: e.RequestFulfilled | None = None,
+        parts: Sequence[int] = (),
     ) -> None:
         """Record a proposal, whole, before anything is done with it.
 
         Args:
             parent: the experiment it was made on, whoever is champion by now; `rebase` moves it on.
             fulfilled: the request that this fulfils, in the same transaction.
+            parts: the experiments that it brings together.
         """
         edits = dict(proposal.edits)
         proposed = e.ExperimentProposed(
@@ -59,6 +66,7 @@ class Proposals:
             notes=dict(proposal.notes),
             submitted=proposal.submitted,
             places=places.touched(self._files(self._commit_of(parent)), edits),
+            parts=tuple(parts),
         )
         facts: list[tuple[e.Body, int | None, int | None]] = [
             (proposed, number, None),
@@ -177,6 +185,8 @@ class Proposals:
         trailers = {"Researcher": experiment.researcher}
         if parent is not None:
             trailers["Parent-experiment"] = str(parent)
+        if experiment.parts:
+            trailers["Parts"] = ", ".join(map(str, experiment.parts))
         if experiment.expected:
             trailers["Expected"] = experiment.expected
         message = ExperimentMessage(title=experiment.title, hypothesis=experiment.hypothesis, trailers=trailers)

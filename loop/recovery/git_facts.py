@@ -137,6 +137,7 @@ def _tell(story: _Story, contract: Contract, one: GitRecord, known: Known) -> No
         title=commit.title,
         hypothesis=commit.hypothesis,
         expected=commit.trailers.get("Expected", ""),
+        parts=tuple(int(word) for word in commit.trailers.get("Parts", "").split(", ") if word.isdecimal()),
         parent=commit.parent_experiment,
         fingerprint=fingerprint,
     )

@@ -106,6 +106,7 @@ def experiment(study: Study, found: Experiment) -> dict[str, Any]:
     return {
         **_fields(found, "id", "parent", "title", "hypothesis", "expected", "researcher", "phase", "verdict", "reason"),
         "imported": found.imported,
+        "parts": list(found.parts),
         **_fields(found, "metric", "effect", "noise", "confidence"),
         "uncounted": not_counted(study, found),
         "judged_by": found.judged_by or None,

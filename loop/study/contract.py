@@ -191,6 +191,8 @@ class Contract(_Strict):
     review: Literal["auto", "all", "flagged"] | None = None
     """Which proposals wait for a person: none, all, or those with a flag (see `policy/review_flags`); None: see
     `reviewed`."""
+    bundles: bool | None = None
+    """Bring near wins together into one candidate; None: yes, in a study that began since there are bundles."""
     validation: Annotated[int | None, BeforeValidator(_times)] = Field(default=None, ge=0, le=50)
     """Runs of champion and baseline each by which the end of a study measures its total gain anew; 0 or `off`: only
     `looptop validate` does. None: `VALIDATION`, in a study that began since there are validations."""

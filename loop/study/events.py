@@ -181,6 +181,8 @@ class ExperimentProposed(Fact):
     places: tuple[str, ...] = ()
     """The constants, functions and methods that it touches; see `policy/places`."""
     imported: bool = False  # see `Experiment.imported`
+    parts: tuple[int, ...] = ()
+    """The experiments whose changes it brings together; see `policy/bundles`."""
 
 
 class EditsRecorded(Fact):

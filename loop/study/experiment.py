@@ -169,6 +169,8 @@ class Experiment:
     """What a person should look at in its number."""
     places: tuple[str, ...] = ()
     """The constants, functions and methods that it touches."""
+    parts: tuple[int, ...] = ()
+    """Discarded experiments whose changes it brings together."""
     lesson: str = ""
     """What its result taught, in the words of a researcher; empty until one has said it."""
     note: str = ""
@@ -194,6 +196,7 @@ class Experiment:
             imported=proposed.imported,
             fingerprint=proposed.fingerprint,
             places=proposed.places,
+            parts=proposed.parts,
         )
 
     def queue(self, queued: ExperimentQueued) -> None:

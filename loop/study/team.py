@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 RESERVED = frozenset(
     (
-        *("you", "all", "everybody", "champion", "checkout", "disk", "environment", "git", "journal"),
+        *("you", "all", "bundles", "everybody", "champion", "checkout", "disk", "environment", "git", "journal"),
         *("recovery", "rehearsal", "sandbox", "slot", "study", "verification", "watching"),
     )
 )

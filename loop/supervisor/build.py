@@ -9,6 +9,7 @@ from loop.machine.disk import DiskReserve
 from loop.machine.gauges import Gauges
 from loop.pipeline.advice import Advice
 from loop.pipeline.archive import StudyArchive
+from loop.pipeline.bundling import Bundling
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.life import Life
@@ -42,6 +43,7 @@ class Parts:
     pool: ResearcherPool
     requests: Requests
     validating: Validating
+    bundling: Bundling
     heartbeat: Heartbeat
     startup: Startup
 
@@ -89,6 +91,7 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         pool=pool,
         requests=Requests(recorder, pool, proposals, dispatcher, judging, validating),
         validating=validating,
+        bundling=Bundling(recorder, proposals, judging, lineage, pool.next_number, slots),
         heartbeat=Heartbeat(workspace, recorder, gauges, dispatcher, pool, limit),
         startup=Startup(prepared, recorder, repair, proposals, judging),
     )

@@ -88,6 +88,7 @@ class Supervisor:
             submission.follow(self._prepared.lineage, self._recorder),
             self._parts.requests.fulfil_all(),
             self._parts.validating.follow(self._is_done),
+            self._parts.bundling.follow(),
             *(self._pool.research(researcher) for researcher in self._prepared.researchers),
             *(self._life.serve(slot) for slot in self._parts.executor.slots()),
         ]
@@ -136,6 +137,8 @@ class Supervisor:
         study = self.study
         if study.limit is not None and not self._work_paid_for():
             return End(f"limit reached: {study.limit.reason}")
+        if self._parts.bundling.busy:
+            return None
         if self._no_researcher_left() and not self._pool.busy and len(study.open) == len(queries.doubted(study)):
             broken = self._pool.broken
             nothing = f"no researcher has anything left to propose{limits.waiting(study)}{limits.offered(study)}"

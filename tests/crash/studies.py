@@ -16,6 +16,10 @@ from loop.study.state import Study
 
 SCRIPT = "# one\nA=5\n# two\nB=5\n# three\nC=5\n# the end\necho loss: $((A + B + C)).$((LOOPTOP_SEED % 2))\n"
 
+SMALL = "V=5\n# one\nW=5\n# two\nX=5\n# three\nY=5\n# the end\n"
+SMALL += "echo loss: 10.$((500 + 70 * (V + W + X + Y - 20) + (LOOPTOP_SEED + 1) % 2 * 100))\n"
+"""Each of its numbers that is one less gains one noise, which is kept only where they come together."""
+
 CHECK = 'grep -q A=2 run.sh && { echo "rejected: honest: it lies"; exit 3; }\n. ./run.sh\n'
 
 PROPOSE = """\
@@ -68,6 +72,7 @@ class Life:
         automl: the researcher is AutoML on `train.py`, so nothing is known of the verdicts beforehand.
         any_order: several slots, in which what ends first hangs on the clock, so neither are they known here.
         sandbox: as in a person's settings.
+        script: what runs.
     """
 
     name: str
@@ -78,6 +83,7 @@ class Life:
     automl: bool = False
     any_order: bool = False
     sandbox: str = "off"
+    script: str = SCRIPT
 
     def lay_out(self, home: Path) -> Path:
         """Make the workspace in `home`, with what stands beside it; returns the workspace's root."""
@@ -96,7 +102,7 @@ class Life:
         front += "keep: {baseline_runs: 2, max_runs: 3, confidence: 0.9}\n"
         front += f"limits: {{experiments: {self.experiments}}}\n"
         (root / "program.md").write_text(f"---\n{front}---\nGo down.\n")
-        (root / "run.sh").write_text(SCRIPT)
+        (root / "run.sh").write_text(self.script)
         (root / "check.sh").write_text(CHECK)
         (root / "train.py").write_text(TRAIN)
         (root / "notes.txt").write_text("one\n")
@@ -218,6 +224,13 @@ _ALL = (
         {"a smaller A": GOOD, "a larger B": BAD, "a smaller C": MORE},
         experiments=3,
         front="deadline: 60s\nvalidation: 3\n",
+    ),
+    Life(
+        "bundled",
+        {f"a smaller {name}": f"s/{name}=5/{name}=4/" for name in "VWXY"},
+        experiments=5,
+        any_order=True,
+        script=SMALL,
     ),
     Life(
         "many",

@@ -12,7 +12,7 @@ from loop.study.experiment import Experiment, Run
 from loop.study.figures import Figure, Figures
 from loop.study.queries import uncounted
 from loop.study.state import Study
-from loop.words import clock, decimal_size, duration
+from loop.words import clock, decimal_size, duration, listed
 from tui.render.glyphs import UNICODE, WORDS
 from tui.render.text import clean, cut, one_line, plus_minus, sigmas
 from tui.render.troubles import trouble_words
@@ -216,6 +216,11 @@ def details(study: Study, found: Experiment) -> list[str]:
         lines.append(f"  printed: {', '.join(told)}")
     if (value := not_counted(study, found)) is not None:
         lines.append(f"  measured: {study.contract.metric} {value:.6g}, not counted")
+    if found.parts:
+        lines.append(f"  brings together the changes of {listed([f'experiment {part}' for part in found.parts])}")
+    for other in study.experiments.values():
+        if found.id in other.parts:
+            lines.append(f"  came back in experiment {other.id}, with others: {word(other.verdict)}")
     if found.lesson:
         lines.append(f"  learnt: {found.lesson}")
     if found.note:

@@ -1,0 +1,64 @@
+"""Near wins that come back together, in the whole loop: real git and journal, runs that end at once."""
+
+from pathlib import Path
+
+import pytest
+
+from loop.lineage import Lineage
+from loop.pipeline.bundling import _merged
+from loop.runs.executor import Job
+from loop.runs.slot import Slot
+from loop.runs.spec import RunResult
+from tests.fake_executor import FakeExecutor, ended
+from tests.supervisor.test_supervisor import House, Scripted, change
+from tui.cli.status_text import details
+
+LINES = "\n".join(f"V{n}=5" for n in range(8)) + "\necho no\n"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
+    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
+
+
+def of(root: Path) -> FakeExecutor:
+    """Each 4 gains 0.07 and each 9 loses 2, where one run scatters by 0.07."""
+
+    async def answer(job: Job, slot: Slot) -> RunResult:
+        text = (Lineage(root, "test").commits.read(job.commit, "run.sh") or b"").decode()
+        return ended(loss=10.0 - 0.07 * text.count("=4") + 2 * text.count("=9") + (job.seed + 1) % 2 / 10)
+
+    return FakeExecutor(answer)
+
+
+async def test_near_wins_come_back_together_and_their_parts_are_named(tmp_path: Path) -> None:
+    house = House(tmp_path, front="ahead: false\n", script=LINES)
+    house.executor = of(tmp_path)
+    ideas = [change(f"V{n}=5", f"V{n}=4") for n in range(6)]
+    study = await house.work(Scripted(change("V6=5", "V6=9"), *ideas))
+    (bundle,) = [x for x in study.experiments.values() if x.parts]
+    assert set(bundle.parts) <= set(range(2, 8)) and len(bundle.parts) >= 4 and bundle.verdict == "kept"
+    assert study.champion == bundle.id and bundle.researcher == "bundles"
+    text = (Lineage(tmp_path, "test").commits.read(study.branch, "run.sh") or b"").decode()
+    assert text.count("=4") == len(bundle.parts) and "=9" not in text
+    (commit,) = [found for found in Lineage(tmp_path, "test").history.read() if found.id == bundle.id]
+    assert commit.trailers["Parts"] == ", ".join(map(str, bundle.parts))
+    part = study.experiments[bundle.parts[0]]
+    assert any(f"experiment {bundle.id}" in line for line in details(study, part))
+    assert any("brings together" in line for line in details(study, bundle))
+
+
+async def test_a_program_may_say_no(tmp_path: Path) -> None:
+    house = House(tmp_path, front="ahead: false\nbundles: false\n", script=LINES)
+    house.executor = of(tmp_path)
+    study = await house.work(Scripted(*(change(f"V{n}=5", f"V{n}=4") for n in range(6))))
+    assert not any(x.parts for x in study.experiments.values())
+
+
+def test_what_does_not_go_together_is_left_out() -> None:
+    base, champion = {"a": "1\n2\n3\n"}, {"a": "1\n9\n3\n"}
+    assert _merged(champion, base, {"a": "1\n2\n4\n"}) == {"a": "1\n9\n4\n"}
+    assert _merged(champion, base, {"a": "1\n8\n3\n"}) is None, "another value for the same line"
+    assert _merged(champion, base, {"a": "1\n9\n3\n"}) is None, "it is there already"
+    assert _merged(champion, base, {"a": "1\n2\n3\n", "b": "new"}) == {"b": "new"}
