@@ -125,8 +125,8 @@ class StudyTools:
         self,
         filter: Annotated[
             str,
-            "Words and terms, all of which hold: dropout, is:kept, is:crashed, is:open, is:failed, by:NAME, effect>1 "
-            "(in units of the noise), age<6h, metric<0.98, or any value that runs print.",
+            "Words and terms, all of which hold: dropout, is:kept, is:crashed, is:open, is:failed, is:noted, by:NAME, "
+            "effect>1 (in units of the noise), age<6h, metric<0.98, or any value that runs print; ! in front: not.",
         ] = "",
         sort: Annotated[
             str, "metric, effect, age, runs, lines or a printed value, the best first; else the newest."

@@ -44,6 +44,7 @@ def apply(study: Study, event: e.Event) -> None:
             study.tokens += body.tokens
             study.usd += body.usd or 0.0
             study.usd_unknown |= body.usd is None
+            _cost(study, event.experiment, body.usd)
             study.minds.apply(event)
         case "researcher_joined" | "note_written" | "notebook_rewritten":
             study.minds.apply(event)
@@ -104,6 +105,13 @@ def apply(study: Study, event: e.Event) -> None:
                 request.fulfilled_at, request.outcome = event.at, body.outcome
         case _:
             _request(study, event, body)
+
+
+def _cost(study: Study, experiment: int | None, usd: float | None) -> None:
+    """Book what a call cost with the experiment that it was made for."""
+    if experiment is not None:
+        before = study.costs.get(experiment, 0.0)
+        study.costs[experiment] = None if usd is None or before is None else before + usd
 
 
 def _shift(study: Study, set_by: float, slept: float) -> None:

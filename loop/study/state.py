@@ -86,6 +86,8 @@ class Study:
     rehearsed: str = ""  # `setup` of the last rehearsal that did not stop the loop, since the baseline was begun
     tokens: int = 0
     usd: float = 0.0
+    costs: dict[int, float | None] = field(default_factory=dict)
+    """What was spent on thinking of an experiment, by its number, in US dollars; None where a price is not known."""
     usd_unknown: bool = False
     """Some calls have no known price, so `usd` is a lower bound."""
     thought_of: int = 0  # number of the newest idea

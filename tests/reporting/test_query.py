@@ -17,6 +17,9 @@ def study() -> Study:
     ):
         story.propose(number).queue(number)
         story.runs(number, [value] if value else []).judge(number, verdict, value)
+    story.tell(e.Spent(researcher="claude", tokens=10, usd=0.25), 2)
+    story.tell(e.Spent(researcher="claude", tokens=10), 3)
+    story.tell(e.Noted(who="ada", text="Try two seeds."), 4)
     story.tell(
         e.ExperimentProposed(researcher="claude", title="Dropout 0.1", hypothesis="Regularises the head.", parent=1), 5
     )
@@ -42,6 +45,15 @@ def study() -> Study:
         ("dropout tail", []),
         ("because idea", [0, 1, 2, 3, 4]),
         ("age<2s", [5]),
+        ("!is:failed age<9m id>2", [4, 5]),
+        ('"regularises the"', [5]),
+        ('"the regularises"', []),
+        ("time<30s id<3", [1, 2]),
+        ("usd>0.1", [2]),
+        ("$<1", [2]),
+        ("mem>1k", []),
+        ("is:noted", [4]),
+        ("SEEDS", [4]),
         ("val_bpb<1", [1]),
         ("effect>0", []),
     ],
@@ -64,9 +76,11 @@ def test_the_best_comes_first_and_last_what_has_no_number(study: Study) -> None:
     ("text", "sort", "said"),
     [
         ("is:great", "", "is:great means nothing; there is is:kept"),
-        ("efect>1", "", "no experiment has a number 'efect'; there is id"),
+        ("efect>1", "", "no experiment has a number 'efect'; there is effect"),
         ("effect>much", "", "'much' is none"),
-        ("age<soon", "", "'soon' is no age; write 90s"),
+        ("age<soon", "", "'soon' is no time; write 90s"),
+        ("mem>4x", "", "'4x' is no size; write 512M"),
+        ("on:12", "", "there is no term on:; there is is:, by: and comparisons"),
         ("", "speed", "no experiment has a number 'speed'"),
     ],
 )

@@ -120,7 +120,11 @@ def experiments(
         typer.Argument(metavar="[FILTER]...", help="Only those that satisfy all of it.", show_default=False),
     ] = None,
     sort: Annotated[
-        str, typer.Option("--sort", help="Best or largest first: metric, effect, age, runs, lines, title, by, a value.")
+        str,
+        typer.Option(
+            "--sort",
+            help="Best first: metric, effect, age, runs, time, usd, mem, lines, title, by, verdict, or a value.",
+        ),
     ] = "",
     reverse: Annotated[bool, typer.Option("--reverse", "-r", help="The other way round.")] = False,
     limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At most so many.")] = None,
@@ -131,19 +135,21 @@ def experiments(
 
     Each with verdict, metric, effect in units of the noise (σ; positive is better), and title.
 
-    A filter is words (looked for in title, hypothesis and reason) and terms: is:kept, is:crashed, is:open, is:failed,
-    is:flagged, by:NAME; comparisons such as effect>1, age<6h, metric<0.98, or of any value that runs print.
+    A filter is words and terms, which all have to hold. Words are looked for in titles, hypotheses, reasons, lessons
+    and notes. Terms: is:kept, is:crashed, is:open, is:failed, is:flagged, is:noted, is:mine, by:NAME; comparisons such
+    as effect>1, age<6h, metric<0.98, time>10m, mem<40G, or of any value that runs print; ! in front turns one round.
+    The cockpit's / takes the same.
 
     Example: looptop experiments is:kept 'effect>1' --sort effect
 
-    Example: looptop experiments dropout --json
+    Example: looptop experiments by:claude 'age<6h' '!is:crashed' dropout --json
     """
     from loop.reporting import query, summary
     from tui.cli import status_text
 
     with open_journal(find_root(context.obj)) as journal:
         study = folded(journal)
-    rows = query.chosen(study, " ".join(words or ()), sort, reverse)[:limit]
+    rows = query.chosen(study, " ".join(words or ()), sort, reverse, now=time.time())[:limit]
     if as_json:
         print_json([summary.experiment(study, found) for found in rows])
     else:

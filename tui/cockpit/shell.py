@@ -14,7 +14,7 @@ from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.events import Event, Key
 from textual.geometry import Size
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from loop.journal import Journal
 from loop.study.experiment import Experiment
@@ -187,11 +187,11 @@ class Shell(App[None], inherit_bindings=False):
         """Whether a person has put a cursor on an experiment: keys are about that one then."""
         if self.active == "runs":
             return self.runs_view.chosen() is not None
-        return self.active == "tree" and self.tree_view.at is not None
+        return self.active == "tree" and self.tree_view.pointing
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No other key means anything while a person is typing or answering a question."""
-        if isinstance(self.screen, Confirm):
+        if isinstance(self.screen, ModalScreen):
             return False
         if self.prompt is not None:
             return action == "back"

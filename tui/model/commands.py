@@ -14,6 +14,7 @@ from loop.policy.request_table import Row
 from loop.reporting.exporters import EXPORTERS
 from loop.study.experiment import Experiment
 from loop.study.state import Study
+from tui.render.experiment_rows import COLUMNS
 from tui.render.layout import VIEWS
 
 SCREEN_FORMS = {"svg": "the screen as it is, as a picture: SVG", "text": "the screen as it is, as text"}
@@ -46,7 +47,8 @@ COMMANDS = (
     *(CommandSpec(row.name, row.takes, row.help, row, row.numbered) for row in request_table.TABLE),
     CommandSpec("show", "N", "open experiment N", number=True),
     CommandSpec("view", "NAME", "show a view", words=VIEWS),
-    CommandSpec("find", "TEXT", "search in this view"),
+    CommandSpec("find", "TEXT", "search in this view; in the tree a filter, such as is:kept effect>1"),
+    CommandSpec("sort", "[COLUMN]", "sort the tree by a column; once more turns it round", words=("number", *COLUMNS)),
     CommandSpec("program", "", "the contract in force and its instructions"),
     CommandSpec("replay", "[WHEN]", "back in time: to 4h ago, 22:14, a date, the verdict on experiment 37; or to now"),
     CommandSpec("digest", "[SINCE]", "what has happened since you last looked, or since 4h, 22:14, a date"),
@@ -86,7 +88,7 @@ def parse(line: str, study: Study) -> Command:
     spec = _spec(name.lower())
     if spec.number:
         return _numbered(spec, rest, study)
-    if spec.words and rest.partition(" ")[0] not in spec.words:
+    if spec.words and rest.partition(" ")[0] not in spec.words and (rest or not spec.takes.startswith("[")):
         raise CommandError(f"{spec.name} takes one of {', '.join(spec.words)}")
     if spec.name == "unpin":
         return _unpin(spec, rest, study)

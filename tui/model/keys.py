@@ -35,8 +35,8 @@ class Key:
     """Id of a key for everywhere whose place it takes in its own views, where both are on the same key."""
 
 
-ON_EXPERIMENTS = ("tree", "experiment")
-"""Where a key can be about one experiment that a person has chosen: the table, and the experiment's own screen."""
+ON_EXPERIMENTS = ("runs", "tree", "experiment")
+"""Where a key can be about one experiment that a person has chosen: the lists, and the experiment's own screen."""
 
 
 def _request_key(row: Row) -> Key:
@@ -65,7 +65,18 @@ KEYS = (
     Key("previous", "shift+tab", "shift+tab", "", "step(-1)", "view before", "views"),
     Key("zoom", "z", "z", "zoom", "zoom", "this view alone, or all of them again", "views"),
     Key("fold", "c", "c", "", "fold", "fold or open: finished thoughts, fruitless runs of the tree", "views"),
-    Key("sort", "O", "O", "", "sort", "tree: sort by effect, by metric, or by number again", "views", views=("tree",)),
+    Key(
+        "sort",
+        "O",
+        "O",
+        "",
+        "sort",
+        "tree: sort by the next column, in the end by number again",
+        "views",
+        views=("tree",),
+    ),
+    Key("columns", "C", "C", "", "columns", "tree: choose its columns, and sort by one", "views", views=("tree",)),
+    Key("mark", "M", "M", "", "mark", "mark this experiment, for = and the curves", "views", views=ON_EXPERIMENTS),
     Key(
         "scale",
         "l",
@@ -90,7 +101,15 @@ KEYS = (
     Key("top", "g,home", "g", "", "edge(-1)", "to the top", "moving"),
     Key("bottom", "G,end", "G", "", "edge(1)", "to the end", "moving"),
     Key("follow", "f", "f", "follow", "follow", "follow the newest again", "moving", views=("mind", "log")),
-    Key("search", "slash", "/", "search", "search", "find a text; in the tree: show only what has it", "moving"),
+    Key(
+        "search",
+        "slash",
+        "/",
+        "search",
+        "search",
+        "find a text; in the tree: filter, as `is:kept effect>1 dropout`",
+        "moving",
+    ),
     Key("again", "n", "n", "", "again(1)", "next place where the text is", "moving"),
     Key("before", "N", "N", "", "again(-1)", "place before", "moving"),
     Key("newer", "right", "→", "", "newer(1)", "experiment: the next newer one", "moving", views=("experiment",)),

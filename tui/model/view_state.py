@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from loop.policy import idle
 from loop.reporting import researchers
+from loop.reporting.seen import Seen
 from loop.study import events as e
 from loop.study.curves import Sample
 from loop.study.experiment import Experiment, Run
@@ -59,6 +60,10 @@ class ViewState:
         """What each researcher said last."""
         self._slots: tuple[int, list[idle.SlotState]] = (-1, [])
         self._minds: tuple[int, list[researchers.Doing]] = (-1, [])
+        self.seen = Seen(self.study, self.figures)
+        """The study as the table of experiments shows, filters and sorts it."""
+        self.marked: dict[int, None] = {}
+        """Experiments that the person at this screen has marked, to see them beside others; in that order."""
 
     # --- taking in events --------------------------------------------------------------------------------------
 

@@ -1,92 +1,151 @@
-"""Rows of the tree: the graph and the columns beside it, as many of them as leave room for the title. Pure."""
+"""Rows of the table of experiments: the graph, and the columns beside it as far as there is room. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from loop.reporting.table import flagged, memory
+from loop.reporting.seen import MEASURES, Seen
+from loop.reporting.table import flagged
 from loop.study.experiment import Experiment
-from loop.study.figures import Figures
 from loop.words import size
 from tui.render.commit_graph import Row
 from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, age, cells, cut, number, one_line, pad, sigmas
 
-_TITLE = 20
-"""Cells that a title keeps whatever columns there are; each further column needs `Column.room` of them."""
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column between the verdict and the title."""
+    """One column."""
 
     name: str
+    """As in filters and orders."""
     width: int
-    room: int
-    """Cells that have to be left for the title where it is shown."""
+    help: str
+    title: str = ""
+    """What stands above it, where that is not its name."""
+    left: bool = False
+    """It is aligned at its left edge."""
 
 
-_COLUMNS = (
-    Column("effect", 7, 8),
-    Column("metric", 8, 20),
-    Column("age", 4, 20),
-    Column("by", 8, 26),
-    Column("runs", 4, 28),
-    Column("lines", 9, 34),
-    Column("memory", 7, 60),
+COLUMNS = {
+    column.name: column
+    for column in (
+        Column("verdict", 10, "what became of it", left=True),
+        Column("effect", 7, MEASURES["effect"].help),
+        Column("metric", 8, MEASURES["metric"].help),
+        Column("runs", 4, MEASURES["runs"].help),
+        Column("age", 4, MEASURES["age"].help),
+        Column("by", 8, "who proposed it", left=True),
+        Column("lines", 9, MEASURES["lines"].help, left=True),
+        Column("time", 4, MEASURES["time"].help),
+        Column("usd", 6, MEASURES["usd"].help, "$"),
+        Column("mem", 7, MEASURES["mem"].help),
+        Column("note", 24, "what a person has noted on it, and why one should look", left=True),
+    )
+}
+"""In the order in which they stand on screen; the idea follows, and the note after it."""
+
+_AUTOMATIC = (
+    ("effect", 8),
+    ("metric", 20),
+    ("age", 20),
+    ("by", 26),
+    ("runs", 28),
+    ("lines", 34),
+    ("note", 36),
+    ("mem", 60),
 )
-"""The most important first; on screen they stand in this order too."""
+"""Columns that are shown where a person has chosen none, the most important first, and the cells that have to be left
+for the idea then."""
+
+LEAST_IDEA = 12
+"""Cells that the idea keeps beside columns that a person has chosen."""
 
 
-def columns_in(width: int, lanes: int, *, authors: int) -> list[Column]:
+def automatic(width: int, lanes: int, *, authors: int, noted: bool) -> list[Column]:
     """The columns for which a row of `width` cells has room.
 
     Args:
         lanes: cells that the graph takes.
         authors: researchers there are; the name of the only one needs no column.
+        noted: there is a note on some experiment.
     """
-    left = width - lanes - 1 - 4 - 11
-    found: list[Column] = []
-    for column in _COLUMNS:
-        if column.name == "by" and authors < 2:
+    left = width - lanes - 1 - 4 - COLUMNS["verdict"].width - 1
+    found = ["verdict"]
+    for name, room in _AUTOMATIC:
+        if (name == "by" and authors < 2) or (name == "note" and not noted):
             continue
-        if left - column.width - 1 < column.room:
+        if left - COLUMNS[name].width - 1 < room:
             break
-        left -= column.width + 1
-        found.append(column)
+        left -= COLUMNS[name].width + 1
+        found.append(name)
+    return [column for column in COLUMNS.values() if column.name in found]
+
+
+def fitting(wanted: Collection[str], width: int, lanes: int) -> list[Column]:
+    """Of the columns that a person has chosen those that fit, from the left."""
+    left = width - lanes - 1 - 4 - LEAST_IDEA
+    found: list[Column] = []
+    for column in COLUMNS.values():
+        if column.name in wanted:
+            if column.width + 1 > left:
+                break
+            left -= column.width + 1
+            found.append(column)
     return found
 
 
 def header(columns: Sequence[Column], metric: str, lanes: int, width: int, sorted_by: str) -> Line:
     """What the columns are; the one that is sorted by stands out."""
-    spans: list[Span] = [(" " * (lanes + 1) + " id ", "faint"), (pad("verdict", 11), "faint")]
+    spans: list[Span] = [(" " * (lanes + 1), "text"), (" id ", "faint" if sorted_by else "dim")]
     for column in columns:
-        name = cut(metric, column.width) if column.name == "metric" else column.name
-        shown = pad(name, column.width, right=column.name not in ("by", "lines"))
-        spans.append((shown + " ", "warn" if column.name == sorted_by else "faint"))
-    used = sum(cells(text) for text, _ in spans)
-    return (*spans, (cut("idea", max(0, width - used)), "faint"))
+        if column.name != "note":
+            name = cut(metric, column.width) if column.name == "metric" else column.title or column.name
+            shown = pad(name, column.width, right=not column.left)
+            spans.append((shown + " ", "warn" if column.name == sorted_by else "faint"))
+    room = width - sum(cells(text) for text, _ in spans)
+    role = "warn" if sorted_by == "title" else "faint"
+    if (note := _note_width(columns)) and room > note:
+        return (*spans, (pad("idea", room - note), role), ("note", "warn" if sorted_by == "note" else "faint"))
+    return (*spans, (cut("idea", max(0, room)), role))
+
+
+def column_at(columns: Sequence[Column], lanes: int, width: int, x: int) -> str:
+    """What is sorted by where the header is clicked: the name of a column, "title", or "" for the number."""
+    at = lanes + 1 + 4
+    if x < at:
+        return ""
+    for column in columns:
+        if column.name != "note":
+            at += column.width + 1
+            if x < at:
+                return column.name
+    note = _note_width(columns)
+    return "note" if note and x >= width - note else "title"
+
+
+def _note_width(columns: Sequence[Column]) -> int:
+    return sum(column.width for column in columns if column.name == "note")
 
 
 def row_line(
     row: Row,
     experiment: Experiment,
-    figures: Figures,
+    seen: Seen,
     columns: Sequence[Column],
     lanes: int,
     width: int,
     glyphs: Glyphs,
     *,
-    champion: int | None,
-    now: float,
+    marked: bool = False,
 ) -> Line:
-    """One experiment: graph, number, verdict, columns, title.
+    """One experiment: graph, number, columns, idea, note.
 
     Args:
         lanes: cells that the graph takes in the widest visible row.
-        now: the time, in Unix seconds, from which its age is counted.
+        marked: a person has marked it, to compare it with others.
     """
     sign, word, role = glyphs.of(experiment)
-    if experiment.id == champion:
+    if experiment.id == seen.study.champion:
         sign, word, role = glyphs.champion, "champion", "champion"
     elif experiment.id == 0:
         word = "baseline"
@@ -94,16 +153,26 @@ def row_line(
         word = "imported"
     spans: list[Span] = [
         *_graph(row, sign, role, lanes),
-        (f"{experiment.id:>3} ", "text" if role != "discarded" else "dim"),
-        (pad(word, 10) + " ", role),
+        (f"{experiment.id:>3}", "text" if role != "discarded" else "dim"),
+        (glyphs.mark if marked else " ", "you"),
     ]
     for column in columns:
-        spans += [*_cell(column, experiment, figures, role, glyphs, now), (" ", "text")]
+        if column.name != "note":
+            spans += [*_cell(column, experiment, seen, role, word, glyphs), (" ", "text")]
+    noted = _note_width(columns)
     if flagged(experiment):
         spans.append((glyphs.flag + " ", "warn"))
-    left = width - sum(cells(text) for text, _ in spans)
+    if experiment.note and not noted:
+        spans.append((glyphs.note + " ", "you"))
+    room = width - sum(cells(text) for text, _ in spans)
+    left = room - noted if room > noted else room
     title = "strong" if role in ("champion", "running", "waiting") else "dim" if role == "discarded" else "text"
-    spans.append((cut(one_line(experiment.title), left), title))
+    idea = one_line(experiment.title)
+    note = _note(experiment, glyphs) if noted else []
+    if not note:
+        spans.append((cut(idea, room), title))
+    else:
+        spans += [(pad(idea, max(0, left - 1)) + " ", title), *((cut(text, noted), how) for text, how in note)]
     return tuple(span for span in spans if span[0])
 
 
@@ -117,31 +186,43 @@ def _graph(row: Row, sign: str, role: str, lanes: int) -> list[Span]:
     return [(row.before, "axis"), (sign, role), (row.after + " " * max(0, lanes - cells(row.text)) + " ", "axis")]
 
 
-def _cell(
-    column: Column, experiment: Experiment, figures: Figures, role: str, glyphs: Glyphs, now: float
-) -> list[Span]:
-    """A column of one experiment, in exactly its width."""
+def _note(experiment: Experiment, glyphs: Glyphs) -> list[Span]:
+    """The person's note; without one, why a person should look, where they should."""
+    if experiment.note:
+        return [(f"{glyphs.note} {one_line(experiment.note)}", "you")]
+    return [(f"{glyphs.flag} {one_line(why)}", "warn") for why in flagged(experiment)[:1]]
+
+
+def _cell(column: Column, experiment: Experiment, seen: Seen, role: str, word: str, glyphs: Glyphs) -> list[Span]:
+    """A column of one experiment, in exactly its width. Numbers are those that filters and orders go by."""
+    if column.name == "verdict":
+        return [(pad(word, column.width), role)]
+    if column.name == "by":
+        return [(pad(one_line(experiment.researcher), column.width), "dim")]
+    if column.name == "lines":
+        return _changes(experiment, glyphs)
+    value = seen.number(experiment, column.name)
+    text, how = "", "dim"
     match column.name:
         case "effect":
-            effect = None if experiment.id == 0 else figures.effect(experiment)
-            better = (effect or 0) > 0 and role != "discarded"
-            return [(pad(sigmas(effect, figures.noise), 7, right=True), "kept" if better else "dim")]
+            effect = seen.figures.effect(experiment) if experiment.id else None
+            text = sigmas(effect, seen.figures.noise)
+            how = "kept" if (effect or 0) > 0 and role != "discarded" else "dim"
+        case "usd" if value is None and experiment.id in seen.study.costs:
+            text = "?"  # a price that is not known is not zero
+        case _ if value is None or (column.name == "runs" and not value):
+            pass
         case "metric":
-            figure = figures.of(experiment)
-            return [(pad("" if figure is None else number(figure.mean), 8, right=True), "text")]
-        case "age":
-            since = experiment.judged_at or experiment.proposed_at
-            return [(pad(age(now - since) if since else "", 4, right=True), "dim")]
-        case "by":
-            return [(pad(one_line(experiment.researcher), 8), "dim")]
-        case "runs":
-            count = len(experiment.counted())
-            return [(pad(str(count) if count else "", 4, right=True), "dim")]
-        case "memory":
-            held = memory(experiment)
-            return [(pad("" if held is None else size(held), 7, right=True), "dim")]
+            text, how = number(value), "text"
+        case "age" | "time":
+            text = age(value)
+        case "usd":
+            text = f"{value:.2f}"
+        case "mem":
+            text = size(value)
         case _:
-            return _changes(experiment, glyphs)
+            text = f"{value:.0f}"
+    return [(pad(text, column.width, right=True), how)]
 
 
 def _changes(experiment: Experiment, glyphs: Glyphs) -> list[Span]:
@@ -150,38 +231,3 @@ def _changes(experiment: Experiment, glyphs: Glyphs) -> list[Span]:
         return [(" " * 9, "text")]
     added, removed = f"+{min(experiment.lines_added, 999)}", f"{glyphs.minus}{min(experiment.lines_removed, 999)}"
     return [(pad(added, 4, right=True), "added"), (" " + pad(removed, 4), "removed")]
-
-
-# --- finding and sorting -------------------------------------------------------------------------------------------
-
-
-def words_of(experiment: Experiment) -> str:
-    """What a search looks at, in small letters: number, title, hypothesis, verdict, reason, author, notes."""
-    told = (
-        experiment.id,
-        experiment.title,
-        experiment.hypothesis,
-        experiment.expected,
-        experiment.verdict.word if experiment.verdict else experiment.phase,
-        experiment.reason,
-        experiment.researcher,
-        *(f"{name} {note}" for name, note in experiment.notes.items()),
-    )
-    return " ".join(map(str, told)).lower()
-
-
-def sorted_ids(experiments: dict[int, Experiment], figures: Figures, by: str, goal: str) -> list[int]:
-    """The numbers, best first by "effect" or "metric" with what has none at the end; the newest first by ""."""
-    newest = sorted(experiments, reverse=True)
-    if not by:
-        return newest
-    values: dict[int, float] = {}
-    for key, experiment in experiments.items():
-        if by == "effect":
-            value = figures.effect(experiment)
-        else:
-            figure = figures.of(experiment)
-            value = None if figure is None else figure.mean
-        if value is not None:
-            values[key] = -value if by == "effect" or goal == "max" else value
-    return sorted(newest, key=lambda key: values.get(key, float("inf")))

@@ -25,6 +25,10 @@ class Glyphs:
     folded: str
     flag: str
     """Before the title of what a person should look at."""
+    note: str
+    """Before a person's note."""
+    mark: str
+    """Behind the number of an experiment that a person has marked."""
     trunk: str
     branch: str
     cross: str
@@ -69,6 +73,8 @@ UNICODE = Glyphs(
     champion="★",
     folded="+",
     flag="⚑",
+    note="✎",
+    mark="◆",
     trunk="│",
     branch="├",
     cross="┼",
@@ -93,6 +99,8 @@ ASCII = Glyphs(
     champion="@",
     folded="+",
     flag="&",
+    note="%",
+    mark="#",
     trunk="|",
     branch="|",
     cross="+",

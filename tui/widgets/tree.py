@@ -1,19 +1,28 @@
-"""tree: the experiments as a graph of what was built on what, newest first, those without gain folded to counts."""
+"""tree: the experiments as a table on the graph of what was built on what, newest first, fruitless ones folded.
 
-from collections.abc import Iterator
+A filter shows some of them and an order others first; both are in the language of `loop.reporting.query`, which the
+command line takes too.
+"""
+
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
+from loop.reporting import query
+from loop.reporting.query import QueryError
+from loop.reporting.seen import Seen
 from loop.study.experiment import Experiment
-from loop.study.state import Study
 from tui.render.commit_graph import Node, Row, walk
-from tui.render.experiment_rows import columns_in, fold_line, header, row_line, sorted_ids, words_of
+from tui.render.experiment_rows import COLUMNS, Column, automatic, column_at, fitting, fold_line, header, row_line
 from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, cut
 from tui.render.tree_folding import Fold, folded
 from tui.widgets.panel import Panel, centred, marked
 
-SORTS = {"": "by number, newest first", "effect": "by effect over what it was measured against", "metric": "by metric"}
-"""What `O` goes round in."""
+if TYPE_CHECKING:
+    from textual import events
+
+_EVERYTHING = query.parse("")
 
 
 class TreePanel(Panel):
@@ -36,49 +45,59 @@ class TreePanel(Panel):
         """Row under the cursor; None follows the newest."""
         self.top = 0
         self.needle = ""
+        """The filter in force, as it was typed."""
+        self._query = _EVERYTHING
         self.folding = True
         self.sorted = ""
-        """What it is sorted by, a key of `SORTS`."""
-        self._texts: dict[int, tuple[int | None, str]] = {}
+        """What it is sorted by, as `query.in_order` names it; empty for the number, the newest first."""
+        self.reversed = False
+        self.wanted: tuple[str, ...] = ()
+        """Columns that a person has chosen; empty for what there is room for."""
+        self.shown: list[Column] = list(COLUMNS.values())[:2]
+        """Columns on screen."""
+        self._lanes = 1
         self._authors = 0
         """Researchers that there are."""
+        self._noted = False
+        """There is a note on some experiment."""
         self._opened: set[int] = set()
         self._built: tuple[object, ...] = ()
         self._stale = True
 
     # --- rows --------------------------------------------------------------------------------------------------
 
-    def _build(self, study: Study, glyphs: Glyphs) -> None:
+    def _build(self, seen: Seen, glyphs: Glyphs) -> None:
         """Make the rows anew, where an experiment was added or has changed."""
-        state = (study.champion, len(study.experiments), glyphs.ascii, self.needle, self.folding, self.sorted)
+        study = seen.study
+        order = (self.sorted, self.reversed)
+        state = (study.champion, len(study.experiments), glyphs.ascii, self.needle, self.folding, order)
         if state == self._built and not self._stale:
             return
         self._stale, self._built = False, state
         found = study.experiments
-        ids = sorted_ids(found, self.cockpit.known.figures, self.sorted, study.contract.goal)
-        if words := self.needle.split():
-            ids = [key for key in ids if all(word in self._text(found[key]) for word in words)]
+        ids = [x.id for x in self._ordered(seen)]
         self.count = len(ids)
         self._authors = len({experiment.researcher for experiment in found.values() if experiment.id})
-        plain = bool(self.sorted or self.needle) or not self.folding
+        self._noted = any(experiment.note for experiment in found.values())
+        plain = self.sorted or self.needle or not self.folding or self.reversed
         rows = list(ids) if plain else folded(ids, found, self._opened)
         self._folds = {row.key: row for row in rows if isinstance(row, Fold)}
         self.keys = [row.key if isinstance(row, Fold) else row for row in rows]
         nodes = (self._node(row, found, glyphs) for row in rows)
-        known = set() if self.sorted else {row for row in rows if not isinstance(row, Fold)}
-        self._rows, self._more = [], walk(nodes, known, glyphs, None if self.sorted else study.champion, most=6)
+        graph = not (self.sorted or self.reversed)
+        known = {row for row in rows if not isinstance(row, Fold)} if graph else set()
+        self._rows, self._more = [], walk(nodes, known, glyphs, study.champion if graph else None, most=6)
 
-    def _text(self, experiment: Experiment) -> str:
-        """What a search looks at; that of one with a verdict is remembered."""
-        known = self._texts.get(experiment.id)
-        if known is None or known[0] != experiment.judged_seq or experiment.judged_seq is None:
-            known = self._texts[experiment.id] = experiment.judged_seq, words_of(experiment)
-        return known[1]
+    def _ordered(self, seen: Seen) -> Sequence[Experiment]:
+        """The experiments that the filter takes, in the order asked for."""
+        found = sorted(query.taken(seen, self._query), key=lambda x: x.id, reverse=True)
+        return query.in_order(seen, found, self.sorted, self.reversed)
 
     def _node(self, row: int | Fold, found: dict[int, Experiment], glyphs: Glyphs) -> Node:
         if isinstance(row, Fold):
             return Node(row.key, found[row.ids[0]].parent, glyphs.folded)
-        return Node(row, None if self.sorted else found[row].parent, glyphs.of(found[row])[0])
+        graph = not (self.sorted or self.reversed)
+        return Node(row, found[row].parent if graph else None, glyphs.of(found[row])[0])
 
     def _window(self, start: int, count: int) -> list[Row]:
         """Some rows of the graph."""
@@ -93,30 +112,34 @@ class TreePanel(Panel):
         self._opened.clear()
 
     def content(self, width: int, height: int) -> list[Line]:
-        study, glyphs = self.cockpit.known.study, self.cockpit.glyphs
-        self._build(study, glyphs)
+        known, glyphs = self.cockpit.known, self.cockpit.glyphs
+        seen, study = known.seen, known.study
+        seen.now = self.cockpit.now()
+        self._build(seen, glyphs)
         if not self.keys:
             none = "no experiment yet: the baseline comes first"
-            return centred(f"nothing has “{self.needle}”; esc shows all" if self.needle else none, width, height)
+            return centred(f"no experiment fits {self.needle}; esc shows all" if self.needle else none, width, height)
+        if self.at is not None and self._place(self.at) is None:
+            self.at = None  # it is not on screen any more, so no key may be about it
         at = self._index()
         height = max(1, height - 1)  # under the header
         self.top = max(0, min(self.top, at, len(self.keys) - height))
         if at >= self.top + height:
             self.top = at - height + 1
         window = self._window(self.top, height)
-        lanes = max(len(row.text) for row in window)
-        known, now = self.cockpit.known, self.cockpit.now()
-        columns = columns_in(width, lanes, authors=self._authors)
-        lines = [header(columns, study.contract.metric, lanes, width, self.sorted)]
+        lanes = self._lanes = max(len(row.text) for row in window)
+        if self.wanted:
+            self.shown = fitting(self.wanted, width, lanes)
+        else:
+            self.shown = automatic(width, lanes, authors=self._authors, noted=self._noted)
+        lines = [header(self.shown, study.contract.metric, lanes, width, self.sorted)]
         for index, row in enumerate(window, self.top):
             fold = self._folds.get(row.id)
             if fold is not None:
                 line = fold_line(row, fold.words(study.experiments, known.figures), lanes, width)
             else:
-                experiment = study.experiments[row.id]
-                line = row_line(
-                    row, experiment, known.figures, columns, lanes, width, glyphs, champion=study.champion, now=now
-                )
+                experiment, mark = study.experiments[row.id], row.id in known.marked
+                line = row_line(row, experiment, seen, self.shown, lanes, width, glyphs, marked=mark)
             if index == at:
                 line = marked(line, width, "cursor" if self.has_focus else "pale")
             lines.append(line)
@@ -125,18 +148,24 @@ class TreePanel(Panel):
     def _index(self) -> int:
         if self.at is None:
             return 0
-        if self.at in self.keys:
-            return self.keys.index(self.at)
-        inside = (
-            index for index, key in enumerate(self.keys) if key in self._folds and self.at in self._folds[key].ids
-        )
-        return next(inside, 0)
+        return self._place(self.at) or 0
+
+    def _place(self, at: int) -> int | None:
+        """The row of an experiment, or of the fold that it is in; None where it is in none."""
+        if at in self.keys:
+            return self.keys.index(at)
+        return next((i for i, key in enumerate(self.keys) if key in self._folds and at in self._folds[key].ids), None)
 
     def note(self) -> list[Span]:
+        marks = len(self.cockpit.known.marked)
+        spans: list[Span] = [(f"{marks} marked  ", "you")] if marks else []
+        if self.sorted or self.reversed:
+            by = self.sorted or "number"
+            spans.append((f"by {by}{', reversed' if self.reversed else ''}  ", "warn"))
         if self.needle:
-            return [(f"“{cut(self.needle, 20)}” {self.count}", "warn")]
-        by: list[Span] = [(f"by {self.sorted}  ", "warn")] if self.sorted else []
-        return [*by, (f"{self._index() + 1}/{len(self.keys)}", "faint")] if self.keys else []
+            everything = len(self.cockpit.known.study.experiments)
+            return [*spans, (f"{cut(self.needle, 30)}: {self.count} of {everything}", "warn")]
+        return [*spans, (f"{self._index() + 1}/{len(self.keys)}", "faint")] if self.keys else spans
 
     # --- what keys do ------------------------------------------------------------------------------------------
 
@@ -165,13 +194,42 @@ class TreePanel(Panel):
         self._again()
         return self.folding
 
-    def sort(self) -> str:
-        """Sort by the next of `SORTS`; returns what that is."""
-        ways = list(SORTS)
-        self.sorted = ways[(ways.index(self.sorted) + 1) % len(ways)]
+    def ways(self) -> list[str]:
+        """What `O` goes round in: by number, then by the columns on screen, then by the idea."""
+        shown = [column.name for column in self.shown if column.name != "verdict"]
+        return ["", *shown, *("verdict" for column in self.shown if column.name == "verdict"), "title"]
+
+    def sort(self, by: str | None = None, reverse: bool | None = None) -> str:
+        """Sort, and return how; the best or the largest comes first, and what has no such number last.
+
+        Args:
+            by: as `query.in_order` has it; None: by the next of `ways`.
+            reverse: the other way round; None: the other way round where it is sorted so already.
+
+        Raises:
+            QueryError: there is no such order.
+        """
+        ways = self.ways()
+        if by is None:
+            by = ways[(ways.index(self.sorted) + 1) % len(ways)] if self.sorted in ways else ""
+            reverse = False
+        query.in_order(self.cockpit.known.seen, (), by)
+        self.reversed = (by == self.sorted and not self.reversed) if reverse is None else reverse
+        self.sorted = by
         self.at, self.top = None, 0
         self._again()
-        return SORTS[self.sorted]
+        return self.order()
+
+    def order(self) -> str:
+        """How it is sorted, in words."""
+        if not self.sorted:
+            return "by number, the oldest first" if self.reversed else "by number, the newest first"
+        return f"by {self.sorted}{', the other way round' if self.reversed else ''}"
+
+    def choose(self, wanted: Sequence[str]) -> None:
+        """Show these columns as far as there is room; none of them: what there is room for."""
+        self.wanted = tuple(name for name in COLUMNS if name in wanted)
+        self._again()
 
     def _again(self) -> None:
         self._stale = True
@@ -179,9 +237,17 @@ class TreePanel(Panel):
 
     def move(self, rows: int) -> None:
         if self.keys:
-            index = max(0, min(len(self.keys) - 1, self._index() + rows))
-            self.at = None if index == 0 else self.keys[index]
+            self.at = self.keys[max(0, min(len(self.keys) - 1, self._index() + rows))]
         self.redraw_with_note()
+
+    def on_click(self, event: "events.Click") -> None:
+        """Sort by the column whose header is clicked."""
+        if event.y != self.boxed or not self.keys:
+            super().on_click(event)
+            return
+        event.stop()
+        inset = 2 if self.boxed else 1
+        self.sort(column_at(self.shown, self._lanes, self.room()[0], event.x - inset))
 
     def pick(self, row: int) -> None:
         index = self.top + row - 1  # under the header
@@ -190,12 +256,29 @@ class TreePanel(Panel):
 
     def edge(self, direction: int) -> None:
         self.move(direction * len(self.keys))
+        if direction < 0:
+            self.at = None  # it follows the newest again
+            self.redraw_with_note()
+
+    @property
+    def pointing(self) -> bool:
+        """Whether a person has put the cursor where it is: keys are about that experiment then."""
+        return self.at is not None or bool(self.sorted or self.needle or self.reversed)
+
+    def filter(self, text: str) -> str:
+        """Show only what a filter takes; returns what is wrong with it, and then all stays as it was."""
+        try:
+            wanted = query.parse(text)
+            query.check(self.cockpit.known.seen, wanted)
+        except QueryError as error:
+            return str(error)
+        self.needle, self._query = text.strip(), wanted
+        self.redraw_with_note()
+        return ""
 
     def search(self, needle: str, direction: int = 1) -> bool:
-        """Show only experiments that have all the words of `needle` in what is known of them."""
-        self.needle = needle.lower()
-        self.redraw_with_note()
-        return bool(self.keys) or not needle
+        """Show only what a filter takes; says whether there is anything."""
+        return not self.filter(needle) and bool(self.keys)
 
     def copied(self) -> str:
         number = self.selected()

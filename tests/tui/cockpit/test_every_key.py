@@ -15,6 +15,7 @@ from tests.tui.cockpit.cockpits import journal_of, opened, screen
 from tui.cockpit.app import Cockpit
 from tui.model import keys
 from tui.render.layout import VIEWS
+from tui.screens.columns import ColumnChoice
 from tui.screens.confirm import Confirm
 from tui.screens.digest import DigestSheet
 from tui.screens.experiment import ExperimentSheet
@@ -81,6 +82,8 @@ WALKS = {
     "zoom": Walk(lambda app: app.zoomed),
     "fold": Walk(lambda app: app.known.mind.folded),
     "sort": Walk(lambda app: app.tree_view.sorted == "effect", ("2",)),
+    "columns": Walk(lambda app: isinstance(app.screen, ColumnChoice), ("2",)),
+    "mark": Walk(lambda app: list(app.known.marked) == [21], ("2", "j")),
     "scale": Walk(lambda app: app.curve_view.logarithmic, ("3",)),
     "down": Walk(lambda app: app.tree_view.at == 21, ("2",)),
     "up": Walk(lambda app: not app.mind_view.following),

@@ -74,6 +74,7 @@ class CommandActions(
             "show": self._show,
             "view": lambda command: self.action_view(command.text),
             "find": lambda command: self.action_search(command.text),
+            "sort": self._sort,
             "program": lambda command: self.action_program(),
             "replay": lambda command: self.action_replay(command.text),
             "digest": lambda command: self.action_digest(command.text),
@@ -83,6 +84,11 @@ class CommandActions(
             "help": lambda command: self.action_help(),
             "detach": lambda command: self.exit(),
         }
+
+    def _sort(self, command: Command) -> None:
+        self.action_view("tree")
+        by = {"": None, "number": ""}.get(command.text, command.text)
+        self.say(f"sorted {self.tree_view.sort(by)}")
 
     def _show(self, command: Command) -> None:
         self.leave_sheets()

@@ -2,16 +2,19 @@
 
 from textual.color import Color
 
+from loop.words import listed
 from tui.cockpit.shell import Shell
+from tui.model import filters
 from tui.render.layout import ASIDE, VIEWS
 from tui.render.palette import PALETTES
 from tui.render.text import cut
+from tui.screens.columns import ColumnChoice
 from tui.screens.experiment import ExperimentSheet
 from tui.screens.help import Help
 from tui.screens.program import ProgramSheet
 from tui.screens.sheet import Sheet, SheetScreen
 from tui.widgets.panel import Panel
-from tui.widgets.prompt import Prompt
+from tui.widgets.prompt import Completion, Prompt
 from tui.widgets.researchers import ResearchersPanel
 from tui.widgets.runs import RunsPanel
 from tui.widgets.stream import StreamPanel
@@ -22,6 +25,8 @@ class NavigateActions(Shell, inherit_bindings=False):
     """Actions of the keys that only look."""
 
     _mouse = False
+    _filtered: tuple[str, ...] = ()
+    """Filters that were typed here before."""
 
     def action_view(self, view: str) -> None:
         self.leave_sheets()
@@ -80,6 +85,31 @@ class NavigateActions(Shell, inherit_bindings=False):
             return
         self.say(f"sorted {self.tree_view.sort()}")
 
+    def action_columns(self) -> None:
+        if self.active == "tree":
+            self.push_screen(ColumnChoice(self.tree_view))
+        else:
+            self.say("columns are of the tree (2)")
+
+    def action_mark(self) -> None:
+        """Mark the experiment that a person is looking at, or take its mark off."""
+        chosen = self.chosen()
+        if chosen is None:
+            self.say(
+                "put the cursor on an experiment first" + (": enter opens a fold" if self.active == "tree" else "")
+            )
+            return
+        marked = self.known.marked
+        if chosen.id in marked:
+            del marked[chosen.id]
+        else:
+            marked[chosen.id] = None
+        others = f"; marked are {listed([str(one) for one in marked])}" if marked else "; none is marked now"
+        self.say(f"{chosen.id} is {'marked' if chosen.id in marked else 'not marked any more'}{others}")
+        self.load_samples()
+        for view in ("tree", "curve"):
+            self.panels[view].redraw_with_note()
+
     def action_scale(self) -> None:
         if self.active == "progress":
             self.say(f"shows {self.progress_view.scale()}")
@@ -98,6 +128,10 @@ class NavigateActions(Shell, inherit_bindings=False):
             self.say("nothing to search in this view; mind, tree and log can be searched")
             return
 
+        if isinstance(target, TreePanel):
+            self._filter(target, text)
+            return
+
         def find(text: str) -> None:
             if not target.search(text):
                 self.say(f"nothing has “{cut(text, 30)}”", "warn")
@@ -105,7 +139,26 @@ class NavigateActions(Shell, inherit_bindings=False):
         if text:
             find(text)
         else:
-            self.ask(Prompt("find", "a text, then enter", find, live=find if isinstance(target, TreePanel) else None))
+            self.ask(Prompt("find", "a text, then enter", find))
+
+    def _filter(self, table: TreePanel, text: str) -> None:
+        """Show only what fits a filter; has a person type it where it is empty, and shows what fits while they do."""
+        seen = self.known.seen
+
+        def keep(text: str) -> None:
+            if wrong := table.filter(text):
+                self.say(wrong, "warn")
+            elif text:
+                self._filtered = (*(one for one in self._filtered if one != text), text)[-50:]
+
+        def live(text: str) -> None:
+            table.filter(text)  # half a term is no mistake yet: the hint says what is missing
+
+        if text:
+            keep(text)
+            return
+        complete = Completion(lambda text: filters.candidates(text, seen), lambda text: filters.hint(text, seen))
+        self.ask(Prompt("filter", filters.HINT, keep, self._filtered, live=live, complete=complete, draft=table.needle))
 
     def action_again(self, direction: int) -> None:
         target = self._target()
