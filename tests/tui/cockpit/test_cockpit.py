@@ -410,7 +410,7 @@ async def test_enter_opens_the_experiment_and_esc_comes_back(workspace: Path) ->
 
 
 async def test_help_is_the_table_and_the_signs(workspace: Path) -> None:
-    async with opened(workspace, (200, 120)) as (app, pilot):
+    async with opened(workspace, (230, 120)) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause(0.05)
         text = "\n".join(screen(app))
