@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCK := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 
-.PHONY: demo test check pytest bench soak pictures lock clean
+.PHONY: demo test check pytest bench soak trackers pictures lock clean
 
 demo: .venv/.train  ## the main job: a loop at work on the example, with its cockpit; no key and no GPU needed
 	@$(BIN)/looptop --researcher automl $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--budget 20s")')
@@ -29,6 +29,9 @@ soak: .venv/.dev  ## the slow tests, and the supervisor killed at 300 points of 
 	$(BIN)/python -m pytest -m soak --timeout 3600 -n 2 --dist worksteal
 	$(BIN)/python -m tests.crash --points 300
 
+trackers: .venv/.trackers  ## `looptop follow` against a real MLflow server, TensorBoard's own reader, and wandb offline
+	.venv/trackers/bin/python -m pytest tests/follow/test_trackers.py
+
 pictures: .venv/.dev  ## docs/*.png: STUDY=folder for those of a study of yours, the recorded one otherwise
 	$(BIN)/python -m tests.pictures docs $(STUDY)
 
@@ -50,6 +53,13 @@ clean:  ## the environment; never a study
 .venv/.train: .venv/.python $(LOCK)
 	@echo "setting up .venv with torch (once; about a minute, and more where torch is fetched with CUDA)"
 	@$(PIP) -e '.[train]' -c constraints.txt
+	@touch $@
+
+.venv/.trackers: .venv/.python pyproject.toml
+	@echo "setting up .venv/trackers with mlflow, tensorboard and wandb (once; a few minutes)"
+	@$(PYTHON) -m venv .venv/trackers
+	@.venv/trackers/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+	  -e '.[mlflow,tensorboard,wandb]' pytest pytest-asyncio pytest-timeout hypothesis
 	@touch $@
 
 .venv/.dev: .venv/.python $(LOCK)

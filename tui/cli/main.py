@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 
 from loop.errors import UserError
-from tui.cli import adopt, config, control, digest, doctor, inspect, mcp, replay, report, service, start, watch
+from tui.cli import adopt, config, control, digest, doctor, follow, inspect, mcp, replay, report, service, start, watch
 
 app = typer.Typer(
     name="looptop",
@@ -43,6 +43,7 @@ for command in (
     report.report,
     report.cost,
     report.finish,
+    follow.follow,
 ):
     app.command()(command)
 control.add_commands(app)
