@@ -33,6 +33,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
     _minute = 0
     _needed = Needs()
     _feeding: asyncio.Task[None] | None = None
+    _shown_aside = "mind"
 
     def on_mount(self) -> None:
         self._changed: set[str] = set()
@@ -105,6 +106,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
     def flush(self) -> None:
         """Draw what has changed since the last time, or how much of the past has been read."""
         changed, self._changed = self._changed, set()
+        self._follow_cursor()
         if self.known.share < 1:
             self.top_bar.redraw()
             return
@@ -112,7 +114,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
             return
         if "study" in changed:
             self._notice_study()
-            for name in ("runs", "researchers", "tree"):
+            for name in ("runs", "researchers", "detail", "tree"):
                 self.panels[name].redraw()
             self.load_samples()
             self._redraw_progress = self._redraw_charts = True
@@ -128,6 +130,14 @@ class Cockpit(CommandActions, inherit_bindings=False):
             self.top_bar.redraw()
         self._redraw_charts = self._redraw_charts or "samples" in changed
         self._redraw_machine = self._redraw_machine or bool(changed & {"gauge", "samples"})
+
+    def _follow_cursor(self) -> None:
+        """Let the detail show what the cursor is on, and give it its place."""
+        if (aside := self.aside) != self._shown_aside:
+            self._shown_aside = aside
+            self.rearrange()
+        if self.known.share == 1:
+            self.detail_view.follow(self.pointed())
 
     def tick(self) -> None:
         """Once a second: clocks, liveness, gauges, the log, the title."""
@@ -155,6 +165,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
         if self._redraw_charts:
             self._redraw_charts = False
             self.panels["curve"].redraw()
+            self.panels["detail"].redraw()
         if self._redraw_progress:
             self._redraw_progress = False
             self.panels["progress"].redraw()

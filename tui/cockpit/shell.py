@@ -17,15 +17,15 @@ from textual.geometry import Size
 from textual.screen import ModalScreen, Screen
 
 from loop.journal import Journal
-from loop.study.experiment import Experiment
 from tui.cockpit import keymap
+from tui.cockpit.cursors import Cursors
 from tui.cockpit.main_screen import MainScreen
 from tui.cockpit.split_keys import SplitKeys
 from tui.model.feed import Feed
 from tui.model.replay import Replay
 from tui.model.view_state import ViewState
 from tui.render.glyphs import ASCII, UNICODE
-from tui.render.layout import ASIDE, ASKING, Needs
+from tui.render.layout import ASIDE, ASKING
 from tui.render.palette import PALETTES, Palette
 from tui.render.text import Span
 from tui.screens.confirm import Choice, Confirm
@@ -34,6 +34,7 @@ from tui.screens.sheet import Sheet, SheetScreen
 from tui.widgets import status_line
 from tui.widgets.bars import BottomBar, TopBar
 from tui.widgets.curve import CurvePanel
+from tui.widgets.detail import DetailPanel
 from tui.widgets.log import LogPanel
 from tui.widgets.machine import MachinePanel
 from tui.widgets.mind import MindPanel
@@ -53,7 +54,7 @@ def room_to_ask(size: Size) -> bool:
     return size.width >= ASKING[0] and size.height >= ASKING[1]
 
 
-class Shell(App[None], inherit_bindings=False):
+class Shell(App[None], Cursors, inherit_bindings=False):
     """One attached screen, without the actions of its keys.
 
     Args:
@@ -102,7 +103,7 @@ class Shell(App[None], inherit_bindings=False):
         self.journal = Journal(root / ".looptop" / "journal.db")
         self.feed = Feed(self.journal, self.known)
         self.active, self.zoomed = view, False
-        self._aside = view if view in ASIDE else "mind"
+        self.kept_aside = view if view in ASIDE else "mind"
         self.replay: Replay | None = None
         self.life = status_line.Life("", "dim")
         self.pid: int | None = None
@@ -118,10 +119,12 @@ class Shell(App[None], inherit_bindings=False):
         self.top_bar, self.bottom_bar = TopBar(), BottomBar()
         self.mind_view, self.tree_view, self.curve_view = MindPanel(self.known.mind), TreePanel(), CurvePanel()
         self.runs_view, self.researchers_view, self.progress_view = RunsPanel(), ResearchersPanel(), ProgressPanel()
+        self.detail_view = DetailPanel()
         self.log_view = LogPanel(root / ".looptop" / "runs")
         panels: list[Panel] = [
             self.runs_view,
             self.researchers_view,
+            self.detail_view,
             self.mind_view,
             self.tree_view,
             self.curve_view,
@@ -158,36 +161,6 @@ class Shell(App[None], inherit_bindings=False):
     def prompt(self) -> Prompt | None:
         """The line to type into, if it is open."""
         return next(iter(self.screen.query(Prompt)), None)
-
-    @property
-    def aside(self) -> str:
-        """Which of the views that share one place has it."""
-        return self._aside
-
-    def needs(self) -> Needs:
-        """Lines that the runs and the researchers take."""
-        return Needs(self.runs_view.needs(), self.researchers_view.needs())
-
-    def single(self) -> bool:
-        """Whether only one view is on screen."""
-        return not self.panel.boxed
-
-    def chosen(self) -> Experiment | None:
-        """The experiment that a person is looking at: on its own sheet, or under the cursor of the runs or the tree."""
-        sheet = self.sheet
-        if isinstance(sheet, ExperimentSheet):
-            return sheet.found
-        if self.active == "runs":
-            number = self.runs_view.chosen()
-        else:
-            number = self.tree_view.selected() if self.active == "tree" else None
-        return None if number is None else self.known.study.experiments[number]
-
-    def pointing(self) -> bool:
-        """Whether a person has put a cursor on an experiment: keys are about that one then."""
-        if self.active == "runs":
-            return self.runs_view.chosen() is not None
-        return self.active == "tree" and self.tree_view.pointing
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No other key means anything while a person is typing or answering a question."""
@@ -291,7 +264,7 @@ class Shell(App[None], inherit_bindings=False):
         """Fetch the samples of the runs whose curves are drawn."""
         sheet = self.sheet
         wanted = sheet.wanted() if isinstance(sheet, ExperimentSheet) else set()
-        self.feed.samples(self.curve_view.wanted() | self.known.leads.wanted() | wanted)
+        self.feed.samples(self.curve_view.wanted() | self.known.leads.wanted() | self.detail_view.wanted() | wanted)
 
     def rearrange(self) -> None:
         """Lay the views out again: something that the layout depends on has changed."""

@@ -35,8 +35,8 @@ class Key:
     """Id of a key for everywhere whose place it takes in its own views, where both are on the same key."""
 
 
-ON_EXPERIMENTS = ("runs", "tree", "experiment")
-"""Where a key can be about one experiment that a person has chosen: the lists, and the experiment's own screen."""
+ON_EXPERIMENTS = ("runs", "tree", "detail", "experiment")
+"""Where a key can be about one experiment that a person has chosen: what has a cursor, and the experiment's screen."""
 
 
 def _request_key(row: Row) -> Key:
@@ -51,6 +51,16 @@ KEYS = (
     Key("help", "question_mark", "?", "help", "help", "this help, and what the signs mean", "cockpit"),
     Key("command", "colon", ":", "", "command", "a command by name (tab completes)", "cockpit"),
     *(_request_key(row) for row in request_table.TABLE if row.key),
+    Key(
+        "say-to",
+        "S",
+        "S",
+        "",
+        "say_to",
+        "say something to one researcher: under the cursor, else who thinks",
+        "loop",
+        request=True,
+    ),
     Key("view-runs", "1", "1", "", "view('runs')", "runs: what each slot does, and where it stands", "views"),
     Key("view-tree", "2", "2", "", "view('tree')", "tree: what was tried, what was kept", "views"),
     Key("view-curve", "3", "3", "", "view('curve')", "curve: the current run over the champion's", "views"),
@@ -59,6 +69,7 @@ KEYS = (
     Key("view-log", "6", "6", "", "view('log')", "log: the run's own output", "views"),
     Key("view-mind", "7", "7", "", "view('mind')", "mind: the reasoning as it streams", "views"),
     Key("view-researchers", "8", "8", "", "view('researchers')", "researchers: what each does, who heard you", "views"),
+    Key("view-detail", "9", "9", "", "view('detail')", "detail: what the cursor is on, in short", "views"),
     Key("program", "P", "P", "", "program", "program.md: the contract in force, and its instructions", "views"),
     Key("digest", "d", "d", "digest", "digest", "digest: what has happened since you last looked", "views"),
     Key("next", "tab", "tab", "", "step(1)", "next view", "views"),

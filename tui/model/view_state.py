@@ -59,6 +59,7 @@ class ViewState:
         self.voices = Voices()
         """What each researcher said last."""
         self._slots: tuple[int, list[idle.SlotState]] = (-1, [])
+        self._rate: tuple[tuple[int, int], float | None] = ((-1, -1), None)
         self._minds: tuple[int, list[researchers.Doing]] = (-1, [])
         self.seen = Seen(self.study, self.figures)
         """The study as the table of experiments shows, filters and sorts it."""
@@ -143,6 +144,13 @@ class ViewState:
         if self._slots[0] != self.version:
             self._slots = self.version, idle.states(self.study)
         return self._slots[1]
+
+    def an_hour(self, now: float) -> float | None:
+        """Experiments that got their verdict in the last hour; reckoned anew once a minute, or after a verdict."""
+        key = (len(self.study.closed), int(now // 60))
+        if self._rate[0] != key:
+            self._rate = key, idle.an_hour(self.study, now)
+        return self._rate[1]
 
     @property
     def minds(self) -> list[researchers.Doing]:

@@ -12,8 +12,8 @@ Numbers are cells; the origin is the top left corner.
 
 from dataclasses import dataclass
 
-VIEWS = ("runs", "tree", "curve", "progress", "machine", "log", "mind", "researchers")
-"""In the order of the keys 1 to 8."""
+VIEWS = ("runs", "tree", "curve", "progress", "machine", "log", "mind", "researchers", "detail")
+"""In the order of the keys 1 to 9."""
 
 LEAST = (40, 8)
 """Columns and lines below which there is only a strip."""
@@ -26,7 +26,7 @@ TWO_COLUMNS, THREE_COLUMNS = 110, 160
 STACKED = 22
 """Lines from which views are stacked; in fewer, none of them would have room for anything."""
 
-ASIDE = ("mind", "machine", "log")
+ASIDE = ("mind", "detail", "machine", "log")
 """Views that share one place of a wide screen; of a middling one, where the mind has a place of its own, so does
 `progress` with the other three."""
 
@@ -60,7 +60,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Lines that views of one row each would like, without frames."""
+    """Lines that the runs and the researchers would like, without frames: a row each, and what is above or below."""
 
     runs: int = 2
     researchers: int = 1
@@ -121,7 +121,7 @@ def _single(width: int, room: int, active: str, needs: Needs, *, alone: bool) ->
     if active != "runs" or alone or room < 12:
         return (Place(active, 0, 3, width, room, False),)
     runs = min(needs.runs, room // 2)
-    minds = min(needs.researchers, (room - runs) // 3) if room - runs >= 12 else 0
+    minds = max(0, min(needs.researchers, room - runs - 7))
     places = [Place("runs", 0, 3, width, runs, False)]
     if minds:
         places.append(Place("researchers", 0, 3 + runs, width, minds + 1, False, headed=True))

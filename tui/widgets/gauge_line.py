@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from loop.study import queries
 from loop.study.experiment import Experiment, Run
 from loop.study.readings import GaugeRead, GpuGauge
-from loop.words import clock, duration, size
+from loop.words import clock, duration, listed, size
 from tui.model.doing import doing, newest_thought
+from tui.model.slot_rows import idle_slots
 from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
 from tui.render.packing import Part, packed, part
@@ -21,19 +22,25 @@ from tui.widgets.status_line import Life
 _SHORT, _LONG = 8, 17
 """Cells of a bar."""
 
+_IDLE = 60.0
+"""Seconds from which an idle slot is worth a person's eye."""
+
 
 def gauge_line(state: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs) -> Line:
-    """GPUs, or the processors where there are none; memory; what waits for a person; the current run and its time."""
+    """What waits for a person, which slot is idle and why; GPUs, or the processors where there are none; memory; the
+    current run and how far it is; who waits for what."""
     if not alive.alive:
         return _ended(state, alive, width)
-    doing_now = part(1, *_doing(state, now, glyphs), grows=3, right=True)
-    waits = [part(0, *_waiting(state, now, glyphs), right=True), *_trouble(state, now)]
+    doing_now = part(2, *_doing(state, now, glyphs), grows=5, right=True)
+    waits = [part(0, *_waiting(state, now, glyphs), grows=3), part(1, *_idle(state, now, glyphs), grows=4)]
+    trouble = _trouble(state, now)
     gauge = state.gauge
     if gauge is None:
-        return packed([part(3, [("no reading of the machine yet", "faint")]), doing_now, *waits], width)
+        unread = part(4, [("no reading of the machine yet", "faint")])
+        return packed([*waits, unread, doing_now, *trouble], width)
     machine = _gpus(gauge.gpus, glyphs) if gauge.gpus else _processors(gauge, glyphs)
     ram = [("RAM ", "dim"), (f"{_pair(gauge.ram_used, gauge.ram_total)}", "text")]
-    return packed([part(2, *machine, grows=4), part(3, ram), doing_now, *waits], width)
+    return packed([*waits, part(3, *machine, grows=6), part(5, ram), doing_now, *trouble], width)
 
 
 def _ended(state: ViewState, alive: Life, width: int) -> Line:
@@ -54,15 +61,33 @@ def _ended(state: ViewState, alive: Life, width: int) -> Line:
 
 
 def _waiting(state: ViewState, now: float, glyphs: Glyphs) -> list[list[Span]]:
-    """How many experiments wait for a person, and for how long the oldest has."""
+    """How many experiments wait for a person, which, and for how long the oldest has."""
     waiting = state.waiting()
     if not waiting:
         return []
     several = f"{len(waiting)} wait" if len(waiting) > 1 else f"{waiting[0].id} waits"
     ended = [run.started_at + run.seconds for run in waiting[0].runs.values()]
-    since = max(0.0, now - max([waiting[0].proposed_at, *ended]))
-    short: list[Span] = [(f"{glyphs.flag} {several}", "waiting")]
-    return [short, [(f"{glyphs.flag} {several} for you, {duration(since)} (a)", "waiting")]]
+    since = duration(max(0.0, now - max([waiting[0].proposed_at, *ended])))
+    named = f"{listed([str(one.id) for one in waiting], 3)}; oldest {since}" if len(waiting) > 1 else since
+    forms = [several, f"{several} for you, {since} (a)", f"{several} for you ({named}; a opens)"]
+    return [[(f"{glyphs.flag} {words}", "waiting")] for words in forms]
+
+
+def _idle(state: ViewState, now: float, glyphs: Glyphs) -> list[list[Span]]:
+    """Which slot of several has had nothing to do for the longest time, and why; none where the loop itself rests."""
+    study = state.study
+    if study.state not in ("running", "baseline") or study.limit is not None or len(state.slots) < 2:
+        return []
+    idle = [slot for slot in idle_slots(state) if slot.since is None or now - slot.since > _IDLE]
+    if not idle:
+        return []
+    first = idle[0]
+    since = "" if first.since is None else f" {duration(now - first.since)}"
+    name = one_line(first.name)
+    words = f"! {name} idle{since}" if len(idle) == 1 else f"! {len(idle)} of {len(state.slots)} slots idle"
+    longer = words if len(idle) == 1 else f"{words}, {name}{since}"
+    forms = dict.fromkeys([words, longer, *(f"{longer}: {cut(one_line(first.why), room)}" for room in (30, 70))])
+    return [[(glyphs.plain(form), "warn")] for form in forms]
 
 
 def _trouble(state: ViewState, now: float) -> list[Part]:

@@ -56,19 +56,19 @@ def _row(
     doing, role = doing_words(state, mind, now)
     room = max(8, width - name - 2)
     since = clock(now - mind.since) if mind.doing == "thinking" and mind.since is not None else ""
-    cost = cost_words(mind)
-    forms = [doing, f"{doing}  {since}"] if since else [doing]
+    words, said = last_words(state, mind, glyphs)
+    behind = bool(words) and not alone
     brought = f"{mind.proposals} proposed, {mind.kept} kept" if mind.proposals else ""
+    forms = [doing, f"{doing}  {since}"] if since else [doing]
     parts = [
         part(0, *([(cut(form, room), role)] for form in forms)),
-        part(2, [(cost, "dim")] if cost else []),
-        part(3, [(brought, "faint")] if brought else []),
+        part(2, *([(cost, "dim")] for cost in cost_words(mind, brief=behind)), grows=3),
+        part(4, [] if behind or not brought else [(brought, "faint")]),
     ]
     line = packed(parts, room + 2)[1:]  # the name stands where a line has its margin
     spans: list[Span] = [(pad(one_line(mind.name), name) + "  ", "accent"), *line]
-    words, said = last_words(state, mind, glyphs)
     left = width - line_cells(spans) - 2
-    if not alone and words and left >= 12:
+    if behind and left >= 12:
         spans += [("  ", "text"), (cut(words, left), said)]
     return tuple(spans)
 
@@ -108,11 +108,17 @@ def waits_for(study: Study, mind: Doing) -> str:
     return f"waits for {listed(running, 3)}" if running else "waits for its turn"
 
 
-def cost_words(mind: Doing) -> str:
-    """Tokens and money, `31k tok $0.81`; empty for whom nothing is paid."""
+def cost_words(mind: Doing, *, brief: bool) -> list[str]:
+    """Money, and tokens with it: `$0.81` and `31k tok $0.81`; none for whom nothing is paid.
+
+    Args:
+        brief: only the shortest.
+    """
     if not mind.tokens and not mind.usd:
-        return ""
-    return f"{count_words(mind.tokens)} tok" + ("" if mind.usd is None else f" ${mind.usd:.2f}")
+        return []
+    tokens = f"{count_words(mind.tokens)} tok"
+    forms = [tokens] if mind.usd is None else [f"${mind.usd:.2f}", f"{tokens} ${mind.usd:.2f}"]
+    return forms[:1] if brief else forms
 
 
 def count_words(count: int) -> str:
@@ -162,7 +168,7 @@ def _heard(study: Study, request: Request, width: int) -> Line:
     words, role = heard_words(study, request)
     to = f"to {one_line(request.body.to)} " if request.body.to else ""
     moment = time.strftime("%H:%M", time.localtime(request.at))
-    head = f"{moment} you said {to}"
+    head = f"{moment} {to}"
     room = width - cells(head) - cells(words) - 4
     text = cut(one_line(request.body.text), max(12, room))
     return ((head, "faint"), (f"“{text}”", "you"), (f"  {words}", role))
@@ -181,6 +187,7 @@ def heard_words(study: Study, request: Request) -> tuple[str, str]:
         if heard:
             return f"heard by {listed([one_line(name) for name in heard], 3)}", "good"
         return (one_line(request.outcome) or "heard"), "good"
+    absent = "the others" if heard and len(missing) > 2 else listed([one_line(name) for name in missing], 2)
     if heard:
-        return f"heard by {listed([one_line(name) for name in heard], 3)}, not yet by {listed(missing, 3)}", "warn"
-    return f"not heard yet by {'anybody' if len(missing) > 2 else listed([one_line(name) for name in missing])}", "warn"
+        return f"heard by {listed([one_line(name) for name in heard], 2)}, not yet by {absent}", "warn"
+    return f"not heard yet{'' if len(present) == len(missing) else f' by {absent}'}", "warn"

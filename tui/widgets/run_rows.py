@@ -110,6 +110,7 @@ def row_line(row: SlotRow, rows: Sequence[SlotRow], width: int, glyphs: Glyphs) 
         elif (column := by_name.get(name)) is not None and not (said and name in ("trained", "clock", "lead")):
             cell = _CELLS[name](row, glyphs, column.width)
             spans += [*cell, (" ", "text")]
+    spans[-1] = (spans[-1][0][:-1], spans[-1][1])  # no gap behind the last
     return tuple(span for span in spans if span[0])
 
 

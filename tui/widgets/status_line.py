@@ -1,9 +1,9 @@
-"""The first line at the top: is the loop alive, is it any good, how far is it; and the tabs of the views.
+"""The first line at the top: is the loop alive, is it any good, how far is it, when does it end; and the views' tabs.
 
 Pure: text from a `ViewState` and a time. In a narrow terminal the least important words go first, whole ones.
 """
 
-import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +17,10 @@ from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
 from tui.render.layout import VIEWS
 from tui.render.packing import Part, packed, part
-from tui.render.text import Line, Span, cut, fit, line_cells, number, one_line, plus_minus, spread
+from tui.render.text import Line, Span, age, cut, fit, line_cells, number, one_line, plus_minus, spread
+
+_SETTLED = 1800.0
+"""Seconds at work from which a supervisor's own rate is told: one verdict in a minute is not sixty an hour."""
 
 STALE = 15.0
 """Seconds without a heartbeat after which a living supervisor counts as stale; the slowest beat is 5 s."""
@@ -81,22 +84,22 @@ def state_word(state: ViewState, alive: Life, glyphs: Glyphs) -> tuple[str, str,
 
 
 def status_line(state: ViewState, alive: Life, now: float, width: int, glyphs: Glyphs, read_only: bool = False) -> Line:
-    """Study, state and time, experiments by verdict, best, what is left of the limits, money, liveness."""
+    """Study, what goes on, experiments and their rate, best, the last gain, what is left of the limits, liveness."""
     study = state.study
-    sign, word, role = state_word(state, alive, glyphs)
     until = now if alive.alive else state.heartbeat
     tag = one_line(study.tag) or "looptop"
     parts = [
         part(3, [(cut(tag, 10), "strong")], [(cut(tag, 24), "strong")]),
-        part(0, [(f"{sign} {word}", role)]),
+        part(0, *_state(state, alive, glyphs), grows=5),
         part(6, *_time(study, until)),
-        part(1, *_counts(study, glyphs), grows=4),
-        part(9, _rate(study, until)),
-        part(1, *_best(state), grows=5),
+        part(1, *_counts(study, glyphs), grows=6),
+        part(6, _rate(state, until)),
+        part(1, *_best(state), grows=4),
         part(3, _claimed(study)),
-        part(7, _gained(study, until)),
-        part(4, _money(study)),
-        part(8, _ends(study, until) if alive.alive else []),
+        part(7, *_gained(study, until), grows=8),
+        part(3, *_money(study, until), grows=8),
+        part(4, _failures(study)),
+        part(6, *(_ends(study, until) if alive.alive else []), grows=9),
     ]
     if read_only:
         parts.append(part(3, [("read-only", "warn")], right=True))
@@ -109,6 +112,20 @@ def status_line(state: ViewState, alive: Life, now: float, width: int, glyphs: G
     if alive.alive:
         parts.append(part(0, [(alive.word, alive.role)], right=True))
     return packed(parts, width)
+
+
+def _state(state: ViewState, alive: Life, glyphs: Glyphs) -> list[list[Span]]:
+    """What the loop is doing; in the longer form how many of each are at what."""
+    sign, word, role = state_word(state, alive, glyphs)
+    study = state.study
+    if not alive.alive or study.state not in ("running", "baseline"):
+        return [[(f"{sign} {word}", role)]]
+    running, verifying, thinking = len(study.running()), len(study.verifying()), len(study.minds.thoughts)
+    counts = ((running, "running"), (verifying, "verifying"), (thinking, "thinking"))
+    busy = [f"{count} {what}" if count > 1 else what for count, what in counts if count]
+    if study.state == "baseline" or not busy or word not in ("running", "verifying", "thinking"):
+        return [[(f"{sign} {word}", role)]]
+    return [[(f"{sign} {busy[0]}", role)], [(f"{sign} {f' {glyphs.dot} '.join(busy)}", role)]]
 
 
 def open_to(study: Study, alive: Life) -> str:
@@ -143,9 +160,17 @@ def _counts(study: Study, glyphs: Glyphs) -> list[list[Span]]:
     return [[total], [total, *signs]]
 
 
-def _rate(study: Study, until: float) -> list[Span]:
-    hours = study.hours(until)
-    return [(f"{study.judged() / hours:.3g}/h", "dim")] if hours > 0.2 and study.judged() > 2 else []
+def _rate(state: ViewState, until: float) -> list[Span]:
+    """Experiments an hour: of the last hour, or of all hours while this supervisor has not been at work for long."""
+    study, rate = state.study, state.an_hour(until)
+    if study.judged() < 3 or study.supervisor is None:
+        return []
+    if rate is None or until - study.supervisor.started_at < _SETTLED:
+        hours = study.hours(until)
+        if hours < 0.2:
+            return []
+        rate = study.judged() / hours
+    return [(f"{rate:.3g}/h", "dim")]
 
 
 def _best(state: ViewState) -> list[list[Span]]:
@@ -171,36 +196,58 @@ def _claimed(study: Study) -> list[Span]:
     return [("self-reported", "warn")] if study.best is not None and study.contract.verify is None else []
 
 
-def _gained(study: Study, until: float) -> list[Span]:
+def _gained(study: Study, until: float) -> list[list[Span]]:
     """When the champion took over."""
     best = study.best
     if best is None or not best.id or best.judged_at is None:
         return []
-    return [(f"last gain {duration(max(0.0, until - best.judged_at))} ago (#{best.id})", "dim")]
+    text = f"gain {age(max(0.0, until - best.judged_at))} ago"
+    return [[(text, "dim")], [(f"last {text} (#{best.id})", "dim")]]
 
 
-def _money(study: Study) -> list[Span]:
-    bounds = study.contract.limits
+def _money(study: Study, until: float) -> list[list[Span]]:
+    """Money or tokens, and of how much; in the longer form what an hour costs, and how long the rest lasts."""
+    bounds, hours = study.contract.limits, study.hours(until)
     if not study.usd and not study.tokens and not study.usd_unknown:
         return []  # an optimiser costs nothing, and `$0.00/25` would only take room
     if bounds.tokens is not None or (not study.usd and study.usd_unknown):
-        most = "" if bounds.tokens is None else f"/{bounds.tokens / 1000:,.0f}k"
-        text, near = f"{study.tokens / 1000:,.0f}k{most} tokens", study.tokens > 0.9 * (bounds.tokens or math.inf)
+        used, most = float(study.tokens), None if bounds.tokens is None else float(bounds.tokens)
+        text = f"{used / 1000:,.0f}k{'' if most is None else f'/{most / 1000:,.0f}k'} tokens"
+        burn = f"{used / 1000 / hours:,.0f}k/h" if hours > 0.1 else ""
     else:
-        most = "" if bounds.usd is None else f"/{bounds.usd:g}"
-        text, near = f"${study.usd:.2f}{'+' * study.usd_unknown}{most}", study.usd > 0.9 * (bounds.usd or math.inf)
-    return [(text, "warn" if near else "dim")]
+        used, most = study.usd, bounds.usd
+        text = f"${used:.2f}{'+' * study.usd_unknown}{'' if most is None else f'/{most:g}'}"
+        burn = f"~${used / hours:.2g}/h" if hours > 0.1 else ""
+    role = "warn" if most is not None and used > 0.9 * most else "dim"
+    forms = [[(text, role)]]
+    if burn:
+        forms.append([(f"{text} {burn}", role)])
+        if most is not None and used:
+            forms.append([(f"{text} {burn}, lasts {duration(3600 * max(0.0, most - used) * hours / used)}", role)])
+    return forms
 
 
-def _ends(study: Study, until: float) -> list[Span]:
-    """When the first limit will be reached, if all goes on as so far."""
+def _failures(study: Study) -> list[Span]:
+    """Failures in a row, once half of those that end the loop have come."""
+    found = next((one for one in limits.limits(study) if one.name == "failures"), None)
+    if found is None or found.used < max(2, found.limit / 2):
+        return []
+    return [(f"{found.used:.0f} of {found.limit:.0f} failures in a row", "warn")]
+
+
+def _ends(study: Study, until: float) -> list[list[Span]]:
+    """When the tightest limit will be reached, if all goes on as so far."""
     hours = study.hours(until)
     used = [one for one in limits.limits(study, until) if one.name in ("experiments", "hours", "usd", "tokens")]
     left = [(one.left * hours / one.used, one.name) for one in used if one.used > 0]
     if not left or hours < 0.05:
         return []
     soonest, name = min(left)
-    return [(f"ends in about {duration(3600 * soonest)} ({'money' if name == 'usd' else name})", "dim")]
+    clock_words = time.strftime("%H:%M" if soonest < 12 else "%a %H:%M", time.localtime(until + 3600 * soonest))
+    text = f"ends ~{clock_words}" if soonest < 144 else f"ends in {duration(3600 * soonest)}"
+    by = {"usd": "money", "hours": "time"}.get(name, name)
+    longer = [f"{text} ({by})", f"{text}, in {duration(3600 * soonest)} ({by})" if soonest < 144 else f"{text} ({by})"]
+    return [[(words, "dim")] for words in dict.fromkeys([text, *longer])]
 
 
 def tabs_line(active: str, width: int, note: Sequence[Span] = ()) -> Line:

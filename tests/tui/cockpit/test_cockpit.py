@@ -133,6 +133,7 @@ async def test_a_number_that_nobody_else_has_measured_is_called_so(tmp_path: Pat
         ("log", "step 00"),
         ("runs", "64%"),
         ("researchers", "21 proposed"),
+        ("detail", "why "),
     ],
 )
 async def test_each_view_has_a_number(workspace: Path, view: str, what: str) -> None:
@@ -146,7 +147,7 @@ async def test_the_wide_screen_shows_six_views_at_once(workspace: Path) -> None:
     async with opened(workspace, (200, 50)) as (app, _):
         text = "\n".join(screen(app))
         for index, view in enumerate(VIEWS, 1):
-            assert (f"{index} {view}" in text) == (view not in ("machine", "log"))
+            assert (f"{index} {view}" in text) == (view not in ("machine", "log", "detail"))
         assert "★" in text and "64%" in text and "3:12/5:00" in text
 
 

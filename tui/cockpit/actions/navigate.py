@@ -31,7 +31,7 @@ class NavigateActions(Shell, inherit_bindings=False):
     def action_view(self, view: str) -> None:
         self.leave_sheets()
         self.active = view
-        self._aside = view if view in ASIDE else self._aside
+        self.kept_aside = view if view in ASIDE else self.kept_aside
         self.panel.focus()
         self.rearrange()
         self.call_after_refresh(self.shown)

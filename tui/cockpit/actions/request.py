@@ -17,6 +17,7 @@ from loop.study.requests import addressed
 from loop.words import listed
 from loop.workspace import who
 from tui.cockpit.asking_loop import AskingLoop
+from tui.model.doing import newest_thought
 from tui.render.text import one_line
 from tui.screens.confirm import Choice
 from tui.screens.experiment import ExperimentSheet
@@ -172,15 +173,41 @@ class RequestActions(AskingLoop, inherit_bindings=False):
         hint = "say it in your own words; enter sends, \\ enter a new line, ! first interrupts, esc leaves"
         self.ask(Prompt("steer", hint, self._pass_on, history=said[-50:], lines=True))
 
-    def _pass_on(self, text: str) -> None:
-        """Pass on words; a `!` before them cuts the present thought short."""
+    def action_say_to(self) -> None:
+        """Talk to one researcher: the one under the cursor, else that of the run there, else the one that thinks."""
+        if not self.may():
+            return
+        study = self.known.study
+        present = [mind.name for mind in study.minds.present()]
+        if not present:
+            self.say("no researcher has joined yet: there is nobody to talk to", "warn")
+            return
+        pointed = self.chosen() if self.pointing() else None
+        thinks = newest_thought(study)
+        wanted = (
+            self.researchers_view.chosen() if self.active == "researchers" else None,
+            pointed.researcher if pointed is not None else None,
+            thinks.researcher if thinks is not None else None,
+        )
+        name = next((one for one in wanted if one in present), present[0])
+        hint = "only this one hears it; enter sends, ! first interrupts its thought, esc leaves"
+        self.ask(Prompt(f"say to {name}", hint, lambda text: self._pass_on(text, name), lines=True))
+
+    def _pass_on(self, text: str, default: str = "") -> None:
+        """Pass on words; a `!` before them cuts the present thought short.
+
+        Args:
+            default: whom they are for where they do not begin with @NAME; empty: everybody.
+        """
         interrupt = text.startswith("!")
         to, text = addressed(text.removeprefix("!"))
+        to = to or default
         known = permissions.find_researcher(self.known.study, to)
         if isinstance(known, Refused):
             self.say(known.sentence, "warn")
         elif text:
-            said = "sent; it interrupts the thought" if interrupt else "sent; it is read with the next thought"
+            sent = f"sent to {to}" if to else "sent"
+            said = f"{sent}; it interrupts the thought" if interrupt else f"{sent}; it is read with the next thought"
             self.request(e.Steered(who=who(), text=text, interrupt=interrupt, to=to), said)
 
     def _pin(self, text: str) -> None:

@@ -1,0 +1,94 @@
+"""The views of many at once on the screen: the first view, its cursor, whom words are for, and the detail."""
+
+from pathlib import Path
+
+import pytest
+
+from loop.study import events as e
+from tests.crowded import crowd
+from tests.recorded import record
+from tests.tui.cockpit.cockpits import journal_of, opened, requests, screen, settle
+from tui.screens.confirm import Confirm
+from tui.screens.experiment import ExperimentSheet
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    path = tmp_path / ".looptop" / "journal.db"
+    crowd(path, record(path, experiments=12, gpus=8))
+    return tmp_path
+
+
+async def test_a_new_screen_shows_runs_researchers_and_the_mind(study: Path) -> None:
+    async with opened(study, (80, 30), view="runs") as (app, _):
+        text = "\n".join(screen(app))
+        assert app.active == "runs"
+        assert "─ 8 researchers ─" in text and "─ 7 mind ─" in text and "idle: " in text and "llm-b" in text
+        assert text.count("━") > 20 and "vs champ." in text
+
+
+async def test_keys_are_about_the_run_under_the_cursor(study: Path) -> None:
+    async with opened(study, (80, 24), view="runs") as (app, pilot):
+        first = app.runs_view.rows[0].experiment
+        await pilot.press("j", "x")
+        await pilot.pause(0.05)
+        assert isinstance(app.screen, Confirm) and app.screen.question.title == f"Kill run {first}.1?"
+        await pilot.press("escape", "j", "enter")
+        await pilot.pause(0.05)
+        assert isinstance(app.sheet, ExperimentSheet) and app.sheet.experiment == app.runs_view.rows[1].experiment
+        await pilot.press("escape", "escape")
+        await pilot.pause(0.05)
+        assert app.runs_view.at is None and app.sheet is None
+
+
+async def test_capital_s_talks_to_one_and_small_s_to_all(study: Path) -> None:
+    async with opened(study, (100, 30), view="researchers") as (app, pilot):
+        await pilot.press("j", "j", "j", "S")
+        await pilot.pause(0.05)
+        assert "say to claude ▸" in screen(app)[-1]
+        await pilot.press(*"wider", "enter", "s", *"all of you", "enter", "1", "j", "S", *"@automl slower", "enter")
+        await pilot.pause(0.1)
+        said = [event.body for event in requests(study) if isinstance(event.body, e.Steered)][-3:]
+        assert [(body.to, body.text) for body in said] == [
+            ("claude", "wider"), ("", "all of you"), ("automl", "slower")
+        ]  # fmt: skip
+        assert "sent to automl" in screen(app)[-1]
+
+
+async def test_the_detail_follows_the_cursor_and_the_mind_comes_back(study: Path) -> None:
+    (study / ".looptop" / "runs" / "12.2").mkdir(parents=True)
+    (study / ".looptop" / "runs" / "12.2" / "log.txt").write_text("step 1\nstep 2, the last line\n")
+    async with opened(study, (200, 50), view="tree") as (app, pilot):
+        assert "7 mind" in "\n".join(screen(app)) and "9 detail" not in "\n".join(screen(app))
+        while app.tree_view.selected() != 12:
+            await pilot.press("j")
+        for _ in range(100):
+            app.flush()
+            await pilot.pause(0.02)
+            if "the last line" in "\n".join(screen(app)):
+                break
+        text = "\n".join(screen(app))
+        assert "9 detail" in text and "7 mind" not in text and "why " in text and "step 2, the last line" in text
+        await pilot.press("g")
+        app.flush()
+        await pilot.pause(0.05)
+        assert "7 mind" in "\n".join(screen(app))
+        await pilot.press("9")
+        await settle(app, pilot)
+        assert "9 detail" in "\n".join(screen(app)) and app.chosen() is not None
+
+
+async def test_a_loop_that_has_ended_shows_no_run_as_if_it_went_on(study: Path) -> None:
+    async with opened(study, (80, 24), view="runs", alive=None) as (app, _):
+        text = "\n".join(screen(app))
+        assert "was cut off" in text and "`looptop` goes on" in text and "vs champ." not in text
+
+
+async def test_what_comes_and_goes_changes_the_rows(study: Path) -> None:
+    async with opened(study, (80, 24), view="runs") as (app, pilot):
+        row = app.runs_view.rows[0]
+        with journal_of(study) as journal:
+            journal.append(e.RunFinished(outcome="crashed", reason="NaN", seconds=9), row.experiment, 1)
+            journal.append(e.ExperimentJudged(verdict="crashed", reason="NaN"), row.experiment)
+        await settle(app, pilot)
+        assert app.runs_view.rows[0].what == "idle" and row.run not in "\n".join(screen(app)[3:13])
