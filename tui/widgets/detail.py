@@ -122,7 +122,13 @@ class DetailPanel(Panel):
 
     def _thought(self, experiment: Experiment) -> str:
         """The end of what was thought for it."""
-        events = self.cockpit.journal.read(kinds={"thought"}, experiment=experiment.id, limit=_THOUGHTS, newest=True)
+        events = self.cockpit.journal.read(
+            until=self.cockpit.known.study.seq,
+            kinds={"thought"},
+            experiment=experiment.id,
+            limit=_THOUGHTS,
+            newest=True,
+        )
         text = "".join(getattr(event.body, "text", "") for event in events).strip()
         return text.rpartition("\n\n")[2]
 
