@@ -6,7 +6,7 @@ its first paint. `OPENAI_API_KEY` and `OPENAI_BASE_URL` count where our own `LOO
 are not set.
 
     theme = "light"
-    notify = "bell"
+    notify = ["bell", "ntfy:my-secret-topic"]
     model = "qwen3-coder"
     base_url = "http://localhost:8000/v1"
 
@@ -18,14 +18,18 @@ are not set.
     kill = "ctrl+k"
 """
 
+import datetime
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from loop.errors import UserError
+from loop.machine.channels import Channel, channel
+from loop.policy.news import News
 from loop.study.contract import Seconds
 from loop.study.slot_plan import Slots
 
@@ -102,6 +106,36 @@ def _cluster(value: Any) -> Any:
 Cluster = Annotated[str, BeforeValidator(_cluster)]
 
 
+def _words(value: Any) -> Any:
+    """Several words; in a variable they have commas between."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+_NEXT_WAY = re.compile(r",\s*(?=(?:off|bell|desktop|both)\s*(?:,|$)|(?:ntfy|webhook|command):)")
+"""The commas between ways to reach a person, and not those within a command line."""
+
+
+def _ways(value: Any) -> Any:
+    """Ways to reach a person, from what they have written."""
+    given = _NEXT_WAY.split(value) if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        raise ValueError("write one way or a list of them, such as bell, or ntfy:TOPIC")
+    ways: list[Channel] = []
+    for one in given:
+        if isinstance(one, Channel):
+            ways.append(one)
+        elif not isinstance(one, str):
+            raise ValueError("each way is a text, such as bell or ntfy:TOPIC")
+        elif one.strip() == "both":
+            ways += [Channel("bell"), Channel("desktop")]
+        elif one.strip() != "off":
+            ways.append(channel(one))
+    return tuple(dict.fromkeys(ways))
+
+
+Notify = Annotated[tuple[Channel, ...], BeforeValidator(_ways)]
+
+
 class Settings(BaseModel):
     """What a person may set. Unknown keys of the file are refused by name."""
 
@@ -111,8 +145,15 @@ class Settings(BaseModel):
     """Colours; "auto" takes what the terminal can show, and none where NO_COLOR is set."""
     ascii: bool = False
     """Draw with plain ASCII characters."""
-    notify: Literal["off", "bell", "desktop", "both"] = "off"
-    """On a new champion, a wait for approval, a fault and the end: ring the bell, send OSC 9, or both."""
+    notify: Notify = ()
+    """How news reach you: `bell` and `desktop` (OSC 9) of the terminal that shows a cockpit; `ntfy:TOPIC`,
+    `webhook:URL` and `command:PROGRAM` wherever you are. One or a list; "off" is none, "both" the first two."""
+    notify_on: Annotated[tuple[News, ...], BeforeValidator(_words)] = get_args(News)
+    """Which news the loop sends: a new best, a wait for you, a fault, the end, an idle slot, a plateau, a digest."""
+    digest_at: datetime.time | None = None
+    """The hour at which a digest of the last day is sent, such as "08:00"."""
+    plateau: int = Field(default=50, ge=1)
+    """Experiments without a gain after which that is news."""
     sandbox: Sandboxes = "auto"
     """What confines the runs: `auto` takes bubblewrap where it works, else Landlock, else nothing and says so."""
     researcher: str | None = None
@@ -178,7 +219,9 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
             raise SettingsError(f"{where}: {name} is not a setting; known are {known}") from None
         said = first["msg"].replace("Input should be", "it must be").removeprefix("Value error, ")
         given = (
-            "" if name in ("api_key", "base_url") else f" = {_shown(first['input'], quoted=True)}"
+            ""
+            if name.partition(".")[0] in ("api_key", "base_url", "notify")
+            else f" = {_shown(first['input'], quoted=True)}"
         )  # there may be a key in either
         raise SettingsError(f"{where}: {name}{given} is not understood; {said}") from None
 

@@ -25,6 +25,7 @@ from loop.runs.executor import Executor
 from loop.runs.local.executor import LocalExecutor
 from loop.study import events as e
 from loop.supervisor.heartbeat import Heartbeat, LimitWatch
+from loop.supervisor.notices import Notices
 from loop.supervisor.requests import Requests
 from loop.supervisor.startup import Prepared, Startup
 
@@ -45,6 +46,7 @@ class Parts:
     validating: Validating
     bundling: Bundling
     heartbeat: Heartbeat
+    notices: Notices
     startup: Startup
 
 
@@ -93,6 +95,7 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         validating=validating,
         bundling=Bundling(recorder, proposals, judging, lineage, pool.next_number, slots),
         heartbeat=Heartbeat(workspace, recorder, gauges, dispatcher, pool, limit),
+        notices=Notices(workspace, recorder, journal, prepared.settings),
         startup=Startup(prepared, recorder, repair, proposals, judging),
     )
 

@@ -10,7 +10,7 @@ import datetime
 import os
 import socket
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loop import VERSION
@@ -70,6 +70,8 @@ class Prepared:
     """How this machine is divided, or each node of the cluster."""
     cluster: str = ""
     """Address of the cluster that runs happen on; empty: they happen here."""
+    settings: personal.Settings = field(default_factory=personal.Settings)
+    """What the person has set."""
 
 
 def preflight(start: Path, flags: Overrides) -> Prepared:
@@ -110,7 +112,7 @@ def preflight(start: Path, flags: Overrides) -> Prepared:
     except NoSandbox as error:
         raise CannotStart(str(error)) from None
     slots = options.slot_plan(program.contract, settings)
-    return Prepared(workspace, lineage, program, options, researchers, sandbox, members, slots, cluster)
+    return Prepared(workspace, lineage, program, options, researchers, sandbox, members, slots, cluster, settings)
 
 
 def _study_so_far(workspace: Workspace) -> Study:

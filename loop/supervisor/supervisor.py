@@ -84,6 +84,7 @@ class Supervisor:
         works: list[Coroutine[Any, Any, None]] = [
             self._recorder.keep_up(),
             self._parts.heartbeat.beat(),
+            self._parts.notices.tell(),
             follow_program(self._prepared, self._recorder),
             submission.follow(self._prepared.lineage, self._recorder),
             self._parts.requests.fulfil_all(),
@@ -178,6 +179,7 @@ class Supervisor:
         stopped = e.SupervisorStopped(reason=end.reason, failed=end.failed, signal=end.signal)
         try:
             self._recorder.record_all([*fulfilled, (stopped, None, None)])
+            await self._parts.notices.finish()
         except JournalError as error:
             self._parts.reserve.release_all()
             reason = end.reason if str(error) in end.reason else f"{end.reason}; {error}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from loop.config.settings import Settings, SettingsError, config_file, read
+from loop.machine.channels import Channel
 from tests.recorded import record
 from tui.cockpit.keymap import KeymapError, table
 from tui.model import keys
@@ -31,8 +32,31 @@ def test_nothing_set_is_no_error(tmp_path: Path) -> None:
 def test_variables_go_over_the_file(tmp_path: Path) -> None:
     environ = home(tmp_path, 'theme = "light"\nnotify = "bell"\n[keymap]\nkill = "ctrl+k"\n', LOOPTOP_THEME="ansi")
     found = read(environ)
-    assert (found.theme, found.notify, found.keymap, found.ascii) == ("ansi", "bell", {"kill": "ctrl+k"}, False)
+    assert (found.theme, found.notify, found.ascii) == ("ansi", (Channel("bell"),), False)
+    assert found.keymap == {"kill": "ctrl+k"}
     assert read({**environ, "LOOPTOP_ASCII": "1"}).ascii
+
+
+def test_ways_to_reach_a_person_are_one_or_several(tmp_path: Path) -> None:
+    ntfy, bell = Channel("ntfy", "https://ntfy.sh/t"), Channel("bell")
+    for text, ways in {
+        'notify = "off"': (),
+        'notify = "both"': (bell, Channel("desktop")),
+        'notify = ["bell", "ntfy:t", "bell"]': (bell, ntfy),
+        "notify = [\"command:sh -c 'a, b'\"]": (Channel("command", "sh -c 'a, b'"),),
+    }.items():
+        assert read(home(tmp_path, text)).notify == ways, text
+    several = "bell, ntfy:t,command:say 1,2, webhook:https://h/x"
+    found = read(home(tmp_path, LOOPTOP_NOTIFY=several, LOOPTOP_NOTIFY_ON="best, end", LOOPTOP_DIGEST_AT="08:05"))
+    assert found.notify == (bell, ntfy, Channel("command", "say 1,2"), Channel("webhook", "https://h/x"))
+    assert found.notify_on == ("best", "end") and found.digest_at is not None and found.digest_at.minute == 5
+
+
+def test_what_may_be_private_in_a_way_is_not_repeated(tmp_path: Path) -> None:
+    for way in ("webhook:ftp://secret", "ntfy:http://h/secret/more", "slack:secret", "webhook:http://[secret"):
+        with pytest.raises(SettingsError, match="notify is not understood") as told:
+            read(home(tmp_path, f'notify = ["{way}"]'))
+        assert "secret" not in str(told.value)
 
 
 @pytest.mark.parametrize("address", ["http://me:sk-secret", "http://[sk-secret/v1", "http://host:0"])
@@ -69,10 +93,10 @@ def test_every_key_can_be_moved(key: keys.Key) -> None:
 
 
 def test_two_keys_can_change_places_and_signs_are_written_as_they_are() -> None:
-    found = {key.id: key for key in table({"kill": "p", "pause": "x", "help": "-, f1", "command": ","})}
+    found = {key.id: key for key in table({"kill": "p", "pause": "x", "help": "-, f1", "command": ";"})}
     assert (found["kill"].keys, found["pause"].keys) == ("p", "x")
     assert (found["help"].keys, found["help"].show) == ("minus,f1", "- f1")
-    assert found["command"].keys == "comma"
+    assert found["command"].keys == "semicolon"
 
 
 @pytest.mark.parametrize(

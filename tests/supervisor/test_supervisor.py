@@ -12,6 +12,7 @@ import pytest
 
 from loop.config.overrides import Overrides
 from loop.config.program import load
+from loop.config.settings import Settings
 from loop.journal import Journal
 from loop.lineage import Lineage, init_repository, matching
 from loop.machine.gauges import Gauges
@@ -86,6 +87,7 @@ class House:
         self.executor: Executor | None = None
         """Where runs happen, where that is not this machine."""
         self.team: tuple[Member, ...] = ()
+        self.settings = Settings()
         self.end: End | None = None
         (root / "run.sh").write_text(script)
         (root / "other.txt").write_text("not to be edited\n")
@@ -100,14 +102,18 @@ class House:
         """The workspace that is at `root` already."""
         house = cls.__new__(cls)
         house.root, house.sandbox, house.gauges, house.executor = root, "auto", FakeGauges(0), None
-        house.team = ()
+        house.team, house.settings = (), Settings()
         return house
 
     def supervisor(self, journal: Journal, *researchers: Researcher) -> Supervisor:
         lineage = Lineage(self.root, "test")
         lineage.prepare()
         program, sandbox = load(self.root, matching), choose(self.sandbox)
-        prepared = Prepared(Workspace(self.root), lineage, program, Overrides(), researchers, sandbox, team=self.team)
+        prepared = Prepared(
+            *(Workspace(self.root), lineage, program, Overrides(), researchers, sandbox),
+            team=self.team,
+            settings=self.settings,
+        )
         return Supervisor(build(prepared, journal, self.gauges, self.executor))
 
     async def work(self, *researchers: Researcher) -> Study:

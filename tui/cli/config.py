@@ -54,10 +54,16 @@ def _flags_in_force(folder: Path) -> dict[str, Any]:
 def _shown(name: str, value: Any) -> Any:
     if name == "api_key":
         return None if value is None else "set"
+    if name == "notify":
+        return [way.name for way in value]  # an address may hold a secret
+    if name == "digest_at":
+        return None if value is None else f"{value:%H:%M}"
     return value.model_dump() if hasattr(value, "model_dump") else value
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "off"
     return "–" if value in (None, {}) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -14,7 +14,22 @@ from typing import Any, NoReturn
 import typer
 
 from loop.errors import UserError
-from tui.cli import adopt, config, control, digest, doctor, follow, inspect, mcp, replay, report, service, start, watch
+from tui.cli import (
+    adopt,
+    config,
+    control,
+    digest,
+    doctor,
+    follow,
+    inspect,
+    mcp,
+    notify,
+    replay,
+    report,
+    service,
+    start,
+    watch,
+)
 
 app = typer.Typer(
     name="looptop",
@@ -50,6 +65,7 @@ control.add_commands(app)
 app.command()(doctor.doctor)
 app.command()(mcp.mcp)
 app.command()(config.config)
+app.command()(notify.notify)
 app.add_typer(service.app)
 
 

@@ -92,6 +92,7 @@ def run(
     looks = colour_support.theme_for(os.environ) if wanted.theme == "auto" else wanted.theme
     colour_support.prepare(os.environ, looks)
     from loop.workspace import supervisor_alive
+    from tui.cockpit import notifications
     from tui.cockpit.app import Cockpit
     from tui.cockpit.driver import CockpitDriver
 
@@ -102,7 +103,7 @@ def run(
             ascii_only=plain,
             theme=looks,
             keys=wanted.keymap,
-            notify=wanted.notify,
+            notify=notifications.by(wanted.notify),
             alive=supervisor_alive if guest is None else lambda _: guest.pid,
             guest=guest is not None,
             driver_class=CockpitDriver,

@@ -6,7 +6,9 @@ plan office, is what people remember of a tool.
 """
 
 import os
+from collections.abc import Iterable
 
+from loop.machine.channels import Channel
 from loop.reporting.table import change
 from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
@@ -15,6 +17,12 @@ from tui.widgets.status_line import Life, state_word
 
 PUSH_TITLE, POP_TITLE = "\x1b[22;2t", "\x1b[23;2t"
 """Have the terminal save its title, and restore it."""
+
+
+def by(ways: Iterable[Channel]) -> str:
+    """How a cockpit's terminal announces news: "off", "bell", "desktop" or "both"; the loop sends the rest."""
+    here = [way.kind for way in ways if not way.far]
+    return "both" if len(here) == 2 else here[0] if here else "off"
 
 
 def title(state: ViewState, alive: Life, glyphs: Glyphs) -> str:

@@ -8,7 +8,7 @@ reads it from the journal again.
 from collections import deque
 from collections.abc import Iterable
 
-from loop.policy import idle
+from loop.policy import idle, news
 from loop.reporting import researchers
 from loop.reporting.seen import Seen
 from loop.study import events as e
@@ -22,7 +22,7 @@ from tui.model.leads import Leads
 from tui.model.text_buffer import TextBuffer
 from tui.model.transcript import MIND, Transcript
 from tui.model.voices import Voices
-from tui.render.text import number, one_line
+from tui.render.text import one_line
 
 SAMPLES, SHARED = 4000, 64_000
 """Samples kept of one run (all of half an hour at two a second), and of all together; of a longer run the older half is
@@ -92,12 +92,12 @@ class ViewState:
                 self.voices.hear(event)
                 self.transcript.tell(event)
                 changed.add("mind")
-            if (news := news_of(event)) is not None and not self._waited_for(event.body):
-                self.news.append(news)
+            if (notice := news.of_event(self.study, event, self._waited_for(event.body))) is not None:
+                self.news.append(one_line(notice.text))
         return changed
 
     def _waited_for(self, body: e.Body) -> bool:
-        """Whether a fault is only another try at a trouble already told of: no bell every minute of a night."""
+        """Whether a fault is only another try at a trouble already told of."""
         trouble = self.study.troubles.get(body.where) if isinstance(body, e.Fault) else None
         return trouble is not None and trouble.tries > 1
 
@@ -181,18 +181,3 @@ class ViewState:
             return None
         mean = sum(run.metric or 0.0 for run in runs) / len(runs)
         return best, min(runs, key=lambda run: abs((run.metric or 0.0) - mean))
-
-
-def news_of(event: e.Event) -> str | None:
-    """What an event has to say to a person who is not looking; None where it can wait."""
-    match event.body:
-        case e.ChampionChanged(metric=metric) if event.experiment:
-            return f"experiment {event.experiment} is the champion at {number(metric)}"
-        case e.ApprovalAsked():
-            return f"experiment {event.experiment} waits for you"
-        case e.Fault(where=where, message=message):
-            return one_line(f"{where}: {message}")
-        case e.SupervisorStopped(reason=reason):
-            return f"the loop has stopped: {one_line(reason)}"
-        case _:
-            return None

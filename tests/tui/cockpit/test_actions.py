@@ -479,7 +479,11 @@ def test_automl_has_a_line_of_its_own_only_beside_somebody_else() -> None:
 async def test_the_title_says_state_and_best_and_news_comes_as_it_was_asked_for(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for by, sequence in (("off", ""), ("bell", "\x07"), ("desktop", "\x1b]9;looptop: experiment 22 waits for you\x07")):
+    for by, sequence in (
+        ("off", ""),
+        ("bell", "\x07"),
+        ("desktop", "\x1b]9;looptop: experiment 22 waits for you: review: all\x07"),
+    ):
         sent: list[str] = []
         async with opened(workspace, notify=by) as (app, pilot):
             if by == "off":
