@@ -75,6 +75,10 @@ def ask(study: Study, books: Books, of: str) -> float | None:
         return study.verdicts()[what]
     if whose == "cost":
         return _of_cost(books, what)
+    if whose == "validation":
+        newest = study.validated
+        assert newest is not None and newest.ended is not None
+        return float(getattr(newest.ended, what))
     if of == "interval.confidence":
         return SURE
     best, base = figures.best, figures.of(study.baseline)

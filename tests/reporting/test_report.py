@@ -82,6 +82,29 @@ def test_strangers_words_stay_words() -> None:
     assert "````diff" in markdown and not re.search(r"(?<!\\)<(script|img)", outside)
 
 
+def test_a_validated_gain_stands_in_the_answer() -> None:
+    story = Story(Contract(verify=None)).baseline().propose(1).queue(1).runs(1, [0.9, 0.91, 0.89])
+    story.judge(1, "kept", 0.9)
+    began = e.ValidationBegan(
+        champion=1, seeds=(1, 2), protocol_id=story.contract.protocol_id, commits=("1" * 40, "0" * 40)
+    )
+    story.tell(began)
+    told = {"gain": 0.08, "low": 0.07, "high": 0.09, "champion_metric": 0.92, "baseline_metric": 1.0, "claimed": 0.1}
+    story.tell(e.ValidationEnded(champion=1, pairs=2, **told))  # type: ignore[arg-type]
+    study = story.study()
+    books = cost.books(study, story.events)
+    found = Page(html(study, books))
+    assert {of: value for of, value in found.numbers if of.startswith("validation.")} == {
+        **{f"validation.{name}": value for name, value in told.items()},
+        "validation.pairs": 2,
+    }
+    for of, value in found.numbers:
+        if of.startswith("validation."):
+            assert ask(study, books, of) == value
+    markdown = page.as_markdown(page.gather(study, books, lambda x: ""), books)
+    assert "Validated under 2 fresh seeds: better by +0.0800, between +0.0700 and +0.0900" in markdown
+
+
 def test_an_unfinished_study_has_a_page_too() -> None:
     for story in (
         Story().propose(0).queue(0, None).start(0, 1),

@@ -13,6 +13,7 @@ _SAID = {
     "baseline": "the baseline",
     "repeats": "repeats, to be sure",
     "verification": "measuring again",
+    "validation": "validation with fresh seeds",
     "lost": "runs lost to the machine",
     "idle": "slots idle",
 }

@@ -115,6 +115,22 @@ class Point:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What champion and baseline have come to side by side, under seeds that chose nothing."""
+
+    gain: Value
+    interval: Interval
+    pairs: Value
+    champion: Value | None
+    baseline: Value | None
+    claimed: Value | None
+    """The gain by the runs that made the champion what it is."""
+    perhaps_none: bool
+    """The interval holds zero."""
+    reason: str
+
+
 @dataclass(slots=True)
 class Report:
     """All of it."""
@@ -136,6 +152,9 @@ class Report:
     """Relative to the baseline."""
     gain: Value | None
     gain_interval: Interval | None
+    validated: Validated | None
+    validating: str
+    """How far the validation under way is, or how to have one; empty where nothing is to be said."""
     judged: Value
     kept_count: Value
     expected_false: Value | None

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 from loop.policy import false_discovery, honesty, pairs, standing
 from loop.policy.noise import student_quantile
-from loop.reporting import cost
+from loop.reporting import cost, validation
 from loop.reporting.page import values as v
-from loop.reporting.page.facts import Change, Interval, Kind, Point, Report, Rerun, RunRow
+from loop.reporting.page.facts import Change, Interval, Kind, Point, Report, Rerun, RunRow, Validated
 from loop.reporting.page.values import Value
 from loop.reporting.table import elsewhere, flagged, values_of
 from loop.study.experiment import Experiment, Run
@@ -67,6 +67,8 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
         gained=v.change("study.gained", _relative(figures, best, base)),
         gain=v.signed("study.gain", figures.gain(best) if best is not None and best.id else None),
         gain_interval=make.gain_interval(best),
+        validated=_validated(study),
+        validating="" if study.validated is not None else validation.sentence(study),
         judged=make.count("study.judged", study.judged()),
         kept_count=make.count("study.kept", verdicts[Outcome.KEPT]),
         expected_false=v.few("study.expected_false", false),
@@ -117,6 +119,25 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
     ]
     report.sd = None if known is None else known.sd
     return report
+
+
+def _validated(study: Study) -> Validated | None:
+    if (newest := study.validated) is None or (told := newest.ended) is None:
+        return None
+    of = "validation"
+    gain, low, high = (v.signed(f"{of}.{name}", getattr(told, name)) for name in ("gain", "low", "high"))
+    if gain is None or low is None or high is None:
+        return None
+    return Validated(
+        gain=gain,
+        interval=Interval(low, high),
+        pairs=Value(f"{of}.pairs", told.pairs, str(told.pairs)),
+        champion=v.plain(f"{of}.champion_metric", told.champion_metric),
+        baseline=v.plain(f"{of}.baseline_metric", told.baseline_metric),
+        claimed=v.signed(f"{of}.claimed", told.claimed),
+        perhaps_none=low.value <= 0 < high.value,
+        reason=told.reason,
+    )
 
 
 def _question(study: Study) -> tuple[str, Sequence[str]]:
