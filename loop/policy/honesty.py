@@ -8,7 +8,7 @@ import re
 import statistics
 from collections.abc import Collection
 
-from loop.policy import run_checks
+from loop.policy import elsewhere, run_checks
 from loop.policy.doubts import SENTINELS
 from loop.policy.noise import QUIET, Floor
 from loop.study import queries
@@ -95,7 +95,8 @@ def notices(study: Study) -> list[str]:
     runs = queries.usual_runs(study)
     if study.champion is None or not runs:
         return []
-    return [said for said in (_of_seed(study, runs), _of_budget(study, runs), _of_sentinel(study, runs)) if said]
+    found = (_of_seed(study, runs), _of_budget(study, runs), _of_sentinel(study, runs), *elsewhere.setbacks(study))
+    return [said for said in found if said]
 
 
 def _of_seed(study: Study, runs: list[Run]) -> str:

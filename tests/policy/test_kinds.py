@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loop.policy import idle, scheduler
+from loop.policy import elsewhere, idle, scheduler
 from loop.policy.standing import decision, lacks_champion, noise
 from loop.study import events as e
 from loop.study.contract import Contract, Keep
@@ -97,6 +97,21 @@ def test_a_champion_from_one_kind_runs_on_the_other_before_anything_is_judged_th
     assert not lacks_champion(study, study.experiments[2])
     assert round(decision(study, study.experiments[2]).effect, 3) == 0.4
     assert study.measured(study.experiments[1]) == [0.5] and Figures(study).gain(study.experiments[1]) == 0.5
+
+
+def test_a_champion_that_is_worse_on_another_kind_is_told_there() -> None:
+    def told(value: float) -> list[str]:
+        story = ran(two().propose(1).queue(1), 1, 1, 0.5, 0, "A").judge(1, "kept", 0.5)
+        return elsewhere.setbacks(ran(story, 1, 2, value, 2, "B").study())
+
+    assert told(5.9) == told(6.1) == [], "better, and within the luck of one run"
+    (said,) = told(6.5)
+    assert said.startswith(
+        "the champion, experiment 1, is worse on B than experiment 0, which it replaced: by 0.5 ±0.1 "
+    )
+    assert "kept by its runs on A" in said
+    alone = ran(two().propose(1).queue(1), 1, 1, 0.5, 0, "A").judge(1, "kept", 0.5)
+    assert elsewhere.setbacks(alone.study()) == [], "it has not run there yet"
 
 
 def test_a_kind_on_which_the_baseline_fails_is_left_alone_and_says_why() -> None:
