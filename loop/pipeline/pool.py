@@ -181,13 +181,13 @@ class ResearcherPool:
         return self._earned[1]
 
     def _wants_proposal(self, researcher: Researcher) -> bool:
-        thinks = any(one.researcher.ahead for one in self._chairs if one.name not in self.gone)
-        ahead, now = thinks and self._study.contract.ahead, self._recorder.now()
-        if researcher.ahead:
-            return supply.wants_proposal(self._study, self._slots, ahead, now=now)
-        shares = self._shares()
-        share = shares.get(researcher.name, 1.0) / (sum(shares.values()) or 1.0)
-        return supply.wants_proposal(self._study, self._slots, ahead, researcher.name, min(1.0, share), now)
+        here = [one for one in self._chairs if one.name not in self.gone]
+        thinks = any(one.researcher.ahead for one in here)
+        there = {one.name for one in here if not one.resting} | {researcher.name}
+        shares = {name: share for name, share in self._shares().items() if name in there}
+        asked = supply.Asked(researcher.name, shares, not researcher.ahead)
+        ahead = thinks and self._study.contract.ahead
+        return supply.wants_proposal(self._study, self._slots, ahead, asked, self._recorder.now())
 
     async def _ask(self, chair: Chair, refused: str = "") -> None:
         """Have a researcher think, and take in what it proposes. Returns early when a person interrupts it."""

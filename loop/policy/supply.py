@@ -8,6 +8,7 @@ eight slots: 63% and 99.9%.
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from math import ceil
 from statistics import fmean, median
@@ -110,20 +111,51 @@ def conversations(study: Study, slots: int, now: float | None = None) -> int:
     return max(1, slots if lasts is None else ceil(AT_ONCE * slots * lasts * thoughts_for_a_run(study)))
 
 
-def wants_proposal(
-    study: Study, slots: int, ahead: bool, quick: str | None = None, share: float = 1.0, now: float | None = None
-) -> bool:
+def part(study: Study, slots: int, name: str, shares: Mapping[str, float], now: float | None = None) -> float:
+    """Which part of all runs a researcher is to supply, 0 to 1: its share, and what others cannot supply of theirs.
+
+    Args:
+        shares: of those that can be asked.
+    """
+    whole = sum(shares.values())
+    if name not in shares or whole <= 0:
+        return 1.0
+    lengths, each = _lengths(study, now), slots * thoughts_for_a_run(study)
+    met = 0.0
+    for other, share in shares.items():
+        mind, lasts = study.minds.of.get(other), lengths.get(other)
+        most = mind.at_once / (each * lasts) if mind is not None and lasts else 1.0
+        met += min(share / whole, most)
+    return min(1.0, shares[name] / whole + max(0.0, 1.0 - met))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who is to be asked for a proposal.
+
+    Attributes:
+        quick: it proposes at once, so no slot waits for it.
+        shares: of all that can be asked, by name.
+    """
+
+    name: str
+    shares: Mapping[str, float]
+    quick: bool = False
+
+
+def wants_proposal(study: Study, slots: int, ahead: bool, asked: Asked | None = None, now: float | None = None) -> bool:
     """Whether a researcher should be asked for a proposal now.
 
     Args:
         slots: places where runs can happen.
         ahead: proposals are made while all slots are busy. False where nobody takes long to think: then each knows the
             results before it.
-        quick: name of the one to be asked where it proposes at once; None: it thinks, so it counts how many do.
-        share: which part of all proposals the quick one is to make, 0 to 1.
+        asked: who it is; None: the only one.
         now: Unix seconds; None: the time of the newest event.
 
-    Repeats and rejected proposals do not count as supply: they bring no slot anything new to run.
+    Each has as much under way and ready as its part of the runs asks for, by the length of its own thoughts: else
+    whoever is quick would fill up all that is meant for long thoughts, with what knows the fewest results. Repeats and
+    rejected proposals do not count as supply: they bring no slot anything new to run.
     """
     if study.champion is None or study.paused or study.short_of_room:
         return False
@@ -140,14 +172,21 @@ def wants_proposal(
     if not ahead:
         return len(unsettled) - waiting + thinking < slots
     fresh = [x for x in unsettled if x.phase in ("proposed", "queued") and not x.counted()]
-    lasts = runs_per_thought(study, now)
-    enough = slots + 1 if lasts is None else ceil(AHEAD * slots * lasts * thoughts_for_a_run(study)) + 1
-    if len(fresh) + thinking >= enough:
+    name = None if asked is None else asked.name
+    own = sum(name in (None, x.researcher) for x in fresh)
+    needed = slots * (1.0 if asked is None else part(study, slots, asked.name, asked.shares, now))
+    if asked is not None and asked.quick:
+        return own < ceil(needed) and len(fresh) < 2 * slots
+    thinks = sum(name in (None, thought.researcher) for thought in study.minds.thoughts.values())
+    lengths = _lengths(study, now)
+    lasts = lengths.get(name or "") or runs_per_thought(study, now)
+    at_once, enough = ceil(needed), ceil(needed) + 1
+    if lasts is not None:
+        each = needed * lasts * thoughts_for_a_run(study)
+        at_once, enough = max(1, ceil(AT_ONCE * each)), ceil(AHEAD * each) + 1
+    if thinks >= at_once or own + thinks >= enough or len(fresh) >= slots + enough:
         return False
-    if quick is None:
-        return thinking < conversations(study, slots, now) and not _may_spend_all(study)
-    # Whoever proposes at once would fill up all that is meant for long thoughts, with what knows the fewest results.
-    return sum(x.researcher == quick for x in fresh) < ceil(slots * share)
+    return not _may_spend_all(study)
 
 
 def _may_spend_all(study: Study) -> bool:
@@ -182,10 +221,16 @@ def spent_up(mind: Mind | None, usd: float | None) -> str:
 
 def lacking(study: Study, slots: int, now: float | None = None) -> int:
     """How many more conversations it takes to keep that many slots busy; 0 where they are enough, or nobody knows."""
-    lasts, lengths, present = runs_per_thought(study, now), _lengths(study, now), study.minds.present()
-    if lasts is None or not study.contract.ahead or any(length < AT_ONCE_RUNS for length in lengths.values()):
-        return 0  # whoever proposes at once fills each slot
-    return max(0, conversations(study, slots, now) - sum(mind.at_once for mind in present))
+    lasts, lengths = runs_per_thought(study, now), _lengths(study, now)
+    if not lasts or not study.contract.ahead:
+        return 0
+    supplied = 0.0  # thoughts that end in the time of a run
+    for mind in study.minds.present():
+        its = lengths.get(mind.name, lasts)
+        if its < AT_ONCE_RUNS:
+            return 0  # whoever proposes at once fills each slot
+        supplied += mind.at_once / its
+    return max(0, ceil((AT_ONCE * slots * thoughts_for_a_run(study) - supplied) * lasts - 1e-9))
 
 
 def more_researchers(count: int) -> str:
@@ -202,6 +247,6 @@ def shortage(study: Study, slots: int, now: float | None = None) -> str:
     busy = "its slot" if slots == 1 else f"{slots} slots"
     return (
         f"needs {more_researchers(more)} to keep {busy} busy: a thought lasts as long as {lasts:.2g} runs, so it takes "
-        f"{conversations(study, slots, now)} at once, and {listed([*holds, *left])}; raise `at_once` under "
+        f"{more + sum(mind.at_once for mind in present)} at once, and {listed([*holds, *left])}; raise `at_once` under "
         "`researchers:`, or name more of them"
     )

@@ -35,11 +35,22 @@ while IFS='|' read -r title edit; do
 done < "$here/ideas"
 """
 
+DICE = """\
+# Proposes another number for the line $1 of train.py, never the same one.
+new=$(od -An -N3 -tu4 /dev/urandom | awk '{ printf "%.6f", 0.001 + $1 / 200000000 }')
+sed -i "s/^$1 = .*/$1 = $new/" train.py
+printf 'title: %s to %s\\n' "$1" "$new"
+"""
+
 TRAIN = """\
 import os
 
 LEARNING_RATE = 0.02
 DEPTH = 4
+
+# What follows is used by nobody but those who cast dice.
+
+DECAY = 0.5
 
 print("step 00001 (50.0%) | loss: 2.000 | tok/sec: 1,000", flush=True)
 noise = int(os.environ["LOOPTOP_SEED"]) % 3 / 1000
@@ -84,6 +95,8 @@ class Life:
     any_order: bool = False
     sandbox: str = "off"
     script: str = SCRIPT
+    team: bool = False
+    """AutoML and two commands that cast dice propose, ahead of free slots."""
 
     def lay_out(self, home: Path) -> Path:
         """Make the workspace in `home`, with what stands beside it; returns the workspace's root."""
@@ -92,13 +105,15 @@ class Life:
         (home / "gates").mkdir()
         (home / "tmp").mkdir()
         (home / "propose.sh").write_text(PROPOSE)
+        (home / "dice.sh").write_text(DICE)
         (home / "ideas").write_text("".join(f"{title}|{edit}\n" for title, edit in self.ideas.items()))
         acted = {act.gate for act in self.acts}
         for title in self.ideas.keys() - acted:
             (home / "gates" / title).touch()
         edit, run = ("train.py", "python train.py") if self.automl else ("run.sh", "sh run.sh")
         front = f"edit: {edit}\nrun: {run}\nmetric: loss\nbudget: 1s\n{self.front}"
-        front += "ahead: false\n"  # the ideas come one after another, each when the one before it is judged
+        if not self.team:
+            front += "ahead: false\n"  # the ideas come one after another, each when the one before it is judged
         front += "keep: {baseline_runs: 2, max_runs: 3, confidence: 0.9}\n"
         front += f"limits: {{experiments: {self.experiments}}}\n"
         (root / "program.md").write_text(f"---\n{front}---\nGo down.\n")
@@ -117,7 +132,10 @@ class Life:
         (root / "untracked.txt").write_text("mine\n")
         return root
 
-    def researcher(self, home: Path) -> str:
+    def researcher(self, home: Path) -> str | list[str]:
+        if self.team:
+            dice = f"sh {shlex.quote(str(home / 'dice.sh'))}"
+            return ["automl", f"{dice} LEARNING_RATE", f"{dice} DECAY"]
         return "automl" if self.automl else f"sh {shlex.quote(str(home / 'propose.sh'))}"
 
 
@@ -247,6 +265,7 @@ _ALL = (
         front="slots: 4\ndeadline: 60s\n",
         any_order=True,
     ),
+    Life("team", {}, experiments=12, front="slots: 4\ndeadline: 60s\n", automl=True, team=True),
     Life("tuned", {}, experiments=4, automl=True, sandbox="auto"),
 )
 

@@ -1,6 +1,7 @@
 """Whether another proposal is wanted, whose turn it is, and whether there are thinkers enough: from the study alone."""
 
 import math
+from collections.abc import Mapping
 
 import pytest
 
@@ -29,6 +30,9 @@ class Busy(Story):
         self.tell(e.ExperimentProposed(researcher=who, title=f"idea {number}", parent=0), number, at=began + seconds)
         self.queue(number).runs(number, [1.1]).judge(number, "discarded", 1.1)
         return self
+
+
+AUTOML = supply.Asked("automl", {"automl": 1.0}, quick=True)
 
 
 def busy() -> Busy:
@@ -80,18 +84,18 @@ def test_repeats_and_rejected_proposals_are_no_supply() -> None:
 
 def test_one_who_waits_for_results_is_asked_when_a_slot_is_free() -> None:
     story = busy()
-    assert supply.wants_proposal(story.study(), 1, ahead=False, quick="r")
+    assert supply.wants_proposal(story.study(), 1, ahead=False, asked=AUTOML)
     story.propose(1).queue(1).start(1, 1)
-    assert not supply.wants_proposal(story.study(), 1, ahead=False, quick="r")
-    assert supply.wants_proposal(story.study(), 2, ahead=False, quick="r")
+    assert not supply.wants_proposal(story.study(), 1, ahead=False, asked=AUTOML)
+    assert supply.wants_proposal(story.study(), 2, ahead=False, asked=AUTOML)
 
 
 def test_one_who_proposes_at_once_leaves_room_for_long_thoughts() -> None:
     story = busy().think(1, 200).think(2, 200).begin(3)
     for number in (4, 5):
-        assert supply.wants_proposal(story.study(), 2, ahead=True, quick="r")
-        story.propose(number).queue(number)
-    assert not supply.wants_proposal(story.study(), 2, ahead=True, quick="r"), "each slot has its next commit"
+        assert supply.wants_proposal(story.study(), 2, ahead=True, asked=AUTOML)
+        story.tell(e.ExperimentProposed(researcher="automl", title="x", parent=0), number).queue(number)
+    assert not supply.wants_proposal(story.study(), 2, ahead=True, asked=AUTOML), "each slot has its next commit"
     assert supply.wants_proposal(story.study(), 2, ahead=True)
 
 
@@ -145,12 +149,36 @@ def test_no_thought_begins_that_the_money_left_will_not_pay(limit: dict[str, flo
 
 def test_a_quick_thinker_does_not_keep_one_who_proposes_at_once_from_its_turn() -> None:
     story = busy().think(1, 20).think(2, 20)
+    automl = supply.Asked("automl", {"llm": 1.0, "automl": 1.0}, quick=True)
     for number in (3, 4, 5, 6):
         story.propose(number).queue(number)
-    assert supply.wants_proposal(story.study(), 4, ahead=True, quick="automl", share=0.5)
+    assert supply.wants_proposal(story.study(), 4, ahead=True, asked=automl)
     for number in (7, 8):
         story.tell(e.ExperimentProposed(researcher="automl", title="x", parent=0), number)
-    assert not supply.wants_proposal(story.study(), 4, ahead=True, quick="automl", share=0.5)
+    assert not supply.wants_proposal(story.study(), 4, ahead=True, asked=automl)
+
+
+def test_a_quick_agent_beside_a_slow_model_does_not_pile_up_what_knows_no_results() -> None:
+    shares = {"model": 1.0, "agent": 1.0}
+    story = busy().join("model", at_once=64).join("agent", at_once=2).think(1, 200, "model").think(2, 5, "agent")
+
+    def made(name: str, as_well: Mapping[str, float]) -> int:
+        told = Busy()
+        told.events = list(story.events)
+        for number in range(100, 200):
+            if not supply.wants_proposal(told.study(), 4, ahead=True, asked=supply.Asked(name, as_well)):
+                return number - 100
+            told.begin(number, name)
+            if name == "agent":
+                body = e.ExperimentProposed(researcher=name, title="x", parent=0)
+                told.tell(body, number, at=told.events[-1].at + 5).queue(number)
+        raise AssertionError("there is no end to it")
+
+    assert (made("model", shares), made("agent", shares)) == (25, 2), "each for its half, by its own length"
+    assert (made("model", {"model": 1.0}), made("agent", {"agent": 1.0})) == (50, 3), "the other is in trouble"
+    part = supply.part(story.study(), 20, "model", shares)
+    assert part == pytest.approx(0.5 + (1 - 2 / 5 - 64 / 200)), "its half, and what both together cannot supply"
+    assert supply.shortage(story.study(), 4) == ""
 
 
 def test_one_who_proposes_at_once_does_not_make_the_others_fewer() -> None:
