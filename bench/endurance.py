@@ -1,10 +1,13 @@
 """A study of days in fast-forward: what grows, and what does not.
 
     python -m bench.endurance [--experiments 700]
+    python -m bench.endurance --eight [--experiments 700]
 
 Real studies on real repositories, with runs that print their number at once. The supervisor is a process of its own,
-measured from outside. First the loop alone, with a researcher that proposes at once and keeps nothing; then with
-AutoML, whose Optuna computes in a process of its own that is not counted. Prints, never asserts.
+measured from outside. First the loop alone, with a researcher that proposes at once and keeps nothing; then with eight
+slots, whose runs last half a second, so that eight are in flight, and a cockpit attached in the middle; then with
+AutoML, whose Optuna computes in a process of its own that is not counted. Prints, never asserts. --eight leaves out all
+but the eight.
 
 The costs of late and early experiments are measured alternately, since the speed of a disk drifts: the long study
 pauses, a new one makes its first few, the long one goes on with as many, and so on.
@@ -20,22 +23,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
 from bench.cockpit import Terminal, say
-from bench.supervisor import prepare
+from bench.supervisor import Instant, prepare
 from loop.journal import Journal
 from loop.lineage import init_repository
 from loop.machine.gauges import MachineGauges
+from loop.researchers.protocol import Briefing, Proposal, Sink
 from loop.study import events as e
 from loop.study.folding import FOLDED, fold
+from loop.study.slot_plan import SlotPlan
 from loop.study.state import Study
 from loop.supervisor.build import build
 from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
+
+EIGHT = 8
+"""Slots of the study with many in flight; their runs last half a second."""
 
 WARM = 25
 """Experiments after which everything that is loaded once has been loaded."""
@@ -62,6 +70,15 @@ print(f"val_bpb: {value:.6f}")
 """
 
 
+class Lasting(Instant):
+    """Proposes runs that last half a second and say something all the while."""
+
+    async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
+        said = await super().propose(briefing, sink)
+        steps = "for i in 1 2 3 4 5; do echo step $i loss: 3.$i; sleep 0.1; done\n"
+        return Proposal(said.title, said.hypothesis, {"run.sh": steps + said.edits["run.sh"]})
+
+
 @dataclass(frozen=True)
 class Look:
     """The supervisor's process, seen from outside, after so many verdicts."""
@@ -72,7 +89,9 @@ class Look:
     threads: int
 
 
-def study(root: Path, count: int, alone: bool, then: tuple[int, Callable[[Journal], None]] | None = None) -> list[Look]:
+def study(
+    root: Path, count: int, alone: bool, then: tuple[int, Callable[[Journal], None]] | None = None, slots: int = 1
+) -> list[Look]:
     """Run a study of `count` experiments at `root`, and measure its supervisor after each verdict.
 
     Args:
@@ -80,6 +99,7 @@ def study(root: Path, count: int, alone: bool, then: tuple[int, Callable[[Journa
     """
     if alone:
         command = [sys.executable, "-m", "bench.endurance", "--alone", str(root), "--experiments", str(count)]
+        command += ["--slots", str(slots)]
         folder = None
     else:
         (root / "train.py").write_text(TRAIN)
@@ -113,9 +133,11 @@ def study(root: Path, count: int, alone: bool, then: tuple[int, Callable[[Journa
     return looks
 
 
-def work(root: Path, count: int) -> None:
+def work(root: Path, count: int, slots: int) -> None:
     """Be the supervisor of a study whose researcher proposes at once."""
     prepared = prepare(root, count)
+    if slots > 1:
+        prepared = replace(prepared, researchers=(Lasting(),), slots=SlotPlan(count=slots))
     with supervise(root), Journal(prepared.workspace.journal, create=True) as journal:
         gauges = MachineGauges(root)
         asyncio.run(Supervisor(build(prepared, journal, gauges)).run())
@@ -212,6 +234,38 @@ def sizes(root: Path) -> None:
     print(f"({events:,} events; {len(folded.experiments):,} experiments, {counts})")
 
 
+def eight(count: int) -> None:
+    """The study with eight runs in flight."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        seen: list[tuple[list[float], list[float]]] = []
+        then = (count // 2, lambda journal: seen.append(attach(root)))
+        looks = study(root, count, True, then, EIGHT)
+        what = f"{EIGHT} in flight"
+        memory(looks, count, what, "10 MB")
+        half = looks[len(looks) // 2 :]
+        first = looks[WARM : len(looks) // 2]
+        handles = [max(look.handles for look in part) for part in (first, half)]
+        threads = [max(look.threads for look in part) for part in (first, half)]
+        say("... open files, most in the first half and the second", "flat", f"{handles[0]} → {handles[1]}")
+        say("... threads, likewise", "flat", f"{threads[0]} → {threads[1]}")
+        say("... runs at once, the most", str(EIGHT), str(at_once(root)))
+        for paints, wholes in seen:
+            say("... a cockpit attached meanwhile: first paint", "0.5 s", median_and_best(paints))
+            say("... until everything is on screen", "1 s", median_and_best(wholes))
+
+
+def at_once(root: Path) -> int:
+    """The most runs that were under way at once."""
+    with Journal(Workspace(root).journal) as journal:
+        events = journal.read(kinds={"run_started", "run_finished"})
+    running = most = 0
+    for event in events:
+        running += 1 if event.kind == "run_started" else -1
+        most = max(most, running)
+    return most
+
+
 def memory(looks: list[Look], count: int, what: str, budget: str) -> None:
     """Growth of the process up to verdict `count`, from where everything is loaded that is loaded once."""
     first, last = looks[WARM], looks[min(count, len(looks)) - 1]
@@ -222,14 +276,20 @@ def memory(looks: list[Look], count: int, what: str, budget: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--experiments", type=int, default=700, help="how many (default 700)")
+    parser.add_argument("--eight", action="store_true", help="only the study with eight runs in flight")
     parser.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--slots", type=int, default=1, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     count = asked.experiments
     if asked.alone is not None:
-        work(asked.alone, count)
+        work(asked.alone, count, asked.slots)
         return
     if count <= WARM:
         parser.error(f"--experiments must be more than {WARM}, the number after which growth is counted")
+    if asked.eight:
+        say("what", "budget", "measured")
+        eight(count)
+        return
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as many:
         study(Path(one), WARM, alone=True)
         early = start_up(Path(one))
@@ -254,6 +314,7 @@ def main() -> None:
         say("attach at the end: first paint", "0.5 s", median_and_best(paints))
         say("... until everything is on screen", "1 s", median_and_best(wholes))
         sizes(root)
+    eight(count)
     with tempfile.TemporaryDirectory() as folder:
         looks = study(Path(folder), count, alone=False)
         memory(looks, count, "with AutoML in it", "10 MB")
