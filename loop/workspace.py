@@ -60,6 +60,11 @@ class Workspace:
         return self.folder / "supervisor.log"
 
     @property
+    def seal(self) -> Path:
+        """The secret by which placebos are told from ideas before their verdict."""
+        return self.folder / "seal"
+
+    @property
     def runs(self) -> Path:
         return self.folder / "runs"
 

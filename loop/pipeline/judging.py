@@ -4,6 +4,7 @@ Every step may be repeated without effect, so a supervisor that was killed halfw
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -20,9 +21,21 @@ from loop.workspace import Workspace
 
 
 class Judging:
-    """Judges one study's experiments, one at a time and in order."""
+    """Judges one study's experiments, one at a time and in order.
 
-    def __init__(self, workspace: Workspace, lineage: Lineage, recorder: Recorder) -> None:
+    Args:
+        opened: what a placebo's verdict becomes, with its open seal; None for any other experiment's.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        lineage: Lineage,
+        recorder: Recorder,
+        opened: Callable[[Experiment, e.ExperimentJudged], tuple[e.ExperimentJudged, e.PlaceboOpened] | None]
+        | None = None,
+    ) -> None:
+        self._opened = opened
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
         self.judging = asyncio.Lock()
         """Held from looking at the champion until it is changed."""
@@ -207,7 +220,14 @@ class Judging:
         Raises:
             LineageError: the branch is not where the study left it; there is no verdict then.
         """
+        opened = None
+        if self._opened is not None and experiment.id not in self._recorder.study.placebos:
+            opened = self._opened(experiment, judged)
+        if opened is not None:
+            judged = opened[0]
         facts: list[e.Entry] = [(judged, experiment.id, None)]
+        if opened is not None:
+            facts.append((opened[1], experiment.id, None))
         successor = experiment if judged.verdict == Outcome.KEPT else champion
         async with self._moving:
             if successor is None and self._recorder.study.best is not None:

@@ -22,9 +22,20 @@ PERSON = "you"
 
 
 class Proposals:
-    """Takes in one study's proposals."""
+    """Takes in one study's proposals.
 
-    def __init__(self, lineage: Lineage, recorder: Recorder, journal: Journal) -> None:
+    Args:
+        seal: the digest that a proposal carries, by its number and whether it is a placebo.
+    """
+
+    def __init__(
+        self,
+        lineage: Lineage,
+        recorder: Recorder,
+        journal: Journal,
+        seal: Callable[[int, bool], str] = lambda number, placebo: "",
+    ) -> None:
+        self._seal = seal
         self._lineage, self._recorder, self._journal = lineage, recorder, journal
         self._read: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
 
@@ -47,6 +58,7 @@ class Proposals:
         researcher: str,
         fulfilled: e.RequestFulfilled | None = None,
         parts: Sequence[int] = (),
+        placebo: bool = False,
     ) -> None:
         """Record a proposal, whole, before anything is done with it.
 
@@ -54,6 +66,7 @@ class Proposals:
             parent: the experiment it was made on, whoever is champion by now; `rebase` moves it on.
             fulfilled: the request that this fulfils, in the same transaction.
             parts: the experiments that it brings together.
+            placebo: it is one, which its seal alone says.
         """
         edits = dict(proposal.edits)
         proposed = e.ExperimentProposed(
@@ -67,6 +80,7 @@ class Proposals:
             submitted=proposal.submitted,
             places=places.touched(self._files(self._commit_of(parent)), edits),
             parts=tuple(parts),
+            seal=self._seal(number, placebo),
         )
         facts: list[tuple[e.Body, int | None, int | None]] = [
             (proposed, number, None),

@@ -121,9 +121,9 @@ def _learn(beliefs: dict[int, _Belief], parts: Sequence[int], effect: float, err
 
 def _counts(study: Study, x: Experiment) -> bool:
     """Whether its verdict was by numbers that compare with today's."""
-    if not x.id or x.imported or x.commit is None or x.effect is None or x.judged_by != "judge":
+    if not x.id or x.imported or x.id in study.placebos or x.judged_by != "judge":
         return False
-    return bool(study.measured(x))
+    return x.commit is not None and x.effect is not None and bool(study.measured(x))
 
 
 def _error(study: Study, x: Experiment) -> float:
@@ -145,15 +145,17 @@ def has_room(study: Study, slots: int) -> bool:
     Args:
         slots: places where runs can happen.
     """
-    if not is_on(study) or study.champion is None or study.paused or study.stopping != "no" or study.short_of_room:
+    return is_on(study) and not any(x.parts for x in study.open_experiments()) and has_queue(study, slots)
+
+
+def has_queue(study: Study, slots: int) -> bool:
+    """Whether one more candidate may join the queue: the study goes on, and no more ideas than slots wait in it."""
+    if study.champion is None or study.paused or study.stopping != "no" or study.short_of_room:
         return False
-    if study.limit is not None or study.validates_only:
-        return False
-    unsettled = study.open_experiments()
-    if any(x.parts for x in unsettled) or _fresh(study) > slots:
+    if study.limit is not None or study.validates_only or _fresh(study) > slots:
         return False
     most = study.contract.limits.experiments
-    return most is None or study.judged() + len(unsettled) < most
+    return most is None or study.judged() + len(study.open) < most
 
 
 def is_due(study: Study, found: Sequence[NearWin]) -> bool:

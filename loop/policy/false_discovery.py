@@ -34,7 +34,8 @@ def of(study: Study) -> float | None:
 
     A person's decisions, and changes kept for being simpler and no worse, claim no gain and are left out.
     """
-    judged = [x for x in study.experiments.values() if x.judged_by == "judge" and x.confidence is not None]
+    ideas = (x for x in study.experiments.values() if x.id not in study.placebos)
+    judged = [x for x in ideas if x.judged_by == "judge" and x.confidence is not None]
     kept = [x.confidence for x in judged if x.verdict == Outcome.KEPT and x.confidence and x.confidence >= FUTILE]
     better = sum(x.verdict == Outcome.DISCARDED and (x.effect or 0.0) > 0 for x in judged)
     return expected_false(kept, better) if kept else None

@@ -119,6 +119,13 @@ def student_quantile(dof: float, probability: float) -> float:
     return float(stdtrit(dof, probability))
 
 
+def beta_quantile(a: float, b: float, probability: float) -> float:
+    """The value that a beta distribution stays at or below with `probability`."""
+    from scipy.special import betaincinv
+
+    return float(betaincinv(a, b, probability))
+
+
 def at_most(noise: Noise) -> float:
     """What the noise is at most, with 99% confidence: a few runs may lie close together by chance."""
     from scipy.special import chdtri

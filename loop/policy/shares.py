@@ -70,7 +70,7 @@ def brought(study: Study) -> dict[str, Brought]:
     found: dict[str, Brought] = defaultdict(Brought)
     proposed: dict[str, int] = defaultdict(int)
     for x in reversed(study.experiments.values()):
-        if not x.id or x.submitted or x.imported:
+        if not x.id or x.submitted or x.imported or x.id in study.placebos:
             continue
         proposed[x.researcher] += 1
         own = found[x.researcher]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from loop.policy import false_discovery, honesty, idle, limits
+from loop.policy import false_discovery, honesty, idle, limits, placebos
 from loop.policy.standing import noise
 from loop.reporting import validation
 from loop.reporting.researchers import lacking, researchers, shortage
@@ -42,6 +42,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
         "baseline": _fields(baseline, "noise") | _number(figures.of(baseline)),
         "experiments": study.verdicts(),
         "imported": study.imported,
+        "placebos": None if (rate := placebos.rate(study)) is None else asdict(rate),
         "validation": validation.as_data(study),
         "expected_false": false_discovery.of(study),
         "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
@@ -107,6 +108,7 @@ def experiment(study: Study, found: Experiment) -> dict[str, Any]:
         **_fields(found, "id", "parent", "title", "hypothesis", "expected", "researcher", "phase", "verdict", "reason"),
         "imported": found.imported,
         "parts": list(found.parts),
+        "placebo": found.id in study.placebos,
         **_fields(found, "metric", "effect", "noise", "confidence"),
         "uncounted": not_counted(study, found),
         "judged_by": found.judged_by or None,
@@ -153,7 +155,8 @@ def sentences(study: Study) -> list[str]:
             noise = f"what a fixed seed leaves unknown ({least.bound:.2g})"
         return [
             f"None of {study.judged()} experiments beat {noise} "
-            f"in {study.contract.metric}; the baseline has {base.mean:.6g}."
+            f"in {study.contract.metric}; the baseline has {base.mean:.6g}.",
+            *_placebos(study),
         ]
     lines = [
         f"{kept} of {study.judged()} experiments kept: {study.contract.metric} went from {base.mean:.6g} "
@@ -164,9 +167,15 @@ def sentences(study: Study) -> list[str]:
     if false is not None:
         told = "fewer than 0.1" if false < 0.1 else f"about {false:.1f}"
         lines.append(f"Of those, {told} are expected to be false, by their confidences and by how many were tried.")
+    lines += _placebos(study)
     if validated := validation.sentence(study):
         lines.append(validated)
     return lines
+
+
+def _placebos(study: Study) -> list[str]:
+    rate = placebos.rate(study)
+    return [] if rate is None else [f"Placebos: {placebos.told(rate)}."]
 
 
 def newest(experiments: Iterable[Experiment]) -> Experiment | None:

@@ -98,6 +98,15 @@ def _times(value: Any) -> Any:
     return {True: VALIDATION, False: 0}.get(value, value) if isinstance(value, bool) else value
 
 
+def _share(value: Any) -> Any:
+    """A share from `2%` or 0.02; `off` is none."""
+    if isinstance(value, bool):
+        return None if value else 0.0
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value.strip())):
+        return float(match[1]) / 100
+    return value
+
+
 Seconds = Annotated[float, BeforeValidator(duration), Field(gt=0, lt=_LONGEST)]
 Size = Annotated[ByteSize, Field(gt=0, lt=2**63)]
 
@@ -191,6 +200,9 @@ class Contract(_Strict):
     review: Literal["auto", "all", "flagged"] | None = None
     """Which proposals wait for a person: none, all, or those with a flag (see `policy/review_flags`); None: see
     `reviewed`."""
+    placebos: Annotated[float | None, BeforeValidator(_share)] = Field(default=None, ge=0, le=0.5)
+    """Share of the candidates that are the champion itself, sealed until their verdict, such as `2%`; 0 or `off`: none.
+    None: `policy/placebos.SHARE`, in a study that began since there are placebos."""
     bundles: bool | None = None
     """Bring near wins together into one candidate; None: yes, in a study that began since there are bundles."""
     validation: Annotated[int | None, BeforeValidator(_times)] = Field(default=None, ge=0, le=50)

@@ -181,6 +181,8 @@ class ExperimentProposed(Fact):
     places: tuple[str, ...] = ()
     """The constants, functions and methods that it touches; see `policy/places`."""
     imported: bool = False  # see `Experiment.imported`
+    seal: str = ""
+    """A digest by which it is told after its verdict whether it was a placebo; see `policy/placebos`."""
     parts: tuple[int, ...] = ()
     """The experiments whose changes it brings together; see `policy/bundles`."""
 
@@ -240,6 +242,16 @@ class ChampionChanged(Fact):
     metric: float | None = None
 
 
+class PlaceboOpened(Fact):
+    """The experiment was a placebo: its seal is the digest of this, see `policy/placebos`."""
+
+    kind: Literal["placebo_opened"] = "placebo_opened"
+    nonce: str
+    kept: bool | None = None
+    """Whether the judge would have kept it; None where it never came to that."""
+    confidence: float | None = None
+
+
 class RequestFulfilled(Fact):
     """A person's request, by its `seq`, took effect or could not."""
 
@@ -285,6 +297,7 @@ Body = Annotated[
     | ChampionChanged
     | ValidationBegan
     | ValidationEnded
+    | PlaceboOpened
     | AnyRequest
     | RequestFulfilled,
     Field(discriminator="kind"),

@@ -169,6 +169,8 @@ class Experiment:
     """What a person should look at in its number."""
     places: tuple[str, ...] = ()
     """The constants, functions and methods that it touches."""
+    seal: str = ""
+    """As in `ExperimentProposed`."""
     parts: tuple[int, ...] = ()
     """Discarded experiments whose changes it brings together."""
     lesson: str = ""
@@ -197,6 +199,7 @@ class Experiment:
             fingerprint=proposed.fingerprint,
             places=proposed.places,
             parts=proposed.parts,
+            seal=proposed.seal,
         )
 
     def queue(self, queued: ExperimentQueued) -> None:

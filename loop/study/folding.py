@@ -91,6 +91,9 @@ def apply(study: Study, event: e.Event) -> None:
             _shift(study, body.set_by, body.slept)
         case "checkout_changed":
             study.checkout = body if body.files else None
+        case "placebo_opened":
+            if event.experiment is not None:
+                study.placebos[event.experiment] = body
         case "validation_began":
             study.validations.append(Validation(event.seq, body, event.at))
         case "validation_ended":

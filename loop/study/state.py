@@ -92,6 +92,8 @@ class Study:
     """Some calls have no known price, so `usd` is a lower bound."""
     thought_of: int = 0  # number of the newest idea
     rules: int = 0  # as in `StudyStarted`
+    placebos: dict[int, e.PlaceboOpened] = field(default_factory=dict)
+    """Experiments that were placebos, from their verdict on."""
     validations: list[Validation] = field(default_factory=list)
     """In the order in which they began; one at a time."""
 

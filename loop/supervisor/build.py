@@ -13,6 +13,7 @@ from loop.pipeline.bundling import Bundling
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.life import Life
+from loop.pipeline.placebos import Placebos, Seals
 from loop.pipeline.pool import ResearcherPool
 from loop.pipeline.proposals import Proposals
 from loop.pipeline.rehearsal import Rehearsal
@@ -45,6 +46,7 @@ class Parts:
     requests: Requests
     validating: Validating
     bundling: Bundling
+    placebos: Placebos
     heartbeat: Heartbeat
     notices: Notices
     startup: Startup
@@ -68,8 +70,9 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     )
     if isinstance(executor, ClusterExecutor):
         executor.tell = partial(_tell, recorder)
-    judging = Judging(workspace, lineage, recorder)
-    proposals = Proposals(lineage, recorder, journal)
+    seals = Seals(workspace.seal)
+    judging = Judging(workspace, lineage, recorder, seals.opened)
+    proposals = Proposals(lineage, recorder, journal, seals.of)
     advice = Advice(lineage, workspace.root, prepared.sandbox.kind)
     dispatcher = Dispatcher(workspace, recorder, executor, advice)
     rehearsal = Rehearsal(workspace, recorder, dispatcher, prepared.sandbox.kind)
@@ -94,6 +97,7 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         requests=Requests(recorder, pool, proposals, dispatcher, judging, validating),
         validating=validating,
         bundling=Bundling(recorder, proposals, judging, lineage, pool.next_number, slots),
+        placebos=Placebos(recorder, proposals, judging, seals, pool.next_number, slots),
         heartbeat=Heartbeat(workspace, recorder, gauges, dispatcher, pool, limit),
         notices=Notices(workspace, recorder, journal, prepared.settings),
         startup=Startup(prepared, recorder, repair, proposals, judging),

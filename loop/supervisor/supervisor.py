@@ -90,6 +90,7 @@ class Supervisor:
             self._parts.requests.fulfil_all(),
             self._parts.validating.follow(self._is_done),
             self._parts.bundling.follow(),
+            self._parts.placebos.follow(),
             *(self._pool.research(researcher) for researcher in self._prepared.researchers),
             *(self._life.serve(slot) for slot in self._parts.executor.slots()),
         ]

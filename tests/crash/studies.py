@@ -266,6 +266,7 @@ _ALL = (
         any_order=True,
     ),
     Life("team", {}, experiments=12, front="slots: 4\ndeadline: 60s\n", automl=True, team=True),
+    Life("sealed", {}, experiments=5, automl=True, front="deadline: 60s\nplacebos: 40%\n"),
     Life("tuned", {}, experiments=4, automl=True, sandbox="auto"),
 )
 

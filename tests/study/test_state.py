@@ -189,6 +189,7 @@ def _one_of_each() -> list[e.Event]:
         e.Validated(),
         e.ValidationBegan(champion=1, seeds=(7,), protocol_id=story.contract.protocol_id, commits=("1", "0")),
         e.ValidationEnded(champion=1, pairs=1),
+        e.PlaceboOpened(nonce="x"),
         e.Stopped(),
         e.RequestFulfilled(request=3, outcome="x"),
         e.ThoughtBegan(researcher="r", champion=0),

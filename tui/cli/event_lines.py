@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from loop.journal import Journal
-from loop.policy import honesty, limits, request_table, validation
+from loop.policy import honesty, limits, placebos, request_table, validation
 from loop.reporting import summary
 from loop.study import events as e
 from loop.study.folding import FOLDED, apply, fold
@@ -119,6 +119,11 @@ def _text(event: e.Event, study: Study) -> str | None:
             return f"experiment {number} by {researcher}: {title}"
         case e.ApprovalAsked(reason=reason):
             return f"experiment {number} is waiting for your approval ({reason}): looptop approve {number}"
+        case e.PlaceboOpened(kept=kept):
+            rate = placebos.rate(study)
+            so_far = f"; so far {placebos.told(rate)}" if rate is not None else ""
+            was = "kept by the judge, and taken back" if kept else "discarded" if kept is not None else "not judged"
+            return f"experiment {number} was a placebo, {was}{so_far}"
         case e.ValidationBegan(champion=champion, seeds=seeds):
             return f"validation: experiment {champion} and the baseline, {len(seeds)} runs each with fresh seeds"
         case e.ValidationEnded() as ended:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loop.policy import limits
+from loop.policy import limits, placebos
 from loop.reporting.table import change, networked
 from loop.study.outcomes import NO_NUMBER, Outcome
 from loop.study.state import Study
@@ -97,6 +97,7 @@ def status_line(state: ViewState, alive: Life, now: float, width: int, glyphs: G
         part(1, *_best(state), grows=4),
         part(3, _claimed(study)),
         part(7, *_gained(study, until), grows=8),
+        part(8, *_placebos(study), grows=9),
         part(3, *_money(study, until), grows=8),
         part(4, _failures(study)),
         part(6, *(_ends(study, until) if alive.alive else []), grows=9),
@@ -203,6 +204,16 @@ def _gained(study: Study, until: float) -> list[list[Span]]:
         return []
     text = f"gain {age(max(0.0, until - best.judged_at))} ago"
     return [[(text, "dim")], [(f"last {text} (#{best.id})", "dim")]]
+
+
+def _placebos(study: Study) -> list[list[Span]]:
+    """How many placebos the judge has kept, beside what its confidence promises at most."""
+    found = placebos.rate(study)
+    if found is None:
+        return []
+    role = "dim" if found.holds else "bad"
+    short = f"placebos {found.kept}/{found.judged} kept"
+    return [[(short, role)], [(f"{short} ({found.low:.0%} to {found.high:.0%}, promised {found.promised:.1%})", role)]]
 
 
 def _money(study: Study, until: float) -> list[list[Span]]:

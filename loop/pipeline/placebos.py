@@ -1,0 +1,169 @@
+"""Placebos: the champion itself among the candidates, sealed until its verdict. What and when says `policy/placebos`.
+
+The secret is a file that only its owner may read. Where it is lost, what was sealed stays sealed: a placebo that is
+kept then is a champion like the one before it, and no harm.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from loop.journal.recorder import Recorder
+from loop.pipeline.judging import Judging
+from loop.pipeline.proposals import Proposals
+from loop.policy import bundles, placebos
+from loop.researchers.protocol import Proposal
+from loop.study import events as e
+from loop.study.experiment import Experiment
+from loop.study.outcomes import Outcome
+from loop.study.state import Study
+
+BYTES = 32
+
+
+class Seals:
+    """The secret of one study, by which its placebos are told from its ideas.
+
+    Args:
+        path: where it is kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._secret = b""
+
+    @property
+    def secret(self) -> bytes:
+        """The secret; made where there is none."""
+        if not self._secret:
+            try:
+                self._secret = self._path.read_bytes()
+            except FileNotFoundError:
+                pass
+            if len(self._secret) != BYTES:
+                self._secret = secrets.token_bytes(BYTES)
+                self._write()
+        return self._secret
+
+    def _write(self) -> None:
+        half = self._path.with_name(f"{self._path.name}.new")
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(self._secret)
+        half.replace(self._path)
+
+    def of(self, number: int, placebo: bool = False) -> str:
+        """The seal of a proposal."""
+        return placebos.seal(placebos.nonce(self.secret, number), number, placebo)
+
+    def is_placebo(self, experiment: Experiment) -> bool:
+        return placebos.is_placebo(self.secret, experiment.id, experiment.seal)
+
+    def opened(
+        self, experiment: Experiment, judged: e.ExperimentJudged
+    ) -> tuple[e.ExperimentJudged, e.PlaceboOpened] | None:
+        """A placebo's verdict as it goes on record, with its open seal; None for any other experiment.
+
+        Whatever the judge says of it, it is no champion: that is what the champion is already.
+        """
+        if not self.is_placebo(experiment):
+            return None
+        kept = judged.verdict == Outcome.KEPT if judged.by == "judge" and judged.verdict.has_number else None
+        said = f"the judge {'kept' if kept else 'discarded'} it: " if kept is not None else ""
+        body = e.PlaceboOpened(
+            nonce=placebos.nonce(self.secret, experiment.id), kept=kept, confidence=judged.confidence
+        )
+        reason = f"a placebo, the champion itself with one constant moved by a ten thousandth; {said}{judged.reason}"
+        verdict = Outcome.DISCARDED if judged.verdict == Outcome.KEPT else judged.verdict
+        return judged.model_copy(update={"verdict": verdict, "reason": reason}), body
+
+
+class Placebos:
+    """Proposes one study's placebos.
+
+    Args:
+        next_number: the number of the next experiment.
+        slots: places where runs can happen.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        proposals: Proposals,
+        judging: Judging,
+        seals: Seals,
+        next_number: Callable[[], int],
+        slots: int,
+    ) -> None:
+        self._recorder, self._proposals, self._judging = recorder, proposals, judging
+        self._seals, self._next_number, self._slots = seals, next_number, slots
+        self._looked: object = None
+        self._owed = False
+
+    @property
+    def _study(self) -> Study:
+        return self._recorder.study
+
+    async def follow(self) -> None:
+        """Propose a placebo whenever one is owed. Never returns."""
+        while True:
+            await self._recorder.until(self._is_owed)
+            self._owed = False
+            await self._propose()
+
+    def _is_owed(self) -> bool:
+        study = self._study
+        if self._looked != (now := (len(study.experiments), study.champion, study.contract.placebos)):
+            self._looked, self._owed = now, placebos.is_owed(study, self._seals.secret)
+        return self._owed and bundles.has_queue(study, self._slots)
+
+    async def _propose(self) -> None:
+        study, number = self._study, self._next_number()
+        assert study.champion is not None
+        found = disguised(study, self._proposals.champion_files(), lambda what: self._drawn(number, what))
+        if found is None:
+            return
+        who, proposal = found
+        if self._proposals.repeated(study.champion, proposal.edits) is not None:
+            return
+        self._proposals.record(number, study.champion, proposal, who, placebo=True)
+        experiment = study.experiments[number]
+        await self._judging.settle(experiment, await self._proposals.commit(experiment))
+
+    def _drawn(self, number: int, what: int) -> float:
+        return placebos.draw(self._seals.secret, -(number * 10 + what))
+
+
+def disguised(study: Study, files: Mapping[str, str], chance: Callable[[int], float]) -> tuple[str, Proposal] | None:
+    """A placebo and the researcher that it passes for; None where these files have no constant that can be moved so
+    little, or nobody has proposed anything.
+
+    Args:
+        files: the champion's editable files.
+        chance: gives a number from 0 to 1 for each of a few purposes.
+    """
+    from loop.researchers.automl import narration  # late: the loop starts without it
+    from loop.researchers.automl.sites import replace, tunable
+    from loop.researchers.automl.trials import Notes
+
+    recent = [x for x in study.experiments.values() if x.id and not (x.submitted or x.parts or x.imported)][-20:]
+    sites = tunable(files, study.contract.run)
+    fine = [site for site in sites if isinstance(site.constant.value, float) and site.constant.value]
+    fine = [site for site in fine if not site.constant.choices]
+    if not recent or not fine:
+        return None
+    like = recent[int(chance(0) * len(recent))]
+    site = fine[int(chance(1) * len(fine))]
+    old = site.constant.value
+    assert isinstance(old, float)
+    new = float(f"{old * (1 + placebos.STEP * (1 if chance(2) < 0.5 else -1)):.6g}")
+    was, values = {site.name: old}, {site.name: new}
+    notes: dict[str, object] = {}
+    if Notes.of(like) is not None:  # AutoML knows its own experiments by these
+        present = {one.name: one.constant.value for one in sites}
+        notes = {"params": {**present, **values}, "was": was, "parent": study.champion, "sampler": "tpe"}
+        own = [x for x in study.experiments.values() if x.researcher == like.researcher]
+        notes |= {key: own[-1].notes[key] for key in ("only", "frozen") if key in own[-1].notes}
+    edits = {site.path: replace(files[site.path], {site.constant.name: new}, site.path)}
+    hypothesis = f"A step of {site.name} from here shows which way helps."
+    return like.researcher, Proposal(narration.change(values, was), hypothesis, edits, notes=notes)
