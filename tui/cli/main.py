@@ -29,6 +29,7 @@ from tui.cli import (
     service,
     start,
     watch,
+    web,
 )
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ for command in (
     inspect.status,
     digest.digest,
     replay.replay,
+    web.web,
     inspect.slots,
     inspect.experiments,
     inspect.show,

@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 
 def refusal() -> str | None:
     """Why this terminal cannot show a cockpit, as a sentence that names what to use instead; None where it can."""
+    if in_browser():
+        return None
     if os.environ.get("TERM", "") in ("", "dumb"):
         return "this terminal (TERM=dumb) cannot show the cockpit; use `looptop status`, or `looptop log -f` to follow"
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return "the cockpit needs a terminal; use `looptop status` (or `looptop status --json`) in a script"
     return None
+
+
+def in_browser() -> bool:
+    """Whether what is drawn goes to a browser: textual-serve says so to the process that it starts for a tab."""
+    return os.environ.get("TEXTUAL_DRIVER", "").startswith("textual.drivers.web_driver")
 
 
 def settings(theme: str | None = None, ascii: bool = False) -> "Settings":
@@ -90,26 +97,33 @@ def run(
 
     plain = wanted.ascii or colour_support.wants_ascii(os.environ)
     looks = colour_support.theme_for(os.environ) if wanted.theme == "auto" else wanted.theme
+    told = os.environ.get("COLUMNS", ""), os.environ.get("ROWS", "")
     colour_support.prepare(os.environ, looks)
+    if in_browser():
+        return _serve_tab(workspace, read_only, plain, looks, wanted, told)
     from loop.workspace import supervisor_alive
     from tui.cockpit import notifications
     from tui.cockpit.app import Cockpit
     from tui.cockpit.driver import CockpitDriver
 
     with _quiet_stderr() as noise:
-        app = Cockpit(
-            workspace,
-            read_only=read_only,
-            ascii_only=plain,
-            theme=looks,
-            keys=wanted.keymap,
-            notify=notifications.by(wanted.notify),
-            alive=supervisor_alive if guest is None else lambda _: guest.pid,
-            guest=guest is not None,
-            driver_class=CockpitDriver,
-        )
-        app.opens_in = past
-        app.run(mouse=False)
+        place: Path | None = workspace
+        while place is not None:
+            workspace = place
+            app = Cockpit(
+                workspace,
+                read_only=read_only,
+                ascii_only=plain,
+                theme=looks,
+                keys=wanted.keymap,
+                notify=notifications.by(wanted.notify),
+                alive=supervisor_alive if guest is None else lambda _: guest.pid,
+                guest=guest is not None,
+                driver_class=CockpitDriver,
+            )
+            app.opens_in, past = past, None
+            app.run(mouse=False)
+            place = app.goes_to
         noise.note()
     if app.return_code:
         return app.return_code
@@ -118,6 +132,32 @@ def run(
         return 0
     print(farewell(app.known.study.tag, supervisor_alive(workspace), app.life.why, workspace, Path.cwd()))
     return 0
+
+
+def _serve_tab(
+    workspace: Path, read_only: bool, plain: bool, looks: str, wanted: "Settings", told: tuple[str, str]
+) -> int:
+    """One tab of a browser: what is drawn goes to standard output, in packets, so nothing else may be written there.
+
+    Args:
+        told: columns and lines of the page as it was opened.
+    """
+    from loop.workspace import supervisor_alive
+    from tui.cockpit.app import Cockpit
+    from tui.cockpit.web import BrowserDriver
+
+    app = Cockpit(
+        workspace,
+        read_only=read_only,
+        ascii_only=plain,
+        theme=looks,
+        keys=wanted.keymap,
+        alive=supervisor_alive,
+        driver_class=BrowserDriver,
+    )
+    columns, lines = told
+    app.run(mouse=True, size=(int(columns), int(lines)) if columns.isdecimal() and lines.isdecimal() else None)
+    return app.return_code or 0
 
 
 def farewell(tag: str, pid: int | None, why: str, workspace: Path, here: Path) -> str:

@@ -105,6 +105,8 @@ class Shell(App[None], Cursors, inherit_bindings=False):
         self.active, self.zoomed = view, False
         self.kept_aside = view if view in ASIDE else "mind"
         self.replay: Replay | None = None
+        self.goes_to: Path | None = None
+        """The workspace whose cockpit comes next, once this one has closed."""
         self.life = status_line.Life("", "dim")
         self.pid: int | None = None
         self.titled = ""

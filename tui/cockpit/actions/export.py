@@ -120,6 +120,9 @@ class ExportActions(Shell, inherit_bindings=False):
 
     def page(self, text: str, name: str) -> None:
         """Show `text` in the person's pager; the cockpit comes back when they leave it."""
+        if self.is_web:
+            self.say("a browser has no pager; what stands here can be scrolled and searched")
+            return
         if not text.strip():
             self.say("there is nothing to open yet")
             return
@@ -154,6 +157,9 @@ class ExportActions(Shell, inherit_bindings=False):
 
     def export(self, form: str, path: str = "") -> None:
         """Write the screen or the results to a file, and say where it is."""
+        if self.is_web:
+            self.say("no file is written for a browser; `looptop export` prints the results")
+            return
         rows, stem = self.screen._compositor.render_strips(), self.active
         if form == "svg":
             text, suffix = screenshot.svg(rows, self.size.width, self.palette, one_line(self.known.study.tag)), "svg"
