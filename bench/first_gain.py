@@ -3,7 +3,7 @@
     python -m bench.first_gain [--tries 10] [--minutes 5] [--budget 20s] [--pairs 3]
 
 Each try is what a newcomer does: a fresh clone, AutoML on `train.py`, from the start of the command on. It ends with
-the first change that is kept, or with its time. Whether a kept one is true is not taken from the numbers it was kept by:
+the first change that is kept, or with its time. Whether a kept one is true is not taken from those numbers:
 the champion and the baseline are measured again under fresh seeds (`looptop validate`), and the gain has to be there.
 Claimed: in at least eight of ten tries, on two processors. Takes up to an hour and a half.
 """
