@@ -5,7 +5,7 @@
 
 Real studies on real repositories, with runs that print their number at once. The supervisor is a process of its own,
 measured from outside. First the loop alone, with a researcher that proposes at once and keeps nothing; then with eight
-slots, whose runs last half a second, so that eight are in flight, and a cockpit attached in the middle; then with
+slots, whose runs last two seconds, so that eight are in flight, and a cockpit attached in the middle; then with
 AutoML, whose Optuna computes in a process of its own that is not counted. Prints, never asserts. --eight leaves out all
 but the eight.
 
@@ -43,7 +43,7 @@ from loop.supervisor.supervisor import Supervisor
 from loop.workspace import Workspace, supervise
 
 EIGHT = 8
-"""Slots of the study with many in flight; their runs last half a second."""
+"""Slots of the study with many in flight; their runs last two seconds."""
 
 WARM = 25
 """Experiments after which everything that is loaded once has been loaded."""
@@ -71,11 +71,11 @@ print(f"val_bpb: {value:.6f}")
 
 
 class Lasting(Instant):
-    """Proposes runs that last half a second and say something all the while."""
+    """Proposes runs that last two seconds and say something all the while."""
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         said = await super().propose(briefing, sink)
-        steps = "for i in 1 2 3 4 5; do echo step $i loss: 3.$i; sleep 0.1; done\n"
+        steps = "for i in 1 2 3 4 5 6 7 8; do echo step $i; sleep 0.25; done\n"
         return Proposal(said.title, said.hypothesis, {"run.sh": steps + said.edits["run.sh"]})
 
 

@@ -86,6 +86,8 @@ def _unsupplied(study: Study, slots: int) -> str:
     """What is wrong with the supply of proposals."""
     thinking, more = len(study.minds.thoughts), supply.lacking(study, slots)
     said = "no proposal is ready" + (f", {thinking} being thought about" if thinking else "")
+    if supply.may_spend_all(study):
+        return f"{said}: what is left of the limit pays for no more"
     return f"{said}: it needs {supply.more_researchers(more)}" if more else said
 
 

@@ -186,10 +186,10 @@ def wants_proposal(study: Study, slots: int, ahead: bool, asked: Asked | None = 
         at_once, enough = max(1, ceil(AT_ONCE * each)), ceil(AHEAD * each) + 1
     if thinks >= at_once or own + thinks >= enough or len(fresh) >= slots + enough:
         return False
-    return not _may_spend_all(study)
+    return not may_spend_all(study)
 
 
-def _may_spend_all(study: Study) -> bool:
+def may_spend_all(study: Study) -> bool:
     """Whether the thoughts under way, at what one has cost so far, use up what a limit of money or tokens leaves."""
     thinking, given = len(study.minds.thoughts), study.contract.limits
     if not thinking or (given.usd is None and given.tokens is None):
@@ -220,12 +220,13 @@ def spent_up(mind: Mind | None, usd: float | None) -> str:
 
 
 def lacking(study: Study, slots: int, now: float | None = None) -> int:
-    """How many more conversations it takes to keep that many slots busy; 0 where they are enough, or nobody knows."""
-    lasts, lengths = runs_per_thought(study, now), _lengths(study, now)
-    if not lasts or not study.contract.ahead:
+    """How many more conversations it takes to keep that many slots busy; 0 where they are enough, where some that there
+    are have nothing to do, or where nobody knows."""
+    lasts, lengths, present = runs_per_thought(study, now), _lengths(study, now), study.minds.present()
+    if not lasts or not study.contract.ahead or len(study.minds.thoughts) < sum(mind.at_once for mind in present):
         return 0
     supplied = 0.0  # thoughts that end in the time of a run
-    for mind in study.minds.present():
+    for mind in present:
         its = lengths.get(mind.name, lasts)
         if its < AT_ONCE_RUNS:
             return 0  # whoever proposes at once fills each slot

@@ -41,6 +41,13 @@ def busy() -> Busy:
     return story.join("llm", at_once=4)
 
 
+def thinking(story: Busy, count: int) -> Busy:
+    """So many thoughts are under way."""
+    for number in range(200, 200 + count):
+        story.begin(number)
+    return story
+
+
 def wanted(story: Story, slots: int = 1) -> int:
     """How many proposals are asked for one after another, none of which comes."""
     told = Busy()
@@ -178,13 +185,13 @@ def test_a_quick_agent_beside_a_slow_model_does_not_pile_up_what_knows_no_result
     assert (made("model", {"model": 1.0}), made("agent", {"agent": 1.0})) == (50, 3), "the other is in trouble"
     part = supply.part(story.study(), 20, "model", shares)
     assert part == pytest.approx(0.5 + (1 - 2 / 5 - 64 / 200)), "its half, and what both together cannot supply"
-    assert supply.shortage(story.study(), 4) == ""
+    assert supply.shortage(thinking(story, 66).study(), 4) == ""
 
 
 def test_one_who_proposes_at_once_does_not_make_the_others_fewer() -> None:
     story = busy().join("automl").think(1, 80).think(2, 0, "automl")
     assert supply.runs_per_thought(story.study()) == 4
-    assert supply.shortage(story.study(), 4) == "", "no slot waits while there is somebody quick"
+    assert supply.shortage(thinking(story, 5).study(), 4) == "", "no slot waits while there is somebody quick"
 
 
 def test_the_next_one_has_made_fewest_proposals_for_its_share() -> None:
@@ -204,19 +211,21 @@ def test_the_next_one_has_made_fewest_proposals_for_its_share() -> None:
 
 def test_what_supply_lacks_is_a_sentence() -> None:
     story = busy().think(1, 20).think(2, 20)
+    assert supply.shortage(story.study(), 8) == "", "nobody is asked for more just now"
+    thinking(story, 4)
     assert supply.shortage(story.study(), 2) == ""
     assert supply.shortage(story.study(), 8) == (
         "needs 6 more researchers to keep 8 slots busy: a thought lasts as long as 1 runs, so it takes 10 at once, and "
         "llm holds 4; raise `at_once` under `researchers:`, or name more of them"
     )
     assert supply.shortage(busy().study(), 8) == "", "nothing is known yet"
-    poor = busy().join("poor", at_once=6).think(1, 20).think(2, 20)
+    poor = thinking(busy().join("poor", at_once=6).think(1, 20).think(2, 20), 10)
     assert supply.shortage(poor.study(), 8) == ""
     poor.tell(e.Fault(where="poor", message="its $5 are spent", gone=True))
     assert "and llm holds 4 and poor has left (its $5 are spent)" in supply.shortage(poor.study(), 8)
     waits = Busy(Contract(ahead=False)).baseline()
     assert isinstance(waits, Busy)
-    assert supply.shortage(waits.join("llm").think(1, 20).study(), 8) == "", "it is meant so"
+    assert supply.shortage(thinking(waits.join("llm").think(1, 20), 1).study(), 8) == "", "it is meant so"
 
 
 def test_ideas_are_alike_by_their_numbers_and_nearly_by_their_words() -> None:
