@@ -51,9 +51,9 @@ class LocalLink:
         there = (one for one in self.machines.values() if not (one.dead or one.cut))
         return [NodeInfo(f"{one.name}-{one.sessions}", one.name, "here", cpus=2.0) for one in there]
 
-    async def examine(self, info: NodeInfo) -> Facts:
+    async def examine(self, info: NodeInfo, paths: Sequence[str] = ()) -> Facts:
         machine = self._machine(info)
-        said = {**probe.facts(machine.environ), "token": True, **machine.facts}
+        said = {**probe.facts(machine.environ, tuple(paths)), "token": True, **machine.facts}
         return Facts(**said)  # type: ignore[arg-type]
 
     async def open(self, info: NodeInfo, opening: Opening) -> Opened:

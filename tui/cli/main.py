@@ -16,6 +16,7 @@ import typer
 from loop.errors import UserError
 from tui.cli import (
     adopt,
+    cluster,
     config,
     control,
     digest,
@@ -69,6 +70,7 @@ app.command()(mcp.mcp)
 app.command()(config.config)
 app.command()(notify.notify)
 app.add_typer(service.app)
+app.add_typer(cluster.app)
 
 
 def main() -> None:

@@ -93,13 +93,13 @@ class Bridge:
             found.append(NodeInfo(one["NodeID"], name, host, cpus, gpus))
         return sorted(found, key=lambda node: (node.name, node.id))
 
-    async def examine(self, node: NodeInfo) -> Facts:
+    async def examine(self, node: NodeInfo, paths: tuple[str, ...]) -> Facts:
         source = inspect.getsource(probe)
 
         def look() -> dict[str, object]:
             there: dict[str, Any] = {"__name__": "looptop_probe"}
             exec(source, there)
-            return dict(there["facts"]())
+            return dict(there["facts"](paths=paths))
 
         task = self._ray.remote(look).options(num_cpus=0, max_retries=0, scheduling_strategy=self._there(node))
         return Facts(**await asyncio.wait_for(task.remote(), LONGEST_EXAMINATION))

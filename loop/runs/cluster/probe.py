@@ -50,7 +50,7 @@ def folder(environ: dict[str, str]) -> Path:
     return Path(environ.get("XDG_CACHE_HOME") or f"{home}/.cache") / "looptop" / "nodes"
 
 
-def facts(environ: dict[str, str] | None = None) -> dict[str, object]:
+def facts(environ: dict[str, str] | None = None, paths: tuple[str, ...] = ()) -> dict[str, object]:
     """See `Facts`."""
     environ = environment() if environ is None else environ
     place = folder(environ)
@@ -68,6 +68,7 @@ def facts(environ: dict[str, str] | None = None) -> dict[str, object]:
         "torch": _version("torch"),
         "driver": _driver(),
         "processor": _processor(),
+        "lacking": tuple(path for path in paths if not os.path.exists(path)),  # noqa: PTH110 - as they are spelled
         "token": environ.get("RAY_AUTH_MODE") == "token",
     }
 

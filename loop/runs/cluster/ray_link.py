@@ -4,7 +4,6 @@ import asyncio
 import importlib.util
 import itertools
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any, cast
@@ -59,7 +58,6 @@ class RayLink:
                 stderr=self._log if self._log is not None else asyncio.subprocess.DEVNULL,
                 start_new_session=True,
                 limit=1 << 30,
-                env=_environment(),
             )
             assert process.stdout is not None
             try:
@@ -75,8 +73,8 @@ class RayLink:
     async def nodes(self) -> Sequence[NodeInfo]:
         return cast(Sequence[NodeInfo], await self._ask("nodes"))
 
-    async def examine(self, node: NodeInfo) -> Facts:
-        return cast(Facts, await self._ask("examine", node))
+    async def examine(self, node: NodeInfo, paths: Sequence[str] = ()) -> Facts:
+        return cast(Facts, await self._ask("examine", node, tuple(paths)))
 
     async def open(self, node: NodeInfo, opening: Opening) -> Opened:
         opened = cast(Opened, await self._ask("open", node, opening))
@@ -133,11 +131,6 @@ class RayLink:
 
 
 _KINDS: dict[str, type[UserError]] = {"gone": NodeGone, "away": LinkDown, "down": LinkDown}
-
-
-def _environment() -> dict[str, str]:
-    """The bridge's: a run's variables of ours would only mislead Ray."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -56,6 +56,8 @@ class Facts:
     """Version of the GPU driver; empty where there is none."""
     processor: str
     """Its name."""
+    lacking: tuple[str, ...]
+    """Those paths that are not there, of the ones that were asked for."""
     token: bool
     """Whether the node's Ray admits nobody without the token."""
 
@@ -160,8 +162,10 @@ class Link(Protocol):
         """Those that are alive."""
         ...
 
-    async def examine(self, node: NodeInfo) -> Facts:
-        """Look at a node before anything of ours is on it. Raises: UserError with a sentence."""
+    async def examine(self, node: NodeInfo, paths: Sequence[str] = ()) -> Facts:
+        """Look at a node before anything of ours is on it, and whether these paths are there.
+
+        Raises: UserError with a sentence."""
         ...
 
     async def open(self, node: NodeInfo, opening: Opening) -> Opened:
