@@ -45,7 +45,7 @@ class Life:
         self._rehearsal, self._limited = rehearsal, limited
         self._claimed: dict[tuple[int, int], int] = {}
         """Experiment and number of the runs that slots have in hand, and which slot it is."""
-        self._quarantine = Quarantine(recorder, executor.slots())
+        self._quarantine = Quarantine(recorder, executor.slots)
         self.closing = False
         """The loop ends: no stage begins any more."""
 

@@ -7,7 +7,7 @@ its GPU is there and free is another question, which `Executor.ready` asks befor
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from loop.errors import UserError
 from loop.journal.recorder import Recorder
@@ -28,11 +28,11 @@ class Quarantine:
     """One study's.
 
     Args:
-        slots: all that there are.
+        slots: all that there are now; on a cluster they come and go.
     """
 
-    def __init__(self, recorder: Recorder, slots: Sequence[Slot]) -> None:
-        self._recorder, self._slots = recorder, slots
+    def __init__(self, recorder: Recorder, slots: Callable[[], Sequence[Slot]]) -> None:
+        self._recorder, self._there = recorder, slots
         self._troubles: Counter[int] = Counter()
         """Runs in a row that each slot has lost by its machine's doing."""
         self._times: Counter[int] = Counter()
@@ -40,6 +40,10 @@ class Quarantine:
         self._out: set[int] = set()
         self._since: dict[int, float] = {}
         """When each slot was put to work again."""
+
+    @property
+    def _slots(self) -> Sequence[Slot]:
+        return self._there()
 
     def is_drained(self, slot: Slot) -> bool:
         """Whether a person keeps it out of work."""

@@ -53,7 +53,7 @@ from loop.study.researcher_events import (
     ToolCalled,
 )
 from loop.study.run_events import RunFinished, RunStarted, StepSampled, Verified, Waited
-from loop.study.slot_events import NeighboursMeasured
+from loop.study.slot_events import NeighboursMeasured, SlotsJoined
 from loop.study.slot_record import SlotRecord
 from loop.study.validation import ValidationBegan, ValidationEnded
 
@@ -293,6 +293,7 @@ Body = Annotated[
     | RunFinished
     | Verified
     | NeighboursMeasured
+    | SlotsJoined
     | ExperimentJudged
     | ChampionChanged
     | ValidationBegan

@@ -73,6 +73,9 @@ def apply(study: Study, event: e.Event) -> None:
             study.options = body.options
             study.troubles.clear()
             study.minds.begin()
+        case "slots_joined":
+            if study.supervisor is not None:
+                study.supervisor.join(body.records)
         case "supervisor_stopped":
             _close_supervision(study, event.at)
             study.minds.thoughts.clear()

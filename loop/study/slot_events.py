@@ -3,6 +3,15 @@
 from typing import Literal
 
 from loop.study.fact import Fact
+from loop.study.slot_record import SlotRecord
+
+
+class SlotsJoined(Fact):
+    """There are more slots than the supervisor began with: another machine has joined its cluster."""
+
+    kind: Literal["slots_joined"] = "slots_joined"
+    records: tuple[SlotRecord, ...]
+    """Their numbers go on behind those that there were."""
 
 
 class NeighboursMeasured(Fact):

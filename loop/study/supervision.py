@@ -35,6 +35,11 @@ class Supervisor:
         """Kind of the slot of that index."""
         return self.records[slot].kind if slot < len(self.records) else self.device
 
+    def join(self, records: tuple[SlotRecord, ...]) -> None:
+        """Take in slots that have come since its start."""
+        self.slots += tuple(record.name for record in records)
+        self.records += records
+
     @classmethod
     def begun(cls, started: SupervisorStarted, at: float) -> "Supervisor":
         """One that has just started."""

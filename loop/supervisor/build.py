@@ -1,5 +1,6 @@
 """The parts of a supervisor, and who gets whom: nobody else knows."""
 
+import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,7 +22,7 @@ from loop.pipeline.scratch_run import ScratchRuns
 from loop.pipeline.validating import Validating
 from loop.pipeline.workshop import AgentWorktree
 from loop.recovery.repair import Repair
-from loop.runs.cluster.executor import ClusterExecutor
+from loop.runs.cluster.executor import LOOK_S, ClusterExecutor
 from loop.runs.executor import Executor
 from loop.runs.local.executor import LocalExecutor
 from loop.study import events as e
@@ -70,6 +71,7 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     )
     if isinstance(executor, ClusterExecutor):
         executor.tell = partial(_tell, recorder)
+        executor.remark = lambda node, what: recorder.record(e.Fault(where=node, message=what))
     seals = Seals(workspace.seal)
     judging = Judging(workspace, lineage, recorder, seals.opened)
     proposals = Proposals(lineage, recorder, journal, seals.of)
@@ -107,6 +109,6 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
 def _tell(recorder: Recorder, node: str, what: str) -> None:
     """Record what is wrong with a node, or that it is no longer."""
     if what:
-        recorder.record(e.Fault(where=node, message=what))
+        recorder.record(e.Fault(where=node, message=what, next_at=time.time() + LOOK_S))
     elif node in recorder.study.troubles:
         recorder.record(e.Recovered(where=node))

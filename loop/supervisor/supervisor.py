@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 LONGEST_GOODBYE = 10.0
 """Seconds to wait for the current runs to end; a warden needs six at most."""
 
+NEW_SLOTS_S = 1.0
+"""Seconds between two looks at whether there are more slots."""
+
 
 @dataclass
 class End:
@@ -92,7 +95,7 @@ class Supervisor:
             self._parts.bundling.follow(),
             self._parts.placebos.follow(),
             *(self._pool.research(researcher) for researcher in self._prepared.researchers),
-            *(self._life.serve(slot) for slot in self._parts.executor.slots()),
+            self._serve_slots(),
         ]
         self._tasks = [asyncio.create_task(work) for work in works]
         end = None
@@ -102,6 +105,28 @@ class Supervisor:
             end = next((_ending(task) for task in self._tasks if task.done()), None) or self._over()
             over.cancel()
         return end
+
+    async def _serve_slots(self) -> None:
+        """Serve all slots, also those that come later; returns never, and fails as soon as one of them does."""
+        served: dict[int, asyncio.Task[None]] = {}
+        try:
+            while True:
+                came = [slot for slot in self._parts.executor.slots() if slot.index not in served]
+                known = len(self.study.supervisor.slots) if self.study.supervisor is not None else 0
+                if new := tuple(slot.record for slot in came if slot.index >= known):
+                    self._recorder.record(e.SlotsJoined(records=new))
+                for slot in came:
+                    served[slot.index] = asyncio.create_task(self._life.serve(slot))
+                beat = asyncio.create_task(asyncio.sleep(NEW_SLOTS_S))
+                await asyncio.wait([beat, *served.values()], return_when=asyncio.FIRST_COMPLETED)
+                beat.cancel()
+                for task in served.values():
+                    if task.done():
+                        task.result()
+        finally:
+            for task in served.values():
+                task.cancel()
+            await asyncio.gather(*served.values(), return_exceptions=True)
 
     def _over(self) -> End | None:
         """Whether the loop has reached its end, and why."""

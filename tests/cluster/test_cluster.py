@@ -173,7 +173,7 @@ async def test_a_node_that_is_cut_off_ends_its_runs_and_is_used_again_when_it_is
     slow.link.machines["alpha"].cut = True
     result = await run.wait()
     assert result.lost is not None and result.lost.reason == "alpha has not answered for 1 s"
-    assert not slow.executor.working(slot) and slow.executor.working(slow.executor.slots()[2])
+    assert [one.name for one in slow.executor.slots()] == ["beta/CPU 0", "beta/CPU 1"]
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - by its lease
         await asyncio.sleep(0.02)
     slow.link.machines["alpha"].cut = False
@@ -187,14 +187,15 @@ async def test_a_node_that_is_cut_off_ends_its_runs_and_is_used_again_when_it_is
 
 
 async def test_a_node_that_dies_loses_its_run_and_says_which_node_it_was(slow: Cluster) -> None:
-    run = await slow.executor.start(slow.job(), slow.executor.slots()[2], Listener())
+    slot = slow.executor.slots()[2]
+    run = await slow.executor.start(slow.job(), slot, Listener())
     await slow.pid()
     slow.link.machines["beta"].dead = True
     result = await run.wait()
     assert result.lost is not None and result.lost.reason == "beta has gone"
     assert slow.told[-1][0] == "beta" and "run again" in slow.told[-1][1]
     with pytest.raises(MachineFault, match="beta is gone"):
-        await slow.executor.start(slow.job(run=2), slow.executor.slots()[2], Listener())
+        await slow.executor.start(slow.job(run=2), slot, Listener())
 
 
 async def test_the_next_supervisor_ends_what_one_that_was_killed_has_left(slow: Cluster) -> None:
@@ -270,3 +271,20 @@ async def test_a_clock_that_is_an_hour_off_is_told_and_changes_nothing(cluster: 
     facts = await cluster.link.examine((await cluster.link.nodes())[0])
     assert remarks(facts) == []
     assert "its clock is 60 min ahead of this one" in remarks(replace(facts, clock=facts.clock + 3600))[0]
+
+
+async def test_a_node_that_joins_while_the_loop_runs_gets_slots_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loop.runs.cluster.executor.LOOK_S", 0.05)
+    monkeypatch.setattr("loop.supervisor.supervisor.NEW_SLOTS_S", 0.05)
+    cluster = Cluster(tmp_path, SCRIPT + "sleep 0.3\n", slots=1)
+    beta = cluster.link.machines.pop("beta")
+    await cluster.executor.connect()
+    cluster.house.executor = cluster.executor
+    cluster.link.machines["beta"] = beta
+    study = await cluster.house.work(Scripted(*(change("A=5", f"A={value}") for value in (6, 7, 8, 9)), ahead=4))
+    assert study.supervisor is not None and study.supervisor.slots == ("alpha/CPU", "beta/CPU")
+    runs = [run for experiment in study.experiments.values() for run in experiment.runs.values()]
+    assert {run.slot_name for run in runs} == {"alpha/CPU", "beta/CPU"}
+    assert "beta has joined the cluster: beta/CPU" in [fault.message for _, fault in study.faults]

@@ -9,6 +9,7 @@ from loop.study import events as e
 from loop.study import queries
 from loop.study.contract import Contract
 from loop.study.folding import FOLDED, fold
+from loop.study.slot_record import SlotRecord
 from tests.stories import Story
 
 
@@ -197,6 +198,7 @@ def _one_of_each() -> list[e.Event]:
         e.ThoughtEnded(researcher="r", why="x"),
         e.Heard(request=3, researcher="r"),
         e.NeighboursMeasured(slots="CPU", protocol_id=story.contract.protocol_id, runs=2, worse=0.1, error=0.1),
+        e.SlotsJoined(records=(SlotRecord(name="beta/CPU", kind="CPU"),)),
     ):
         story.tell(body, 1, 1)
     assert {event.kind for event in story.events} == FOLDED

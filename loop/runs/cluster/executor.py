@@ -63,9 +63,13 @@ class ClusterExecutor:
         self._home, self._link, self._opening = home, link, opening
         self._nodes: list[ClusterNode] = []
         self._notes: list[str] = []
+        self._refused: set[str] = set()
+        """Nodes that are unfit, by their ids."""
         self._looking: asyncio.Task[None] | None = None
         self.tell: Callable[[str, str], None] = lambda where, what: None
         """Hears what is wrong with a node, by its name, and an empty text once that is over."""
+        self.remark: Callable[[str, str], None] = lambda where, what: None
+        """Hears what is to be known of a node, and that nothing waits for."""
 
     async def connect(self) -> None:
         """Look at all nodes, and open those that are fit.
@@ -79,6 +83,7 @@ class ClusterExecutor:
         for info, found in zip(nodes, await asyncio.gather(*(self._try(node) for node in nodes)), strict=True):
             if isinstance(found, str):
                 reasons.append(f"{info.name}: {found}")
+                self._refused.add(info.id)
             else:
                 self._add(*found)
         if not self._nodes:
@@ -117,10 +122,7 @@ class ClusterExecutor:
         return self._notes
 
     def slots(self) -> Sequence[Slot]:
-        return [slot for node in self._nodes for slot in node.slots]
-
-    def working(self, slot: Slot) -> bool:
-        return self._of(slot)[0].working
+        return [slot for node in self._nodes for slot in node.slots if node.working]
 
     async def ready(self, slot: Slot, need: Callable[[], int | None], report: Report) -> None:
         node, local = self._of(slot)
@@ -249,12 +251,10 @@ class ClusterExecutor:
         raise KeyError(slot.name)
 
     async def _look(self) -> None:
-        """Open lost nodes again when they are back, by whatever id."""
+        """Open lost nodes again when they are back, by whatever id, and put new ones to work."""
         while True:
             await asyncio.sleep(LOOK_S)
             lost = [node for node in self._nodes if not node.working]
-            if not lost:
-                continue
             try:
                 nodes = await self._link.nodes()
             except UserError as error:
@@ -265,6 +265,21 @@ class ClusterExecutor:
                 same = [one for one in nodes if one.id not in taken and one.name == node.info.name]
                 if same and await self._reopen(node, same[0]):
                     taken.add(same[0].id)
+            names = {node.info.name for node in self._nodes if not node.working}
+            for info in nodes:
+                if info.id not in taken | self._refused and info.name not in names:
+                    await self._welcome(info)
+
+    async def _welcome(self, info: NodeInfo) -> None:
+        """Put a node to work that has joined the cluster since the start."""
+        found = await self._try(info)
+        if isinstance(found, str):
+            self._refused.add(info.id)
+            self.remark(info.name, f"{info.name} has joined the cluster and gets no runs: {found}")
+        else:
+            self._add(*found)
+            slots = listed([slot.name for slot in found[0].slots])
+            self.remark(info.name, f"{info.name} has joined the cluster: {slots}")
 
     async def _reopen(self, node: ClusterNode, info: NodeInfo) -> bool:
         """Open a node that was lost; whether it is at work again."""
