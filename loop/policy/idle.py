@@ -88,7 +88,7 @@ def _unsupplied(study: Study, slots: int) -> str:
     said = "no proposal is ready" + (f", {thinking} being thought about" if thinking else "")
     if supply.may_spend_all(study):
         return f"{said}: what is left of the limit pays for no more"
-    return f"{said}: it needs {supply.more_researchers(more)}" if more else said
+    return f"needs {supply.more_researchers(more)}: {said}" if more else said
 
 
 def busy_share(study: Study, now: float) -> float | None:

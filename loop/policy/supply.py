@@ -223,7 +223,8 @@ def lacking(study: Study, slots: int, now: float | None = None) -> int:
     """How many more conversations it takes to keep that many slots busy; 0 where they are enough, where some that there
     are have nothing to do, or where nobody knows."""
     lasts, lengths, present = runs_per_thought(study, now), _lengths(study, now), study.minds.present()
-    if not lasts or not study.contract.ahead or len(study.minds.thoughts) < sum(mind.at_once for mind in present):
+    busy = len(study.minds.thoughts) + sum(x.phase == "proposed" for x in study.open_experiments())
+    if not lasts or not study.contract.ahead or busy < sum(mind.at_once for mind in present):
         return 0
     supplied = 0.0  # thoughts that end in the time of a run
     for mind in present:

@@ -60,7 +60,7 @@ def test_what_it_waits_for_where_nothing_is_in_the_way() -> None:
     thinks.tell(e.ThoughtBegan(researcher="llm", champion=0), 1)
     assert why(thinks)[0] == "no proposal is ready, 1 being thought about"
     thinks.tell(e.Resumed(), at=thinks.events[-1].at + 100)
-    assert why(thinks)[0] == "no proposal is ready, 1 being thought about: it needs 14 more researchers"
+    assert why(thinks)[0] == "needs 14 more researchers: no proposal is ready, 1 being thought about"
     near = two().baseline().propose(1).queue(1).runs(1, [0.975]).start(0, 4)
     assert why(near) == ["", "experiment 1 waits for the champion to be measured again"]
     pile = two().baseline()
