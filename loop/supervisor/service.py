@@ -13,6 +13,7 @@ from typing import Any
 from loop.config.overrides import Overrides
 from loop.journal import Journal, exists
 from loop.lineage import find_root
+from loop.machine import studies
 from loop.machine.gauges import MachineGauges, cores
 from loop.machine.systemd import lingers, outside_the_session
 from loop.runs.executor import Executor
@@ -67,6 +68,7 @@ def work(start: Path, flags: Overrides, beside: Callable[[Path], Coroutine[Any, 
         if not begun and exists(workspace.journal):
             prepared = preflight(start, flags)  # another was here between our look and our lock, and has begun a study
         journal = held.enter_context(Journal(workspace.journal, create=True))
+        studies.note(workspace.root)
 
         async def both() -> End:
             supervisor = Supervisor(build(prepared, journal, gauges, await _elsewhere(prepared, journal)))

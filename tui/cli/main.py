@@ -29,6 +29,7 @@ from tui.cli import (
     report,
     service,
     start,
+    studies,
     watch,
     web,
 )
@@ -52,6 +53,7 @@ for command in (
     inspect.status,
     digest.digest,
     replay.replay,
+    studies.ls,
     web.web,
     inspect.slots,
     inspect.experiments,

@@ -101,6 +101,7 @@ def run(
     colour_support.prepare(os.environ, looks)
     if in_browser():
         return _serve_tab(workspace, read_only, plain, looks, wanted, told)
+    from loop.machine import studies
     from loop.workspace import supervisor_alive
     from tui.cockpit import notifications
     from tui.cockpit.app import Cockpit
@@ -110,6 +111,8 @@ def run(
         place: Path | None = workspace
         while place is not None:
             workspace = place
+            if guest is None:
+                studies.note(workspace)
             app = Cockpit(
                 workspace,
                 read_only=read_only,

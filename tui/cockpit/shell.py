@@ -210,10 +210,22 @@ class Shell(App[None], Cursors, inherit_bindings=False):
             and self.prompt is None
             and not isinstance(self.screen, Confirm)
         ):
+            if name == "open" and self.sheet.open():
+                return True
             key = next(key for key in self.keys if key.action == name)
             self.say(f"{key.show} is for the views; esc goes back to them")
             return True
         return await super().run_action(action, default_namespace, namespaces)
+
+    def go_to(self, root: Path) -> None:
+        """Close this cockpit and open that of another workspace, where one can."""
+        if root.resolve() == self.root.resolve():
+            self.pop_screen()
+        elif self.is_web or self.guest:
+            self.say("from here there is no way to another study; `looptop -C FOLDER attach` opens it", "warn")
+        else:
+            self.goes_to = root
+            self.exit()
 
     def show(self, known: ViewState) -> None:
         """Put another state on the screens: that of another moment."""

@@ -50,6 +50,7 @@ COMMANDS = (
     CommandSpec("find", "TEXT", "search in this view; in the tree, filter"),
     CommandSpec("sort", "[COLUMN]", "sort the tree; once more turns it round", words=("number", *COLUMNS)),
     CommandSpec("program", "", "the contract in force and its instructions"),
+    CommandSpec("studies", "", "all studies of this machine"),
     CommandSpec("replay", "[WHEN]", "back in time, to 22:14 or experiment 37; or to now"),
     CommandSpec("digest", "[SINCE]", "what has happened since you last looked, or 22:14"),
     CommandSpec("export", "FORM [FILE]", "write this view or the results to a file", words=EXPORTS),

@@ -72,6 +72,7 @@ KEYS = (
     Key("view-detail", "9", "9", "", "view('detail')", "detail: what the cursor is on, in short", "views"),
     Key("program", "P", "P", "", "program", "program.md: the contract in force, and its instructions", "views"),
     Key("digest", "d", "d", "digest", "digest", "digest: what has happened since you last looked", "views"),
+    Key("studies", "L", "L", "", "studies", "studies: all of this machine; enter goes to one", "views"),
     Key("next", "tab", "tab", "", "step(1)", "next view", "views"),
     Key("previous", "shift+tab", "shift+tab", "", "step(-1)", "view before", "views"),
     Key("zoom", "z", "z", "zoom", "zoom", "this view alone, or all of them again", "views"),

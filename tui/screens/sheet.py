@@ -77,6 +77,10 @@ class Sheet(Panel):
         self.top = max(0, self.top + rows)
         self.redraw()
 
+    def open(self) -> bool:
+        """Open what the cursor of this page is on; False where a page has none."""
+        return False
+
     def page(self, pages: int) -> None:
         self.move(pages * max(1, self.size.height - 4))
 

@@ -50,6 +50,10 @@ class Context(Protocol):
         """Which of the views that share one place has it."""
         ...
 
+    def go_to(self, root: Path) -> None:
+        """Open the cockpit of another workspace in place of this one."""
+        ...
+
     def look_at(self, view: str) -> None:
         """Make a view the one that keys go to."""
         ...

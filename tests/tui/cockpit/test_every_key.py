@@ -21,6 +21,7 @@ from tui.screens.digest import DigestSheet
 from tui.screens.experiment import ExperimentSheet
 from tui.screens.help import Help
 from tui.screens.program import ProgramSheet
+from tui.screens.studies import StudiesSheet
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ WALKS = {
         name: Walk(said("T goes back in time first"))
         for name in ("verdict-before", "verdict-after", "wind-back", "wind-on", "slower", "faster")
     },
+    "studies": Walk(sheet(StudiesSheet)),
     "digest": Walk(sheet(DigestSheet)),
     "next": Walk(lambda app: app.active == "researchers"),
     "previous": Walk(lambda app: app.active == "log"),

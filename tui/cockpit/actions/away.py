@@ -1,4 +1,4 @@
-"""What a person who was away is shown: the digest, by its key and when they come back.
+"""What a person who was away is shown: the digest, by its key and when they come back; and the studies elsewhere.
 
 What it is made from is imported when somebody asks: it brings the judge and all, which the first paint does without.
 """
@@ -67,6 +67,14 @@ class AwayActions(Shell, inherit_bindings=False):
             return None
         events = self.journal.read(since.seq, until=study.seq, kinds=digests.TOLD)
         return digests.digest(study, events, since.at, self.now())
+
+    def action_studies(self) -> None:
+        """Open the list of this machine's studies."""
+        from tui.screens.studies import StudiesSheet
+
+        if not isinstance(self.sheet, StudiesSheet):
+            self.hush()
+            self.push_screen(SheetScreen(StudiesSheet()))
 
     def action_digest(self, since: str = "") -> None:
         """Open the digest.

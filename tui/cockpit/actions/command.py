@@ -76,6 +76,7 @@ class CommandActions(
             "find": lambda command: self.action_search(command.text),
             "sort": self._sort,
             "program": lambda command: self.action_program(),
+            "studies": lambda command: self.action_studies(),
             "replay": lambda command: self.action_replay(command.text),
             "digest": lambda command: self.action_digest(command.text),
             "export": self._export,
