@@ -104,7 +104,7 @@ def plan(found: Loop, program: Program, tag: str, now: float) -> Adopted:
     adopted.said += _doubts(rows, found, best, contract)
     times = list(_times(rows, found.commits, now))
     started = e.StudyStarted(
-        tag=tag, branch=f"looptop/{tag}", base=base, contract=contract, text=program.text, pairs=True
+        tag=tag, branch=f"looptop/{tag}", base=base, contract=contract, text=program.text, pairs=True, rules=1
     )
     adopted.facts.append((times[0], started, None))
     parent: int | None = None

@@ -7,13 +7,14 @@ where and how, the executor; what the number means, the judge.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal
 
 from loop.journal.recorder import Recorder
 from loop.lineage import LineageError
 from loop.pipeline.advice import Advice
 from loop.pipeline.first_minute import followed
-from loop.policy import neighbours, scheduler, validation
+from loop.policy import early_stop, neighbours, scheduler, validation
 from loop.runs import outcome as ends
 from loop.runs.executor import Executor, Job, RunHandle
 from loop.runs.local.machine_faults import BELIEVED
@@ -21,6 +22,7 @@ from loop.runs.output import Sample
 from loop.runs.slot import Slot
 from loop.runs.spec import Lost, RunResult, Tried
 from loop.study import events as e
+from loop.study.curves import CurveReader
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
 from loop.study.queries import usual_gpu_others
@@ -49,6 +51,13 @@ class RunInFlight:
         self._first: int | None = None
         self.stepped = 0
         """Steps between these two."""
+        contract = job.contract
+        # Processor time is known here at its end only: until then the run's own word has to tell.
+        budget = None if slot.clock(contract) == "cpu" else contract.budget
+        self.curve = CurveReader(contract.metric, budget)
+        self.rule: early_stop.Rule | None = None
+        """By which it may be held for hopeless; None where it comes to its end."""
+        self.condemned: e.RunCondemned | None = None
 
     def started(self, handle: RunHandle) -> None:
         """Take the handle; a run that somebody has ended meanwhile ends now."""
@@ -74,6 +83,29 @@ class RunInFlight:
                 self.stepped = sample.step - self._first
             body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
             self._recorder.stream(body, self.job.experiment, self.job.run)
+            done = self.curve.add(sample.at, sample.progress, sample.values)
+            if done is not None and self.rule is not None and self.condemned is None:
+                self._look(self.rule, done)
+
+    def _look(self, rule: early_stop.Rule, part: int) -> None:
+        """Record that it is hopeless by its curve, where it is, and end it where such runs are ended."""
+        curve = self.curve.curve()
+        found = None if curve is None else early_stop.condemn(self._recorder.study, rule, curve, part)
+        if found is None or self._stopped_by:
+            return
+        self.condemned = found
+        self._recorder.record(found, self.job.experiment, self.job.run)
+        if found.then == "stopped":
+            self.stop("looptop")
+
+    def as_stopped(self, result: RunResult) -> RunResult:
+        """The result, which says why where it was ended for being hopeless."""
+        found = self.condemned
+        if found is None or found.then != "stopped" or result.outcome != Outcome.KILLED:
+            return result
+        if self.lost or self.request is not None:
+            return result
+        return replace(result, outcome=Outcome.STOPPED_EARLY, reason=early_stop.told(found))
 
 
 class Dispatcher:
@@ -113,6 +145,7 @@ class Dispatcher:
         name = study.validation.seq if validates and study.validation is not None else 0
         job = self._job("run", experiment, number, seed, study.contract.deadline)
         with self._in_flight(job, slot) as running:
+            running.rule = None if alone else early_stop.rule(study, experiment, seed, slot.kind)
             handle = await self._start(running, slot)
             contract = job.contract
             started = e.RunStarted(
@@ -133,7 +166,7 @@ class Dispatcher:
             )
             self._recorder.record(started, experiment.id, number)
             async with followed(job, self._workspace, self._recorder, self._advice):
-                result = await handle.wait()
+                result = running.as_stopped(await handle.wait())
             lost = None
             if not running.lost:
                 starved = ends.starved(study, experiment, result)
@@ -143,7 +176,8 @@ class Dispatcher:
             reason = self._lost_by(running, result, lost)
             company = neighbours.company_of(study, experiment.runs[number], result.seconds)
             finished = ends.finished(study, experiment, result, running.steps, reason)
-            finished = finished.model_copy(update={"steps": running.stepped, "company": company})
+            seen = {"steps": running.stepped, "company": company, "curve": running.curve.curve()}
+            finished = finished.model_copy(update=seen)
             if experiment.id == 0 and finished.outcome.has_number and result.opened is not None:
                 self.unopened = tuple(path for path in contract.edit if path not in result.opened)
             if experiment.id == 0 and finished.outcome.is_failure:

@@ -170,7 +170,8 @@ class Proposals:
         then: e.ExperimentJudged | e.ApprovalAsked | None = None,
     ) -> None:
         """Commit, and record in one transaction that it is queued and what happens to it at once, if anything."""
-        change = changes.kind({path: text for path, text in self._files(parent_commit).items() if path in files}, files)
+        before = {path: text for path, text in self._files(parent_commit).items() if path in files}
+        change, schedule = changes.kind(before, files), changes.of_schedule(before, files)
 
         def record(done: Committed) -> None:
             queued = e.ExperimentQueued(
@@ -181,6 +182,7 @@ class Proposals:
                 lines_removed=done.lines_removed,
                 flags=flagged,
                 change=change,
+                schedule=schedule,
             )
             facts: list[tuple[e.Body, int | None, int | None]] = [(queued, experiment.id, None)]
             self._recorder.record_all(facts if then is None else [*facts, (then, experiment.id, None)])
@@ -288,6 +290,7 @@ def queued_again(experiment: Experiment) -> e.ExperimentQueued:
         lines_removed=experiment.lines_removed,
         flags=experiment.flags,
         change=experiment.change,
+        schedule=experiment.schedule,
     )
 
 

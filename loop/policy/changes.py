@@ -1,7 +1,7 @@
 """What kind of change an edit is, as far as it matters for what its runs have in common with the champion's. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 CONSTANTS = "constants"
 """Only numbers differ, or words in quotes: the program does the same with other values."""
@@ -12,6 +12,11 @@ _VALUE = re.compile(
     + r"|(?<![\w.])[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])"
 )
 _LAYOUT = re.compile(r"\s+")
+_SCHEDULE = re.compile(
+    r"warm|cool|anneal|sched|cosine|plateau|one_?cycle|progress|decay_?(?:start|steps|iters|frac)"
+    r"|\blrm?_?(?:frac|mult|min|final)|(?:total|max|num)_(?:steps|iters)",
+    re.IGNORECASE,
+)
 
 
 def kind(before: Mapping[str, str], after: Mapping[str, str]) -> str:
@@ -29,3 +34,22 @@ def kind(before: Mapping[str, str], after: Mapping[str, str]) -> str:
 def _masked(texts: Mapping[str, str]) -> list[str]:
     """The texts without their values."""
     return [_LAYOUT.sub(" ", _VALUE.sub("#", texts[path])) for path in sorted(texts)]
+
+
+def of_schedule(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    """Whether a change touches what happens when in the training: lines that it removes or adds are about a warm-up, a
+    decay, or the share of the training that is done. Their words tell, so it says rather too often that one does.
+
+    Args:
+        before: as for `kind`.
+        after: the same after the change.
+    """
+    return any(_SCHEDULE.search(line) for line in _changed(before, after))
+
+
+def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    for path, text in after.items():
+        old, new = before.get(path, "").splitlines(), text.splitlines()
+        was, now = set(old), set(new)
+        yield from (line for line in old if line not in now)
+        yield from (line for line in new if line not in was)

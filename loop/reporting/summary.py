@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from loop.policy import false_discovery, honesty, idle, limits, placebos
+from loop.policy import early_stop, false_discovery, honesty, idle, limits, placebos
 from loop.policy.standing import noise
 from loop.reporting import validation
 from loop.reporting.researchers import lacking, researchers, shortage
@@ -45,6 +45,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
         "placebos": None if (rate := placebos.rate(study)) is None else asdict(rate),
         "validation": validation.as_data(study),
         "expected_false": false_discovery.of(study),
+        "early_stopping": _early_stopping(study),
         "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
         "slots": [_fields(one, "name", "device", "run", "since", "why") for one in idle.states(study)],
         "kinds": [_kind(study, kind) for kind in study.kinds if kind],
@@ -67,6 +68,13 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
         "edited": [] if study.checkout is None else list(study.checkout.files),
         "spent": {"tokens": study.tokens, "usd": None if study.usd_unknown else study.usd},
     }
+
+
+def _early_stopping(study: Study) -> dict[str, Any]:
+    """Whether hopeless runs are ended, and how often that would have been, or was, wrong; `saved` is in seconds."""
+    found = early_stop.account(study)
+    known = _fields(found, "stopped", "audited", "false", "saved")
+    return {"mode": early_stop.mode(study), **known, "at_most": found.at_most if found.audited else None}
 
 
 def _kind(study: Study, kind: str) -> dict[str, Any]:
@@ -123,6 +131,7 @@ def experiment(study: Study, found: Experiment) -> dict[str, Any]:
                 "run": run.number,
                 **_fields(run, "seed", "metric", "seconds", "outcome", "reason", "verified", "slot_name", "device"),
                 **_fields(run, "peak_memory", "peak_gpu_memory", "metrics", "texts"),
+                "condemned": None if run.condemned is None else run.condemned.model_dump(exclude={"kind", "v"}),
             }
             for run in found.runs.values()
         ],

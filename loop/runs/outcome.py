@@ -159,10 +159,11 @@ def starved(study: Study, experiment: Experiment, result: RunResult) -> Lost | N
 
 
 def cut_short(study: Study, experiment: Experiment, result: RunResult) -> Lost | None:
-    """Why a run is to be done again that has come to its end, where others took so much more of it than of the
-    champion's runs, and of the newest of all, that its number would say more of them than of the change. Where the
-    budget counts processor time it had its share all the same; with a GPU most of the work is not the processors'."""
-    if result.outcome != Outcome.FINISHED or result.waited is None or not result.seconds:
+    """Why a run is to be done again that has come to its end, or was stopped early, where others took so much more of
+    it than of the champion's runs, and of the newest of all, that its number, or its curve, would say more of them than
+    of the change. Where the budget counts processor time it had its share all the same; with a GPU most of the work is
+    not the processors'."""
+    if result.outcome not in (Outcome.FINISHED, Outcome.STOPPED_EARLY) or result.waited is None or not result.seconds:
         return None
     contract = study.contract
     if study.best is None or contract.budget_clock == "cpu" or not honesty.takes_budget(study):

@@ -133,6 +133,16 @@ class Keep(_Strict):
     """Nothing in the program is drawn by chance, so where repeated runs agree any difference counts."""
 
 
+class Stop(_Strict):
+    """What is ended before its time."""
+
+    hopeless: Annotated[Literal["off", "shadow", "on"] | None, BeforeValidator(_switch)] = None
+    """Runs that by their curve will not come near the champion: never ended; only told; ended. None: told at first,
+    and ended once that has proved right, see `policy/early_stop`."""
+    after: int = Field(default=20, ge=8)
+    """Finished runs from which it is learnt what a curve tells; nothing is said before."""
+
+
 class Limits(_Strict):
     """Where the loop stops by itself. None: no such limit."""
 
@@ -196,6 +206,7 @@ class Contract(_Strict):
     verify: Text | None = None
     """Command that measures the metric again where the proposal cannot reach; None: the run's own number counts."""
     keep: Keep = Keep()
+    stop: Stop = Stop()
     limits: Limits = Limits()
     review: Literal["auto", "all", "flagged"] | None = None
     """Which proposals wait for a person: none, all, or those with a flag (see `policy/review_flags`); None: see

@@ -52,7 +52,7 @@ from loop.study.researcher_events import (
     ThoughtEnded,
     ToolCalled,
 )
-from loop.study.run_events import RunFinished, RunStarted, StepSampled, Verified, Waited
+from loop.study.run_events import RunCondemned, RunFinished, RunStarted, StepSampled, Verified, Waited
 from loop.study.slot_events import NeighboursMeasured, SlotsJoined
 from loop.study.slot_record import SlotRecord
 from loop.study.validation import ValidationBegan, ValidationEnded
@@ -74,7 +74,7 @@ class StudyStarted(Fact):
     """Its candidates are compared at equal seeds, unless the program says otherwise; earlier studies' were not."""
     rules: int = 0
     """What else it does unless the program says otherwise; earlier studies' are 0. From 1 on: a validation at its end,
-    bundles and placebos."""
+    bundles, placebos, and hopeless runs are ended once their forecasts have proved right."""
 
 
 class ProgramChanged(Fact):
@@ -208,6 +208,8 @@ class ExperimentQueued(Fact):
     """What a person should look at in it, a sentence each; see `policy/review_flags`."""
     change: str = ""
     """What kind of change it is, see `policy/changes`; "" in journals from before it was told."""
+    schedule: bool = False
+    """It touches what happens when in the training."""
 
 
 class ApprovalAsked(Fact):
@@ -290,6 +292,7 @@ Body = Annotated[
     | ApprovalAsked
     | RunStarted
     | StepSampled
+    | RunCondemned
     | RunFinished
     | Verified
     | NeighboursMeasured

@@ -5,10 +5,12 @@ from math import isfinite
 from typing import Literal
 
 from loop.study.contract import Contract
+from loop.study.curves import RunCurve
 from loop.study.events import (
     ExperimentJudged,
     ExperimentProposed,
     ExperimentQueued,
+    RunCondemned,
     RunFinished,
     RunStarted,
     Verified,
@@ -85,6 +87,10 @@ class Run:
     """GPUs that it had, as in `RunStarted`."""
     joules: float | None = None
     """Energy of its GPUs, verification included, as far as they told it."""
+    curve: RunCurve | None = None
+    """As in `RunFinished`."""
+    condemned: RunCondemned | None = None
+    """That it was held for hopeless while it ran."""
 
     @property
     def had(self) -> float:
@@ -102,7 +108,7 @@ class Run:
         self.last_line = next((line.strip() for line in reversed(end.tail.splitlines()) if line.strip()), "")[:500]
         self.stepping, self.touched = end.stepping, end.touched
         self.computing, self.cores = end.computing, end.cores
-        self.steps, self.company = end.steps, end.company
+        self.steps, self.company, self.curve = end.steps, end.company, end.curve
         self.joules = end.joules
         if contract.verify is None and end.check is None and end.outcome == Outcome.FINISHED:
             value = end.metrics.get(contract.metric)
@@ -140,6 +146,8 @@ class Experiment:
     lines_removed: int = 0
     change: str = ""
     """What kind of change it is, see `policy/changes`."""
+    schedule: bool = False
+    """As in `ExperimentQueued`."""
     asked: bool = False
     """It was discarded, and ran again to tell how alike runs under one seed are; see `policy/pairs`."""
     runs: dict[int, Run] = field(default_factory=dict)
@@ -209,7 +217,8 @@ class Experiment:
         self.since_run = max(self.runs, default=0)
         self.commit, self.parent_commit, self.parent = queued.commit, queued.parent_commit, queued.parent
         self.lines_added, self.lines_removed = queued.lines_added, queued.lines_removed
-        self.flags, self.doubts, self.change = queued.flags, (), queued.change
+        self.flags, self.doubts = queued.flags, ()
+        self.change, self.schedule = queued.change, queued.schedule
 
     def start(self, started: RunStarted, number: int, at: float) -> None:
         """Take in that a run of it has started."""
@@ -277,6 +286,12 @@ class Experiment:
         """Its runs for the validation that began at that place in the journal, under way or ended; without the lost."""
         runs = (run for run in self.runs.values() if run.validates == validation)
         return [run for run in runs if run.outcome is None or not run.outcome.is_lost]
+
+    @property
+    def stopped_at(self) -> RunCondemned | None:
+        """Where its curve was when its run was stopped early; None where none was."""
+        stopped = (run.condemned for run in self.counted() if run.outcome == Outcome.STOPPED_EARLY)
+        return next(stopped, None)
 
     def values(self) -> dict[str, float | str]:
         """What its counted runs printed: the mean of each number that all of them have, and the newest run's words."""

@@ -30,6 +30,7 @@ def apply(study: Study, event: e.Event) -> None:
             "experiment_queued"
             | "approval_asked"
             | "run_started"
+            | "run_condemned"
             | "run_finished"
             | "verified"
             | "experiment_judged"
@@ -217,6 +218,9 @@ def _of_experiment(study: Study, experiment: Experiment, event: e.Event) -> None
                 study.asked.add(experiment.id)
             if len(experiment.runs) > 1:
                 study.repeated.add(experiment.id)
+        case "run_condemned" if event.run in experiment.runs:
+            experiment.runs[event.run].condemned = body
+            study.condemned[experiment.id] = None
         case "run_finished" | "verified" if event.run in experiment.runs:
             run = experiment.runs[event.run]
             if body.kind == "verified":

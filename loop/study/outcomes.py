@@ -94,6 +94,7 @@ class Outcome(StrEnum):
         As.RUN | As.VERDICT | As.FAILURE, "", "", "", "start, train and end in less time",
     )  # fmt: skip
     KILLED = "killed", "was killed", "■K", "killed", As.RUN | As.VERDICT, "killed"
+    STOPPED_EARLY = "stopped_early", "was stopped early", "", "", As.RUN, "", "discarded"
     REJECTED = "rejected", "was rejected by the verification", "⊘R", "rejected", As.VERDICT
     LOST = "lost", "was lost", "", "", As.RUN | As.LOST
 

@@ -35,6 +35,7 @@ def uncounted(found: Experiment | Run, contract: Contract) -> float | None:
     it is not known yet whether one does, and where there is none."""
     if isinstance(found, Run):
         settled = found.outcome is not None and (found.check is not None or found.outcome != Outcome.FINISHED)
+        settled = settled and found.outcome != Outcome.STOPPED_EARLY  # what it printed was on its way
         value = found.metrics.get(contract.metric) if settled and found.metric is None else None
         return value if value is not None and isfinite(value) else None
     if found.verdict is None or found.verdict.has_number:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from loop.study.aliases import renamed
+from loop.study.curves import RunCurve
 from loop.study.fact import Fact
 from loop.study.measure import Printed
 from loop.study.outcomes import RunOutcome
@@ -99,6 +100,27 @@ class RunFinished(Fact):
     joules: float | None = None
     """Energy that its GPUs took meanwhile, by their own counters: its share where slots share one; None where they do
     not tell."""
+    curve: RunCurve | None = None
+    """What it reported over its training time; None where it has no step lines, and in older journals."""
+
+
+class RunCondemned(Fact):
+    """By its curve a run is not worth its time any more, see `policy/early_stop`."""
+
+    kind: Literal["run_condemned"] = "run_condemned"
+    then: Literal["stopped", "audited", "shadow"]
+    """What became of it: it was ended, it goes on to its end to tell whether that would have been right, or it goes on
+    because such runs are not ended in this study."""
+    curve: str
+    """Name of the value that it reports."""
+    share: float
+    """Of its training time, 0 to 1."""
+    value: float
+    beside: float
+    """The champion's run under the same seed, at the same share of its time."""
+    limit: float
+    """How far apart the two may be, in the value's units."""
+    champion: int
 
 
 class Verified(Fact):

@@ -80,6 +80,8 @@ class Study:
     """What company costs, by kind of slot."""
     pairs: bool = False
     """As in `StudyStarted`."""
+    condemned: dict[int, None] = field(default_factory=dict)
+    """Experiments of which a run was held for hopeless, in that order (a set that keeps its order)."""
     asked: set[int] = field(default_factory=set)  # experiments that are `Experiment.asked`
     runs: int = 0
     """Runs that were started."""

@@ -20,6 +20,20 @@ SMALL = "V=5\n# one\nW=5\n# two\nX=5\n# three\nY=5\n# the end\n"
 SMALL += "echo loss: 10.$((500 + 70 * (V + W + X + Y - 20) + (LOOPTOP_SEED + 1) % 2 * 100))\n"
 """Each of its numbers that is one less gains one noise, which is kept only where they come together."""
 
+CURVE = """\
+# one
+A=5
+# two
+B=5
+# the end
+for done in 10 45 70; do
+    [ $done = 10 ] || sleep 0.52
+    echo "step $done ($done.0%) | loss: $((A + B)).$((LOOPTOP_SEED % 2)) | speed: 1"
+done
+[ $A -lt 50 ] || sleep 20
+echo loss: $((A + B)).$((LOOPTOP_SEED % 2))
+"""
+
 CHECK = 'grep -q A=2 run.sh && { echo "rejected: honest: it lies"; exit 3; }\n. ./run.sh\n'
 
 PROPOSE = """\
@@ -264,6 +278,16 @@ _ALL = (
         experiments=7,
         front="slots: 4\ndeadline: 60s\n",
         any_order=True,
+    ),
+    Life(
+        "hopeless",
+        {f"a comment {n}": f"s/# one/# {n}/" for n in range(4)}
+        | {f"B is {n}": f"s/B=5/B={n}/" for n in range(6, 10)}
+        | {f"far off {n}": f"s/A=5/A={n}/" for n in (50, 60, 70)},
+        experiments=11,
+        front="deadline: 60s\nstop: {hopeless: on, after: 8}\n",
+        any_order=True,  # on a busy machine two samples may be read as one, and then a curve says less
+        script=CURVE,
     ),
     Life("team", {}, experiments=12, front="slots: 4\ndeadline: 60s\n", automl=True, team=True),
     Life("sealed", {}, experiments=5, automl=True, front="deadline: 60s\nplacebos: 40%\n"),

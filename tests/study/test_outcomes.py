@@ -18,7 +18,7 @@ from tui.render.text import cells
 ROOT = Path(outcomes.__file__).parents[2]
 
 ROWS = """
-    STOPPED_EARLY = "stopped_early", "was stopped early", "", "", As.RUN, "", "discarded"
+    SET_ASIDE = "set_aside", "was set aside", "", "", As.RUN, "", "discarded"
     PARKED = "parked", "was parked", "‖P", "killed", As.VERDICT
 """
 
@@ -43,11 +43,11 @@ from tui.render.glyphs import ASCII, UNICODE, WORDS
 from tui.render.palette import PALETTES
 from tui.screens.help import signs
 
-early = codec.decode('{"kind": "run_finished", "outcome": "stopped_early", "reason": "far behind"}')
+early = codec.decode('{"kind": "run_finished", "outcome": "set_aside", "reason": "far behind"}')
 assert codec.decode(codec.encode(early)) == early
 story = Story().baseline().propose(1).queue(1).start(1, 1).tell(early, 1, 1)
 experiment = story.study().experiments[1]
-assert standing(story.study(), experiment) == ("discarded", "far behind")
+assert standing(story.study(), experiment) == ("discarded", "set aside: far behind")
 assert len(experiment.counted()) == 1 and experiment.runs[1].metric is None
 
 story.judge(1, "parked")
@@ -130,7 +130,7 @@ def test_what_the_outcomes_count_as() -> None:
     assert [outcome for outcome in Outcome if outcome.is_broken] == broken
     assert [outcome for outcome in Outcome if outcome.has_number] == ["finished", "kept", "discarded"]
     assert [outcome for outcome in Outcome if outcome.is_lost] == ["lost"]
-    passed_on = ["crashed", "out_of_memory", "no_metric", "timed_out", "killed"]
+    passed_on = ["crashed", "out_of_memory", "no_metric", "timed_out", "killed", "discarded"]
     assert [outcome.decides for outcome in Outcome if outcome.decides] == passed_on
     assert of_check("causal") == Outcome.REJECTED
 

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from loop.journal import Journal
-from loop.policy import honesty, limits, placebos, request_table, validation
+from loop.policy import early_stop, honesty, limits, placebos, request_table, validation
 from loop.reporting import summary
 from loop.study import events as e
 from loop.study.folding import FOLDED, apply, fold
@@ -130,6 +130,8 @@ def _text(event: e.Event, study: Study) -> str | None:
             return f"validated: {validation.told(study.contract.metric, ended)}"
         case e.RunStarted(seed=seed, budget=budget):
             return f"run {number}.{event.run} started: seed {seed}, budget {budget:g} s"
+        case e.RunCondemned() as condemned if condemned.then != "stopped":  # else its end says so
+            return f"run {number}.{event.run} {early_stop.announced(condemned)}"
         case e.RunFinished() as run:
             return _finished(run, f"run {number}.{event.run}", _not_counted(event, study))
         case e.Verified(metric=metric, reason=reason, check=check):

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from loop.policy import limits, neighbours
+from loop.policy import early_stop, limits, neighbours
 from loop.reporting.researchers import Doing, researchers, shortage
 from loop.reporting.summary import status
 from loop.reporting.table import change, claimed, elsewhere, flagged, had, networked, not_counted, place, values_of
 from loop.reporting.validation import progress
 from loop.study.experiment import Experiment, Run
 from loop.study.figures import Figure, Figures
+from loop.study.outcomes import Outcome
 from loop.study.queries import uncounted
 from loop.study.state import Study
 from loop.words import clock, decimal_size, duration, listed
@@ -64,6 +65,8 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
         lines.append(f"  newest verdict: experiment {newest.id} {became}, not counted: {newest.reason}")
     if study.imported:
         lines.append(f"  {study.imported} imported experiments of another loop, whose numbers are its own word")
+    if words := early_stop.sentence(study):
+        lines.append(f"  {words}")
     lines += [
         f"  running {run['id']}.{run['run']} {run['title']}: {clock(run['seconds'])} of {clock(run['budget'])}"
         for run in told["running"]
@@ -172,6 +175,8 @@ def table(study: Study, rows: Iterable[Experiment]) -> list[str]:
         size = f"+{found.lines_added} -{found.lines_removed}" if found.commit and found.id else ""
         if (value := not_counted(study, found)) is not None:
             metric, uncounted_told = f"({value:.6g})", True
+        elif (stopped := found.stopped_at) is not None:
+            metric = f"stop {stopped.share:.0%}"
         verdict = f"{sign(found.verdict)} {word(found.verdict)}"
         effect = sigmas(figures.effect(found), figures.noise)
         values = values_of(found)
@@ -241,4 +246,6 @@ def _run_line(study: Study, run: Run) -> str:
     outcome += ", of a validation" if run.validates else ""
     share = f" ({words})" if (words := had(run)) else ""
     share += f" on {where}" if (where := place(study, run)) else ""
+    if run.condemned is not None and run.outcome != Outcome.STOPPED_EARLY:
+        how += f"; it looked hopeless: {early_stop.told(run.condemned)}"
     return f"  run {run.number}: seed {run.seed}, {outcome}, {value}, {run.seconds:.1f} s{share}{memory}{how}"

@@ -8,7 +8,7 @@ paragraphs can be folded into the line that names the researcher.
 import time
 from collections.abc import Iterable
 
-from loop.policy import honesty, request_table
+from loop.policy import early_stop, honesty, request_table
 from loop.study import events as e
 from loop.study.queries import uncounted
 from loop.study.state import Study
@@ -78,6 +78,9 @@ class Transcript:
                 self._line("champion", f"{event.experiment} is the champion at {number(body.metric)}", "★ ", now)
                 for notice in honesty.notices(self.study) if event.experiment == 0 else ():
                     self._line("fault", notice, "! ", now)
+            case e.RunCondemned() if body.then != "stopped":  # else its verdict says so
+                said = f"run {event.experiment}.{event.run} {early_stop.announced(body)}"
+                self._line("note", said, "  ", now)
             case e.ApprovalAsked():
                 self._line("waiting", f"{event.experiment} waits for a person: {body.reason}", "? ", now)
             case e.Request() | e.RequestFulfilled():

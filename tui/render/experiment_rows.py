@@ -208,6 +208,8 @@ def _cell(column: Column, experiment: Experiment, seen: Seen, role: str, word: s
             effect = seen.figures.effect(experiment) if experiment.id else None
             text = sigmas(effect, seen.figures.noise)
             how = "kept" if (effect or 0) > 0 and role != "discarded" else "dim"
+        case "metric" if value is None and (stopped := experiment.stopped_at) is not None:
+            text = f"stop {stopped.share:.0%}"
         case "usd" if value is None and experiment.id in seen.study.costs:
             text = "?"  # a price that is not known is not zero
         case _ if value is None or (column.name == "runs" and not value):

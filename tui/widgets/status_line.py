@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loop.policy import limits, placebos
+from loop.policy import early_stop, limits, placebos
 from loop.reporting.table import change, networked
 from loop.study.outcomes import NO_NUMBER, Outcome
 from loop.study.state import Study
@@ -96,6 +96,7 @@ def status_line(state: ViewState, alive: Life, now: float, width: int, glyphs: G
         part(6, _rate(state, until)),
         part(1, *_best(state), grows=4),
         part(3, _claimed(study)),
+        part(7, *_stops(study), grows=8),
         part(7, *_gained(study, until), grows=8),
         part(8, *_placebos(study), grows=9),
         part(3, *_money(study, until), grows=8),
@@ -195,6 +196,19 @@ def _best(state: ViewState) -> list[list[Span]]:
 def _claimed(study: Study) -> list[Span]:
     """What is said of a best number that only the edited program itself has measured."""
     return [("self-reported", "warn")] if study.best is not None and study.contract.verify is None else []
+
+
+def _stops(study: Study) -> list[list[Span]]:
+    """How often the end of hopeless runs was wrong, of the runs that went on to tell; nothing while none did."""
+    found = early_stop.account(study)
+    if early_stop.mode(study) == "off" or not found.audited:
+        return [[]]
+    role = "warn" if found.false else "dim"
+    most = f"at most {found.at_most:.0%}"
+    return [
+        [(f"false stops {found.false}/{found.audited}", role)],
+        [(f"false stops: {found.false} of {found.audited} audited, {most}", role)],
+    ]
 
 
 def _gained(study: Study, until: float) -> list[list[Span]]:

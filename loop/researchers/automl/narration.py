@@ -59,6 +59,8 @@ def outcome(experiment: Experiment, trial: Trial, now: Situation) -> str:
     what = f"Experiment {trial.id} ({_done(trial)})"
     if trial.state == "void":
         return f"{what} has no number that counts, so it says nothing.\n"
+    if experiment.stopped_at is not None:
+        return f"{what} was stopped early, far behind: I rank such values behind every measured one.\n"
     if trial.effect is None:
         verdict = experiment.verdict.word if experiment.verdict else ""
         return f"{what} {verdict}: I rank such values behind every measured one.\n"
@@ -76,6 +78,8 @@ def lesson(experiment: Experiment, trial: Trial) -> str | None:
         return None
     if trial.kept and trial.effect is not None:
         return f"{_done(trial)} helps: better by {amount(trial.effect)} (experiment {trial.id})."
+    if experiment.stopped_at is not None:
+        return f"{_done(trial)} is far behind: stopped early (experiment {trial.id})."
     if trial.state == "failed":
         verdict = experiment.verdict.word if experiment.verdict else ""
         return f"{_done(trial)} fails: {verdict} (experiment {trial.id})."

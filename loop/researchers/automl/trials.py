@@ -28,7 +28,8 @@ class Trial:
     before: Values
     """Old values of the constants that it changed; empty for the baseline and for the changes of others."""
     state: State
-    """Open: no verdict yet. Failed: it crashed or was rejected. Void: killed, or without a number that counts."""
+    """Open: no verdict yet. Failed: it crashed, was rejected or stopped early. Void: killed, or without a number that
+    counts."""
     metric: float | None
     effect: float | None
     """How much better than its parent; negative is worse."""
@@ -161,6 +162,8 @@ def _state(experiment: Experiment, metric: float | None) -> State:
         return "open"
     if metric is not None and experiment.verdict.has_number:
         return "measured"
+    if experiment.stopped_at is not None:
+        return "failed"
     return "failed" if experiment.verdict.is_failure or experiment.verdict == Outcome.REJECTED else "void"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from loop.researchers.briefing.excerpt import tokens, weight
-from loop.researchers.briefing.row import LESSON, REASON, WHY, Detail, Row, row
+from loop.researchers.briefing.row import LESSON, REASON, STOPPED, WHY, Detail, Row, row
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
 
@@ -67,6 +67,7 @@ _SAID = {
     "worse": "Worse by 1 to 4 times the noise",
     "no difference": "No difference that could be told (within 1 times the noise)",
     "looked better": "Looked better by more than the noise, and not surely enough",
+    STOPPED: "Stopped early, far behind the champion at the same time",
     "no number": "Discarded without a number that still counts",
 }
 _KEPT = "## Kept: each became the champion in its turn, the newest last"

@@ -54,7 +54,8 @@ def outcome(experiment: Experiment, briefing: Briefing) -> str:
         if not comparable(experiment, briefing.contract.protocol_id):
             lines[-1] += "; under an earlier program, so not to be compared with today's numbers"
     elif experiment.verdict is not None:
-        lines.append("  measured: nothing, there is no number")
+        stopped = "its run was stopped early" if experiment.stopped_at is not None else "there is no number"
+        lines.append(f"  measured: nothing, {stopped}")
     if told := _end(experiment):
         lines.append(f"  its run: {told}")
     if told := one_line(experiment.note, 400):

@@ -23,6 +23,8 @@ WHY, REASON, LESSON = 600, 160, 300
 NEAR = 0.8
 """Confidence from which a discarded change counts as a near miss: one in five without any effect gets this far."""
 
+STOPPED = "stopped early"
+
 _MEMORY = re.compile(r"out of memory|OutOfMemory|MemoryError|SIGKILL|GB of memory|cannot allocate", re.IGNORECASE)
 _LOSS = re.compile(r"\b(?:nan|inf|infinite|not finite|no number|diverged)\b", re.IGNORECASE)
 _ERROR = re.compile(r"\b([A-Z]\w{0,40}(?:Error|Exception|Interrupt|Exit))\b")
@@ -160,6 +162,8 @@ def _place(experiment: Experiment, size: float, counts: bool) -> tuple[str, str]
         case Outcome.REJECTED:
             return "rejected", f"by {rejected_by(experiment)}"
         case Outcome.DISCARDED:
+            if experiment.stopped_at is not None:
+                return "discarded", STOPPED
             if not counts or experiment.effect is None:
                 return "discarded", "no number"
             if experiment.effect > 0 and (experiment.confidence or 0.0) >= NEAR:
@@ -173,6 +177,10 @@ def _place(experiment: Experiment, size: float, counts: bool) -> tuple[str, str]
 def _numbers(experiment: Experiment, group: str, contract: Contract, beside: Collection[str], kind: str) -> str:
     if (number := uncounted(experiment, contract)) is not None:
         return f"{figure(number)}, not counted"
+    if (stopped := experiment.stopped_at) is not None:
+        name = one_line(stopped.curve, 40)
+        at = f"after {stopped.share:.0%} of its time {name} {figure(stopped.value)}"
+        return f"{at} where #{stopped.champion} had {figure(stopped.beside)}"
     if experiment.metric is None:
         return ""
     if experiment.imported:
