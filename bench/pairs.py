@@ -98,8 +98,12 @@ class Study:
             luck[0] += self.world.shines
         return Version(self.best.level + effect, luck), kind
 
-    def try_out(self, effect: float, most: int) -> None:
-        """Run and judge one candidate, while the study has had fewer than `most` runs."""
+    def bar(self) -> float:
+        """The confidence below which nothing is kept."""
+        return 0.0
+
+    def try_out(self, effect: float, most: int, placebo: bool = False) -> Decision:
+        """Run and judge one candidate, while the study has had fewer than `most` runs; a placebo is never kept."""
         version, kind = self.candidate(effect)
         values = [version.run(0)]
         self.runs += 1
@@ -107,7 +111,7 @@ class Study:
         noise = self.noise()
         while True:
             beside = pairs.Beside(self.champion[: len(values)], kind, pairs.Alike(self.kinds)) if self.paired else None
-            decided = judge(self.keep, "min", self.champion, values, noise, beside=beside)
+            decided = judge(self.keep, "min", self.champion, values, noise, beside=beside, at_least=self.bar())
             if decided.action in ("keep", "discard") or self.runs >= most:
                 break
             if decided.action == "remeasure":
@@ -120,11 +124,12 @@ class Study:
         elif len(values) > 1:
             self.kinds[kind] += pairs.scatter(self.differences(values)[1:])
             self.groups.append(values)
-        if decided.action == "keep":
+        if decided.action == "keep" and not placebo:
             self.found.true += effect > 0
             self.found.false += effect <= 0
             self.found.gain += effect
             self.best, self.champion = version, values
+        return decided
 
     def ask(self, version: Version, kind: str, values: list[float], decided: Decision) -> None:
         """Run a discarded candidate twice more, where that is worth knowing."""

@@ -73,7 +73,9 @@ class Seals:
         body = e.PlaceboOpened(
             nonce=placebos.nonce(self.secret, experiment.id), kept=kept, confidence=judged.confidence
         )
-        reason = f"a placebo, the champion itself with one constant moved by a ten thousandth; {said}{judged.reason}"
+        reason = (
+            f"a placebo, the champion itself with one constant moved by about a ten thousandth; {said}{judged.reason}"
+        )
         verdict = Outcome.DISCARDED if judged.verdict == Outcome.KEPT else judged.verdict
         return judged.model_copy(update={"verdict": verdict, "reason": reason}), body
 
@@ -156,7 +158,8 @@ def disguised(study: Study, files: Mapping[str, str], chance: Callable[[int], fl
     site = fine[int(chance(1) * len(fine))]
     old = site.constant.value
     assert isinstance(old, float)
-    new = float(f"{old * (1 + placebos.STEP * (1 if chance(2) < 0.5 else -1)):.6g}")
+    step = placebos.STEP * (0.5 + chance(2)) * (1 if chance(3) < 0.5 else -1)  # so that there are many
+    new = float(f"{old * (1 + step):.7g}")
     was, values = {site.name: old}, {site.name: new}
     notes: dict[str, object] = {}
     if Notes.of(like) is not None:  # AutoML knows its own experiments by these

@@ -135,6 +135,7 @@ def judge(
     verified: bool = True,
     beside: pairs.Beside | None = None,
     metric: str = "",
+    at_least: float = 0.0,
 ) -> Decision:
     """Decide on a candidate after its newest run.
 
@@ -151,6 +152,7 @@ def judge(
         verified: Somebody else has measured the numbers; else they are what the edited program says.
         beside: The champion's runs under the candidate's seeds; None where the means alone are compared.
         metric: Its name, which may say where its scale ends.
+        at_least: The confidence below which nothing is kept, whatever the look; see `error_account`.
 
     Raises:
         ValueError: either side has no run, or a number is not finite.
@@ -165,7 +167,7 @@ def judge(
         return _without_noise(effect_of(goal, champion, candidate), last)
     look = compared(goal, champion, candidate, noise, floor, beside)
     effect, confidence, exact, size = look.effect, look.confidence, look.exact, look.size
-    threshold = needed(keep, runs)
+    threshold = max(needed(keep, runs), at_least)
     sd = noise.sd if not exact else 0.0 if floor is None else floor.sd
     never = doubts.sentinel(champion, candidate)
     if not (verified or exact or never) and doubts.constant(champion, candidate):

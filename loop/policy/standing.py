@@ -3,7 +3,7 @@
 from itertools import takewhile
 from typing import Literal
 
-from loop.policy import honesty, pairs
+from loop.policy import error_account, honesty, pairs
 from loop.policy.judge import Decision, judge
 from loop.policy.noise import Noise, present_noise
 from loop.study import queries
@@ -80,6 +80,7 @@ def decision(study: Study, experiment: Experiment) -> Decision:
         settled=stale(study, experiment) or len(tried) >= max(contract.keep.max_runs, contract.keep.baseline_runs),
         beside=_beside(study, champion, experiment, kind) if study.paired else None,
         metric=contract.metric,
+        at_least=error_account.bar(study),
     )
 
 

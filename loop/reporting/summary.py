@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from loop.policy import early_stop, false_discovery, honesty, idle, limits, placebos
+from loop.policy import early_stop, error_account, false_discovery, honesty, idle, limits, placebos
 from loop.policy.standing import noise
 from loop.reporting import validation
 from loop.reporting.researchers import lacking, researchers, shortage
@@ -42,6 +42,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
         "baseline": _fields(baseline, "noise") | _number(figures.of(baseline)),
         "experiments": study.verdicts(),
         "imported": study.imported,
+        "error_account": {"spent": (account := error_account.of(study)).spent, **_fields(account, "budget", "left")},
         "placebos": None if (rate := placebos.rate(study)) is None else asdict(rate),
         "validation": validation.as_data(study),
         "expected_false": false_discovery.of(study),
@@ -165,7 +166,7 @@ def sentences(study: Study) -> list[str]:
         return [
             f"None of {study.judged()} experiments beat {noise} "
             f"in {study.contract.metric}; the baseline has {base.mean:.6g}.",
-            *_placebos(study),
+            *_trust(study),
         ]
     lines = [
         f"{kept} of {study.judged()} experiments kept: {study.contract.metric} went from {base.mean:.6g} "
@@ -176,15 +177,17 @@ def sentences(study: Study) -> list[str]:
     if false is not None:
         told = "fewer than 0.1" if false < 0.1 else f"about {false:.1f}"
         lines.append(f"Of those, {told} are expected to be false, by their confidences and by how many were tried.")
-    lines += _placebos(study)
+    lines += _trust(study)
     if validated := validation.sentence(study):
         lines.append(validated)
     return lines
 
 
-def _placebos(study: Study) -> list[str]:
-    rate = placebos.rate(study)
-    return [] if rate is None else [f"Placebos: {placebos.told(rate)}."]
+def _trust(study: Study) -> list[str]:
+    """What is left of the false keeps that the program allows, and how many placebos were kept."""
+    account, rate = error_account.of(study), placebos.rate(study)
+    lines = [] if account.budget is None else [f"Error account: {error_account.told(account)}."]
+    return lines if rate is None else [*lines, f"Placebos: {placebos.told(rate)}."]
 
 
 def newest(experiments: Iterable[Experiment]) -> Experiment | None:

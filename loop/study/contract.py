@@ -98,6 +98,15 @@ def _times(value: Any) -> Any:
     return {True: VALIDATION, False: 0}.get(value, value) if isinstance(value, bool) else value
 
 
+def _per_study(value: Any) -> Any:
+    """A number from `1 per study` or 1."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected how many false keeps a study may have, such as `1 per study`, not {value}")
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)(?: per study)?", value.strip())):
+        return float(match[1])
+    return value
+
+
 def _share(value: Any) -> Any:
     """A share from `2%` or 0.02; `off` is none."""
     if isinstance(value, bool):
@@ -131,6 +140,17 @@ class Keep(_Strict):
     """Keep a change that removes lines and is no worse."""
     deterministic: bool = False
     """Nothing in the program is drawn by chance, so where repeated runs agree any difference counts."""
+    false: Annotated[float | None, BeforeValidator(_per_study)] = Field(default=None, gt=0, le=100)
+    """False keeps that the study may spend in all, such as `1 per study`: the bars follow what is left of it, see
+    `policy/error_account`. None: no such budget."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _false_is_a_word_here(cls, values: Any) -> Any:
+        """`keep: {false: 1}`, in which YAML takes the key for a truth value."""
+        if isinstance(values, dict) and False in values:
+            return {("false" if key is False else key): value for key, value in values.items()}
+        return values
 
 
 class Stop(_Strict):
