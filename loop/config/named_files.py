@@ -6,7 +6,7 @@ Whoever knows git says what a pattern stands for (`Matching`); nothing here chan
 import os
 import posixpath
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -57,7 +57,9 @@ def checked(contract: Contract, root: Path, source: str, matching: Matching) -> 
         raise ProgramError(f"{where}: {first:.200} is no program; say in `run:` how a run is started")
     for name in edit:
         _check_editable(root, name, where)
-    _check_read(contract, root, _place("read", source))
+    _check_read(contract.read, root, _place("read", source))
+    if contract.sealed is not None:
+        _check_read(contract.sealed.read, root, _place("sealed", source))
     for name in contract.write:
         _check_write(name, root, _place("write", source), matching)
     return contract.model_copy(update={"edit": edit})
@@ -103,7 +105,7 @@ def _files_of(name: str, contract: Contract, root: Path, where: str, matching: M
     except UserError as error:
         raise ProgramError(f"{where}: {error}") from None
     try:
-        kept_out = {NAME, *map(posixpath.normpath, shlex.split(contract.verify or ""))}
+        kept_out = {NAME, *map(posixpath.normpath, [*shlex.split(contract.verify or ""), *_sealed_words(contract)])}
     except ValueError:
         kept_out = {NAME}
     wanted = (path for path in found if path not in kept_out and path.isprintable() and not is_secret_name(path))
@@ -141,8 +143,13 @@ def _check_editable(root: Path, name: str, where: str) -> None:
         raise ProgramError(f"{where}: {name:.200} cannot be read: {_why(error)}") from None
 
 
-def _check_read(contract: Contract, root: Path, where: str) -> None:
-    for name in contract.read:
+def _sealed_words(contract: Contract) -> list[str]:
+    """The words of the command under `sealed:`."""
+    return shlex.split(contract.sealed.run) if contract.sealed is not None else []
+
+
+def _check_read(names: Iterable[str], root: Path, where: str) -> None:
+    for name in names:
         try:
             if not (root / Path(name).expanduser()).exists():
                 raise ProgramError(f"{where}: {name:.200} does not exist, so no run could read it")

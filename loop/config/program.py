@@ -26,7 +26,7 @@ from loop.workspace import folders_up
 
 __all__ = ["NAME", "Matching", "Program", "ProgramError", "load", "parse", "watch"]
 
-_COMMAND = re.compile(r"(run|verify|researcher):")
+_COMMAND = re.compile(r"(run|verify|sealed|researcher):")
 _LARGEST = 1_000_000  # bytes; every briefing carries it, and a megabyte of instructions is a mistake
 
 
@@ -86,7 +86,8 @@ def parse(source: str, *, uv_locked: bool = False) -> Program:
         contract = Contract.model_validate(values)
     except ValidationError as error:
         raise ProgramError(_sentence(error, nodes)) from None
-    for key, command in (("run", contract.run), ("verify", contract.verify)):
+    sealed = contract.sealed.run if contract.sealed is not None else None
+    for key, command in (("run", contract.run), ("verify", contract.verify), ("sealed", sealed)):
         try:
             if command is not None:
                 command_line.check(command)

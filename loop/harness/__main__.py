@@ -2,6 +2,7 @@
 
 python -m loop.harness corpus     build it if it is not there, and say where it is
 python -m loop.harness verify     measure the checkpoint in LOOPTOP_RUN_DIR with the train.py of this folder
+python -m loop.harness sealed     the same on the sealed part of the text, which no verification scores
 """
 
 import argparse
@@ -26,11 +27,15 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("corpus", help="build the corpus if it is not there, and say where it is and how big")
     verifying = commands.add_parser("verify", help="measure the checkpoint that a run left in LOOPTOP_RUN_DIR")
-    verifying.add_argument(
-        "--file", default="train.py", help="the file whose load_model makes a model of it (train.py)"
+    opening = commands.add_parser(
+        "sealed", help="the same on the sealed part of the text, which no verification scores"
     )
+    for command in (verifying, opening):
+        command.add_argument(
+            "--file", default="train.py", help="the file whose load_model makes a model of it (train.py)"
+        )
     chosen = parser.parse_args()
-    return verify.main(chosen.file) if chosen.command == "verify" else build()
+    return build() if chosen.command == "corpus" else verify.main(chosen.file, chosen.command == "sealed")
 
 
 def build() -> int:

@@ -28,18 +28,21 @@ WINDOWS = 256
 no part of the noise between two runs, as every model is scored on the same ones."""
 
 
-def windows(text: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+def windows(text: "NDArray[np.uint8]", sealed: bool = False) -> "NDArray[np.uint8]":
     """The windows that are scored, spread evenly over a text from its first byte to its last.
 
     Args:
         text: the validation text, shape (bytes,), uint8.
+        sealed: those of the sealed part instead: each halfway between two of the others. No training reads them, since
+            they are held out too, and no verification scores them.
 
     Returns:
         Shape (WINDOWS, WINDOW + 1), uint8: in each row the first WINDOW bytes are what a model reads, and the last
         WINDOW are what it is to predict.
 
     Raises:
-        ValueError: the text is shorter than one window.
+        ValueError: the text is shorter than one window; or, for the sealed part, too short for it to have bytes of its
+            own.
     """
     import numpy as np
 
@@ -47,6 +50,12 @@ def windows(text: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     if last < 0:
         raise ValueError(f"the validation text has {len(text)} bytes; a window takes {WINDOW + 1}")
     starts = np.linspace(0, last, WINDOWS).astype(np.int64)
+    if sealed:
+        if np.diff(starts).min() < 2 * (WINDOW + 1):
+            raise ValueError(
+                f"the validation text has {len(text)} bytes, too few for a sealed part between its windows"
+            )
+        starts = (starts[:-1] + starts[1:]) // 2
     return np.asarray(text[starts[:, None] + np.arange(WINDOW + 1)])
 
 

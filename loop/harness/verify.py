@@ -164,8 +164,11 @@ class Subject:
         return f"was ended by signal {-code}" if code < 0 else f"ended by itself with exit code {code}"
 
 
-def verify(file: Path, checkpoint: Path) -> Verified:
+def verify(file: Path, checkpoint: Path, sealed: bool = False) -> Verified:
     """Measure the model that `file` makes of `checkpoint`.
+
+    Args:
+        sealed: on the sealed part of the text, see `scoring.windows`.
 
     Raises:
         Rejected: a check failed.
@@ -176,7 +179,7 @@ def verify(file: Path, checkpoint: Path) -> Verified:
     began = time.monotonic()
     if not checkpoint.is_file():
         raise Rejected("loads", f"the run left no {checkpoint.name} in {checkpoint.parent}")
-    windows = scoring.windows(corpus.load("validation"))
+    windows = scoring.windows(corpus.load("validation"), sealed)
     texts, targets = windows[:, :-1], windows[:, 1:]
     with Subject(file, checkpoint) as scored, Subject(file, checkpoint) as compared:  # they load side by side
         scored.loaded()
@@ -244,7 +247,7 @@ def printable(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def main(file: str) -> int:
+def main(file: str, sealed: bool = False) -> int:
     """Verify the run of the environment, print its summary or its rejection, and return the exit code.
 
     Returns:
@@ -254,7 +257,7 @@ def main(file: str) -> int:
         print(f"verify: there is no {file} in {Path.cwd()}; start it from the root of the checkout", file=sys.stderr)
         return 2
     try:
-        found = verify(Path(file).absolute(), run_folder() / CHECKPOINT)
+        found = verify(Path(file).absolute(), run_folder() / CHECKPOINT, sealed)
     except Rejected as rejection:
         for line in rejection.traceback.splitlines():
             print(f"| {printable(line)}", file=sys.stderr)  # the bar: no line of it can pass for one of ours

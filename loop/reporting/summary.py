@@ -6,7 +6,7 @@ from typing import Any
 
 from loop.policy import early_stop, error_account, false_discovery, honesty, idle, limits, placebos
 from loop.policy.standing import noise
-from loop.reporting import validation
+from loop.reporting import sealed, validation
 from loop.reporting.researchers import lacking, researchers, shortage
 from loop.reporting.table import change, claimed, flagged, not_counted, values_of
 from loop.study.experiment import Experiment, Run
@@ -45,6 +45,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
         "error_account": {"spent": (account := error_account.of(study)).spent, **_fields(account, "budget", "left")},
         "placebos": None if (rate := placebos.rate(study)) is None else asdict(rate),
         "validation": validation.as_data(study),
+        "milestones": sealed.as_data(study),
         "expected_false": false_discovery.of(study),
         "early_stopping": _early_stopping(study),
         "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
@@ -178,6 +179,8 @@ def sentences(study: Study) -> list[str]:
         told = "fewer than 0.1" if false < 0.1 else f"about {false:.1f}"
         lines.append(f"Of those, {told} are expected to be false, by their confidences and by how many were tried.")
     lines += _trust(study)
+    if opened := sealed.newest(study):
+        lines.append(opened)
     if validated := validation.sentence(study):
         lines.append(validated)
     return lines

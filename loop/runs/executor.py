@@ -48,6 +48,8 @@ class Job:
     """Seconds from the start until everything is ended."""
     usual_others: int = 0
     """Bytes that others held on the GPUs beside the champion's runs, and that say nothing against a run of today."""
+    sealed: bool = False
+    """A verification on the sealed part of the data: it has folders and a log of its own."""
     instead: Mapping[str, bytes] = field(default_factory=dict)
     """What files of the worktree hold in the place of what the commit has."""
 
@@ -59,7 +61,7 @@ class Job:
     @property
     def name(self) -> str:
         """The same, told apart from its verification."""
-        return self.run_name if self.kind == "run" else f"{self.run_name}.{self.kind}"
+        return self.run_name if self.kind == "run" else f"{self.run_name}.{'sealed' if self.sealed else self.kind}"
 
 
 class RunListener(Protocol):

@@ -122,7 +122,7 @@ def verified(study: Study, experiment: Experiment, result: RunResult) -> e.Verif
     The check is "verification" where it could not be done, "memory" where memory ran out, and "killed" where a person
     ended it.
     """
-    metric, check, reason = _measured(result, study.contract.metric)
+    metric, check, reason = measured(result, study.contract.metric)
     if check is None and (failed := run_checks.unmet(study.contract.require, result.metrics, result.texts)):
         metric, check, reason = None, failed.check, f"its verification: {failed.reason}"
     if check is None and _challenges(experiment):
@@ -188,7 +188,7 @@ def starved_verification(study: Study, experiment: Experiment, result: RunResult
     return run_checks.starved(course, usual, study.contract.budget)
 
 
-def _measured(result: RunResult, metric: str) -> tuple[float | None, str | None, str]:
+def measured(result: RunResult, metric: str) -> tuple[float | None, str | None, str]:
     """The metric that a verification has measured, or None with the check that failed and why."""
     if result.exit_code == REJECTED and (found := _REJECTION.search(result.tail)):
         return None, found[1], found[2].strip()

@@ -23,9 +23,16 @@ class RunFolders:
     own: Path | None
     """What this run compiles; None for the baseline and for a verification."""
     verifies: bool = False
+    sealed: bool = False
+    """Of a verification on the sealed part of the data."""
 
-    def of_verification(self) -> "RunFolders":
-        return replace(self, own=None, verifies=True)
+    def of_verification(self, sealed: bool = False) -> "RunFolders":
+        return replace(self, own=None, verifies=True, sealed=sealed)
+
+    @property
+    def _name(self) -> str:
+        """Of what a verification has to itself."""
+        return "sealed" if self.sealed else "verify"
 
     @property
     def out(self) -> Path:
@@ -34,11 +41,11 @@ class RunFolders:
 
     @property
     def tmp(self) -> Path:
-        return self.folder / ("verify.tmp" if self.verifies else "tmp")
+        return self.folder / (f"{self._name}.tmp" if self.verifies else "tmp")
 
     @property
     def log(self) -> Path:
-        return self.folder / ("verify" if self.verifies else "")
+        return self.folder / (self._name if self.verifies else "")
 
     @property
     def cache(self) -> Path:

@@ -109,7 +109,7 @@ def _pyenv_versions(pyenv: Path, root: Path, version: str | None) -> list[str]:
 
 def uses_harness(contract: Contract, root: Path) -> bool:
     """Whether the study has to do with looptop's default harness at all."""
-    texts = [contract.run, contract.verify or ""]
+    texts = [contract.run, contract.verify or "", contract.sealed.run if contract.sealed is not None else ""]
     for name in contract.edit:
         try:
             texts.append((root / name).read_text(errors="replace"))

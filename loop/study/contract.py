@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from loop.study.measure import MetricSource, Requirement, requirements
+from loop.study.sealed import Sealed, sealed_part
 from loop.study.slot_plan import Slots
 from loop.study.team import Team, Text, text
 
@@ -225,6 +226,8 @@ class Contract(_Strict):
     """Files and folders besides its own worktree that a run may write to and that stay; named as in `read`."""
     verify: Text | None = None
     """Command that measures the metric again where the proposal cannot reach; None: the run's own number counts."""
+    sealed: Annotated[Sealed | None, BeforeValidator(sealed_part)] = None
+    """What `looptop milestone` measures champion and baseline on; None: there is no such part."""
     keep: Keep = Keep()
     stop: Stop = Stop()
     limits: Limits = Limits()
@@ -313,6 +316,12 @@ class Contract(_Strict):
                 return values  # the field's own validation has the better message
             return {**values, "deadline": max(2 * budget, budget + 60)}
         return values
+
+    @model_validator(mode="after")
+    def _sealed_is_sealed(self) -> "Contract":
+        if self.sealed is not None and (name := self.sealed.among(self.read)):
+            raise ValueError(f"sealed: {name!r:.80} is under `read:` too, where every run can read it")
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_name_them(self) -> "Contract":

@@ -53,6 +53,7 @@ from loop.study.researcher_events import (
     ToolCalled,
 )
 from loop.study.run_events import RunCondemned, RunFinished, RunStarted, StepSampled, Verified, Waited
+from loop.study.sealed import MilestoneOpened, SealedNumber
 from loop.study.slot_events import NeighboursMeasured, SlotsJoined
 from loop.study.slot_record import SlotRecord
 from loop.study.validation import ValidationBegan, ValidationEnded
@@ -297,6 +298,7 @@ Body = Annotated[
     | Verified
     | NeighboursMeasured
     | SlotsJoined
+    | MilestoneOpened
     | ExperimentJudged
     | ChampionChanged
     | ValidationBegan

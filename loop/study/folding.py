@@ -103,6 +103,8 @@ def apply(study: Study, event: e.Event) -> None:
         case "validation_ended":
             if (validation := study.validation) is not None:
                 validation.ended, validation.ended_at = body, event.at
+        case "milestone_opened":
+            study.milestones.append((event.at, body))
         case "neighbours_measured":
             study.neighbours[body.slots] = body
         case "rehearsed":

@@ -78,6 +78,8 @@ class Study:
     """The person's own edit that could be submitted; None while there is none."""
     neighbours: dict[str, e.NeighboursMeasured] = field(default_factory=dict)
     """What company costs, by kind of slot."""
+    milestones: list[tuple[float, e.MilestoneOpened]] = field(default_factory=list)
+    """When the sealed part of the data was opened, and what was found there."""
     pairs: bool = False
     """As in `StudyStarted`."""
     condemned: dict[int, None] = field(default_factory=dict)

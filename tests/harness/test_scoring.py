@@ -66,3 +66,12 @@ def test_a_text_shorter_than_a_window_is_refused() -> None:
     with pytest.raises(ValueError, match="has 512 bytes; a window takes 513"):
         scoring.windows(np.zeros(512, np.uint8))
     assert scoring.windows(np.zeros(513, np.uint8)).shape == (scoring.WINDOWS, 513)
+
+
+def test_the_sealed_windows_share_no_byte_with_those_that_are_scored() -> None:
+    text = np.arange(600_000) % 2**32  # each place has its own number
+    scored, sealed = scoring.windows(text), scoring.windows(text, sealed=True)
+    assert sealed.shape == (scoring.WINDOWS - 1, scoring.WINDOW + 1)
+    assert not np.intersect1d(scored, sealed).size and np.unique(sealed).size == sealed.size
+    with pytest.raises(ValueError, match="too few for a sealed part"):
+        scoring.windows(np.zeros(200_000, np.uint8), sealed=True)

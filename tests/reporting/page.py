@@ -3,6 +3,7 @@
 from html.parser import HTMLParser
 
 from loop.policy import false_discovery, standing
+from loop.policy.sealed import all_opened
 from loop.reporting.cost import Books, Spend, ahead, per_improvement
 from loop.reporting.page.gather import SURE
 from loop.study.figures import Figures
@@ -75,6 +76,9 @@ def ask(study: Study, books: Books, of: str) -> float | None:
         return study.verdicts()[what]
     if whose == "cost":
         return _of_cost(books, what)
+    if whose == "sealed":
+        found = all_opened(study)
+        return float(len(found)) if what == "times" else float(getattr(found[-1], what))
     if whose == "validation":
         newest = study.validated
         assert newest is not None and newest.ended is not None

@@ -24,6 +24,7 @@ from tui.cli import (
     follow,
     inspect,
     mcp,
+    milestone,
     notify,
     replay,
     report,
@@ -63,6 +64,7 @@ for command in (
     report.report,
     report.cost,
     report.finish,
+    milestone.milestone,
     follow.follow,
 ):
     app.command()(command)

@@ -131,6 +131,21 @@ class Validated:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class SealedPart:
+    """What the newest milestone has come to."""
+
+    sealed: Value
+    search: Value
+    gap: Value
+    interval: Interval | None
+    champion: Value
+    baseline: Value
+    times: Value
+    eaten: bool
+    """The interval lies above zero: selection has eaten some of the gain."""
+
+
 @dataclass(slots=True)
 class Report:
     """All of it."""
@@ -152,6 +167,9 @@ class Report:
     """Relative to the baseline."""
     gain: Value | None
     gain_interval: Interval | None
+    opened: SealedPart | None
+    sealed: str
+    """The command that opens the sealed part of the data; empty where there is none."""
     validated: Validated | None
     validating: str
     """How far the validation under way is, or how to have one; empty where nothing is to be said."""

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 
 from loop.policy import false_discovery, honesty, pairs, standing
 from loop.policy.noise import student_quantile
+from loop.policy.sealed import all_opened
 from loop.reporting import cost, validation
 from loop.reporting.page import values as v
-from loop.reporting.page.facts import Change, Interval, Kind, Point, Report, Rerun, RunRow, Validated
+from loop.reporting.page.facts import Change, Interval, Kind, Point, Report, Rerun, RunRow, SealedPart, Validated
 from loop.reporting.page.values import Value
 from loop.reporting.table import elsewhere, flagged, values_of
 from loop.study.experiment import Experiment, Run
@@ -67,6 +68,8 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
         gained=v.change("study.gained", _relative(figures, best, base)),
         gain=v.signed("study.gain", figures.gain(best) if best is not None and best.id else None),
         gain_interval=make.gain_interval(best),
+        opened=_opened(study),
+        sealed=contract.sealed.run if contract.sealed is not None else "",
         validated=_validated(study),
         validating="" if study.validated is not None else validation.sentence(study),
         judged=make.count("study.judged", study.judged()),
@@ -119,6 +122,24 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
     ]
     report.sd = None if known is None else known.sd
     return report
+
+
+def _opened(study: Study) -> SealedPart | None:
+    found = all_opened(study)
+    if not found:
+        return None
+    one, of = found[-1], "sealed"
+    low, high = v.signed(f"{of}.low", one.low), v.signed(f"{of}.high", one.high)
+    return SealedPart(
+        sealed=Value(f"{of}.sealed_gain", one.sealed_gain, v.signs(one.sealed_gain)),
+        search=Value(f"{of}.search_gain", one.search_gain, v.signs(one.search_gain)),
+        gap=Value(f"{of}.gap", one.gap, v.signs(one.gap)),
+        interval=None if low is None or high is None else Interval(low, high),
+        champion=Value(f"{of}.champion_sealed", one.champion_sealed, f"{one.champion_sealed:.6g}"),
+        baseline=Value(f"{of}.baseline_sealed", one.baseline_sealed, f"{one.baseline_sealed:.6g}"),
+        times=Value(f"{of}.times", len(found), str(len(found))),
+        eaten=low is not None and low.value > 0,
+    )
 
 
 def _validated(study: Study) -> Validated | None:

@@ -26,11 +26,12 @@ def plain(of: str, value: float | None, digits: int = 6) -> Value | None:
 
 
 def signed(of: str, value: float | None, digits: int = 3) -> Value | None:
-    return (
-        None
-        if not _is(value)
-        else Value(of, float(value or 0), f"{value:+#.{digits}g}".rstrip(".").replace("-", "\u2212"))
-    )
+    return None if value is None or not _is(value) else Value(of, float(value), signs(value, digits))
+
+
+def signs(value: float, digits: int = 3) -> str:
+    """A number with its sign."""
+    return f"{value:+#.{digits}g}".rstrip(".").replace("-", "\u2212")
 
 
 def few(of: str, value: float | None) -> Value | None:

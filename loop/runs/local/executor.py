@@ -133,7 +133,7 @@ class LocalExecutor:
             return RunFolders(place, shared, place / "cache")
         folder = self._workspace.run_folder(job.experiment, job.run)
         folders = RunFolders(folder, shared, None if job.experiment == 0 else folder / "cache")
-        return folders if job.kind == "run" else folders.of_verification()
+        return folders if job.kind == "run" else folders.of_verification(job.sealed)
 
     def _prepare(self, job: Job, slot: Slot, folders: RunFolders) -> tuple[RunSpec, Look]:
         """All that a run needs but its worktree and its sandbox, and what its GPUs look like before it. Blocks."""
