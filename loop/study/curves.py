@@ -17,8 +17,18 @@ Point = tuple[float, float]
 def curve_of(samples: Sequence[Sample], metric: str) -> tuple[str, list[Point]]:
     """The value of a run to compare at equal times, and its name: the loss where it reports one, else its metric, else
     anything with "loss" in its name, else the first by name. Empty where it has reported nothing."""
-    name = name_of({name for _, values in samples[-50:] for name in values}, metric)
-    return name, [(seconds, values[name]) for seconds, values in samples if name in values]
+    name = name_of(names_of(samples), metric)
+    return name, values_of(samples, name)
+
+
+def names_of(samples: Sequence[Sample]) -> list[str]:
+    """Names of the values that a run has reported of late, in order."""
+    return sorted({name for _, values in samples[-50:] for name in values})
+
+
+def values_of(samples: Sequence[Sample], name: str) -> list[Point]:
+    """One value of a run over its time; empty where it has never reported it."""
+    return [(seconds, values[name]) for seconds, values in samples if name in values]
 
 
 def name_of(names: Iterable[str], metric: str) -> str:

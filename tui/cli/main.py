@@ -17,6 +17,7 @@ from loop.errors import UserError
 from tui.cli import (
     adopt,
     cluster,
+    compare,
     config,
     control,
     digest,
@@ -59,6 +60,7 @@ for command in (
     inspect.slots,
     inspect.experiments,
     inspect.show,
+    compare.compare,
     inspect.log,
     inspect.export,
     report.report,

@@ -277,7 +277,7 @@ class Shell(App[None], Cursors, inherit_bindings=False):
     def load_samples(self) -> None:
         """Fetch the samples of the runs whose curves are drawn."""
         sheet = self.sheet
-        wanted = sheet.wanted() if isinstance(sheet, ExperimentSheet) else set()
+        wanted = sheet.wanted() if sheet is not None else set()
         self.feed.samples(self.curve_view.wanted() | self.known.leads.wanted() | self.detail_view.wanted() | wanted)
 
     def rearrange(self) -> None:

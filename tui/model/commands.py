@@ -47,6 +47,7 @@ COMMANDS = (
     *(CommandSpec(row.name, row.takes, row.help, row, row.numbered) for row in request_table.TABLE),
     CommandSpec("show", "N", "open experiment N", number=True),
     CommandSpec("view", "NAME", "show a view", words=VIEWS),
+    CommandSpec("compare", "[N ...]", "set experiments side by side; the marked ones"),
     CommandSpec("find", "TEXT", "search in this view; in the tree, filter"),
     CommandSpec("sort", "[COLUMN]", "sort the tree; once more turns it round", words=("number", *COLUMNS)),
     CommandSpec("program", "", "the contract in force and its instructions"),

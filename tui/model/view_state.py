@@ -167,6 +167,11 @@ class ViewState:
         """Experiments that wait for a person, the oldest first."""
         return [x for x in self.study.open_experiments() if x.phase == "waiting"]
 
+    def newest_run(self, experiment: int) -> tuple[Experiment, Run] | None:
+        """The run of an experiment that began last."""
+        found = self.study.experiments.get(experiment)
+        return None if found is None or not found.runs else (found, found.runs[max(found.runs)])
+
     def reference(self, experiment: int | None = None) -> tuple[Experiment, Run] | None:
         """The champion's run to compare with: the one nearest to its mean, never its luckiest.
 

@@ -19,6 +19,13 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bit of the dot in row 0-3, column 0-1 of a braille cell."""
 
 
+Kind = Literal["line", "dashed", "dotted", "dashdot", "sparse", "step", "dots"]
+"""How points are joined: by a whole line or one of those with gaps, by steps, or not at all."""
+
+_GAPS = {"dashed": "1100", "dotted": "10", "dashdot": "11110100", "sparse": "100000"}
+"""Which columns of dots a line with gaps has, over and over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """Points in order of x. Later series lie over earlier ones."""
@@ -27,7 +34,7 @@ class Series:
     role: str
     sign: str = "*"
     """What stands for it in ASCII."""
-    kind: Literal["line", "dashed", "step", "dots"] = "line"
+    kind: Kind = "line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +126,17 @@ class Canvas:
             bits = self.cells[place][0] if place in self.cells else 0
             self.cells[place] = (bits | _DOTS[y & 3][x & 1], role, sign)
 
-    def line(self, x0: int, y0: int, x1: int, y1: int, role: str, sign: str, dashed: bool = False) -> None:
-        """A straight line, both ends included; a dashed one leaves out every other pair of columns."""
+    def line(self, x0: int, y0: int, x1: int, y1: int, role: str, sign: str, columns: str = "1") -> None:
+        """A straight line, both ends included.
+
+        Args:
+            columns: "1" for each column of dots that it has and "0" for each that it leaves out, over and over.
+        """
         steps = max(abs(x1 - x0), abs(y1 - y0))
         for i in range(steps + 1):
             part = i / steps if steps else 0.0
             x = round(x0 + (x1 - x0) * part)
-            if not (dashed and x & 2):
+            if columns[x % len(columns)] == "1":
                 self.dot(x, round(y0 + (y1 - y0) * part), role, sign)
 
     def put(self, column: int, row: int, glyph: str, role: str) -> None:
@@ -234,7 +245,7 @@ def _draw(canvas: Canvas, series: Series, x: Axis, y: Axis) -> None:
     if len(dots) == 1:
         canvas.dot(*dots[0], role, sign)
     for (x0, y0), (x1, y1) in itertools.pairwise(dots):
-        canvas.line(x0, y0, x1, y1, role, sign, dashed=series.kind == "dashed")
+        canvas.line(x0, y0, x1, y1, role, sign, _GAPS.get(series.kind, "1"))
 
 
 def _extremes(dots: list[tuple[int, int]]) -> list[tuple[int, int]]:

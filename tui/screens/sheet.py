@@ -27,6 +27,10 @@ class Sheet(Panel):
         """What the lines depend on besides the width: they are written anew only when that changes."""
         return ()
 
+    def wanted(self) -> set[tuple[int, int]]:
+        """Runs whose samples it draws, by experiment and run."""
+        return set()
+
     def write(self, width: int) -> list[Line]:
         """All lines, for this width."""
         raise NotImplementedError

@@ -1,59 +1,18 @@
-"""curve: the current run over the champion's run, at equal training time."""
+"""curve: the current run over the champion's and those that are marked, at equal training time."""
 
 from collections.abc import Sequence
 from itertools import islice
 
-from loop.study.curves import Point, curve_of, smooth, value_at
+from loop.study.curves import curve_of, names_of, values_of
 from loop.study.experiment import Experiment, Run
 from tui.model.view_state import ViewState
-from tui.render.chart import Axis, Series, chart, span
+from tui.render.curves import CHAMPION, FIRST, OTHERS, SECOND, Curve, overlaid
 from tui.render.glyphs import Glyphs
-from tui.render.text import Line, Span, brief, cells, cut, number, one_line, spread
+from tui.render.text import Line, Span, cut, one_line
 from tui.widgets.panel import Panel, centred
-
-_TELLING = 8
-"""Samples that a curve needs before its distance from another one means anything."""
 
 RunOf = tuple[Experiment, Run]
 """An experiment and one of its runs."""
-
-
-def curve_lines(
-    run: Sequence[Point],
-    reference: Sequence[Point],
-    budget: float,
-    width: int,
-    height: int,
-    glyphs: Glyphs,
-    logarithmic: bool = False,
-) -> list[Line]:
-    """The chart of both.
-
-    How high a loss starts does not set a linear scale: only what comes after a quarter of the budget does, or of a run
-    that has not come so far its newer half. A logarithmic scale has room for all of it.
-    """
-    values = [y for _, y in (*run, *reference)]
-    if logarithmic and values and min(values) > 0 and max(values) < float("inf"):
-        y = Axis(min(values) * 0.97, max(values) * 1.03, lambda value: number(value, 3), log=True)
-    else:
-        begin = 0.25 * budget
-        late = [y for x, y in reference if x >= begin]
-        late += [y for x, y in run if x >= min(begin, run[-1][0] / 2)]
-        limits = span(late or values, 0.08)
-        if limits is None:
-            return []
-        low, top = limits
-        run, reference = [point for point in run if point[1] <= top], [point for point in reference if point[1] <= top]
-        digits = 3 if top - low > 0.02 else 5
-        y = Axis(low, top, lambda value: number(value, digits))
-    x = Axis(0.0, max(budget, max((x for x, _ in run), default=0.0)), brief_axis)
-    series = [Series(reference, "reference", ".", "dashed"), Series(run, "curve", "*")]
-    return chart(series, width, height, x, y, glyphs)
-
-
-def brief_axis(seconds: float) -> str:
-    """A time on the axis."""
-    return "0" if seconds == 0 else brief(seconds) if seconds < 60 or seconds % 60 == 0 else f"{seconds:.0f}s"
 
 
 def comparison(
@@ -64,45 +23,45 @@ def comparison(
     height: int,
     glyphs: Glyphs,
     logarithmic: bool = False,
+    *,
+    others: Sequence[RunOf] = (),
+    metric: str = "",
+    named: bool = False,
 ) -> list[Line]:
-    """Legend and chart of one run over another; empty where neither has reported a step."""
-    metric = known.study.contract.metric
-    name, points = curve_of(known.samples.get((pair[0].id, pair[1].number), []), metric)
-    over: list[Point] = []
-    if reference is not None and (reference[0].id, reference[1].number) != (pair[0].id, pair[1].number):
-        over = curve_of(known.samples.get((reference[0].id, reference[1].number), []), metric)[1]
-    if not points and not over:
-        return []
-    legend = _legend(pair, reference if over else None, name, points, over, width, glyphs)
-    return [legend, (), *curve_lines(points, over, pair[1].budget, width, height - 2, glyphs, logarithmic)]
+    """Legend and chart of one run over another; empty where neither has reported a step.
+
+    Args:
+        others: further runs to draw, as many as `OTHERS` has styles for.
+        metric: the value to draw; empty for the one that compares best.
+        named: the legend has the number of the experiment alone, and not that of its run.
+    """
+    first = known.samples.get(_key(pair), [])
+    name = metric or curve_of(first, known.study.contract.metric)[0]
+    curves = [Curve(f"{pair[0].id}" if named else f"{pair[0].id}.{pair[1].number}", values_of(first, name), FIRST)]
+    drawn = {_key(pair)}
+    if reference is not None and _key(reference) not in drawn:
+        drawn.add(_key(reference))
+        samples = known.samples.get(_key(reference), [])
+        wanted = name or curve_of(samples, known.study.contract.metric)[0]
+        curves.append(Curve(f"champion {reference[0].id}", values_of(samples, wanted), CHAMPION))
+    fresh = [one for one in others if _key(one) not in drawn]
+    curves += [
+        Curve(f"{one[0].id}", values_of(known.samples.get(_key(one), []), name), style)
+        for one, style in zip(fresh, OTHERS if reference is not None else (SECOND, *OTHERS), strict=False)
+    ]
+    lower = better_lower(known, name)
+    return overlaid(curves, name, pair[1].budget, width, height, glyphs, logarithmic=logarithmic, lower=lower)
 
 
-def _legend(
-    pair: RunOf,
-    reference: RunOf | None,
-    name: str,
-    points: list[Point],
-    over: list[Point],
-    width: int,
-    glyphs: Glyphs,
-) -> Line:
-    """Which line is which, and how far apart they are at equal training time."""
-    sign = "*" if glyphs.ascii else "━"
-    spans: list[Span] = [(f"{sign} ", "curve"), (f"{pair[0].id}.{pair[1].number}", "running"), (f" {name}", "dim")]
-    if points:
-        spans.append((f" {number(points[-1][1], 4)}", "text"))
-    if reference is not None:
-        sign = "." if glyphs.ascii else "┅"
-        spans += [(f"  {sign} ", "reference"), (f"champion {reference[0].id}", "kept")]
-    right: list[Span] = []
-    if min(len(points), len(over)) >= _TELLING:
-        here = smooth(points)[-1]
-        there = value_at(smooth(over), here[0])
-        if there is not None:
-            ahead = here[1] - there
-            right = [(f"{number(abs(ahead), 2)} {'below' if ahead < 0 else 'above'}", "good" if ahead < 0 else "dim")]
-    room = width - sum(cells(text) for text, _ in spans) - 1
-    return spread(spans, right if sum(cells(text) for text, _ in right) <= room else [], width)
+def better_lower(known: ViewState, name: str) -> bool | None:
+    """Whether lower values of that name are better; None where that is not known."""
+    if name == known.study.contract.metric:
+        return known.study.contract.goal == "min"
+    return True if "loss" in name else None
+
+
+def _key(pair: RunOf) -> tuple[int, int]:
+    return pair[0].id, pair[1].number
 
 
 class CurvePanel(Panel):
@@ -114,6 +73,8 @@ class CurvePanel(Panel):
     def __init__(self) -> None:
         super().__init__()
         self.logarithmic = False
+        self.metric = ""
+        """The value that is drawn; empty for the one that compares best."""
 
     def pair(self) -> tuple[RunOf | None, RunOf | None]:
         """The run to draw, and the one to draw it over."""
@@ -127,15 +88,49 @@ class CurvePanel(Panel):
         runs = ((x, run) for x in map(study.experiments.__getitem__, recent) for run in x.runs.values())
         return max(runs, key=lambda pair: pair[1].started_at, default=None)
 
+    def others(self) -> list[RunOf]:
+        """The runs of the marked experiments, the newest marks first, as many as are drawn."""
+        known = self.cockpit.known
+        found = [known.reference(number) or known.newest_run(number) for number in reversed(known.marked)]
+        taken = {_key(pair) for pair in self.pair() if pair is not None}
+        return [one for one in found if one is not None and _key(one) not in taken][: len(OTHERS)]
+
     def wanted(self) -> set[tuple[int, int]]:
         """Runs whose samples are needed."""
-        return {(pair[0].id, pair[1].number) for pair in self.pair() if pair is not None}
+        return {_key(pair) for pair in (*self.pair(), *self.others()) if pair is not None}
+
+    def names(self) -> list[str]:
+        """What the drawn run reports, in order; the value that compares best first."""
+        pair, reference = self.pair()
+        metric = self.cockpit.known.study.contract.metric
+        for one in (pair, reference):
+            samples = self.cockpit.known.samples.get(_key(one), []) if one is not None else []
+            if found := names_of(samples):
+                best = curve_of(samples, metric)[0]
+                return [best, *(name for name in found if name != best)]
+        return []
+
+    def draw(self, direction: int = 1) -> str:
+        """Draw the next value that the run reports; returns its name, and "" where it reports only one."""
+        names = self.names()
+        if len(names) < 2:
+            return ""
+        at = names.index(self.metric) if self.metric in names else 0
+        name = names[(at + direction) % len(names)]
+        self.metric = "" if name == names[0] else name
+        self.redraw_with_note()
+        return name
 
     def content(self, width: int, height: int) -> list[Line]:
         pair, reference = self.pair()
         if pair is None:
             return centred("no run yet: its loss is drawn here", width, height)
-        lines = comparison(self.cockpit.known, pair, reference, width, height, self.cockpit.glyphs, self.logarithmic)
+        lines = comparison(
+            self.cockpit.known, pair, reference, width, height, self.cockpit.glyphs, self.logarithmic,
+            others=self.others(), metric=self.metric,
+        )  # fmt: skip
+        if self.metric and not lines:
+            return centred(f"no run here reports {self.metric}; m draws another value", width, height)
         return lines or centred(f"run {pair[0].id}.{pair[1].number} has not reported a step yet", width, height)
 
     def note(self) -> list[Span]:
@@ -143,4 +138,5 @@ class CurvePanel(Panel):
         if pair is None:
             return []
         scale: list[Span] = [("log  ", "faint")] if self.logarithmic else []
-        return [*scale, (cut(one_line(pair[0].title), 34), "dim")]
+        drawn: list[Span] = [(f"{cut(self.metric, 20)}  ", "warn")] if self.metric else []
+        return [*drawn, *scale, (cut(one_line(pair[0].title), 34), "dim")]

@@ -16,6 +16,7 @@ from tui.cockpit.app import Cockpit
 from tui.model import keys
 from tui.render.layout import VIEWS
 from tui.screens.columns import ColumnChoice
+from tui.screens.compare import CompareSheet
 from tui.screens.confirm import Confirm
 from tui.screens.digest import DigestSheet
 from tui.screens.experiment import ExperimentSheet
@@ -87,6 +88,9 @@ WALKS = {
     "sort": Walk(lambda app: app.tree_view.sorted == "effect", ("2",)),
     "columns": Walk(lambda app: isinstance(app.screen, ColumnChoice), ("2",)),
     "mark": Walk(lambda app: list(app.known.marked) == [21], ("2", "j")),
+    "compare": Walk(lambda app: isinstance(app.sheet, CompareSheet), ("2", "j", "M", "j", "M")),
+    "metric": Walk(lambda app: app.curve_view.metric != "", ("3",)),
+    "stretch": Walk(lambda app: app.progress_view.zoom == "recent", ("4",)),
     "scale": Walk(lambda app: app.curve_view.logarithmic, ("3",)),
     "down": Walk(lambda app: app.tree_view.at == 21, ("2",)),
     "up": Walk(lambda app: not app.mind_view.following),

@@ -12,6 +12,7 @@ from tui.cockpit.actions.replay import ReplayActions
 from tui.cockpit.actions.request import RequestActions
 from tui.model.commands import Command, CommandError, completions, hint, parse
 from tui.render.palette import PALETTES
+from tui.render.text import cut
 from tui.widgets.prompt import Completion, Prompt
 
 
@@ -74,6 +75,7 @@ class CommandActions(
             "show": self._show,
             "view": lambda command: self.action_view(command.text),
             "find": lambda command: self.action_search(command.text),
+            "compare": self._compare,
             "sort": self._sort,
             "program": lambda command: self.action_program(),
             "studies": lambda command: self.action_studies(),
@@ -85,6 +87,21 @@ class CommandActions(
             "help": lambda command: self.action_help(),
             "detach": lambda command: self.exit(),
         }
+
+    def _compare(self, command: Command) -> None:
+        words = command.text.replace(",", " ").split()
+        numbers = list(dict.fromkeys(int(word) if word.isdecimal() and len(word) < 10 else -1 for word in words))
+        unknown = [
+            word for word, number in zip(words, numbers, strict=False) if number not in self.known.study.experiments
+        ]
+        if unknown:
+            self.say(f"there is no experiment {cut(unknown[0], 20)}", "warn")
+        elif len(numbers) == 1:
+            self.say("compare takes two numbers or more", "warn")
+        elif numbers:
+            self.compare(numbers)
+        else:
+            self.action_compare()
 
     def _sort(self, command: Command) -> None:
         self.action_view("tree")

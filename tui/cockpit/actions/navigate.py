@@ -9,6 +9,7 @@ from tui.render.layout import ASIDE, VIEWS
 from tui.render.palette import PALETTES
 from tui.render.text import cut
 from tui.screens.columns import ColumnChoice
+from tui.screens.compare import MOST, CompareSheet
 from tui.screens.experiment import ExperimentSheet
 from tui.screens.help import Help
 from tui.screens.program import ProgramSheet
@@ -84,6 +85,37 @@ class NavigateActions(Shell, inherit_bindings=False):
             self.say("only the tree (2) can be sorted")
             return
         self.say(f"sorted {self.tree_view.sort()}")
+
+    def action_compare(self) -> None:
+        """Set the marked experiments side by side; of fewer than two the one under the cursor is another."""
+        study, marked = self.known.study, list(self.known.marked)
+        chosen = self.chosen()
+        if len(marked) < 2 and chosen is not None and chosen.id not in marked:
+            marked.append(chosen.id)
+        if len(marked) == 1:
+            over = study.experiments[marked[0]].champion
+            marked = [study.champion if over is None else over, *marked] if study.champion is not None else marked
+        marked = list(dict.fromkeys(marked))
+        if len(marked) < 2:
+            self.say("mark two experiments first: M in the tree (2) marks the one under the cursor")
+        else:
+            self.compare(marked)
+
+    def compare(self, numbers: list[int]) -> None:
+        """Open the screen on which these experiments stand side by side."""
+        self.hush()
+        if len(numbers) > MOST:
+            self.say(f"{MOST} experiments at once: the first of those that are marked", "warn")
+        self.push_screen(SheetScreen(CompareSheet(numbers)))
+        self.load_samples()
+
+    def action_metric(self) -> None:
+        name = self.curve_view.draw()
+        names = self.curve_view.names()
+        self.say(f"draws {name}; {listed(names, 8)} are reported" if name else "the run reports no other value")
+
+    def action_stretch(self) -> None:
+        self.say(f"shows {self.progress_view.scale()}")
 
     def action_columns(self) -> None:
         if self.active == "tree":
