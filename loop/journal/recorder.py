@@ -110,7 +110,7 @@ class Recorder:
             isinstance(body, Thought)
             and last is not None
             and isinstance(last[0], Thought)
-            and (last[0].researcher, last[1]) == (body.researcher, experiment)
+            and (last[0].researcher, last[0].thinking, last[1]) == (body.researcher, body.thinking, experiment)
         ):
             body = last[0].model_copy(update={"text": last[0].text + body.text})
             self._pending.pop()

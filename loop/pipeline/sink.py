@@ -50,8 +50,8 @@ class ResearcherSink:
         self._read = recorder.study.seq
         """What the briefing of this thought knows of."""
 
-    def think(self, text: str) -> None:
-        self._recorder.stream(e.Thought(researcher=self._name, text=text), self._number)
+    def think(self, text: str, thinking: bool = False) -> None:
+        self._recorder.stream(e.Thought(researcher=self._name, text=text, thinking=thinking), self._number)
 
     def tool(self, intent: str, result: str, seconds: float) -> None:
         body = e.ToolCalled(researcher=self._name, intent=intent, result=result, seconds=seconds)

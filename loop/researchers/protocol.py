@@ -236,8 +236,12 @@ class Briefing:
 class Sink(Protocol):
     """Where a researcher reports while it works. Never blocks, never fails."""
 
-    def think(self, text: str) -> None:
-        """Append a piece of reasoning to the stream; pieces are joined without a separator."""
+    def think(self, text: str, thinking: bool = False) -> None:
+        """Append a piece to the stream; pieces are joined without a separator.
+
+        Args:
+            thinking: it is a model's reasoning, and no part of its answer.
+        """
 
     def tool(self, intent: str, result: str, seconds: float) -> None:
         """Report the use of a tool: what for, with what result, for how long."""

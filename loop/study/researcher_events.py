@@ -56,6 +56,8 @@ class Thought(Fact):
     kind: Literal["thought"] = "thought"
     researcher: str
     text: str
+    thinking: bool = False
+    """It is a model's reasoning and no part of its answer; False also where the two cannot be told apart."""
 
 
 class ToolCalled(Fact):

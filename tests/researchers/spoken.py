@@ -32,7 +32,7 @@ class Spoken:
     limit: str | None = None
     """Why nothing more may be paid for, once a test says so."""
 
-    def think(self, text: str) -> None:
+    def think(self, text: str, thinking: bool = False) -> None:
         self.thoughts.append(text)
 
     def tool(self, intent: str, result: str, seconds: float) -> None:

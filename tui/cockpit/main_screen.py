@@ -35,7 +35,7 @@ class Placed(Layout):
 
         for child in children:
             if isinstance(child, TopBar):
-                child.tabs = not plan.tiny
+                child.tabs, child.alone = not plan.tiny, not plan.keys
                 put(child, 0, 0, width, plan.status)
             elif isinstance(child, Panel) and (place := places.get(child.view)):
                 child.boxed, child.headed = place.boxed, place.headed

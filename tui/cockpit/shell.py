@@ -312,7 +312,9 @@ class Shell(App[None], Cursors, inherit_bindings=False):
     def ask(self, prompt: Prompt) -> None:
         """Open the line to type into, with what was typed there and never sent."""
         if not room_to_ask(self.size):
-            self.say(f"no room to type in: that takes {ASKING[0]} columns and {ASKING[1]} lines", "warn")
+            self.say(
+                f"no room to type: needs {ASKING[0]}x{ASKING[1]}, has {self.size.width}x{self.size.height}", "warn"
+            )
             return
         if (draft := self._drafts.pop(prompt.label, "")) and not prompt.text:
             prompt = prompt.keeping(draft)
@@ -358,7 +360,7 @@ class Shell(App[None], Cursors, inherit_bindings=False):
         """
         needed = Confirm.rows_for(choices)
         if self.size.height < needed or self.size.width < ASKING[0]:
-            self.say(f"no room to ask “{title}”: that takes {ASKING[0]} columns and {needed} lines", "warn")
+            self.say(f"no room to ask: needs {ASKING[0]}x{needed}, has {self.size.width}x{self.size.height}", "warn")
             return
 
         def answered(key: str | None) -> None:

@@ -87,6 +87,7 @@ KEYS = (
         "views",
         views=("tree",),
     ),
+    Key("who", "w", "w", "", "who", "mind: one researcher after the other, or all of them", "views"),
     Key("columns", "C", "C", "", "columns", "tree: choose its columns, and sort by one", "views", views=("tree",)),
     Key("mark", "M", "M", "", "mark", "mark this experiment, for = and the curves", "views", views=ON_EXPERIMENTS),
     Key(

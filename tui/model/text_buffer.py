@@ -26,6 +26,8 @@ class Paragraph:
     """What stands at the right end of the first row, such as the time."""
     seq: int = 0
     """The event it began with; 0 where there is none."""
+    who: str = ""
+    """The researcher that it is of; empty for what is nobody's or everybody's."""
     folds: bool = False
     """Part of a finished thought, and so not shown while the buffer is folded."""
     rows: list[tuple[int, int]] = field(default_factory=list)
@@ -48,6 +50,8 @@ class TextBuffer:
         self.spare = 0
         """Characters allowed beyond `most`, for what was paged in."""
         self.folded = False
+        self.only = ""
+        """The researcher whose paragraphs alone are shown, beside those of nobody; empty: all of them."""
         self.first = 0
         """Number of the oldest row that is still there."""
         self.end = 0
@@ -95,10 +99,31 @@ class TextBuffer:
         self.folded = folded
         self._wrap_all()
 
+    def show_only(self, who: str) -> None:
+        """Show the paragraphs of one researcher, or of all for "". The numbers of the rows change, as by `fold`."""
+        self.only = who
+        self._wrap_all()
+
+    def redo(self, count: int) -> None:
+        """Wrap the last `count` paragraphs anew: their text or lead has been changed."""
+        count = min(count, len(self.paragraphs))
+        changed = list(islice(self.paragraphs, len(self.paragraphs) - count, None))
+        for _ in changed:
+            self.end = self._starts.pop()
+        for paragraph in changed:
+            paragraph.rows = self._wrapped(paragraph)
+            self._starts.append(self.end)
+            self.end += len(paragraph.rows)
+        self._index = None
+
     def extend(self, text: str) -> None:
         """More text at the end of the last paragraph."""
         last = self.paragraphs[-1]
         last.text += text
+        if not last.rows:  # it is not shown
+            self.chars += len(text)
+            self._drop()
+            return
         start = last.rows.pop()[0]
         fresh = wrap(last.text, max(8, self.width - len(last.lead)), start)
         last.rows += fresh
@@ -152,7 +177,7 @@ class TextBuffer:
         return self._starts[index]
 
     def _wrapped(self, paragraph: Paragraph) -> list[tuple[int, int]]:
-        if self.folded and paragraph.folds:
+        if (self.folded and paragraph.folds) or (self.only and paragraph.who not in ("", self.only)):
             return []
         return wrap(paragraph.text, max(8, self.width - len(paragraph.lead)))
 

@@ -5,15 +5,16 @@ three backticks opens and closes code, in which the lines of a diff stand out. O
 paragraphs can be folded into the line that names the researcher.
 """
 
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from loop.policy import early_stop, honesty, request_table
 from loop.study import events as e
 from loop.study.queries import uncounted
 from loop.study.state import Study
 from tui.model.text_buffer import Paragraph, TextBuffer
-from tui.render.text import brief, clean, cut, number, one_line, sigmas
+from tui.render.text import brief, cells, clean, cut, number, one_line, pad, sigmas
 from tui.render.troubles import clock_words
 
 MIND = frozenset(
@@ -28,8 +29,34 @@ MIND = frozenset(
 _PIECE = 4000
 """Characters of one paragraph; a longer line goes on in another, so that none takes for ever to lay out."""
 
-_THINKING = ("thought", "code", "fence", "tool", "gap")
+_THINKING = ("thought", "thinking", "table", "code", "fence", "tool", "gap")
 """Kinds of paragraph that a finished thought is made of."""
+
+
+_PAUSE = 2.0
+"""Seconds after which one who has stopped in the middle of a line gives way to another."""
+
+_WIDEST_TABLE = 110
+"""Columns beyond which a table stays as it was written: its rows would only be wrapped."""
+
+_ITEM = re.compile(r"( {0,8}(?:[-*+]|\d{1,3}[.)]) +)\S")
+_ROW = re.compile(r"\s*\|.*\|\s*")
+_RULE = re.compile(r":?-+:?")
+
+
+def _hang(paragraph: Paragraph) -> bool:
+    """Let the rows of an item of a list hang behind its mark; says whether it is one that does not hang yet."""
+    if paragraph.kind not in ("thought", "thinking") or paragraph.lead:
+        return False
+    if (item := _ITEM.match(paragraph.text)) is None:
+        return False
+    paragraph.lead, paragraph.text = item[1], paragraph.text[len(item[1]) :]
+    return True
+
+
+def _is_rule(row: Sequence[str]) -> bool:
+    """Whether a row of a table is the line under its head."""
+    return all(not cell or _RULE.fullmatch(cell) for cell in row) and any(row)
 
 
 class Transcript:
@@ -53,14 +80,25 @@ class Transcript:
         self._troubles: dict[str, tuple[str, int]] = {}
         """What is being waited for, by who waits: the message, and how often it was tried."""
         self._seq = 0
+        self._who = ""
+        """The researcher whose paragraph comes next; empty for what is nobody's."""
+        self._spoke = 0.0
+        """Unix seconds of the newest piece of the thought on show."""
+        self._held: dict[tuple[str, int | None], list[tuple[e.Thought, str]]] = {}
+        """What others have said while a line of one was not ended: two at once would cut each other to shreds."""
+        self._table: list[Paragraph] = []
+        """Rows of the table that the last lines are."""
 
     def tell(self, event: e.Event) -> None:
         """Add what an event says to the stream."""
         body, now = event.body, time.strftime("%H:%M", time.localtime(event.at))
         self._seq = event.seq
+        if not isinstance(body, e.Thought):
+            self.release()
+        self._who = self._whose(event)
         match body:
             case e.Thought():
-                self._think(body, event.experiment, now)
+                self._hear(body, event, now)
             case e.ToolCalled():
                 self._speak(body.researcher, event.experiment, now)
                 self._line("tool", f"{body.intent}  →  {body.result}", "  ▸ ", brief(body.seconds))
@@ -188,6 +226,43 @@ class Transcript:
         self._line("speaker", f"{cut(one_line(researcher), 40)}{about}", "", now)
         self._head = self.buffer.paragraphs[-1]
 
+    def _whose(self, event: e.Event) -> str:
+        """The researcher whom an event is of; empty where it is nobody's, or a person's."""
+        match event.body:
+            case e.Thought(researcher=name) | e.ToolCalled(researcher=name) | e.NoteWritten(researcher=name):
+                return name
+            case e.ExperimentProposed(researcher=name) | e.LessonWritten(researcher=name):
+                return name
+            case e.ExperimentJudged() | e.ApprovalAsked():
+                found = self.study.experiments.get(-1 if event.experiment is None else event.experiment)
+                return "" if found is None else found.researcher
+            case _:
+                return ""
+
+    def _hear(self, body: e.Thought, event: e.Event, now: str) -> None:
+        """Add a piece of thought, or hold it back until the one on show has ended a line, or has paused."""
+        speaker = (body.researcher, event.experiment)
+        if self._open and speaker != self._speaker and event.at - self._spoke <= _PAUSE:
+            self._held.setdefault(speaker, []).append((body, now))
+            return
+        for piece, then in self._held.pop(speaker, ()):
+            self._think(piece, event.experiment, then)
+        self._think(body, event.experiment, now)
+        self._spoke = event.at
+        while self._held and not self._open:
+            self._release_first()
+
+    def release(self) -> None:
+        """Add all that was held back."""
+        while self._held:
+            self._release_first()
+
+    def _release_first(self) -> None:
+        speaker = next(iter(self._held))
+        for piece, then in self._held.pop(speaker):
+            self._who = piece.researcher
+            self._think(piece, speaker[1], then)
+
     def _think(self, body: e.Thought, experiment: int | None, now: str) -> None:
         self._speak(body.researcher, experiment, now)
         for index, piece in enumerate(clean(body.text).split("\n")):
@@ -202,16 +277,45 @@ class Transcript:
             if self._blank:
                 self._gap()  # Markdown's blank line, where more comes after it
                 self._blank = False
+            kind = "code" if self._code else "thinking" if body.thinking else "thought"
             for start in range(0, len(piece), _PIECE):
-                self._add(Paragraph("code" if self._code else "thought", piece[start : start + _PIECE]))
+                paragraph = Paragraph(kind, piece[start : start + _PIECE])
+                _hang(paragraph)
+                self._add(paragraph)
             self._open = True
 
     def _end_line(self) -> None:
         """A line of a thought is complete: see whether it opens or closes code."""
-        if self._open and self.buffer.paragraphs[-1].text.lstrip().startswith("```"):
-            self.buffer.paragraphs[-1].kind = "fence"
-            self._code = not self._code
+        if self._open:
+            last = self.buffer.paragraphs[-1]
+            if last.text.lstrip().startswith("```"):
+                last.kind = "fence"
+                self._code = not self._code
+            elif last.kind in ("thought", "thinking") and _ROW.fullmatch(last.text):
+                self._table.append(last)
+                self._align()
+            elif _hang(last):
+                self.buffer.redo(1)
         self._open = False
+
+    def _align(self) -> None:
+        """Put the cells of the table at the end under each other, where it is not too wide for that."""
+        rows = [[cell.strip() for cell in row.text.strip().strip("|").split("|")] for row in self._table]
+        count = max(map(len, rows))
+        rows = [[*row, *[""] * (count - len(row))] for row in rows]
+        widths = [max(3, *(cells(row[at]) for row in rows if not _is_rule(row))) for at in range(count)]
+        if sum(widths) + 3 * count + 1 > _WIDEST_TABLE:
+            return
+        for paragraph, row in zip(self._table, rows, strict=True):
+            was = len(paragraph.text)
+            if _is_rule(row):
+                paragraph.text = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+            else:
+                padded = [pad(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+                paragraph.text = f"| {' | '.join(padded)} |"
+            paragraph.kind = "table"
+            self.buffer.chars += len(paragraph.text) - was
+        self.buffer.redo(len(self._table))
 
     def finish(self) -> None:
         """A thought has ended: it can be folded, and its first line says how long it was."""
@@ -251,7 +355,9 @@ class Transcript:
             self._add(Paragraph("gap", ""))
 
     def _add(self, paragraph: Paragraph) -> None:
-        paragraph.seq = self._seq
+        paragraph.seq, paragraph.who = self._seq, self._who
+        if self._table and not paragraph.text.lstrip().startswith("|"):
+            self._table = []
         self.buffer.add(paragraph)
 
 
@@ -262,5 +368,6 @@ def paragraphs_of(events: Iterable[e.Event], study: Study, width: int, folded: b
     transcript = Transcript(study, buffer)
     for event in events:
         transcript.tell(event)
+    transcript.release()
     transcript.finish()
     return list(buffer.paragraphs)

@@ -1,6 +1,6 @@
 """Where everything stands, as a pure function of the terminal's size and the view that a person looks at.
 
-- under 40x8: a strip of the status lines, with the last line for keys, messages and what is typed from 4 lines on;
+- under 40x8: a strip, as high as the terminal; from 4 lines on the last is for keys, messages and what is typed;
 - up to 109 columns, or under 22 lines: one view at a time under the two status lines and the tabs. The first, `runs`,
   needs a few lines only: researchers and mind have the rest;
 - from 110 columns on: two columns, from 160 on with a wide one at the left. One place, at the bottom right, is for
@@ -85,7 +85,7 @@ def layout(
     needs = needs or Needs()
     if width < LEAST[0] or height < LEAST[1]:
         asks = width >= ASKING[0] and height >= ASKING[1]
-        return Layout(True, min(3, height - 1) if asks else 1, asks, ())
+        return Layout(True, height - asks if width >= ASKING[0] else 1, asks, ())
     if zoomed or width < TWO_COLUMNS or height < STACKED:
         return Layout(False, 3, True, _single(width, height - 4, active, needs, alone=zoomed))
     top, room = 2, height - 3

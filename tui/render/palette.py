@@ -85,6 +85,7 @@ _LIGHT = {
 _ANSI = {
     "text": "",
     "dim": "",
+    "thinking": "dim",
     "faint": "bright_black",
     "strong": "bold",
     "accent": "blue",
@@ -149,13 +150,13 @@ _CONTRAST = dict.fromkeys(_DARK, "#ffffff") | {
 }
 _BOLD = {"strong", "title", "champion", "running", "waiting", "bad", "you"}
 _MONO = dict.fromkeys(_DARK, "") | dict.fromkeys(_BOLD, "bold") | {"cursor": "reverse", "pale": "underline"}
-_MONO |= {"match": "reverse bold", "faint": "dim", "border": "dim", "band": "dim", "track": "dim"}
+_MONO |= {"thinking": "dim", "match": "reverse bold", "faint": "dim", "border": "dim", "band": "dim", "track": "dim"}
 
 _LIKE = (
     {verdict.value: verdict.role for verdict in VERDICTS}
     | {"good": "kept", "added": "kept", "reference": "kept", "warn": "killed", "hot": "killed", "automl": "rejected"}
     | {"removed": "crashed", "full": "crashed", "hunk": "tool", "bar": "tool", "curve": "accent", "key": "title"}
-    | {"queued": "dim", "proposed": "queued", "verifying": "running", "axis": "faint"}
+    | {"thinking": "dim", "queued": "dim", "proposed": "queued", "verifying": "running", "axis": "faint"}
 )
 """Roles that look like another one, where a theme does not say otherwise; verdicts are roles too."""
 

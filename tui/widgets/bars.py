@@ -1,10 +1,11 @@
 """The fixed lines: status at the top, keys or a message at the bottom."""
 
 from tui.model import keys
-from tui.render.text import Line, cut, one_line
+from tui.render.text import Line, cut
 from tui.widgets import status_line
 from tui.widgets.gauge_line import gauge_line
 from tui.widgets.panel import LineWidget
+from tui.widgets.strip import strip_lines
 from tui.widgets.time_line import time_line
 
 
@@ -13,23 +14,26 @@ class TopBar(LineWidget):
 
     ground = "raised"
     tabs = True
-    """There is a view for the tabs to name; a strip has none, and shows the run's title there."""
+    """There is a view for the tabs to name; a strip has none, and shows a row for each run there."""
+    alone = False
+    """There is no line below for messages."""
 
     def lines(self, width: int, height: int) -> list[Line]:
         cockpit = self.cockpit
         state, glyphs, now = cockpit.known, cockpit.glyphs, cockpit.now()
+        if self.alone and cockpit.message is not None:  # there is no other line for it
+            strip = strip_lines(state, cockpit.life, now, width, height - 1, glyphs)
+            return [*strip, said(cockpit.message, width)]
         if height == 1:
-            if cockpit.message is not None:  # there is no other line for it
-                return [said(cockpit.message, width)]
             return [status_line.brief_line(state, cockpit.life, width, glyphs)]
+        if not self.tabs:
+            return strip_lines(state, cockpit.life, now, width, height, glyphs)
         lines = [
             status_line.status_line(state, cockpit.life, now, width, glyphs, cockpit.read_only),
             gauge_line(state, cockpit.life, now, width, glyphs),
         ]
-        if height > 2 and self.tabs:
+        if height > 2:
             lines.append(status_line.tabs_line(cockpit.active, width, cockpit.note()))
-        elif height > 2 and (current := state.in_flight()) is not None:
-            lines.append(((f" {cut(one_line(current[0].title), width - 2)}", "dim"),))
         return lines
 
 

@@ -31,9 +31,9 @@ def gauge_line(state: ViewState, alive: Life, now: float, width: int, glyphs: Gl
     current run and how far it is; who waits for what."""
     if not alive.alive:
         return _ended(state, alive, width)
-    doing_now = part(2, *_doing(state, now, glyphs), grows=5, right=True)
-    waits = [part(0, *_waiting(state, now, glyphs), grows=3), part(1, *_idle(state, now, glyphs), grows=4)]
-    trouble = _trouble(state, now)
+    doing_now = part(2, *doing_forms(state, now, glyphs), grows=5, right=True)
+    waits = [part(0, *waiting_forms(state, now, glyphs), grows=3), part(1, *idle_forms(state, now, glyphs), grows=4)]
+    trouble = trouble_parts(state, now)
     gauge = state.gauge
     if gauge is None:
         unread = part(4, [("no reading of the machine yet", "faint")])
@@ -60,7 +60,7 @@ def _ended(state: ViewState, alive: Life, width: int) -> Line:
 # --- what goes on --------------------------------------------------------------------------------------------------
 
 
-def _waiting(state: ViewState, now: float, glyphs: Glyphs) -> list[list[Span]]:
+def waiting_forms(state: ViewState, now: float, glyphs: Glyphs) -> list[list[Span]]:
     """How many experiments wait for a person, which, and for how long the oldest has."""
     waiting = state.waiting()
     if not waiting:
@@ -73,7 +73,7 @@ def _waiting(state: ViewState, now: float, glyphs: Glyphs) -> list[list[Span]]:
     return [[(f"{glyphs.flag} {words}", "waiting")] for words in forms]
 
 
-def _idle(state: ViewState, now: float, glyphs: Glyphs) -> list[list[Span]]:
+def idle_forms(state: ViewState, now: float, glyphs: Glyphs) -> list[list[Span]]:
     """Which slot of several has had nothing to do for the longest time, and why; none where the loop itself rests."""
     study = state.study
     if study.state not in ("running", "baseline") or study.limit is not None or len(state.slots) < 2:
@@ -90,7 +90,7 @@ def _idle(state: ViewState, now: float, glyphs: Glyphs) -> list[list[Span]]:
     return [[(glyphs.plain(form), "warn")] for form in forms]
 
 
-def _trouble(state: ViewState, now: float) -> list[Part]:
+def trouble_parts(state: ViewState, now: float) -> list[Part]:
     """Who waits for what is not theirs to mend."""
     found = next(iter(state.study.troubles.items()), None)
     if found is None:
@@ -99,7 +99,7 @@ def _trouble(state: ViewState, now: float) -> list[Part]:
     return [part(0, *forms, right=True)]
 
 
-def _doing(state: ViewState, now: float, glyphs: Glyphs) -> list[list[Span]]:
+def doing_forms(state: ViewState, now: float, glyphs: Glyphs) -> list[list[Span]]:
     """The run of now and how far it is, from the shortest form to the longest; else what goes on in its place."""
     match doing(state.study):
         case "run":

@@ -3,7 +3,7 @@
 import re
 
 from tui.model.text_buffer import Paragraph
-from tui.render.text import Line, Span, cells
+from tui.render.text import Line, Span, cells, one_line
 from tui.widgets.stream import StreamPanel, stretched
 
 _ROLES = {
@@ -45,8 +45,16 @@ class MindPanel(StreamPanel):
             return ()
         start, end = paragraph.rows[row]
         text = paragraph.text[start:end]
-        if kind == "thought":
-            return thought_line(text)
+        if kind in ("thought", "thinking"):
+            spans = thought_line(text, "text" if kind == "thought" else "thinking")
+            if not paragraph.lead:
+                return spans
+            mark = paragraph.lead
+            if mark.strip() in ("-", "*", "+"):
+                mark = mark.replace(mark.strip(), self.cockpit.glyphs.point)
+            return ((mark if not row else " " * cells(mark), "accent"), *spans)
+        if kind == "table":
+            return table_line(text)
         if kind == "code":
             return ((text, code_role(paragraph.text)),)
         role = _ROLES.get(kind, kind)
@@ -81,12 +89,20 @@ class MindPanel(StreamPanel):
         self.redraw_with_note()
         return self.buffer.folded
 
+    def show_only(self, who: str) -> None:
+        """Show the thoughts of one researcher, or of all for ""."""
+        self._keep_place(lambda: self.buffer.show_only(who))
+        self.began = None
+        self.redraw_with_note()
+
     def older(self) -> bool:
         """Page in older text from the journal; the view stays where it is."""
         return self.cockpit.feed.older() > 0
 
     def note(self) -> list[Span]:
         folded: list[Span] = [("thoughts folded, c opens", "faint")] if self.buffer.folded else []
+        if self.buffer.only:
+            folded.insert(0, (f"only {one_line(self.buffer.only)}, w goes on" + "  " * bool(folded), "warn"))
         more = super().note()
         return [*folded, ("  ", "text"), *more] if folded and more else folded or more
 
@@ -98,19 +114,34 @@ class MindPanel(StreamPanel):
         return "no thoughts yet: they stream here as the researcher thinks"
 
 
-def thought_line(text: str) -> Line:
-    """A row of a thought: headings, `code` and **bold** stand out; no character is removed or moved."""
+def table_line(text: str) -> Line:
+    """A row of a table, with its lines fainter than its cells."""
+    spans: list[Span] = []
+    for index, cell in enumerate(text.split("|")):
+        if index:
+            spans.append(("|", "border"))
+        if cell:
+            spans.append((cell, "border" if not cell.strip("-") else "text"))
+    return tuple(spans)
+
+
+def thought_line(text: str, role: str = "text") -> Line:
+    """A row of a thought: headings, `code` and **bold** stand out; no character is removed or moved.
+
+    Args:
+        role: of what does not stand out.
+    """
     if text.startswith("#"):
         return ((text, "strong"),)
     if "`" not in text and "**" not in text:
-        return ((text, "text"),)
+        return ((text, role),)
     spans: list[Span] = []
     at = 0
     for found in _MARKED.finditer(text):
-        role = "code" if found[0][0] == "`" else "strong"
-        spans += [(text[at : found.start()], "text"), (found[0], role)]
+        marked = "code" if found[0][0] == "`" else "strong"
+        spans += [(text[at : found.start()], role), (found[0], marked)]
         at = found.end()
-    return tuple(span for span in (*spans, (text[at:], "text")) if span[0])
+    return tuple(span for span in (*spans, (text[at:], role)) if span[0])
 
 
 def code_role(line: str) -> str:

@@ -68,7 +68,7 @@ class RunsPanel(Panel):
             return []
         spans: list[Span] = []
         if (hidden := len(self.rows) - max(1, self.room()[1] - 1)) > 0 and self.rows:
-            spans.append((f"{hidden} more, j and k  ", "warn"))
+            return [(f"{hidden} more, j and k", "warn")]
         gauge = state.gauge
         used = [gpu.utilisation for gpu in gauge.gpus if gpu.utilisation is not None] if gauge is not None else []
         if len(used) > 1:

@@ -90,16 +90,16 @@ def status_line(state: ViewState, alive: Life, now: float, width: int, glyphs: G
     tag = one_line(study.tag) or "looptop"
     parts = [
         part(3, [(cut(tag, 10), "strong")], [(cut(tag, 24), "strong")]),
-        part(0, *_state(state, alive, glyphs), grows=5),
+        part(0, *state_forms(state, alive, glyphs), grows=5),
         part(6, *_time(study, until)),
         part(1, *_counts(study, glyphs), grows=6),
         part(6, _rate(state, until)),
-        part(1, *_best(state), grows=4),
+        part(1, *best_forms(state), grows=4),
         part(3, _claimed(study)),
         part(7, *_stops(study), grows=8),
-        part(7, *_gained(study, until), grows=8),
+        part(7, *gained_forms(study, until), grows=8),
         part(8, *_placebos(study), grows=9),
-        part(3, *_money(study, until), grows=8),
+        part(3, *money_forms(study, until), grows=8),
         part(4, _failures(study)),
         part(6, *(_ends(study, until) if alive.alive else []), grows=9),
     ]
@@ -116,7 +116,7 @@ def status_line(state: ViewState, alive: Life, now: float, width: int, glyphs: G
     return packed(parts, width)
 
 
-def _state(state: ViewState, alive: Life, glyphs: Glyphs) -> list[list[Span]]:
+def state_forms(state: ViewState, alive: Life, glyphs: Glyphs) -> list[list[Span]]:
     """What the loop is doing; in the longer form how many of each are at what."""
     sign, word, role = state_word(state, alive, glyphs)
     study = state.study
@@ -175,7 +175,7 @@ def _rate(state: ViewState, until: float) -> list[Span]:
     return [(f"{rate:.3g}/h", "dim")]
 
 
-def _best(state: ViewState) -> list[list[Span]]:
+def best_forms(state: ViewState) -> list[list[Span]]:
     """The champion's mean, its error, its distance from the baseline, and how many runs it is known from."""
     best = state.figures.best
     if best is None:
@@ -211,7 +211,7 @@ def _stops(study: Study) -> list[list[Span]]:
     ]
 
 
-def _gained(study: Study, until: float) -> list[list[Span]]:
+def gained_forms(study: Study, until: float) -> list[list[Span]]:
     """When the champion took over."""
     best = study.best
     if best is None or not best.id or best.judged_at is None:
@@ -230,7 +230,7 @@ def _placebos(study: Study) -> list[list[Span]]:
     return [[(short, role)], [(f"{short} ({found.low:.0%} to {found.high:.0%}, promised {found.promised:.1%})", role)]]
 
 
-def _money(study: Study, until: float) -> list[list[Span]]:
+def money_forms(study: Study, until: float) -> list[list[Span]]:
     """Money or tokens, and of how much; in the longer form what an hour costs, and how long the rest lasts."""
     bounds, hours = study.contract.limits, study.hours(until)
     if not study.usd and not study.tokens and not study.usd_unknown:
@@ -278,10 +278,12 @@ def _ends(study: Study, until: float) -> list[list[Span]]:
 def tabs_line(active: str, width: int, note: Sequence[Span] = ()) -> Line:
     """The views by number, the one on screen marked; a word of that view's own on the right. In a narrow terminal the
     last names give way, never that of the view on screen."""
-    note = fit(note, width // 2) if note and width >= 24 else ()
+    least = 1 + 2 * len(VIEWS) + len(active) + 2
+    space = min(width // 2, width - 3 - least)
+    note = fit(note, space) if note and space >= 10 else ()
     room = width - 1 - (line_cells(note) + 2 if note else 0)
     named = {active}
-    used = 1 + 2 * len(VIEWS) + len(active) + 2
+    used = least
     for view in VIEWS:
         if view != active and used + len(view) + 2 > room:
             break

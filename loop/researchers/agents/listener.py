@@ -34,6 +34,8 @@ class Words:
     """What the agent says or thinks; pieces are joined without a separator."""
 
     text: str
+    thinking: bool = False
+    """It is reasoning, as far as the agent says."""
 
 
 _STRANGE = "(it prints JSON of a kind that is not known here; its last words are looked for)\n"
@@ -172,7 +174,7 @@ class Listener:
                 case a.MessageStart():
                     self._begins = True
                 case a.Text(text, aside):
-                    yield from self._say(text, aside)
+                    yield from self._say(text, aside, thinking=aside)
                 case a.TextDelta(text):
                     self._in_pieces = self._in_pieces or bool(text)
                     yield from self._say(text, aside=True)
@@ -181,7 +183,7 @@ class Listener:
                     if not aside:
                         self._remember(plain(text))
                 case a.FullText(text, aside):
-                    yield from self._say(text, aside)
+                    yield from self._say(text, aside, thinking=aside)
                 case a.FinalText(text):
                     if not self.final:
                         yield from self._say(text, aside=False)
@@ -238,14 +240,14 @@ class Listener:
     def _of_model(self, usage: Usage) -> Usage:
         return usage if usage.model else replace(usage, model=self._model)
 
-    def _say(self, text: str, aside: bool) -> Iterator[Shown]:
+    def _say(self, text: str, aside: bool, *, thinking: bool = False) -> Iterator[Shown]:
         text = plain(text)
         if not aside:
             self._remember(text)
             self.failure = None
         if text.strip() or (text and self._mid_line):
             self._mid_line = not text.endswith("\n")
-            yield Words(text)
+            yield Words(text, thinking)
 
     def _remember(self, text: str) -> None:
         if self._begins and text.strip():

@@ -64,8 +64,8 @@ class Relay:
     def _pass_on(self, shown: Sequence[Shown]) -> None:
         for one in shown:
             match one:
-                case Words(text):
-                    self._say(text)
+                case Words(text, thinking):
+                    self._say(text, thinking)
                 case ToolUse(intent, result, seconds) if self._tools > 0:
                     self._tools -= 1
                     self._sink.tool(intent, result, seconds)
@@ -79,10 +79,10 @@ class Relay:
                 self._troubled = False
                 self._sink.recovered()
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, thinking: bool) -> None:
         if self._words > 0:
             self._words -= len(text)
-            self._sink.think(text + ("" if self._words > 0 else "\n(the rest is not shown here)\n"))
+            self._sink.think(text + ("" if self._words > 0 else "\n(the rest is not shown here)\n"), thinking)
 
     def _book(self, usage: Usage) -> None:
         model = usage.model or self._model

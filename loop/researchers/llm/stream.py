@@ -18,7 +18,7 @@ class TextStream:
             self._sink.think("\n" if self.said.endswith("\n") else "\n\n")
         self._kind = kind
         self.said += piece
-        self._sink.think(piece)
+        self._sink.think(piece, kind == "thinking")
 
     def end(self, remark: str = "") -> None:
         """End the answer, with a remark where there is one."""

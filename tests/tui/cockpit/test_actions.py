@@ -129,6 +129,8 @@ async def test_while_the_champion_is_measured_anew_its_run_is_the_current_one_ev
     async with opened(tmp_path, (200, 50)) as (app, pilot):
         assert "run 0.4" in screen(app)[1]
         assert "━ 0.4 loss 1.1" in text_of(app), "the curve draws it"
+        await pilot.press("5")
+        await pilot.pause(0.05)
         assert any("run" in line and "0.4  RAM 3.0 GB" in line for line in screen(app))
         assert any("reports" in line and "loss 1.100" in line for line in screen(app)), "the machine view quotes it"
         await pilot.press("x")

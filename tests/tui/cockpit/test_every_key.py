@@ -72,6 +72,7 @@ WALKS = {
     "submit": Walk(lambda app: app.prompt is not None and app.prompt.label == "submit"),
     "stop": Walk(asked("Stop the loop?")),
     **{f"view-{name}": view(name) for name in VIEWS},
+    "who": Walk(said("there is only one researcher")),
     "say-to": Walk(lambda app: app.prompt is not None and app.prompt.label == "say to llm"),
     "program": Walk(sheet(ProgramSheet)),
     "replay": Walk(lambda app: app.replay is not None),

@@ -66,6 +66,8 @@ def test_80x24_shows_follows_grows_and_shrinks(tmux: Tmux, workspace: Path) -> N
         tmux.resize(40, 4)
         text = tmux.wait(lambda text: "1 runs" not in text and "q detach" in text)
         assert "live" in text and "best" in text and "run 13.1" in text
+        tmux.type("x")
+        tmux.wait("no room to ask: needs 24x5, has 40x4")
         tmux.resize(80, 24)
         tmux.wait("q detach")
 
@@ -187,7 +189,7 @@ def test_the_pager_gets_the_terminal_and_gives_it_back(tmux: Tmux, workspace: Pa
 def test_copying_in_tmux_goes_into_its_buffer(tmux: Tmux, workspace: Path) -> None:
     start(tmux, workspace)
     tmux.type("2")
-    tmux.wait("champion")
+    tmux.wait("verdict")
     tmux.type("y")
     tmux.wait("to tmux")
     with Journal(workspace / ".looptop" / "journal.db") as journal:

@@ -165,3 +165,77 @@ def test_paging_back_to_the_beginning_gives_the_whole_journal_once(tmp_path: Pat
         ]
         assert pages > 2
         assert "".join(paged) == "".join(expected), "nothing twice, nothing missing"
+
+
+# --- several at once, and what they write --------------------------------------------------------------------------
+
+
+def told(*pieces: tuple[str, int, str, float]) -> TextBuffer:
+    """What a transcript makes of pieces of thought: who, about what, the text, and when."""
+    transcript = Transcript(Study(), TextBuffer(width=60))
+    for seq, (who, number, text, at) in enumerate(pieces, 1):
+        transcript.tell(Event(seq, at, number, None, e.Thought(researcher=who, text=text)))
+    transcript.release()
+    return transcript.buffer
+
+
+def lines_of(buffer: TextBuffer) -> list[str]:
+    return [paragraph.lead + paragraph.text for paragraph in buffer.paragraphs if paragraph.kind != "gap"]
+
+
+def test_two_that_think_at_once_do_not_cut_each_other_s_lines() -> None:
+    pieces = [
+        ("a", 1, "the curve ", 0.0), ("b", 2, "wider ", 0.1), ("a", 1, "still ", 0.2), ("b", 2, "heads\n", 0.3),
+        ("a", 1, "falls\n", 0.4), ("b", 2, "and fewer", 0.5),
+    ]  # fmt: skip
+    assert lines_of(told(*pieces)) == ["a  on 1", "the curve still falls", "b  on 2", "wider heads", "and fewer"]
+
+
+def test_one_that_pauses_in_a_line_gives_way() -> None:
+    buffer = told(("a", 1, "the curve ", 0.0), ("b", 2, "wider", 9.0))
+    assert lines_of(buffer) == ["a  on 1", "the curve ", "b  on 2", "wider"]
+
+
+def test_what_was_held_back_comes_before_what_follows_it() -> None:
+    transcript = Transcript(Study(), TextBuffer(width=60))
+    for seq, (who, text) in enumerate((("a", "one "), ("b", "two ")), 1):
+        transcript.tell(Event(seq, 0.1 * seq, seq, None, e.Thought(researcher=who, text=text)))
+    transcript.tell(Event(3, 0.4, 2, None, e.ToolCalled(researcher="b", intent="read", result="ok", seconds=0)))
+    assert [line.split("  →")[0] for line in lines_of(transcript.buffer)][-2:] == ["two ", "  ▸ read"]
+
+
+def test_one_researcher_alone_is_shown_with_what_is_nobody_s() -> None:
+    buffer = told(("a", 1, "mine\n", 0.0), ("b", 2, "yours\n", 5.0), ("a", 1, "mine too\n", 10.0))
+    whole = len(buffer)
+    buffer.show_only("b")
+    shown = [paragraph.text for paragraph, _ in buffer.window(buffer.first, 99) if paragraph.kind == "thought"]
+    assert shown == ["yours"]
+    buffer.extend(" and more")
+    assert [p.text for p, _ in buffer.window(buffer.first, 99) if p.kind == "thought"] == ["yours"]
+    buffer.show_only("")
+    assert len(buffer) == whole and buffer.paragraphs[-1].text == "mine too and more"
+
+
+@pytest.mark.parametrize("pieces", [["- a list item that is so long that it wraps into two rows\n"], list("- ab\n")])
+def test_items_of_a_list_hang_behind_their_mark_however_they_come(pieces: list[str]) -> None:
+    buffer = told(*(("a", 1, piece, 0.01 * index) for index, piece in enumerate(pieces)))
+    item = buffer.paragraphs[-1]
+    assert item.lead == "- " and item.text.startswith("a")
+    assert buffer.end - buffer.first == sum(len(paragraph.rows) for paragraph in buffer.paragraphs)
+
+
+def test_the_cells_of_a_table_stand_under_each_other() -> None:
+    text = "| run | loss |\n|---|:--:|\n| 31.1 | 2.4 |\nafter\n"
+    buffer = told(*(("a", 1, piece, 0.0) for piece in (text[:9], text[9:20], text[20:])))
+    rows = [paragraph.text for paragraph in buffer.paragraphs if paragraph.kind == "table"]
+    assert rows == ["| run  | loss |", "|------|------|", "| 31.1 | 2.4  |"]
+    assert buffer.paragraphs[-1].text == "after"
+    assert buffer.end - buffer.first == sum(len(paragraph.rows) for paragraph in buffer.paragraphs)
+
+
+def test_a_model_s_reasoning_is_not_its_answer() -> None:
+    transcript = Transcript(Study(), TextBuffer(width=60))
+    for seq, (text, thinking) in enumerate((("hm\n\n", True), ("so be it", False)), 1):
+        transcript.tell(Event(seq, 0.0, 1, None, e.Thought(researcher="a", text=text, thinking=thinking)))
+    kinds = {paragraph.text: paragraph.kind for paragraph in transcript.buffer.paragraphs}
+    assert kinds["hm"] == "thinking" and kinds["so be it"] == "thought"

@@ -19,6 +19,7 @@ from tui.widgets.gauge_line import gauge_line
 from tui.widgets.researcher_rows import heard_lines, researcher_lines
 from tui.widgets.run_rows import header, row_line
 from tui.widgets.status_line import Life, status_line
+from tui.widgets.strip import strip_lines
 
 LIVE = Life("live", "good")
 WIDTHS = (40, 48, 58, 66, 76, 98, 118, 194)
@@ -140,6 +141,23 @@ def test_the_top_lines_are_packed_anew_at_every_width(seen: tuple[ViewState, flo
     if width >= 160:
         assert "2 thinking" in first and "gain" in first and "/h" in first
         assert "(38 and 39; oldest" in second
+
+
+@pytest.mark.parametrize("size", [(24, 3), (30, 2), (40, 3), (40, 6), (59, 12)])
+def test_a_strip_has_state_best_and_what_waits_and_then_the_runs(
+    seen: tuple[ViewState, float], size: tuple[int, int]
+) -> None:
+    state, now = seen
+    width, height = size
+    lines = [text(line) for line in strip_lines(state, LIVE, now, width, height, UNICODE)]
+    assert len(lines) == min(height, 11) and all(len(line) <= width for line in lines)
+    assert "6 running" in lines[0] and "live" in lines[0] and "best 0.967" in lines[1]
+    if height > 2:
+        assert "⚑ 2 wait" in lines[2]
+    if height > 3:
+        assert lines[3].startswith(" 32.1  65%") and "σ" in lines[3]
+    over = [text(line) for line in strip_lines(state, Life("stopped", "dim", "5 of 5 done"), now, 40, 9, UNICODE)]
+    assert len(over) == 3 and "`looptop` goes on" in over[2], "and no run as if it went on"
 
 
 def test_the_tightest_limit_says_when_it_will_be_reached(seen: tuple[ViewState, float]) -> None:

@@ -80,6 +80,20 @@ class NavigateActions(Shell, inherit_bindings=False):
         else:
             self.say("nothing folds in this view; mind (1) and tree (2) do")
 
+    def action_who(self) -> None:
+        """Let the mind show one researcher after the other, and then all again."""
+        names = ["", *(mind.name for mind in self.known.minds)]
+        if len(names) < 3:
+            self.say("there is only one researcher" if len(names) == 2 else "no researcher has joined yet")
+            return
+        now = self.known.mind.only
+        self.show_mind_of(names[(names.index(now) + 1 if now in names else 0) % len(names)])
+
+    def show_mind_of(self, name: str) -> None:
+        """Let the mind show one researcher, or all of them for ""."""
+        self.mind_view.show_only(name)
+        self.say(f"the mind shows {name} alone" if name else "the mind shows all researchers")
+
     def action_sort(self) -> None:
         if self.active != "tree":
             self.say("only the tree (2) can be sorted")
@@ -231,6 +245,10 @@ class NavigateActions(Shell, inherit_bindings=False):
         if self.active == "tree" and self.tree_view.open_fold():
             return
         current = self.known.in_flight()
+        if self.active == "researchers" and (name := self.researchers_view.chosen()) is not None:
+            self.action_view("mind")
+            self.show_mind_of(name)
+            return
         found = self.chosen()
         chosen = found.id if found is not None else self.tree_view.selected() if current is None else current[0].id
         if chosen is None:
