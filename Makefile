@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCK := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 
-.PHONY: demo test check pytest bench soak trackers pictures lock clean
+.PHONY: demo test check pytest bench soak cluster trackers pictures lock clean
 
 demo: .venv/.train  ## the main job: a loop at work on the example, with its cockpit; no key and no GPU needed
 	@$(BIN)/looptop --researcher automl $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--budget 20s")')
@@ -31,6 +31,11 @@ soak: .venv/.dev  ## the slow tests, and the supervisor killed at 300 points of 
 
 trackers: .venv/.trackers  ## `looptop follow` against a real MLflow server, TensorBoard's own reader, and wandb offline
 	.venv/trackers/bin/python -m pytest tests/follow/test_trackers.py
+
+cluster: .venv/.dev  ## what runs on other machines, on real Ray: two nodes on this one. Installs Ray (285 MB)
+	@$(PIP) -e '.[ray]' -c constraints.txt
+	$(BIN)/python -m pytest tests/cluster --timeout 600
+	$(BIN)/python -m bench.cluster
 
 pictures: .venv/.dev  ## docs/*.png: STUDY=folder for those of a study of yours, the recorded one otherwise
 	$(BIN)/python -m tests.pictures docs $(STUDY)

@@ -24,6 +24,9 @@ from loop.supervisor.startup import CannotStart, Prepared, preflight
 from loop.supervisor.supervisor import End, Supervisor
 from loop.workspace import Workspace, supervise, supervisor_alive
 
+LONGEST_CONNECTING = 240.0
+"""Seconds to wait until one that has to reach a cluster has looked at its nodes; it takes ten."""
+
 LONGEST_START = 15.0
 """Seconds to wait for a background supervisor to take the workspace; it takes about one."""
 
@@ -102,7 +105,8 @@ def start_in_background(start: Path, flags: Overrides) -> int:
     Raises:
         UserError: it cannot begin; nothing was started then.
     """
-    workspace = preflight(start, flags).workspace
+    prepared = preflight(start, flags)
+    workspace = prepared.workspace
     with workspace.supervisor_log.open("ab") as log:
         began = log.tell()
         arguments = [str(workspace.root), flags.model_dump_json(exclude_none=True)]
@@ -114,15 +118,24 @@ def start_in_background(start: Path, flags: Overrides) -> int:
             cwd=workspace.root,
             start_new_session=True,
         )
-    until = time.monotonic() + LONGEST_START
+    until = time.monotonic() + (LONGEST_CONNECTING if prepared.cluster else LONGEST_START)
     while time.monotonic() < until:
-        if supervisor_alive(workspace.root) == process.pid:
+        if supervisor_alive(workspace.root) == process.pid and (not prepared.cluster or _began(workspace, process.pid)):
             return process.pid
         if process.poll() is not None:
             break
         time.sleep(0.02)
     said = _said(workspace, began)
     raise CannotStart(said or f"the supervisor did not start; {workspace.supervisor_log} may say why")
+
+
+def _began(workspace: Workspace, pid: int) -> bool:
+    """Whether that supervisor is at work: one that has to reach a cluster first may yet fail to."""
+    if not exists(workspace.journal):
+        return False
+    with Journal(workspace.journal) as journal:
+        known = fold(journal.read(kinds={"supervisor_started"})).supervisor
+    return known is not None and known.pid == pid
 
 
 def _outside() -> list[str]:

@@ -174,7 +174,7 @@ def test_a_node_that_comes_back_is_used_again(tmp_path: Path, raylets: Raylets) 
     project.until(lambda: project.running_on("beta"), loop)
     raylets.nodes["beta"].kill()
     project.until(lambda: "beta" in project.study().troubles, loop)
-    since = project.events()[-1].seq
+    since = project.events(*FOLDED)[-1].seq
     raylets.start("beta", cpus=2)
     project.until(
         lambda: any(one.seq > since and one.body.slot_name.startswith("beta")  # type: ignore[union-attr]
@@ -244,4 +244,4 @@ def test_a_node_with_another_looptop_is_refused(tmp_path: Path) -> None:
 def test_a_cluster_that_is_not_there_is_said_so_in_a_sentence(tmp_path: Path) -> None:
     raylets = Raylets(tmp_path / "nodes")
     said = Project(tmp_path / "project", raylets).start().communicate()[0]
-    assert said.startswith(f"looptop: Ray at {raylets.address}") and "Traceback" not in said
+    assert f"looptop: Ray at {raylets.address}" in said and "Traceback" not in said

@@ -95,6 +95,7 @@ def start(
         if flags.model_dump(exclude_none=True):
             typer.echo(f"looptop: a loop runs here already (process {pid}); its own options stay in force", err=True)
     else:
+        _say_where(flags)
         pid = start_in_background(root, flags)
     if (why := launch.refusal()) is not None:
         typer.echo(f"looptop: the loop runs in the background (process {pid}); {why}")
@@ -180,6 +181,7 @@ def run(
     from tui.cli.event_lines import print_events
 
     flags = flags_of(context)
+    _say_where(flags)
     end = work(find_root(context.obj), flags, print_events)
     raise typer.Exit(1 if end.failed else 0)
 
@@ -242,6 +244,12 @@ def flags_of(context: typer.Context) -> "Overrides":
         first = error.errors()[0]
         name = str(first["loc"][0]).replace("_", "-")
         raise Refused(f"--{name}: {_said(first['msg'])}", 2) from None
+
+
+def _say_where(flags: "Overrides") -> None:
+    """Say that a cluster is being reached: that takes a while."""
+    if flags.cluster not in (None, "off"):
+        typer.echo(f"looptop: looking at the nodes of {flags.cluster}", err=True)
 
 
 def _said(message: str) -> str:
