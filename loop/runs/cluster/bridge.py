@@ -217,7 +217,10 @@ def connect(address: str) -> Any:
         ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR", **options)
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise LinkDown(f"Ray at {address}: {' '.join(lines)[:400]}") from error
+        said = " ".join(lines)[:400].rstrip(".") or type(error).__name__
+        if "ersion mismatch" not in said:
+            said += "; is it running there, and has this machine its token (~/.ray/auth_token, or RAY_AUTH_TOKEN)?"
+        raise LinkDown(f"Ray at {address}: {said}") from error
     return ray
 
 
