@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from loop.journal import Journal
+from loop.policy import bundles, placebos, validation
 from loop.study import events as e
 from loop.study.folding import FOLDED, fold
 from loop.study.state import Study
@@ -139,3 +140,11 @@ def test_its_journal_is_made_anew_from_its_git(workspace: Path) -> None:
     assert {x: (after.experiments[x].verdict, after.experiments[x].metric) for x in told} == {
         x: (one.verdict, one.metric) for x, one in told.items()
     }
+
+
+def test_it_goes_on_under_the_rules_that_it_began_with(workspace: Path) -> None:
+    with Journal(workspace / ".looptop" / "journal.db") as journal:
+        study = fold(journal.read(kinds=FOLDED))
+    assert not bundles.is_on(study) and not placebos.share(study) and not validation.runs_at_end(study)
+    study.contract = study.contract.model_copy(update={"bundles": True, "placebos": 0.02, "validation": 5})
+    assert bundles.is_on(study) and placebos.share(study) == 0.02 and validation.runs_at_end(study) == 5
