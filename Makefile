@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCK := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 
-.PHONY: demo test check pytest bench soak cluster trackers pictures lock clean
+.PHONY: demo test check pytest bench soak cluster trackers pictures recording lock clean
 
 demo: .venv/.train  ## the main job: a loop at work on the example, with its cockpit; no key and no GPU needed
 	@$(BIN)/looptop --researcher automl $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--budget 20s")')
@@ -39,6 +39,9 @@ cluster: .venv/.dev  ## what runs on other machines, on real Ray: two nodes on t
 
 pictures: .venv/.dev  ## docs/*.png: STUDY=folder for those of a study of yours, the recorded one otherwise
 	$(BIN)/python -m tests.pictures docs $(STUDY)
+
+recording: .venv/.dev  ## docs/cockpit.gif: STUDY=folder for one of a study of yours, the recorded one otherwise
+	$(BIN)/python -m tests.recording docs/cockpit.gif $(STUDY)
 
 lock:  ## constraints.txt anew, from the newest versions that the ranges allow
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock

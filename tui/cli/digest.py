@@ -48,7 +48,8 @@ def digest(
         after, begin = _begin(journal, study, folder, since, now)
         told = digests.digest(study, journal.read(after, until=study.seq, kinds=digests.TOLD), begin, now)
     if mark:
-        looks.remember(folder, who(), looks.Look(study.seq, now))
+        here = looks.Look(study.seq, now)
+        looks.remember(folder, who(), here, since=here)
     if as_json:
         print_json(digests.as_data(study, told))
         return
@@ -68,5 +69,5 @@ def _begin(journal: "Journal", study: "Study", folder: Path, since: str, now: fl
         except ValueError as error:
             raise Refused(f"--since: {error}, or last", 2) from None
         return journal.seq_at(at), at
-    look = looks.last(folder, who())
+    look = looks.before(folder, who(), now)
     return (0, study.started_at or now) if look is None else (look.seq, look.at)

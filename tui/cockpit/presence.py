@@ -6,10 +6,7 @@ A cockpit left open over night is attached, and nobody looks; so what counts is 
 from pathlib import Path
 
 from loop.machine import looks
-from loop.machine.looks import Look
-
-AWAY = 1800.0
-"""Seconds without a key after which a person was away."""
+from loop.machine.looks import AWAY, Look
 
 _EVERY = 60.0
 """Seconds after which a look is noted again."""
@@ -21,13 +18,14 @@ class Presence:
     Args:
         folder: the `.looptop/` of the study; None: nothing is remembered, as in a study of somebody else.
         who: the person.
+        now: in Unix seconds.
     """
 
-    def __init__(self, folder: Path | None, who: str) -> None:
+    def __init__(self, folder: Path | None, who: str, now: float) -> None:
         self._folder, self._who = folder, who
-        self.since: Look | None = None if folder is None else looks.last(folder, who)
-        """The end of their last visit: where a digest begins. None where they never looked."""
-        self._newest = self.since
+        self.since: Look | None = None if folder is None else looks.before(folder, who, now)
+        """The end of their last visit: where a digest begins. None where there was none."""
+        self._newest = None if folder is None else looks.last(folder, who)
         self._noted = 0.0
 
     def was_away(self, now: float) -> bool:
@@ -52,4 +50,4 @@ class Presence:
         """Remember the newest look."""
         if self._folder is not None and self._newest is not None:
             self._noted = self._newest.at
-            looks.remember(self._folder, self._who, self._newest)
+            looks.remember(self._folder, self._who, self._newest, self.since)

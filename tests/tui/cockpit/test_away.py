@@ -30,6 +30,9 @@ async def test_the_digest_lies_over_the_views_after_an_absence_and_only_then(tmp
     async with opened(tmp_path) as (app, pilot):
         await pilot.pause(0.1)
         assert app.sheet is None, "just now they looked"
+        await pilot.press("d")
+        await pilot.pause(0.1)
+        assert isinstance(app.sheet, DigestSheet) and app.sheet.since == Look(300, START + 1000), "it is one visit"
 
 
 async def test_an_open_cockpit_tells_whoever_comes_back_to_it(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class AwayActions(Shell, inherit_bindings=False):
     def present(self) -> Presence:
         """Whether a person is there; who watches somebody else's loop leaves nothing behind."""
         if self._presence is None:
-            self._presence = Presence(None if self.guest else self.root / ".looptop", who())
+            self._presence = Presence(None if self.guest else self.root / ".looptop", who(), self.now())
         return self._presence
 
     def arrived(self) -> None:
