@@ -217,10 +217,15 @@ def _below(x: Axis, wide: int, gutter: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _band(canvas: Canvas, y: Axis, band: tuple[float, float]) -> None:
-    """One dot in eight: a tint, not a surface."""
+    """One dot in eight: a tint, not a surface. Where it would fill the chart only its edges are drawn."""
     bottom, top = canvas.height * 4 - 1, 0
     first = round((1 - y.share(max(band))) * (bottom - top))
     last = round((1 - y.share(min(band))) * (bottom - top))
+    if last - first > canvas.height:  # a quarter of the dots that are one above the other
+        for row in (first, last):
+            for column in range(0, canvas.width * 2, 4):
+                canvas.dot(column, row, "band", ".")
+        return
     for row in range(first, last + 1):
         if row % 2 == 0:
             for column in range(row % 4, canvas.width * 2, 4):

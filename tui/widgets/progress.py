@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loop.policy import false_discovery
 from loop.reporting.table import change, claimed
 from loop.study.curves import Point
 from loop.study.figures import Figures
@@ -22,7 +23,10 @@ _MARKED = 400
 
 
 ZOOMS = {"all": "all experiments", "recent": "the newest hundred", "near": "within 6σ of the champion"}
-"""What `l` goes round in here."""
+"""What `y` goes round in."""
+
+_FOOTED = 9
+"""Lines from which there is room for the line below the chart."""
 
 _RECENT, _NEAR = 100, 6.0
 """Experiments of one zoom, and noises up and down of the other."""
@@ -53,13 +57,14 @@ class Scene:
     tried: list[Point]
     """Everything with a number that is neither champion nor kept."""
     kept: list[Point]
-    failed: list[tuple[float, str]]
-    """Place and verdict of what has no number."""
+    failed: int
+    """How many have no number."""
     steps: list[Point]
     x: tuple[float, float]
     y: tuple[float, float]
-    off: int
-    """Points beyond the range."""
+    above: int
+    """Points beyond the range, at its upper and its lower end: they are counted, and never drawn at the rim."""
+    below: int
 
 
 def scene_of(study: Study, figures: Figures, zoom: str = "all") -> Scene | None:
@@ -82,36 +87,33 @@ def scene_of(study: Study, figures: Figures, zoom: str = "all") -> Scene | None:
     return Scene(
         [(float(number), value) for number, value in shown.items() if number not in kept],
         [(float(number), value) for number, value in shown.items() if number in kept],
-        [(float(x.id), x.verdict) for x in judged if x.id not in points and x.id >= first and x.verdict is not None],
+        sum(x.id not in points and x.id >= first for x in judged),
         steps,
         (first, last),
         (low, high),
-        len(seen) - len(shown),
+        sum(value > high for value in seen.values()),
+        sum(value < low for value in seen.values()),
     )
 
 
 def progress_lines(study: Study, figures: Figures, scene: Scene, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """The chart. What has no number has a row of its own at the bad end."""
+    """The chart."""
     (low, high), (first, last) = scene.y, scene.x
-    row = (high - low) / max(3, height - 3)
-    worse_is_up = study.contract.goal == "min"
-    floor = high + row if worse_is_up else low - row
-    low, high = min(low, floor), max(high, floor)
     few = len(scene.tried) <= _MARKED
     marks = [Mark(x, y, glyphs.point, "discarded") for x, y in scene.tried] if few else []
-    marks += [Mark(x, floor, glyphs.state[verdict], verdict) for x, verdict in scene.failed[-_MARKED:]]
     marks += [Mark(x, y, glyphs.state["kept"], "kept") for x, y in scene.kept[-_MARKED:]]
-    if study.champion is not None and (best := figures.best) is not None:
+    if study.champion is not None and (best := figures.best) is not None and low <= best.mean <= high:
         marks.append(Mark(study.champion, best.mean, glyphs.champion, "champion"))
     middle = scene.steps[-1][1]
-    band = (middle - 2 * figures.noise, middle + 2 * figures.noise) if figures.noise else None
+    told = len(scene.tried) + len(scene.kept) > 1  # around the baseline alone it would be all that there is
+    band = (middle - 2 * figures.noise, middle + 2 * figures.noise) if figures.noise and told else None
     digits = 4 if high - low > 0.004 * abs(high) else 6
-    optimiser = _within(optimiser_steps(study, figures), first, last)
+    optimiser = _within(optimiser_steps(study, figures), scene)
     return chart(
         [
             Series([] if few else scene.tried, "discarded", ".", "dots"),
             Series(optimiser, "automl", "~", "step"),
-            Series(_within(scene.steps, first, last), "reference", "-", "step"),
+            Series(_within(scene.steps, scene), "reference", "-", "step"),
         ],
         width,
         height,
@@ -123,12 +125,38 @@ def progress_lines(study: Study, figures: Figures, scene: Scene, width: int, hei
     )
 
 
-def _within(steps: list[Point], first: float, last: float) -> list[Point]:
-    """A step line from `first` to `last`."""
+def _within(steps: list[Point], scene: Scene) -> list[Point]:
+    """A step line over the range that is shown, without what lies beyond it."""
+    (first, last), (low, high) = scene.x, scene.y
     if not steps:
         return []
     before = [y for x, y in steps if x < first][-1:]
-    return [*((first, y) for y in before), *((x, y) for x, y in steps if x >= first), (last, steps[-1][1])]
+    points = [*((first, y) for y in before), *((x, y) for x, y in steps if x >= first), (last, steps[-1][1])]
+    return [(x, y) for x, y in points if low <= y <= high]
+
+
+def kept_per_hundred(study: Study) -> list[int]:
+    """How many of each hundred experiments were kept, the oldest hundred first; the last may not be complete."""
+    last = max(study.experiments, default=0)
+    counts = [0] * (-(-last // 100))
+    for x in study.experiments.values():
+        if x.id and x.verdict == Outcome.KEPT and not x.imported:
+            counts[(x.id - 1) // 100] += 1
+    return counts
+
+
+def footer(study: Study, figures: Figures, width: int, glyphs: Glyphs) -> Line:
+    """What the points come to: how much is still kept, and how much of that is to be expected false."""
+    judged = study.judged()
+    if not judged:
+        noise = f"its runs scatter by {glyphs.sigma} {number(figures.noise, 2)}: a change must beat that"
+        return packed([part(0, [(noise, "dim")] if figures.noise else [])], width + 2)[1:] if figures.noise else ()
+    kept, counts = study.verdicts()[Outcome.KEPT], kept_per_hundred(study)
+    rate = f"kept {kept} of {judged}"
+    long = f"kept per 100: {' '.join(map(str, counts[-12:]))}" if len(counts) > 1 else rate
+    false = false_discovery.of(study)
+    told = "" if false is None else f"expected false: {'under 0.1' if false < 0.1 else f'{false:.1f}'} of {kept}"
+    return packed([part(0, [(rate, "dim")], [(long, "dim")]), part(1, [(told, "dim")] if told else [])], width + 2)[1:]
 
 
 def best_so_far(study: Study, figures: Figures) -> list[Point]:
@@ -192,18 +220,22 @@ class ProgressPanel(Panel):
         scene = scene_of(study, figures, self.zoom)
         if scene is None:
             return centred("no number yet: every experiment becomes a point here", width, height)
-        drawn = progress_lines(study, figures, scene, width, height - 1, self.cockpit.glyphs)
-        return [self._legend(study, figures, scene.off, width), *drawn]
-
-    def _legend(self, study: Study, figures: Figures, off: int, width: int) -> Line:
         glyphs = self.cockpit.glyphs
+        below = [footer(study, figures, width, glyphs)] if height >= _FOOTED else []
+        drawn = progress_lines(study, figures, scene, width, height - 1 - len(below), glyphs)
+        return [self._legend(study, figures, scene, width), *drawn, *below]
+
+    def _legend(self, study: Study, figures: Figures, scene: Scene, width: int) -> Line:
+        glyphs = self.cockpit.glyphs
+        up, down = ("^", "v") if glyphs.ascii else ("▴", "▾")
+        off = " ".join(f"{sign}{count}" for sign, count in ((up, scene.above), (down, scene.below)) if count)
         metric = study.contract.metric + claimed(study)
         band = f"{glyphs.plusminus}2{glyphs.sigma} {glyphs.dot}{glyphs.dot}"
         parts = [
             part(0, [(metric, "dim")]),
             part(2, [(f"{glyphs.state['kept']} kept", "kept")]),
             part(3, [(f"{glyphs.point} discarded", "discarded")]),
-            part(4, [(f"{glyphs.state['crashed']} no number", "crashed")]),
+            part(4, [(f"{glyphs.state['crashed']} {scene.failed} without number", "crashed")] if scene.failed else []),
             part(
                 1,
                 [(f"{'~' if glyphs.ascii else '━'} AutoML alone", "automl")] if optimiser_steps(study, figures) else [],
