@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-from loop.policy import false_discovery, standing
+from loop.policy import false_discovery, placebos, standing
 from loop.policy.sealed import all_opened
 from loop.reporting.cost import Books, Spend, ahead, per_improvement
 from loop.reporting.page.gather import SURE
@@ -79,6 +79,8 @@ def ask(study: Study, books: Books, of: str) -> float | None:
     if whose == "sealed":
         found = all_opened(study)
         return float(len(found)) if what == "times" else float(getattr(found[-1], what))
+    if whose == "placebos":
+        return float(getattr(placebos.rate(study), what))
     if whose == "validation":
         newest = study.validated
         assert newest is not None and newest.ended is not None

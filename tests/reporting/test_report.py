@@ -46,6 +46,11 @@ def test_every_number_on_the_page_is_the_records(recorded: tuple[Study, cost.Boo
         *("experiment.N.low", "experiment.N.high", "study.gain.low", "study.gain.high"),
         *("kind.N.tried", "kind.N.kept", "kind.N.failed", "kind.N.more"),
     }
+    told = dict(found.numbers)
+    for of in told:
+        if of.endswith(".low"):  # an interval lies around what it is of
+            middle = ask(study, books, of.replace(".low", ".worth" if of.startswith("experiment") else ""))
+            assert middle is not None and told[of] + told[of.replace(".low", ".high")] == pytest.approx(2 * middle)
     assert len(found.numbers) > 200
     for word in re.findall(r"\S*\d\S*", found.prose):
         pytest.fail(f"a number that says not what it is of: {word}")

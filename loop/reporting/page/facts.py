@@ -132,6 +132,17 @@ class Validated:
 
 
 @dataclass(frozen=True, slots=True)
+class Placebos:
+    """How many champions in disguise were kept."""
+
+    kept: Value
+    judged: Value
+    interval: Interval
+    promised: Value
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SealedPart:
     """What the newest milestone has come to."""
 
@@ -167,6 +178,10 @@ class Report:
     """Relative to the baseline."""
     gain: Value | None
     gain_interval: Interval | None
+    placebos: Sequence[Placebos]
+    """One, where there are any."""
+    account: str
+    """What is left of the false keeps that the program allows, in a sentence; empty where it says nothing of them."""
     opened: SealedPart | None
     sealed: str
     """The command that opens the sealed part of the data; empty where there is none."""

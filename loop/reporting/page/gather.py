@@ -7,12 +7,23 @@ keeps from `policy/false_discovery`, costs from `reporting/cost`.
 import math
 from collections.abc import Callable, Sequence
 
-from loop.policy import false_discovery, honesty, pairs, standing
+from loop.policy import error_account, false_discovery, honesty, pairs, placebos, standing
 from loop.policy.noise import student_quantile
 from loop.policy.sealed import all_opened
 from loop.reporting import cost, validation
 from loop.reporting.page import values as v
-from loop.reporting.page.facts import Change, Interval, Kind, Point, Report, Rerun, RunRow, SealedPart, Validated
+from loop.reporting.page.facts import (
+    Change,
+    Interval,
+    Kind,
+    Placebos,
+    Point,
+    Report,
+    Rerun,
+    RunRow,
+    SealedPart,
+    Validated,
+)
 from loop.reporting.page.values import Value
 from loop.reporting.table import elsewhere, flagged, values_of
 from loop.study.experiment import Experiment, Run
@@ -45,7 +56,7 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
     make = _Maker(study, figures, found)
     branch = [study.experiments[number] for number in reversed(built_on(study))]
     on_it = {x.id for x in branch}
-    own = [x for x in study.experiments.values() if x.id and not x.imported]
+    own = [x for x in study.experiments.values() if x.id and not x.imported and x.id not in study.placebos]
     kept = [x for x in branch if x.id and not x.imported]
     left = [x for x in own if x.verdict == Outcome.KEPT and x.id not in on_it]
     best, base = study.best, study.baseline
@@ -54,6 +65,7 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
     false = false_discovery.of(study)
     verdicts = study.verdicts()
     supervisor, contract = study.supervisor, study.contract
+    account = error_account.of(study)
     report = Report(
         tag=study.tag,
         title=title or study.tag,
@@ -68,6 +80,8 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
         gained=v.change("study.gained", _relative(figures, best, base)),
         gain=v.signed("study.gain", figures.gain(best) if best is not None and best.id else None),
         gain_interval=make.gain_interval(best),
+        placebos=_placebos(study),
+        account="" if account.budget is None else f"Error account: {error_account.told(account)}.",
         opened=_opened(study),
         sealed=contract.sealed.run if contract.sealed is not None else "",
         validated=_validated(study),
@@ -122,6 +136,17 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
     ]
     report.sd = None if known is None else known.sd
     return report
+
+
+def _placebos(study: Study) -> list[Placebos]:
+    if (rate := placebos.rate(study)) is None:
+        return []
+    of = "placebos"
+    low, high = v.percent(f"{of}.low", rate.low, 1), v.percent(f"{of}.high", rate.high, 1)
+    promised = v.percent(f"{of}.promised", rate.promised, 2)
+    assert low is not None and high is not None and promised is not None
+    kept, judged = (Value(f"{of}.{name}", getattr(rate, name), str(getattr(rate, name))) for name in ("kept", "judged"))
+    return [Placebos(kept, judged, Interval(low, high), promised, rate.holds)]
 
 
 def _opened(study: Study) -> SealedPart | None:
