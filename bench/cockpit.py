@@ -27,6 +27,8 @@ import psutil
 from loop.journal import Journal
 from loop.study import events as e
 from loop.study.readings import GpuGauge
+from loop.workspace import supervise
+from tests import crowded
 from tests.recorded import record
 
 _START = "import sys; from pathlib import Path; from tui.cockpit.launch import run; sys.exit(run(Path(sys.argv[1])))"
@@ -198,6 +200,69 @@ def current_run(folder: Path, seconds: float) -> None:
     terminal.close()
 
 
+_NAMES = ("llm-a", "llm-b", "claude", "automl")
+
+
+class Crowd:
+    """Eight slots and four researchers that go on: two samples a second of each run, a gauge a second, and thoughts.
+
+    Args:
+        words: how many a second, of all researchers together; 0 for none.
+    """
+
+    STEP = 0.1
+
+    def __init__(self, folder: Path, words: int) -> None:
+        path = folder / ".looptop" / "journal.db"
+        at = record(path, experiments=40, gpus=8)
+        crowded.crowd(path, at)
+        self.journal, self.words, self.count = Journal(path), words, 0
+        study = crowded.folded(self.journal)
+        self.runs = [(experiment.id, run.number) for experiment, run in study.running()]
+        self.thinks = max(study.experiments) + 1
+
+    def go_on(self) -> None:
+        """A tenth of a second of all of it."""
+        self.count += 1
+        facts: list[tuple[e.Body, int | None, int | None]] = []
+        for index, (experiment, run) in enumerate(self.runs):
+            if (self.count + index) % 5 == 0:
+                progress = min(1.0, 0.3 + 0.08 * index + self.count * 0.0002)
+                values = {"loss": 2.4 - self.count * 0.0001 + index * 0.01, "tok/sec": 1.2e6 + self.count, "mfu": 39.8}
+                facts.append((e.StepSampled(step=600 + self.count, progress=progress, values=values), experiment, run))
+        if self.count % 10 == 0:
+            running = [experiment for experiment, _ in self.runs]
+            facts.append((crowded.reading(8, running, self.count / 7), None, None))
+        if self.words:
+            who = self.count % len(_NAMES)
+            words = [_WORDS[(self.count * 5 + i) % len(_WORDS)] for i in range(self.words // 10)]
+            text = " ".join(words) + ("\n\n" if self.count % 14 == 0 else " ")
+            facts.append((e.Thought(researcher=_NAMES[who], text=text), self.thinks + who, None))
+        if facts:
+            self.journal.append_all(facts)
+
+
+def many(folder: Path, seconds: float) -> None:
+    """Eight runs under way and four researchers: the runs alone on the screen, then all of it."""
+    for name, words, keys, budget in (
+        ("eight runs, their view alone, 200x50", 0, "1z", "2%, 4 kB/s"),
+        ("eight runs and four researchers, 50 words a second, 200x50", 50, "", "6%, 30 kB/s"),
+    ):
+        place = folder / str(words)
+        crowd = Crowd(place, words)
+        with supervise(place):  # what runs is shown while a supervisor is there
+            terminal = Terminal(place)
+            terminal.wait_for("vs champ")
+            for key in keys:
+                terminal.press(key)
+            time.sleep(2)
+            cpu, sent = terminal.measure(seconds, crowd.go_on, crowd.STEP)
+            say(name, budget, f"{cpu:.1f}%, {sent / 1000:.1f} kB/s")
+            times = [terminal.press(key) for key in "jjk289"]
+            say("  ... key to screen, worst of 6", "100 ms", f"{max(times) * 1000:.0f} ms")
+            terminal.close()
+
+
 def stream(folder: Path, seconds: float, columns: int, lines: int, budget: str) -> None:
     journal = live_journal(folder, 40)
     terminal = Terminal(folder, columns, lines)
@@ -266,6 +331,7 @@ def main() -> None:
         "run": lambda folder: current_run(folder, choice.seconds),
         "stream": lambda folder: stream(folder, choice.seconds, 200, 50, "6%, 30 kB/s"),
         "stream-small": lambda folder: stream(folder, choice.seconds, 80, 24, "6%, 12 kB/s"),
+        "many": lambda folder: many(folder, choice.seconds),
         "growth": lambda folder: growth(folder, choice.words),
     }
     if choice.large:

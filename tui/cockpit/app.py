@@ -147,7 +147,6 @@ class Cockpit(CommandActions, inherit_bindings=False):
         if self._redraw_machine:
             self._redraw_machine = False
             self.panels["machine"].redraw()
-        self.panels["runs"].redraw()
         self.panels["researchers"].redraw()
         self.read_log()
         self.top_bar.redraw()
@@ -161,7 +160,8 @@ class Cockpit(CommandActions, inherit_bindings=False):
                 self.panels["tree"].redraw()  # ages
 
     def draw_charts(self) -> None:
-        """Every two seconds: the curves."""
+        """Every two seconds: the curves, and the runs with their clocks and gauges."""
+        self.panels["runs"].redraw()
         if self._redraw_charts:
             self._redraw_charts = False
             self.panels["curve"].redraw()

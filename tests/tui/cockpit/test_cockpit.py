@@ -168,7 +168,8 @@ async def test_every_line_has_the_width_of_the_terminal(workspace: Path) -> None
 async def test_a_tiny_terminal_gets_a_strip_and_grows_back(workspace: Path) -> None:
     async with opened(workspace, (50, 5)) as (app, pilot):
         lines = screen(app)
-        assert "running" in lines[0] and "best" in lines[0] and "run 21.1" in lines[1] and "q detach" in lines[-1]
+        assert "running" in lines[0] and "best" in lines[1] and "run 21.1" in lines[2] and "q detach" in lines[-1]
+        assert lines[3].startswith(" 21.1  64%")
         await pilot.resize_terminal(20, 2)
         await settle(app, pilot)
         assert "running" in screen(app)[0] and not screen(app)[1].strip()

@@ -106,7 +106,7 @@ def test_what_shares_a_gpu_or_has_several_reads_all_of_them(seen: tuple[ViewStat
     row = slot_rows(state, now)[0]
     both = replace(row, slot="GPU 0 + GPU 1", gpus=(*row.gpus, *slot_rows(state, now)[1].gpus))
     line = text(row_line(both, [both], 118, UNICODE))
-    assert line.startswith("0+1") and "139G" in line and "1227" in line
+    assert line.startswith("0+1") and "139G" in line and "1230" in line
 
 
 def test_each_researcher_has_a_row_and_its_last_words(seen: tuple[ViewState, float]) -> None:
