@@ -5,12 +5,14 @@ import os
 import socket
 from collections.abc import Collection, Mapping
 
+from loop.harness import corpus
 from loop.lineage import Lineage
 from loop.lineage.packs import pack
 from loop.runs.cluster import probe
 from loop.runs.cluster.executor import ClusterExecutor, Home
 from loop.runs.cluster.ray_link import RayLink
 from loop.runs.cluster.wire import Link, Opening
+from loop.sandbox.project_python import uses_harness
 from loop.study.contract import Contract
 from loop.supervisor.startup import Prepared
 
@@ -38,8 +40,14 @@ def opening_of(prepared: Prepared, base: str, environ: Mapping[str, str] = os.en
         outside=outside(contract),
         sandbox=prepared.sandbox.kind,
         plan=prepared.slots,
+        corpus=text_name() if uses_harness(contract, prepared.workspace.root) else "",
         lease=float(environ.get("LOOPTOP_CLUSTER_LEASE") or LEASE_S),
     )
+
+
+def text_name() -> str:
+    """Name of the text that our harness measures with, by the standard library that it is made of. Blocks for 20 ms."""
+    return corpus.place(corpus.standard_library()).name
 
 
 def study_name(prepared: Prepared) -> str:

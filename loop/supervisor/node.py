@@ -4,13 +4,16 @@ Ray calls `serve` on the node, by its name. The node's folder for a study is a w
 in place of the person's checkout, worktrees and run folders. No file of it is anybody's but ours.
 """
 
+import fcntl
 import hashlib
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 from loop.errors import UserError
+from loop.harness import corpus
 from loop.lineage.commits import Commits
 from loop.lineage.packs import PackStore
 from loop.lineage.worktrees import Worktrees
@@ -48,6 +51,12 @@ def serve(
         raise UserError(f"{place} cannot be made ({error.strerror}); LOOPTOP_NODE_FOLDER names another") from error
     if reason := lacking(place):
         raise UserError(reason)
+    if opening.corpus and corpus.place(corpus.standard_library()).name != opening.corpus:
+        raise UserError(
+            f"the standard library of its Python ({sys.executable}) is another text than at home, and the study is "
+            "measured with that text, so numbers would not compare; install the same Python there"
+        )
+    lock = _take(place.parent / f"{place.name.rpartition('-')[2]}.lock", opening.study)
     store = PackStore(place / "project", opening.base)
     workspace = Workspace(store.git.root / opening.prefix, opening.prefix)
     workspace.folder.mkdir(parents=True, exist_ok=True)
@@ -68,8 +77,30 @@ def serve(
         opening.plan,
         heard,
     )
-    agents.append(Agent(executor, workspace, store.take, gauges, opening.lease, probe.code(), gone or _leave))
+    agents.append(
+        Agent(executor, workspace, store.take, gauges, opening.lease, probe.code(), gone or _leave, lock.close)
+    )
     return agents[0]
+
+
+def _take(path: Path, study: str) -> TextIO:
+    """Have the node for one study alone: two that do not know of each other would take each other's time.
+
+    Raises:
+        UserError: another study has it.
+    """
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        other = file.read(200).strip().rpartition("-")[0] or "another"
+        file.close()
+        raise UserError(f"the study {other} has its runs there; it is free when that has stopped") from None
+    file.truncate(0)
+    file.write(study)
+    file.flush()
+    return file
 
 
 def _leave() -> None:

@@ -74,7 +74,10 @@ class LocalLink:
         return answer
 
     async def release(self, info: NodeInfo) -> None:
-        self._machine(info).agent = None
+        machine = self._machine(info)
+        if machine.agent is not None:
+            await machine.agent.stop()
+        machine.agent = None
 
     async def close(self) -> None:
         for machine in self.machines.values():

@@ -69,7 +69,7 @@ class Raylets:
             address = self.nodes[name].address
         where = (
             ["--head", "--include-dashboard", "false", "--port", str(self.port)]
-            if not self.nodes
+            if name == next(iter(self.nodes), name)
             else ["--address", self.address]
         )
         command = [str(RAY), "start", "--block", *where, "--node-ip-address", address, "--node-name", name]
@@ -82,6 +82,7 @@ class Raylets:
         command += ["--temp-dir", str(_short(place)), "--min-worker-port", "0", "--max-worker-port", "0"]
         own = {**os.environ, **self.environment, "LOOPTOP_NODE_FOLDER": str(place / "looptop"), **(environ or {})}
         place.mkdir(parents=True, exist_ok=True)
+        (place / "ray.out").unlink(missing_ok=True)
         with (place / "ray.out").open("ab") as out:
             process = subprocess.Popen(command, stdout=out, stderr=out, env=own, start_new_session=True, cwd="/")
         node = self.nodes[name] = Node(name, address, place / "looptop", process)

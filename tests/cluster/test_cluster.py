@@ -60,7 +60,7 @@ class Cluster:
         keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.link = LocalLink(folder / "nodes", {**keep, "NODE_SECRET_KEY": "x", "LANG": "C"}, "alpha", "beta")
         plan = SlotPlan(cpu_slots=slots)
-        self.opening = Opening("test", self.base, "", self.house.root, sandbox="off", plan=plan, lease=lease)
+        self.opening = Opening("test-0123456789", self.base, "", self.house.root, sandbox="off", plan=plan, lease=lease)
         self.executor = self.another_executor()
         self.told: list[tuple[str, str]] = []
 
@@ -288,3 +288,26 @@ async def test_a_node_that_joins_while_the_loop_runs_gets_slots_of_its_own(
     runs = [run for experiment in study.experiments.values() for run in experiment.runs.values()]
     assert {run.slot_name for run in runs} == {"alpha/CPU", "beta/CPU"}
     assert "beta has joined the cluster: beta/CPU" in [fault.message for _, fault in study.faults]
+
+
+async def test_a_node_whose_text_is_another_measures_nothing(tmp_path: Path) -> None:
+    from loop.supervisor.cluster import text_name
+
+    cluster = Cluster(tmp_path)
+    cluster.opening = replace(cluster.opening, corpus=text_name())
+    same = cluster.another_executor()
+    await same.connect()
+    await same.close()
+    cluster.opening = replace(cluster.opening, corpus="0123456789abcdef")
+    with pytest.raises(NoNode, match="is another text than at home"):
+        await cluster.another_executor().connect()
+
+
+async def test_a_node_is_one_study_s_at_a_time(cluster: Cluster) -> None:
+    other = cluster.link.another()
+    for name, machine in cluster.link.machines.items():
+        other.machines = {**other.machines, name: replace(machine, agent=None)}
+    opening = replace(cluster.opening, study="mar8-0123456789")
+    executor = ClusterExecutor(cluster.executor._home, other, opening)
+    with pytest.raises(NoNode, match="the study test has its runs there; it is free when that has stopped"):
+        await executor.connect()

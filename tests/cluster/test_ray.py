@@ -245,3 +245,19 @@ def test_a_cluster_that_is_not_there_is_said_so_in_a_sentence(tmp_path: Path) ->
     raylets = Raylets(tmp_path / "nodes")
     said = Project(tmp_path / "project", raylets).start().communicate()[0]
     assert f"looptop: Ray at {raylets.address}" in said and "Traceback" not in said
+
+
+def test_a_cluster_that_is_started_anew_is_used_again(tmp_path: Path, raylets: Raylets) -> None:
+    project = Project(tmp_path / "project", raylets, budget="2s", LOOPTOP_CLUSTER_LEASE="12")
+    loop = project.start("--experiments", "400")
+    project.until(lambda: project.running_on("beta"), loop)
+    for node in ("beta", "alpha"):
+        raylets.nodes[node].kill()
+    project.until(lambda: {"alpha", "beta"} <= project.study().troubles.keys(), loop)
+    since = project.events(*FOLDED)[-1].seq
+    for node in ("alpha", "beta"):
+        raylets.start(node, cpus=2)
+    project.until(lambda: any(one.seq > since for one in project.events("run_started")), loop)
+    loop.send_signal(signal.SIGTERM)
+    assert loop.wait() == 0
+    assert daemons() == []

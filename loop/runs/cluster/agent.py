@@ -76,6 +76,7 @@ class Agent:
         lease: see `Opening`.
         code: see `Opened`.
         gone: called when the lease is over and all runs are.
+        let_go: gives the node back to other studies.
     """
 
     def __init__(
@@ -87,9 +88,10 @@ class Agent:
         lease: float,
         code: str,
         gone: Callable[[], None],
+        let_go: Callable[[], None] = lambda: None,
     ) -> None:
         self._executor, self._workspace, self._take, self._gauges = executor, workspace, take, gauges
-        self._lease, self._code, self._gone = lease, code, gone
+        self._lease, self._code, self._gone, self._let_go = lease, code, gone, let_go
         self.session = 0
         """See `Opened`."""
         self._runs: dict[str, _Run] = {}
@@ -264,6 +266,7 @@ class Agent:
         for task in self._watching:
             task.cancel()
         await self._end_all("the supervisor")
+        self._let_go()
 
     # --- inside ------------------------------------------------------------------------------------------------
 
@@ -302,6 +305,7 @@ class Agent:
         log.warning("no word from the supervisor for %g s: all runs here are ended", self._lease)
         self.session += 1
         await self._end_all(SILENT)
+        self._let_go()
         self._gone()
 
     async def _gauge(self) -> None:

@@ -17,7 +17,7 @@ from loop.runs.cluster import parcels
 from loop.runs.cluster.fitness import remarks, unfit
 from loop.runs.cluster.node import ClusterNode
 from loop.runs.cluster.run import ClusterRun
-from loop.runs.cluster.wire import Facts, Link, NodeInfo, Opened, Opening
+from loop.runs.cluster.wire import Facts, Link, NodeGone, NodeInfo, Opened, Opening
 from loop.runs.executor import Job, MachineFault, Report, RunListener
 from loop.runs.local.orphans import sweep_leftovers
 from loop.runs.slot import Slot
@@ -225,20 +225,32 @@ class ClusterExecutor:
         """Have what a run has written in its folder here, before its node can be lost.
 
         Raises:
-            MachineFault: it cannot be fetched, or there is no room for it.
+            NodeGone: its node does not hand it over.
+            MachineFault: there is no room for it here.
         """
         folder = self._home.workspace.run_folder(run.job.experiment, run.job.run)
         archive, offset = folder / "out.tar", 0
         try:
             while offset < size:
-                data = cast(bytes, await run.node.ask("piece", run.token, offset))
-                if not data:
-                    raise UserError(f"what run {run.job.name} wrote cannot be fetched from {run.node.name}")
+                data = await self._piece(run, offset)
                 await asyncio.to_thread(parcels.add, archive, offset, data)
                 offset += len(data)
             await asyncio.to_thread(parcels.unpack, archive, folder / "out")
+        except NodeGone:
+            raise
         except (UserError, OSError) as error:
             raise MachineFault(error) from error
+
+    @staticmethod
+    async def _piece(run: ClusterRun, offset: int) -> bytes:
+        """The next piece of what a run has written. Raises: NodeGone, where its node does not hand it over."""
+        try:
+            data = cast(bytes, await run.node.ask("piece", run.token, offset))
+        except UserError as error:
+            raise NodeGone(f"what it wrote could not be brought home from {run.node.name} ({error})") from error
+        if not data:
+            raise NodeGone(f"what it wrote could not be brought home from {run.node.name}: a part of it is gone")
+        return data
 
     # --- nodes that come and go -------------------------------------------------------------------------------
 

@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 LONGEST_CONNECTING = 60.0
 """Seconds for Ray to connect; it takes three."""
 
+LONGEST_LISTING = 20.0
+"""Seconds for Ray to say which nodes there are; it takes milliseconds."""
+
 INSTALL = "this looptop has no Ray; install it with `pip install 'looptop[ray]'`"
 
 
@@ -71,7 +74,12 @@ class RayLink:
             self._reader = asyncio.create_task(self._read(process.stdout))
 
     async def nodes(self) -> Sequence[NodeInfo]:
-        return cast(Sequence[NodeInfo], await self._ask("nodes"))
+        try:
+            return cast(Sequence[NodeInfo], await asyncio.wait_for(self._ask("nodes"), LONGEST_LISTING))
+        except TimeoutError:
+            if self._process is not None and self._process.returncode is None:
+                self._process.kill()  # its Ray waits for a cluster that is gone; another one may find it again
+            raise LinkDown(f"Ray at {self._address} does not answer") from None
 
     async def examine(self, node: NodeInfo, paths: Sequence[str] = ()) -> Facts:
         return cast(Facts, await self._ask("examine", node, tuple(paths)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from loop.errors import UserError
-from loop.runs.cluster.wire import Ended, Event, Heard, Holds
+from loop.runs.cluster.wire import Ended, Event, Heard, Holds, NodeGone
 from loop.runs.executor import Job, MachineFault, RunListener
 from loop.runs.log import CappedLog
 from loop.runs.output import SAMPLE_EVERY_S, OutputReader, Sample
@@ -80,9 +80,13 @@ class ClusterRun:
         self._log.close()
         if ended.result is None:
             raise MachineFault(UserError(f"{self.node.name}: {ended.fault}"))
-        if ended.left:
-            await self._bring(self, ended.left)
-        return self._read(ended.result, ended.heard)
+        result = self._read(ended.result, ended.heard)
+        try:
+            if ended.left:
+                await self._bring(self, ended.left)
+        except NodeGone as error:
+            return replace(result, lost=Lost(str(error)))
+        return result
 
     def stop(self, by: str) -> None:
         if not self._stopped_by and not self._ended.done():

@@ -63,18 +63,6 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Held:
-    """The held-out text of a study that measures with our harness, and the training text beside it."""
-
-    corpus: str
-    """Name of the corpus, by its content's recipe."""
-    training: bytes
-    training_files: bytes
-    validation: bytes
-    validation_files: bytes
-
-
-@dataclass(frozen=True)
 class Opening:
     """What a node is told before its first run."""
 
@@ -91,6 +79,8 @@ class Opening:
     sandbox: str = "bubblewrap"
     """What confines the runs: "bubblewrap" or "off"."""
     plan: SlotPlan = DEFAULT
+    corpus: str = ""
+    """Name of the text that the study is measured with, by its content; empty: it is not ours."""
     lease: float = 60.0
     """Seconds without a word from the supervisor after which the node ends its runs."""
 
