@@ -244,7 +244,7 @@ def main() -> None:
             known = json.load(file)
     usual = operations(load(source()))
     untouched = [("", source(), FIRST_SEED + more) for more in range(SEEDS)]
-    wanted = [*untouched[:1], *((name, text, FIRST_SEED) for name, text in changes(asked.changes)), *untouched[1:]]
+    wanted = [*untouched, *((name, text, FIRST_SEED) for name, text in changes(asked.changes))]
     done = {(one["name"], one["seed"]) for one in known["runs"]}
     left = [(*one, known["steps"], usual) for one in wanted if (one[0], one[2]) not in done]
     with multiprocessing.get_context("spawn").Pool(asked.processes, maxtasksperchild=40) as pool:

@@ -2,9 +2,10 @@
 
 A candidate's first run has the seed of the champion's first run, so both see the same data in the same order, and what
 is left between their curves at the same share of the training time is the change. What such a gap is worth is learnt
-from this study's own finished runs: how far the gap at a share of the time has been from what the end showed. A run is
-held for hopeless where its gap, at two looks in a row, is beyond what a run that comes out level has ever a fair chance
-to make good.
+from this study's own finished runs: how far the gap at a share of the time has been from what the end showed. How much
+of a gap is the luck of its batches, its own jitter from part to part tells: a change of the batch or of the speed sees
+other data at the same time. A run is held for hopeless where its gap, at two looks in a row, is beyond what a run that
+comes out level has ever a fair chance to make good.
 
 Nothing is said before `stop.after` finished runs (20), before `FIRST` of a run's time, of the baseline, of a champion,
 of the second run of anything, where the end of the curve does not tell which of two numbers is the better one, and of
@@ -19,7 +20,7 @@ One that proves worth another run puts the study back to the beginning of that. 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from statistics import median
 from typing import Literal
 
@@ -42,6 +43,13 @@ LEVEL = 2.0
 
 LEAST_LEVEL = 6
 """So many of these there are at least: where there are fewer, the best ones are taken for it."""
+
+SPAN = 3
+"""Parts of the time over whose mean a gap is taken."""
+
+NORMAL, EFFICIENCY = 1.4826, 0.37
+"""From a median of distances to a standard deviation, and how much less it tells than a mean of squares. A mean would
+let one curve of another shape, of a warm-up say, hide all the others."""
 
 CLEAR, LEAST_CLEAR, AGREE = 2.0, 10, 0.8
 """Of pairs of runs whose numbers differ by so many noises, of which there must be so many, this share must be ordered
@@ -87,9 +95,14 @@ class Spread:
     runs: int
     """Runs that came out level, from which that is known."""
 
-    def limit(self, part: int) -> float:
-        """The gap from which a run is hopeless by one look."""
-        return student_quantile(self.runs, SURE) * math.hypot(self.parts[part], self.noise)
+    def limit(self, part: int, jitter: float) -> float:
+        """The gap from which a run is hopeless by one look.
+
+        Args:
+            jitter: of the run's own gaps from part to part, as a standard deviation.
+        """
+        scatter = math.hypot(self.parts[part], self.noise, jitter / math.sqrt(SPAN))
+        return student_quantile(max(2.0, EFFICIENCY * self.runs), SURE) * scatter
 
 
 def spread(past: Sequence[Past], enough: int) -> Spread | None:
@@ -107,10 +120,25 @@ def spread(past: Sequence[Past], enough: int) -> Spread | None:
     parts = []
     for part in range(PARTS):
         # What came out better lay ahead of the champion for that, and says as much of the spread.
-        off = [sign * gap + slope * one.effect for one in level if (gap := one.gaps[part]) is not None]
+        off = [sign * gap + slope * one.effect for one in level if (gap := gap_at(one.gaps, part)) is not None]
         known = len(off) >= LEAST_LEVEL
-        parts.append(math.sqrt(sum(value**2 for value in off) / len(off)) if known else math.inf)
+        parts.append(NORMAL * median(map(abs, off)) if known else math.inf)
     return Spread(sign, slope, parts, len(level))
+
+
+def gap_at(gaps: Sequence[float | None], part: int) -> float | None:
+    """The gap after a part of the time: the mean over that part and those just before it; None where it has none."""
+    known = [gap for gap in gaps[max(0, part - SPAN + 1) : part + 1] if gap is not None]
+    return sum(known) / len(known) if known and gaps[part] is not None else None
+
+
+def jitter(gaps: Sequence[float | None], part: int) -> float | None:
+    """How much gaps scatter from one part to the next, up to that part; None where there are too few.
+
+    The first part is left out: there everything falls steeply.
+    """
+    steps = [late - early for early, late in pairwise(gaps[1 : part + 1]) if early is not None and late is not None]
+    return math.sqrt(sum(step**2 for step in steps) / len(steps) / 2) if steps else None
 
 
 def _sign(past: Sequence[Past]) -> int | None:
@@ -126,6 +154,12 @@ def _sign(past: Sequence[Past]) -> int | None:
     return 1 if share >= AGREE else -1 if share <= 1 - AGREE else None
 
 
+def gaps(own: RunCurve, theirs: RunCurve) -> list[float | None]:
+    """What a run reported in each part of its time, less what another did."""
+    pairs = [(own.at(part), theirs.at(part)) for part in range(PARTS)]
+    return [None if one is None or other is None else one - other for one, other in pairs]
+
+
 @dataclass(frozen=True)
 class Rule:
     """By which one run is looked at while it goes on."""
@@ -138,10 +172,9 @@ class Rule:
     def look(self, curve: RunCurve, part: int) -> tuple[float, float] | None:
         """How a run stands after a part of its time: its gap to the champion's, behind it where that is above 0, and
         the limit. None where one of them reported nothing there."""
-        own, theirs = curve.at(part), self.beside.at(part)
-        if own is None or theirs is None:
-            return None
-        return self.spread.sign * (own - theirs), self.spread.limit(part)
+        found = gaps(curve, self.beside)
+        gap, own = gap_at(found, part), jitter(found, part)
+        return None if gap is None or own is None else (self.spread.sign * gap, self.spread.limit(part, own))
 
     def hopeless(self, curve: RunCurve, part: int) -> bool:
         """Whether a run is hopeless by its curve up to that part."""
@@ -206,9 +239,7 @@ def _past(study: Study, run: Run, beside: Run, like: RunCurve, sd: float) -> Pas
         return None
     if own.last is None or theirs.last is None:
         return None
-    pairs = [(own.at(part), theirs.at(part)) for part in range(PARTS)]
-    gaps = [None if one is None or other is None else one - other for one, other in pairs]
-    return Past(gaps, own.last - theirs.last, study.contract.better_by(run.metric, beside.metric) / sd)
+    return Past(gaps(own, theirs), own.last - theirs.last, study.contract.better_by(run.metric, beside.metric) / sd)
 
 
 # --- whether it acts ---------------------------------------------------------------------------------------------

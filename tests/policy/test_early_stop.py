@@ -96,6 +96,16 @@ def test_a_run_that_falls_behind_is_hopeless_and_one_that_keeps_up_is_not() -> N
     assert not any(found.hopeless(one_bad_look, part) for part in looks)
 
 
+def test_a_run_that_sees_other_data_is_given_the_luck_of_its_batches() -> None:
+    found = Curves().several(12).next()
+    assert found is not None
+    steady = curve(0.2, at_start=0.2)
+    luck = [0.3 * (-1) ** part for part in range(PARTS)]
+    shaken = steady.model_copy(update={"values": tuple(v + x for v, x in zip(steady.values, luck, strict=True) if v)})
+    assert any(found.hopeless(steady, part) for part in range(PARTS))
+    assert not any(found.hopeless(shaken, part) for part in range(PARTS))
+
+
 def test_where_higher_is_better_the_curve_says_so_by_itself() -> None:
     story = Curves(goal="max")
     for at in range(12):  # an accuracy: what ends higher is better
@@ -219,9 +229,10 @@ def test_the_spread_is_that_of_what_came_out_level() -> None:
     far = [Past([float(i)] * PARTS, 0.5 * i, -5.0 * i) for i in range(1, 11)]
     found = spread([*past, *far], 20)
     assert found is not None and found.runs == 10
-    assert found.noise == pytest.approx(0.1) and found.parts[0] == pytest.approx(0.09)
+    assert found.noise == pytest.approx(0.1) and found.parts[0] == pytest.approx(0.09 * 1.4826)
     few = spread([*past[:5], *far], 15)  # then the nearest ones do, and the limit is the wider for it
-    assert few is not None and few.runs == 6 and few.parts[0] > found.parts[0]
+    assert few is not None and few.runs == 6 and few.limit(0, 0.0) > found.limit(0, 0.0)
+    assert found.limit(0, 1.0) > found.limit(0, 0.0)
 
 
 def test_a_curve_is_read_in_parts_of_its_time() -> None:
