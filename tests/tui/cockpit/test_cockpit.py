@@ -57,7 +57,7 @@ def test_a_whole_screen_needs_nothing_that_only_the_loop_does(workspace: Path) -
     assert {"textual", "pydantic", "tui.cockpit.app", "loop.config.settings"} <= known
     libraries = "filelock genai_prices git httpx numpy openai optuna psutil pynvml scipy tenacity torch watchfiles yaml"
     assert not known & set(libraries.split())
-    engine = "supervisor.supervisor policy.false_discovery machine.gauges runs.local.process"
+    engine = "supervisor.supervisor machine.gauges runs.local.process"
     engine += " researchers.protocol researchers.registry pipeline.dispatcher recovery.repair lineage.lineage"
     assert not known & {f"loop.{name}" for name in engine.split()}
 
