@@ -83,6 +83,8 @@ class Model:
             self._told.set()
         said = [str(message["content"]) for message in request.messages if message["role"] != "assistant"]
         old = re.findall(r"^[+]?ALPHA = (\S+)", "\n".join(said), re.MULTILINE)[-1]
+        if "that does not occur" in said[-1]:  # its draft is on another champion: the refusal has the line as it is
+            old = next(iter(re.findall(r"Nearest is line.*?ALPHA = ([\d.]+)", said[-1], re.DOTALL)), old)
         claimed = [call["function"]["arguments"] for m in request.messages for call in m.get("tool_calls") or ()]
         if not claimed:
             new = f"{3 + request.number / 97:.4f}"

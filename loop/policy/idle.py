@@ -1,5 +1,6 @@
 """What each slot does, and where it does nothing, why; how busy the slots were and how fast it goes. Pure."""
 
+import shlex
 from dataclasses import dataclass
 
 from loop.policy import supply
@@ -53,7 +54,7 @@ def _why(study: Study, slot: str, kind: str) -> str:
     if supervisor.stopped_at is not None:
         return "the loop has stopped"
     if slot in study.drained:
-        return f"{study.drained[slot] or 'a person'} keeps it out of work (`looptop undrain {slot}`)"
+        return f"{study.drained[slot] or 'a person'} keeps it out of work (`looptop undrain {shlex.quote(slot)}`)"
     for where in (slot, f"runs on {slot}", "runs"):
         if where in study.troubles:
             return study.troubles[where].message

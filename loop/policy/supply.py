@@ -176,7 +176,7 @@ def wants_proposal(study: Study, slots: int, ahead: bool, asked: Asked | None = 
     own = sum(name in (None, x.researcher) for x in fresh)
     needed = slots * (1.0 if asked is None else part(study, slots, asked.name, asked.shares, now))
     if asked is not None and asked.quick:
-        return own < ceil(needed) and len(fresh) < 2 * slots
+        return own < ceil(needed)
     thinks = sum(name in (None, thought.researcher) for thought in study.minds.thoughts.values())
     lengths = _lengths(study, now)
     lasts = lengths.get(name or "") or runs_per_thought(study, now)
@@ -245,10 +245,9 @@ def shortage(study: Study, slots: int, now: float | None = None) -> str:
         return ""
     lasts, present = runs_per_thought(study, now) or 0.0, study.minds.present()
     left = [f"{mind.name} has left ({mind.left})" for mind in study.minds.of.values() if mind.present and mind.left]
-    holds = [f"{mind.name} holds {mind.at_once}" for mind in present]
-    busy = "its slot" if slots == 1 else f"{slots} slots"
+    holds = listed([*(f"{mind.name} holds {mind.at_once}" for mind in present), *left])
+    busy, at_once = "its slot" if slots == 1 else f"{slots} slots", more + sum(mind.at_once for mind in present)
     return (
         f"needs {more_researchers(more)} to keep {busy} busy: a thought lasts as long as {lasts:.2g} runs, so it takes "
-        f"{more + sum(mind.at_once for mind in present)} at once, and {listed([*holds, *left])}; raise `at_once` under "
-        "`researchers:`, or name more of them"
+        f"{at_once} at once, where {holds}; raise `at_once` under `researchers:`, or name more of them"
     )

@@ -43,7 +43,7 @@ def test_a_slot_that_verifies_is_busy_and_one_that_has_judged_is_idle_since_then
         (e.Stopped(), "the loop is being stopped"),
         (e.LimitReached(limit="hours", reason="2 of 2 hours are used"), "a limit is reached: 2 of 2 hours are used"),
         (e.SupervisorStopped(reason="x"), "the loop has stopped"),
-        (e.Drained(who="ada", slot="GPU 0"), "ada keeps it out of work (`looptop undrain GPU 0`)"),
+        (e.Drained(who="ada", slot="GPU 0"), "ada keeps it out of work (`looptop undrain 'GPU 0'`)"),
         (e.Fault(where="GPU 0", message="it is gone", next_at=2000.0), "it is gone"),
         (e.Fault(where="runs on GPU 0", message="it lost 3", next_at=2000.0), "it lost 3"),
         (e.Fault(where="disk", message="it is full", next_at=2000.0), "it is full"),

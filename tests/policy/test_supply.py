@@ -215,14 +215,14 @@ def test_what_supply_lacks_is_a_sentence() -> None:
     thinking(story, 4)
     assert supply.shortage(story.study(), 2) == ""
     assert supply.shortage(story.study(), 8) == (
-        "needs 6 more researchers to keep 8 slots busy: a thought lasts as long as 1 runs, so it takes 10 at once, and "
-        "llm holds 4; raise `at_once` under `researchers:`, or name more of them"
+        "needs 6 more researchers to keep 8 slots busy: a thought lasts as long as 1 runs, so it takes 10 at once, "
+        "where llm holds 4; raise `at_once` under `researchers:`, or name more of them"
     )
     assert supply.shortage(busy().study(), 8) == "", "nothing is known yet"
     poor = thinking(busy().join("poor", at_once=6).think(1, 20).think(2, 20), 10)
     assert supply.shortage(poor.study(), 8) == ""
     poor.tell(e.Fault(where="poor", message="its $5 are spent", gone=True))
-    assert "and llm holds 4 and poor has left (its $5 are spent)" in supply.shortage(poor.study(), 8)
+    assert "where llm holds 4 and poor has left (its $5 are spent)" in supply.shortage(poor.study(), 8)
     waits = Busy(Contract(ahead=False)).baseline()
     assert isinstance(waits, Busy)
     assert supply.shortage(thinking(waits.join("llm").think(1, 20), 1).study(), 8) == "", "it is meant so"

@@ -88,7 +88,7 @@ def test_slots_say_what_they_do_and_why_one_is_idle() -> None:
     said = slot_lines(story.study(), 1, now)
     assert said[0].startswith("2 slots, busy ") and said[0].endswith(" experiments an hour")
     assert said[1].split() == ["GPU", "0", "H100", "run", "1.1", "for", "01:01"]
-    assert said[2].endswith("idle: ada keeps it out of work (`looptop undrain GPU 1`)")
+    assert said[2].endswith("idle: ada keeps it out of work (`looptop undrain 'GPU 1'`)")
     assert any("GPU 1 is idle: ada keeps it" in line for line in status_lines(story.study(), 1, now))
 
 
