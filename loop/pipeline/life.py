@@ -16,7 +16,7 @@ from loop.pipeline.proposals import Proposals
 from loop.pipeline.quarantine import CannotGoOn, Quarantine
 from loop.pipeline.rehearsal import Rehearsal
 from loop.policy import scheduler
-from loop.runs.executor import Executor, MachineFault
+from loop.runs.executor import Executor, MachineFault, NodeFault
 from loop.runs.slot import Slot
 from loop.study import events as e
 from loop.study.experiment import CLASH, Experiment
@@ -74,6 +74,9 @@ class Life:
             try:
                 trouble = await self._live(work, slot)
                 self._limited()  # now, and not with the next beat
+            except NodeFault as fault:
+                trouble = str(fault)
+                self._dispatcher.lose(experiment, trouble)
             except (MachineFault, LineageError, OSError) as error:  # its worktree or its folders
                 self._recorder.disk.pause_if_full(error.cause if isinstance(error, MachineFault) else error)
                 self._dispatcher.lose(experiment, "the disk is full")  # it is done again when there is room

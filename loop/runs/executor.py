@@ -28,6 +28,10 @@ class MachineFault(UserError):
         self.cause = cause
 
 
+class NodeFault(MachineFault):
+    """The same of another machine than the loop's: nothing is wrong here, and the loop goes on without it."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One run of an experiment, the verification of one, which needs what the run has left, or a short start to try

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,11 +72,12 @@ def paths(root: Path | None, program: Program | None) -> list[str]:
 
 
 async def _look(link: Link, node: NodeInfo, opening: Opening, needed: Sequence[str]) -> NodeCheck:
+    asked = time.time()
     try:
         facts = await link.examine(node, needed)
     except UserError as error:
         return NodeCheck(node.name, False, f"it cannot be looked at: {error}")
-    why, told = unfit(facts, node, opening, probe.code()), list(remarks(facts))
+    why, told = unfit(facts, node, opening, probe.code()), remarks(facts, asked, time.time())
     if facts.lacking:
         told += [f"{path} is not there, and program.md reads it; runs find it where it lies as at home"
                  for path in facts.lacking]  # fmt: skip

@@ -9,12 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from loop.errors import UserError
 from loop.lineage import Lineage
 from loop.lineage.packs import pack
 from loop.runs.cluster import probe
 from loop.runs.cluster.executor import ClusterExecutor, Home, NoNode
 from loop.runs.cluster.wire import Opening
-from loop.runs.executor import Job, MachineFault
+from loop.runs.executor import Job, NodeFault
 from loop.runs.log import read_log
 from loop.runs.output import Sample
 from loop.study.outcomes import Outcome
@@ -194,7 +195,7 @@ async def test_a_node_that_dies_loses_its_run_and_says_which_node_it_was(slow: C
     result = await run.wait()
     assert result.lost is not None and result.lost.reason == "beta has gone"
     assert slow.told[-1][0] == "beta" and "run again" in slow.told[-1][1]
-    with pytest.raises(MachineFault, match="beta is gone"):
+    with pytest.raises(NodeFault, match="beta is gone"):
         await slow.executor.start(slow.job(run=2), slot, Listener())
 
 
@@ -269,8 +270,11 @@ async def test_a_clock_that_is_an_hour_off_is_told_and_changes_nothing(cluster: 
     from loop.runs.cluster.fitness import remarks
 
     facts = await cluster.link.examine((await cluster.link.nodes())[0])
-    assert remarks(facts) == []
-    assert "its clock is 60 min ahead of this one" in remarks(replace(facts, clock=facts.clock + 3600))[0]
+    assert remarks(facts, facts.clock - 30, facts.clock + 1) == []
+    assert (
+        "its clock is 60 min ahead of this one"
+        in remarks(replace(facts, clock=facts.clock + 3600), facts.clock, facts.clock)[0]
+    )
 
 
 async def test_a_node_that_joins_while_the_loop_runs_gets_slots_of_its_own(
@@ -311,3 +315,24 @@ async def test_a_node_is_one_study_s_at_a_time(cluster: Cluster) -> None:
     executor = ClusterExecutor(cluster.executor._home, other, opening)
     with pytest.raises(NoNode, match="the study test has its runs there; it is free when that has stopped"):
         await executor.connect()
+
+
+async def test_a_node_on_which_nothing_can_be_started_costs_no_experiment_and_not_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Cluster(tmp_path, slots=1)
+    await cluster.executor.connect()
+    cluster.house.executor = cluster.executor
+    agent = cluster.link.machines["beta"].agent
+    assert agent is not None
+
+    def full(packed: bytes) -> None:
+        raise UserError("a commit could not be stored on this machine: No space left on device")
+
+    monkeypatch.setattr(agent, "_take", full)
+    study = await cluster.house.work(Scripted(change("A=5", "A=4"), change("A=5", "A=9")))
+    assert study.experiments[1].verdict == Outcome.KEPT and study.experiments[2].verdict is not None
+    runs = [run for experiment in study.experiments.values() for run in experiment.runs.values()]
+    assert {run.slot_name for run in runs} == {"alpha/CPU"}
+    said = {fault.where: fault.message for _, fault in study.faults}
+    assert "beta: a commit could not be stored on this machine" in said["runs on beta/CPU"]

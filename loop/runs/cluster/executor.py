@@ -7,6 +7,7 @@ that is looked at and found unfit gets nothing. One that is lost is looked for u
 import asyncio
 import logging
 import shutil
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from loop.runs.cluster.fitness import remarks, unfit
 from loop.runs.cluster.node import ClusterNode
 from loop.runs.cluster.run import ClusterRun
 from loop.runs.cluster.wire import Facts, Link, NodeGone, NodeInfo, Opened, Opening
-from loop.runs.executor import Job, MachineFault, Report, RunListener
+from loop.runs.executor import Job, MachineFault, NodeFault, Report, RunListener
 from loop.runs.local.orphans import sweep_leftovers
 from loop.runs.slot import Slot
 from loop.sandbox import scratch
@@ -94,9 +95,12 @@ class ClusterExecutor:
     async def _try(self, info: NodeInfo) -> tuple[ClusterNode, Opened, Facts] | str:
         """A node that is open now, or why nothing can run there."""
         try:
+            asked = time.time()
             facts = await self._link.examine(info)
+            said = remarks(facts, asked, time.time())
             if why := unfit(facts, info, self._opening, self._home.code):
                 return why
+            self._notes += [f"{info.name}: {remark}" for remark in said]
             node = ClusterNode(info, self._link, self._opening, lambda where, what: self.tell(where, what))
             opened = await node.open(self._home.code)
         except UserError as error:
@@ -112,7 +116,6 @@ class ClusterExecutor:
         node.slots = tuple(_placed(node, slot, first + at, facts) for at, slot in enumerate(opened.slots))
         self._notes += [f"{node.name}: {note}" for note in opened.notes]
         self._nodes.append(node)
-        self._notes += [f"{node.name}: {remark}" for remark in remarks(facts)]
         node.begin(info)
 
     # --- what the house asks ----------------------------------------------------------------------------------
@@ -154,12 +157,15 @@ class ClusterExecutor:
                 await self._send_written(node, job)
             sent = replace(job, contract=self._with_variables(job))
             async with node.storing:
-                packs = [await self._packed(node, commit) for commit in dict.fromkeys((job.base, job.commit))]
+                packs = await self._packs(node, job)
                 await node.ask("start", token, sent, local, [packed for packed in packs if packed])
                 node.remember((job.base, job.commit))
-        except (UserError, OSError) as error:
+        except MachineFault:
             node.forget(run)
-            raise MachineFault(error) from error
+            raise
+        except UserError as error:
+            node.forget(run)
+            raise NodeFault(UserError(f"{node.name}: {error}")) from error
         except BaseException:
             node.forget(run)
             run.stop("the supervisor")
@@ -185,11 +191,13 @@ class ClusterExecutor:
 
     # --- starting ----------------------------------------------------------------------------------------------
 
-    async def _packed(self, node: ClusterNode, commit: str) -> bytes:
-        """What the node lacks of a commit."""
-        if commit in node.known:
-            return b""
-        return await asyncio.to_thread(self._home.pack, commit, node.known)
+    async def _packs(self, node: ClusterNode, job: Job) -> list[bytes]:
+        """What the node lacks of a job's commits. Raises: MachineFault, where git fails here."""
+        lacking = [commit for commit in dict.fromkeys((job.base, job.commit)) if commit not in node.known]
+        try:
+            return [await asyncio.to_thread(self._home.pack, commit, node.known) for commit in lacking]
+        except UserError as error:
+            raise MachineFault(error) from error
 
     def _with_variables(self, job: Job) -> Contract:
         """The program with the values of what it passes on from here: they go to the run, and to no file."""

@@ -1,8 +1,5 @@
 """Whether a node can run a study's experiments, by what it says of itself."""
 
-import time
-from collections.abc import Callable
-
 from loop.runs.cluster.wire import Facts, NodeInfo, Opening
 from loop.words import duration, size
 
@@ -47,10 +44,14 @@ def unfit(facts: Facts, node: NodeInfo, opening: Opening, code: str) -> str:
     return ""
 
 
-def remarks(facts: Facts, clock: Callable[[], float] = time.time) -> list[str]:
-    """What a person may want to know of a node that is fit; a sentence each."""
+def remarks(facts: Facts, asked: float, answered: float) -> list[str]:
+    """What a person may want to know of a node that is fit; a sentence each.
+
+    Args:
+        asked: when it was looked at, and `answered`, by the clock here: its own must lie between the two.
+    """
     found = []
-    ahead = facts.clock - clock()
+    ahead = max(0.0, facts.clock - answered) or min(0.0, facts.clock - asked)
     if abs(ahead) > CLOCK_S:
         way = "ahead of" if ahead > 0 else "behind"
         found.append(f"its clock is {duration(abs(ahead))} {way} this one; looptop goes by neither, but your logs may")

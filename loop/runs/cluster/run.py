@@ -10,7 +10,7 @@ from typing import Protocol
 
 from loop.errors import UserError
 from loop.runs.cluster.wire import Ended, Event, Heard, Holds, NodeGone
-from loop.runs.executor import Job, MachineFault, RunListener
+from loop.runs.executor import Job, NodeFault, RunListener
 from loop.runs.log import CappedLog
 from loop.runs.output import SAMPLE_EVERY_S, OutputReader, Sample
 from loop.runs.reading.wanted import wanted_by
@@ -79,7 +79,7 @@ class ClusterRun:
         self._hand_on(self._reader.finish(self._now()))
         self._log.close()
         if ended.result is None:
-            raise MachineFault(UserError(f"{self.node.name}: {ended.fault}"))
+            raise NodeFault(UserError(f"{self.node.name}: {ended.fault}"))
         result = self._read(ended.result, ended.heard)
         try:
             if ended.left:
