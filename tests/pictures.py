@@ -27,17 +27,18 @@ from loop.journal import Journal
 from loop.study import events as e
 from loop.study.folding import FOLDED, fold
 from loop.study.state import Study
+from tests.crowded import crowd
 from tests.recorded import record
 from tests.repositories import git
 from tests.tui.cockpit.cockpits import Cockpit, opened
 
 PICTURES = {
-    "cockpit-wide": ((200, 50), "mind", (), "dark"),
-    "cockpit-80x24": ((80, 24), "mind", (), "dark"),
+    "cockpit-wide": ((200, 50), "runs", (), "dark"),
+    "cockpit-80x24": ((80, 24), "runs", (), "dark"),
     "cockpit-80x24-ansi": ((80, 24), "tree", (), "ansi"),
     "cockpit-experiment": ((120, 44), "tree", ("enter",), "dark"),
     "cockpit-review": ((120, 36), "mind", ("a", "enter"), "dark"),
-    "cockpit-eight-gpus": ((200, 50), "machine", (), "dark"),
+    "cockpit-eight-gpus": ((200, 50), "runs", (), "dark"),
     "cockpit-light": ((160, 42), "tree", (), "light"),
     "cockpit-no-colour": ((80, 24), "progress", (), "mono"),
 }
@@ -112,7 +113,9 @@ def waits(study: Study) -> bool:
 def recorded(workspace: Path, name: str) -> Path:
     """A recorded study; where the picture shows a diff, with a last experiment that is a real commit."""
     path = workspace / ".looptop" / "journal.db"
-    record(path, experiments=70, gpus=8 if "gpus" in name else 1)
+    at = record(path, experiments=70, gpus=8 if "gpus" in name else 1)
+    if "gpus" in name:
+        crowd(path, at)
     if "review" in name or "experiment" in name:
         with Journal(path) as journal:
             _change(journal, *_commits(workspace), waits="review" in name)

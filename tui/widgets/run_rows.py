@@ -172,7 +172,8 @@ def lead_span(row: SlotRow, glyphs: Glyphs) -> Span:
     if not row.in_sigmas:
         sign = "+" if row.lead > 0 else glyphs.minus
         return sign + number(abs(row.lead), 2) + "  ", "dim"
-    text = f"{row.lead:+.1f}" if abs(row.lead) < 100 else f"{row.lead:+.0f}"
+    far = abs(row.lead)
+    text = f"{row.lead:+.1f}" if far < 100 else f"{row.lead:+.0f}" if far < 1000 else f"{row.lead / 1000:+.0f}k"
     text = text.replace("-", glyphs.minus) + glyphs.sigma
     if abs(row.lead) < _AHEAD:
         return text + "  ", "dim"

@@ -15,6 +15,7 @@ import pytest
 from loop.journal import Journal
 from loop.study import events as e
 from loop.workspace import supervise
+from tests.crowded import crowd
 from tests.recorded import record
 from tests.terminals import PATIENCE, ROOT, Tmux, gone, needs_tmux, whole
 
@@ -227,3 +228,31 @@ def test_a_dumb_terminal_and_a_pipe_are_refused_in_a_sentence(workspace: Path, t
     done = subprocess.run(command, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 2 and not done.stdout
     assert len(done.stderr.strip().splitlines()) == 1 and "looptop status" in done.stderr
+
+
+def test_eight_runs_and_four_researchers_at_every_size(tmux: Tmux, tmp_path: Path) -> None:
+    path = tmp_path / "many" / ".looptop" / "journal.db"
+    crowd(path, record(path, experiments=12, gpus=8))
+    with supervise(tmp_path / "many"):
+        tmux.start(200, 50)
+        tmux.line(shlex.join([sys.executable, "-P", "-c", PROGRAM, str(tmp_path / "many")]))
+        text = tmux.wait(lambda text: "vs champ." in text and "65%" in text and "σ" in text)
+        assert "6 running · verifying · 2 thinking" in text and "verify " in text and "°C" in text
+        assert "GPU 6 idle" in text and "2 wait for you" in text and "heard by llm-a and claude" in text
+        tmux.resize(120, 36)
+        tmux.wait(lambda text: "8 researchers" in text and "65%" in text and "3 curve" in text and "°C" not in text)
+        tmux.resize(80, 24)
+        text = tmux.wait(lambda text: "─ 8 researchers ─" in text and "─ 7 mind ─" in text)
+        assert text.count("━") > 30 and "idle" in text
+        tmux.resize(50, 10)
+        tmux.wait(lambda text: "more, j and k" in text and "verify " in text)
+        tmux.type("j")
+        tmux.type("x")
+        tmux.wait("Kill run 14.1?")
+        tmux.type("n")
+        tmux.wait(lambda text: "Kill run" not in text)
+        tmux.type("8")
+        tmux.wait("8 researchers")
+        tmux.type("j")
+        tmux.type("S")
+        tmux.wait("say to llm-a")
