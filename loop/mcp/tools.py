@@ -113,7 +113,9 @@ class StudyTools:
 
     async def status(self) -> dict[str, Any]:
         """Whether the loop runs, the metric and its goal, the champion, what runs and waits, and what limits leave."""
-        return summary.status(self._study, supervisor_alive(self._root), time.time())
+        told = summary.status(self._study, supervisor_alive(self._root), time.time())
+        del told["milestones"]  # whoever proposes by what the sealed part says has opened it for good
+        return told
 
     async def notebook(self, offset: Offset = 0, limit: Limit = SHORT) -> Text:
         """The study's notebook: what was learnt from the experiments so far."""

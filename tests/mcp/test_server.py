@@ -252,3 +252,9 @@ def test_what_it_lacks_is_said(root: Path, tmp_path: Path) -> None:
         )
         assert done.returncode == 1 and done.stdout == ""
         assert said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+async def test_what_the_sealed_part_of_the_data_says_is_told_to_no_agent(root: Path) -> None:
+    with Journal(root / ".looptop" / "journal.db") as journal:
+        told = await StudyTools(root, journal, handed_over(root)).status()
+    assert told["champion"]["id"] == 1 and "milestones" not in told
