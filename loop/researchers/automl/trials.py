@@ -18,6 +18,10 @@ Values = Mapping[str, Value]
 State = Literal["open", "measured", "failed", "void"]
 
 
+LEAST_STEP = 1e-3
+"""Relative change of a number below which its effect says nothing of the way."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One experiment whose constants are known."""
@@ -26,7 +30,8 @@ class Trial:
     values: Values
     """All its constants."""
     before: Values
-    """Old values of the constants that it changed; empty for the baseline and for the changes of others."""
+    """Old values of the constants that it changed; empty for the baseline, for the changes of others, and where they
+    changed by next to nothing."""
     state: State
     """Open: no verdict yet. Failed: it crashed, was rejected or stopped early. Void: killed, or without a number that
     counts."""
@@ -92,7 +97,7 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
             Trial(
                 id=experiment.id,
                 values=known[experiment.id],
-                before=own.was if own else {},
+                before=own.was if own and _is_a_step(own) else {},
                 state=_state(experiment, metric),
                 metric=metric,
                 effect=effect,
@@ -101,6 +106,15 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
             )
         )
     return trials
+
+
+def _is_a_step(own: Notes) -> bool:
+    """Whether a change is large enough that its effect says which way helps, and is not luck alone."""
+    pairs = ((own.params[name], was) for name, was in own.was.items())
+    return any(
+        not (isinstance(new, float) and isinstance(was, float)) or abs(new - was) > LEAST_STEP * abs(was)
+        for new, was in pairs
+    )
 
 
 def _measured(experiments: Sequence[Experiment], contract: Contract) -> dict[int, tuple[float | None, float | None]]:

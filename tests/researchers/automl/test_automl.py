@@ -347,3 +347,14 @@ async def test_it_can_work_on_our_own_training_script() -> None:
     assert len(find(source)) >= 8
     changed = proposal.edits["train.py"].splitlines()
     assert sum(a != b for a, b in zip(source.splitlines(), changed, strict=True)) == 1
+
+
+def test_a_change_of_next_to_nothing_is_no_step_that_says_which_way_helps() -> None:
+    def of(number: int, new: float) -> Experiment:
+        notes = {"params": {"RATE": new}, "was": {"RATE": 0.02}, "parent": 0}
+        return Experiment(number, "automl", "t", "", "", 0, notes, 0.0, commit="c", lines_added=1)
+
+    baseline = Experiment(0, "you", "baseline", "", "", None, {}, 0.0)
+    found = read([baseline, of(1, 0.020002), of(2, 0.03)], 0, {"RATE": 0.02}, Contract())
+    assert [trial.before for trial in found] == [{}, {}, {"RATE": 0.02}]
+    assert found[1].values == {"RATE": 0.020002}, "its number counts like any other's"
