@@ -53,6 +53,8 @@ class Supervisor:
         self._parts, self._prepared = parts, parts.prepared
         self._recorder, self._life, self._pool = parts.recorder, parts.life, parts.pool
         self._tasks: list[asyncio.Task[None]] = []
+        self._served: dict[int, asyncio.Task[None]] = {}
+        """What serves each slot, by its index."""
         self._signal: str | None = None
         self._asked = False
         """A ctrl+c has asked to stop after the current run."""
@@ -108,25 +110,20 @@ class Supervisor:
 
     async def _serve_slots(self) -> None:
         """Serve all slots, also those that come later; returns never, and fails as soon as one of them does."""
-        served: dict[int, asyncio.Task[None]] = {}
-        try:
-            while True:
-                came = [slot for slot in self._parts.executor.slots() if slot.index not in served]
-                known = len(self.study.supervisor.slots) if self.study.supervisor is not None else 0
-                if new := tuple(slot.record for slot in came if slot.index >= known):
-                    self._recorder.record(e.SlotsJoined(records=new))
-                for slot in came:
-                    served[slot.index] = asyncio.create_task(self._life.serve(slot))
-                beat = asyncio.create_task(asyncio.sleep(NEW_SLOTS_S))
-                await asyncio.wait([beat, *served.values()], return_when=asyncio.FIRST_COMPLETED)
-                beat.cancel()
-                for task in served.values():
-                    if task.done():
-                        task.result()
-        finally:
+        served = self._served  # whose runs are ended in `_close`, each with its end on record
+        while True:
+            came = [slot for slot in self._parts.executor.slots() if slot.index not in served]
+            known = len(self.study.supervisor.slots) if self.study.supervisor is not None else 0
+            if new := tuple(slot.record for slot in came if slot.index >= known):
+                self._recorder.record(e.SlotsJoined(records=new))
+            for slot in came:
+                served[slot.index] = asyncio.create_task(self._life.serve(slot))
+            beat = asyncio.create_task(asyncio.sleep(NEW_SLOTS_S))
+            await asyncio.wait([beat, *served.values()], return_when=asyncio.FIRST_COMPLETED)
+            beat.cancel()
             for task in served.values():
-                task.cancel()
-            await asyncio.gather(*served.values(), return_exceptions=True)
+                if task.done():
+                    task.result()
 
     def _over(self) -> End | None:
         """Whether the loop has reached its end, and why."""
@@ -195,9 +192,10 @@ class Supervisor:
             await asyncio.wait_for(self._parts.judging.judging.acquire(), LONGEST_GOODBYE)
         except TimeoutError:
             pass  # git hangs: it is done at the next start
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._served.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._parts.executor.close()
         await self._recorder.disk.finish(LONGEST_GOODBYE)  # what git has made is in the journal, too
         stops = [request for request in self.study.open_requests() if request.kind == "stopped"]
