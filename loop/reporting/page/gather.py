@@ -61,7 +61,7 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
     left = [x for x in own if x.verdict == Outcome.KEPT and x.id not in on_it]
     best, base = study.best, study.baseline
     title, question = _question(study)
-    known = standing.noise(study)
+    known = make.noise
     false = false_discovery.of(study)
     verdicts = study.verdicts()
     supervisor, contract = study.supervisor, study.contract
@@ -93,7 +93,7 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
         noise_dof=v.count("study.noise_dof", None if known is None else known.dof),
         hours=v.time("cost.supervised_seconds", found.supervised),
         self_reported=contract.verify is None,
-        kept=[make.change(x, diff(x)) for x in kept],
+        kept=[make.change(x, diff(x), whole=True) for x in kept],
         left=[make.change(x) for x in left],
         kinds=make.kinds(own),
         counts=[
@@ -233,11 +233,17 @@ class _Maker:
 
     def __init__(self, study: Study, figures: Figures, found: cost.Books) -> None:
         self._study, self._figures, self._books = study, figures, found
+        self.noise = standing.noise(study)
 
     def count(self, of: str, number: int) -> Value:
         return Value(of, number, f"{number:,}")
 
-    def change(self, x: Experiment, diff: str = "") -> Change:
+    def change(self, x: Experiment, diff: str = "", whole: bool = False) -> Change:
+        """An experiment.
+
+        Args:
+            whole: with its interval, which is not shown of all of them and takes the judge's reckoning.
+        """
         of = f"experiment.{x.id}"
         numbered = x.verdict is None or x.verdict.has_number
         figure = self._figures.of(x) if numbered else None
@@ -257,7 +263,7 @@ class _Maker:
             error=v.plain(f"{of}.error", None if figure is None else figure.error, 2),
             runs=v.count(f"{of}.runs", None if figure is None else figure.runs),
             worth=v.signed(f"{of}.worth", self._figures.effect(x) if numbered and x.id else None),
-            interval=self._interval(x) if numbered else None,
+            interval=self._interval(x) if numbered and whole else None,
             confidence=v.percent(f"{of}.confidence", x.confidence if x.id and numbered else None),
             time=v.time(f"{of}.seconds", spend.seconds),
             tokens=v.count(f"{of}.tokens", spend.tokens or None),
@@ -339,7 +345,7 @@ class _Maker:
     def _around(
         self, of: str, middle: float, one: Figure | None, other: Figure | None, alike: float
     ) -> Interval | None:
-        known = standing.noise(self._study)
+        known = self.noise
         if known is None or not known.sd or one is None or other is None or not (one.runs and other.runs):
             return None
         half = student_quantile(known.dof, 0.5 + SURE / 2) * pairs.error(known, one.runs, other.runs, alike)

@@ -5,7 +5,7 @@ Jinja and no string formatting of ours), and control characters are taken out of
 """
 
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -48,6 +48,7 @@ class _Seen:
         self.ids = ids
 
 
+@cache
 def _environment(html: bool) -> Environment:
     made = Environment(
         loader=PackageLoader("loop.reporting.page", "templates"),
