@@ -118,12 +118,18 @@ def main() -> None:
         say(f"filter {text} (and back)", timed(filtered, given.rounds))
     panel.filter("")
     for name in ORDERS:
-        say(
-            f"sort by {name}",
-            timed(lambda name=name: panel.sort(name, reverse=False) and panel.changed(), given.rounds),
-        )
+
+        def ordered(name: str = name) -> None:
+            panel.sort(name, reverse=False)
+
+        say(f"sort by {name}", timed(ordered, given.rounds))
     panel.sort("", reverse=False)
-    say("a verdict comes in: the rows anew", timed(lambda: (panel.changed(), panel.content(120, 40)), given.rounds))
+
+    def anew() -> None:
+        panel.changed()
+        panel.content(120, 40)
+
+    say("a verdict comes in: the rows anew", timed(anew, given.rounds))
     say(
         "looptop experiments, filter and sort alone",
         timed(lambda: query.chosen(known.study, "!is:crashed effect>0", "effect"), given.rounds),
