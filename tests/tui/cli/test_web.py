@@ -68,6 +68,7 @@ async def test_nobody_without_the_token_sees_anything_and_who_has_it_only_watche
             await until(b"only watches")
 
 
+@pytest.mark.soak
 @needs_browser
 async def test_a_browser_without_a_screen_draws_it(address: str, tmp_path: Path) -> None:
     async with browsing(address) as page:
