@@ -19,7 +19,7 @@ import psutil
 
 RAY = Path(sys.executable).parent / "ray"
 STORE = 80_000_000  # bytes of plasma; the least that Ray takes is 75 MB
-LONGEST_START = 90.0
+LONGEST_START = 150.0
 
 
 @dataclass
@@ -80,7 +80,13 @@ class Raylets:
             str(STORE),
         ]
         command += ["--temp-dir", str(_short(place)), "--min-worker-port", "0", "--max-worker-port", "0"]
-        own = {**os.environ, **self.environment, "LOOPTOP_NODE_FOLDER": str(place / "looptop"), **(environ or {})}
+        own = {
+            "RAY_raylet_start_wait_time_s": "120",
+            **os.environ,
+            **self.environment,
+            "LOOPTOP_NODE_FOLDER": str(place / "looptop"),
+            **(environ or {}),
+        }
         place.mkdir(parents=True, exist_ok=True)
         (place / "ray.out").unlink(missing_ok=True)
         with (place / "ray.out").open("ab") as out:

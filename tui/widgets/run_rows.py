@@ -70,8 +70,13 @@ def _run_width(rows: Sequence[SlotRow]) -> int:
 
 
 def _slot(row: SlotRow, rows: Sequence[SlotRow]) -> str:
-    """Its name; where all are GPUs, the header says that, and the row has the number alone."""
+    """Its name; where all are GPUs, the header says that, and the row has the number alone. On a cluster it is the node
+    that is cut off, since the rest tells its slots apart."""
     name = one_line(row.slot)
+    node, _, own = name.rpartition("/")
+    if node:
+        own = own.replace(" ", "").lower()
+        return f"{cut(node, max(1, 14 - 1 - cells(own)))}/{own}"
     if all(one.slot.startswith("GPU ") for one in rows):
         name = name.replace("GPU ", "").replace(" + ", "+")
     return cut(name, 8)

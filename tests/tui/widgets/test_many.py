@@ -200,3 +200,10 @@ def test_a_voice_is_the_last_sentence_and_never_markup(seen: tuple[ViewState, fl
     call = e.ToolCalled(researcher="llm", intent="read\nit", result="9 lines", seconds=0.1)
     state.apply([e.Event(seq=9, at=2.0, experiment=3, run=None, body=call)])
     assert state.voices["llm"].tool == "read it"
+
+
+def test_slots_of_nodes_are_told_apart_however_long_a_node_s_name_is() -> None:
+    names = ("alpha/CPU 0", "alpha/CPU 1", "dgx-a100-rack17/GPU 3")
+    rows = [SlotRow(name, "idle") for name in names]
+    shown = ["".join(text for text, _ in row_line(row, rows, 60, UNICODE)).split()[0] for row in rows]
+    assert shown == ["alpha/cpu0", "alpha/cpu1", "dgx-a100…/gpu3"]
