@@ -144,6 +144,8 @@ class Translation:
                 update.points = self._judged(event, x)
             case e.LessonWritten():
                 update.tags = {"lesson": x.lesson}
+            case e.Noted():
+                update.tags = {"note": x.note or "(taken back)"}
             case _:
                 return []
         update.tags = {name: text for name, text in update.tags.items() if text}

@@ -116,7 +116,10 @@ async def _measure(
     # To the executor it is a verification by another command that may read more. What is required of a run is no
     # matter here.
     read = (*contract.read, *contract.sealed.read)
-    changed = {"verify": contract.sealed.run, "read": read, "require": (), "network": "off"}
+    network = (
+        "off" if contract.network == "on" else contract.network
+    )  # it runs the experiment's code beside sealed data
+    changed = {"verify": contract.sealed.run, "read": read, "require": (), "network": network}
     opened = contract.model_copy(update=changed)
     gauges = MachineGauges(prepared.workspace.root)
     trees, commits = prepared.lineage.trees, prepared.lineage.commits

@@ -111,3 +111,19 @@ def test_verdicts_end_runs_and_costs_go_with_them(parts: Parts) -> None:
 
 def test_names_are_what_trackers_take() -> None:
     assert name_of("metrics/mAP50-95(B)") == "metrics/mAP50-95_B_" and name_of("recall@10") == "recall_10"
+
+
+def test_the_command_says_which_trackers_there_are_and_what_to_install(parts: Parts) -> None:
+    from importlib.util import find_spec
+
+    from typer.testing import CliRunner
+
+    from tui.cli.main import app
+
+    root = str(parts.path.parents[1])
+    unknown = CliRunner().invoke(app, ["-C", root, "follow", "nagios"])
+    assert "there are mlflow, tensorboard, wandb" in str(unknown.exception) and unknown.exception.code == 2  # type: ignore[union-attr]
+    for kind in ("mlflow", "tensorboard", "wandb"):
+        if find_spec(kind) is None:
+            refused = CliRunner().invoke(app, ["-C", root, "follow", kind, "--once"])
+            assert f"pip install 'looptop[{kind}]'" in str(refused.exception)

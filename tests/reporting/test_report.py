@@ -74,12 +74,13 @@ def test_strangers_words_stay_words() -> None:
     story.tell(proposal, 1).queue(1).runs(1, [0.5])
     judged = e.ExperimentJudged(verdict="kept", reason=HOSTILE, metric=0.5, effect=0.5, flags=(HOSTILE,), champion=0)
     story.tell(judged, 1).tell(e.ChampionChanged(commit="1" * 40, metric=0.5), 1)
-    story.tell(e.LessonWritten(researcher="r", text=HOSTILE), 1)
+    story.tell(e.LessonWritten(researcher="r", text=HOSTILE), 1).tell(e.Noted(who=HOSTILE, text=HOSTILE), 1)
     story.tell(e.ProgramChanged(contract=story.contract, text=f"# {HOSTILE}\n\n{HOSTILE}"))
     study = story.study()
     books = cost.books(study, story.events)
     text = html(study, books, HOSTILE)
     found = Page(text)
+    assert text.count("&lt;script&gt;alert(1)") > 8, "it is shown, in its places"
     assert not {"script", "img"} & set(found.tags) and not any(name.startswith("on") for name, _ in found.attributes)
     assert "\x1b" not in text
     markdown = page.as_markdown(page.gather(study, books, lambda x: "```\n" + HOSTILE), books)

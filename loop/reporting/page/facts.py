@@ -44,6 +44,9 @@ class Change:
     judged_by: str
     flags: Sequence[str]
     lesson: str
+    note: str
+    """What a person has noted on it; empty where nobody has."""
+    noted_by: str
     where: str
     """The kind of slot that its number is from, where most are of another one."""
     beside: Sequence[tuple[str, str, Value | None]]

@@ -276,6 +276,8 @@ class _Maker:
             judged_by=x.judged_by,
             flags=flagged(x),
             lesson=x.lesson,
+            note=x.note,
+            noted_by=x.noted_by,
             where=elsewhere(self._study, x),
             beside=[
                 (name, "" if isinstance(value, float) else str(value), v.plain(f"{of}.value.{name}", _float(value)))
