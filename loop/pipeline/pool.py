@@ -183,7 +183,8 @@ class ResearcherPool:
     def _wants_proposal(self, researcher: Researcher) -> bool:
         here = [one for one in self._chairs if one.name not in self.gone]
         thinks = any(one.researcher.ahead for one in here)
-        there = {one.name for one in here if not one.resting} | {researcher.name}
+        held_up = self._study.troubles.keys()  # such as by an endpoint that does not answer: others supply its part
+        there = {one.name for one in here if not one.resting and one.name not in held_up} | {researcher.name}
         shares = {name: share for name, share in self._shares().items() if name in there}
         asked = supply.Asked(researcher.name, shares, not researcher.ahead)
         ahead = thinks and self._study.contract.ahead

@@ -162,7 +162,8 @@ def wants_proposal(study: Study, slots: int, ahead: bool, asked: Asked | None = 
     if study.stopping != "no" or study.limit is not None or study.validates_only:
         return False
     unsettled = [x for x in study.open_experiments() if not x.doubted]
-    thinking = len(study.minds.thoughts)
+    # One whose endpoint does not answer may take for hours, and is not to keep the last experiments from the others.
+    thinking = sum(thought.researcher not in study.troubles for thought in study.minds.thoughts.values())
     most = study.contract.limits.experiments
     if most is not None and study.judged() + len(queries.doubted(study)) + len(unsettled) + thinking >= most:
         return False

@@ -89,6 +89,18 @@ def test_repeats_and_rejected_proposals_are_no_supply() -> None:
     assert wanted(story) == before
 
 
+def test_who_is_held_up_does_not_keep_the_last_experiments_from_the_others() -> None:
+    story = Busy(Contract(limits=Limits(experiments=3)))
+    story.baseline()
+    story.join("llm", "other").begin(1).begin(2).begin(3)
+    other = supply.Asked("other", {"other": 1.0})
+    assert not supply.wants_proposal(story.study(), 4, ahead=True, asked=other)
+    story.tell(e.Fault(where="llm", message="it does not answer", next_at=2000.0))
+    assert supply.wants_proposal(story.study(), 4, ahead=True, asked=other)
+    story.tell(e.Recovered(where="llm"))
+    assert not supply.wants_proposal(story.study(), 4, ahead=True, asked=other)
+
+
 def test_one_who_waits_for_results_is_asked_when_a_slot_is_free() -> None:
     story = busy()
     assert supply.wants_proposal(story.study(), 1, ahead=False, asked=AUTOML)
