@@ -32,11 +32,11 @@ def follow(
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Show what there is by now, and end.")] = False,
 ) -> None:
-    """Show the study in MLflow, TensorBoard or Weights & Biases, as it goes on, until ctrl+c.
+    """Show the study in MLflow, TensorBoard or wandb.
 
-    A run for each experiment: constants as parameters, curves and metrics, verdict and researcher as tags, the diff as
-    an artifact. It only reads the journal, in a process of its own; start it again at any time, nothing is doubled.
-    Needs one of the extras `looptop[mlflow]`, `looptop[tensorboard]`, `looptop[wandb]`.
+    It goes along until ctrl+c. Each experiment is a run: constants as parameters, curves and metrics, verdict and
+    researcher as tags, the diff as an artifact. It only reads the journal, in a process of its own; start it again at
+    any time, nothing is doubled. Needs one of the extras `looptop[mlflow]`, `looptop[tensorboard]`, `looptop[wandb]`.
 
     Example: looptop follow mlflow --to http://127.0.0.1:5000
 

@@ -12,11 +12,12 @@ def milestone(
     show: Annotated[bool, typer.Option("--show", help="Print those of before; open nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure champion and baseline on the sealed part of the data, which no decision of the search ever sees.
+    """Measure the gain on data that no decision has seen.
 
-    `sealed:` in program.md names the command. The checkpoints of their runs are measured, so it takes seconds, and the
-    gap between the search's gain and the sealed one says how much of it selection has eaten. Open it seldom: what is
-    looked at often, and decided by, is sealed no more.
+    Champion and baseline are measured on the sealed part of the data. `sealed:` in program.md names the command. The
+    checkpoints of their runs are measured, so it takes seconds, and the gap between the search's gain and the sealed
+    one says how much of it selection has eaten. Open it seldom: what is looked at often, and decided by, is sealed no
+    more.
 
     Example: looptop milestone --json | jq .[-1].gap
     """

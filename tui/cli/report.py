@@ -25,10 +25,11 @@ def report(
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     markdown: Annotated[bool, typer.Option("--md", help="As Markdown, for a pull request.")] = False,
 ) -> None:
-    """Write the study as one page to show: what was found, what it is worth, what it cost, why to believe it.
+    """Write the study as one page to show.
 
-    One HTML file that needs no network and no script, light and dark, ready to print; with --md the same as Markdown.
-    Every number on it is in the journal.
+    What was found, what it is worth, what it cost, why to believe it, and how to do it again: one HTML file that needs
+    no network and no script, light and dark, ready to print; with --md the same as Markdown. Every number on it is in
+    the journal.
 
     Example: looptop report --open
 
@@ -81,10 +82,11 @@ def _diffs(root: Path, study: "Study") -> "Callable[[Experiment], str]":
 
 
 def cost(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show what the study has cost: by what it was for, by researcher, by day, and for one true improvement.
+    """Show what the study has cost, and what for.
 
-    Slot time is counted once: first runs, the baseline, repeats, measuring again, runs that were lost, idle slots.
-    Money is that of model calls. With --json also for each experiment.
+    By what it was for, by researcher, by day, and for one true improvement. Slot time is counted once: first runs, the
+    baseline, repeats, measuring again, runs that were lost, idle slots. Money is that of model calls. With --json also
+    for each experiment.
 
     Example: looptop cost --json | jq .per_true_improvement
     """
@@ -106,10 +108,11 @@ def finish(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would hold; make nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a branch for your own review: one clean commit for each change that was kept and is still in.
+    """Make a branch of clean commits for your own review.
 
-    Each message says what the change is worth, with its interval, who proposed it and why. The branch begins at the
-    commit that the study began with. Nothing is pushed, your checkout stays as it is, and no branch is overwritten.
+    One for each change that was kept and is still in. Each message says what the change is worth, with its interval,
+    who proposed it and why. The branch begins at the commit that the study began with. Nothing is pushed, your
+    checkout stays as it is, and no branch is overwritten.
 
     Example: looptop finish && git log -p main..finish/TAG
     """
