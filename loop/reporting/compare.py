@@ -79,6 +79,7 @@ def numbers(seen: Seen, found: Sequence[Experiment]) -> list[tuple[str, list[str
         ("built on", ["" if x.parent is None else str(x.parent) for x in found]),
         (metric, [_mean(seen, x) for x in found]),
         (f"against {first.id}", ["", *(_difference(difference(seen, first, x)) for x in found[1:])]),
+        ("in σ", ["", *(_sigmas(difference(seen, first, x)) for x in found[1:])]),
         ("at equal seeds", ["", *(_paired(difference(seen, first, x)) for x in found[1:])]),
         ("when judged", [_judged(x) for x in found]),
     ]
@@ -170,9 +171,12 @@ def _difference(found: Difference) -> str:
     if found.better is None:
         return found.why
     error = "" if found.error is None else f" ±{found.error:.2g}"
-    sigmas = "" if found.sigmas is None else f" ({found.sigmas:+.1f}σ)"
     word = "better" if found.better > 0 else "worse"
-    return f"{word} by {abs(found.better):.3g}{error}{sigmas}" if found.better else "the same"
+    return f"{word} by {abs(found.better):.3g}{error}" if found.better else "the same"
+
+
+def _sigmas(found: Difference) -> str:
+    return "" if found.sigmas is None else f"{found.sigmas:+.1f}σ"
 
 
 def _paired(found: Difference) -> str:

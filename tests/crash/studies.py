@@ -212,6 +212,7 @@ _ALL = (
             Act(fulfilled, e.Overruled(who="ada", verdict="discarded"), 2),
             Act(fulfilled, e.Requeued(who="ada"), 2),
             Act(fulfilled, e.Pinned(who="ada", text="think big")),
+            Act(fulfilled, e.Noted(who="ada", text="look at it again"), 2),
             Act(
                 fulfilled,
                 e.Submitted(
