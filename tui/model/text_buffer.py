@@ -104,6 +104,13 @@ class TextBuffer:
         self.only = who
         self._wrap_all()
 
+    def pop(self) -> None:
+        """Take the last paragraph away."""
+        last = self.paragraphs.pop()
+        self.end = self._starts.pop()
+        self._index = None
+        self.chars -= _weight(last)
+
     def redo(self, count: int) -> None:
         """Wrap the last `count` paragraphs anew: their text or lead has been changed."""
         count = min(count, len(self.paragraphs))

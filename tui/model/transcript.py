@@ -5,16 +5,16 @@ three backticks opens and closes code, in which the lines of a diff stand out. O
 paragraphs can be folded into the line that names the researcher.
 """
 
-import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from loop.policy import early_stop, honesty, request_table
 from loop.study import events as e
 from loop.study.queries import uncounted
 from loop.study.state import Study
+from tui.model.markdown_lines import aligned, is_row, mark_of, repeats
 from tui.model.text_buffer import Paragraph, TextBuffer
-from tui.render.text import brief, cells, clean, cut, number, one_line, pad, sigmas
+from tui.render.text import brief, clean, cut, number, one_line, sigmas
 from tui.render.troubles import clock_words
 
 MIND = frozenset(
@@ -35,28 +35,6 @@ _THINKING = ("thought", "thinking", "table", "code", "fence", "tool", "gap")
 
 _PAUSE = 2.0
 """Seconds after which one who has stopped in the middle of a line gives way to another."""
-
-_WIDEST_TABLE = 110
-"""Columns beyond which a table stays as it was written: its rows would only be wrapped."""
-
-_ITEM = re.compile(r"( {0,8}(?:[-*+]|\d{1,3}[.)]) +)\S")
-_ROW = re.compile(r"\s*\|.*\|\s*")
-_RULE = re.compile(r":?-+:?")
-
-
-def _hang(paragraph: Paragraph) -> bool:
-    """Let the rows of an item of a list hang behind its mark; says whether it is one that does not hang yet."""
-    if paragraph.kind not in ("thought", "thinking") or paragraph.lead:
-        return False
-    if (item := _ITEM.match(paragraph.text)) is None:
-        return False
-    paragraph.lead, paragraph.text = item[1], paragraph.text[len(item[1]) :]
-    return True
-
-
-def _is_rule(row: Sequence[str]) -> bool:
-    """Whether a row of a table is the line under its head."""
-    return all(not cell or _RULE.fullmatch(cell) for cell in row) and any(row)
 
 
 class Transcript:
@@ -103,6 +81,9 @@ class Transcript:
                 self._speak(body.researcher, event.experiment, now)
                 self._line("tool", f"{body.intent}  →  {body.result}", "  ▸ ", brief(body.seconds))
             case e.ExperimentProposed():
+                self._end_line()
+                while self.buffer.paragraphs and repeats(self.buffer.paragraphs[-1].text, body):
+                    self.buffer.pop()  # its last words, which the proposal says again
                 self.finish()
                 self._gap()
                 self._line("proposal", f"{event.experiment}  {body.title}", "  ", now)
@@ -280,7 +261,7 @@ class Transcript:
             kind = "code" if self._code else "thinking" if body.thinking else "thought"
             for start in range(0, len(piece), _PIECE):
                 paragraph = Paragraph(kind, piece[start : start + _PIECE])
-                _hang(paragraph)
+                self._hang(paragraph)
                 self._add(paragraph)
             self._open = True
 
@@ -291,30 +272,28 @@ class Transcript:
             if last.text.lstrip().startswith("```"):
                 last.kind = "fence"
                 self._code = not self._code
-            elif last.kind in ("thought", "thinking") and _ROW.fullmatch(last.text):
+            elif last.kind in ("thought", "thinking") and is_row(last.text):
                 self._table.append(last)
                 self._align()
-            elif _hang(last):
+            elif self._hang(last):
                 self.buffer.redo(1)
         self._open = False
 
+    def _hang(self, paragraph: Paragraph) -> bool:
+        """Let the rows of an item of a list hang behind its mark; says whether it is one that does not hang yet."""
+        if paragraph.kind not in ("thought", "thinking") or paragraph.lead or not (mark := mark_of(paragraph.text)):
+            return False
+        paragraph.lead, paragraph.text = mark, paragraph.text[len(mark) :]
+        return True
+
     def _align(self) -> None:
         """Put the cells of the table at the end under each other, where it is not too wide for that."""
-        rows = [[cell.strip() for cell in row.text.strip().strip("|").split("|")] for row in self._table]
-        count = max(map(len, rows))
-        rows = [[*row, *[""] * (count - len(row))] for row in rows]
-        widths = [max(3, *(cells(row[at]) for row in rows if not _is_rule(row))) for at in range(count)]
-        if sum(widths) + 3 * count + 1 > _WIDEST_TABLE:
+        texts = aligned([row.text for row in self._table])
+        if texts is None:
             return
-        for paragraph, row in zip(self._table, rows, strict=True):
-            was = len(paragraph.text)
-            if _is_rule(row):
-                paragraph.text = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-            else:
-                padded = [pad(cell, wide) for cell, wide in zip(row, widths, strict=True)]
-                paragraph.text = f"| {' | '.join(padded)} |"
-            paragraph.kind = "table"
-            self.buffer.chars += len(paragraph.text) - was
+        for paragraph, text in zip(self._table, texts, strict=True):
+            self.buffer.chars += len(text) - len(paragraph.text)
+            paragraph.kind, paragraph.text = "table", text
         self.buffer.redo(len(self._table))
 
     def finish(self) -> None:

@@ -23,6 +23,13 @@ def signs(glyphs: Glyphs, width: int) -> list[Line]:
     )
     for index, (a, b) in enumerate(wrap(words, max(20, width - 10))):
         lines.append(((f"  +1.0{sigma}  " if not index else " " * 9, "kept"), (words[a:b], "text")))
+    up = "^" if glyphs.ascii else "▲"
+    words = (
+        "in the runs: the curve of a run is that far ahead of the champion's mean at equal training, in units of what "
+        "curves of one file scatter by there. It is for your eye; verdicts are made of the numbers at the end."
+    )
+    for index, (a, b) in enumerate(wrap(words, max(20, width - 11))):
+        lines.append(((f"  +1.0{sigma} {up} " if not index else " " * 10, "kept"), (words[a:b], "text")))
     return lines
 
 

@@ -239,3 +239,31 @@ def test_a_model_s_reasoning_is_not_its_answer() -> None:
         transcript.tell(Event(seq, 0.0, 1, None, e.Thought(researcher="a", text=text, thinking=thinking)))
     kinds = {paragraph.text: paragraph.kind for paragraph in transcript.buffer.paragraphs}
     assert kinds["hm"] == "thinking" and kinds["so be it"] == "thought"
+
+
+def test_what_the_proposal_says_again_stands_once() -> None:
+    transcript = Transcript(Study(), TextBuffer(width=60))
+    text = "It could be the head.\ntitle: a wider head\nhypothesis: more room\n"
+    transcript.tell(Event(1, 0.0, 1, None, e.Thought(researcher="a", text=text)))
+    before = transcript.buffer.end
+    proposed = e.ExperimentProposed(researcher="a", title="a wider head", hypothesis="more room", parent=0)
+    transcript.tell(Event(2, 1.0, 1, None, proposed))
+    lines = lines_of(transcript.buffer)
+    assert lines == ["a  on 1", "It could be the head.", "  1  a wider head", "   more room"]
+    assert transcript.buffer.end - transcript.buffer.first == before - 2 + 3, "a gap, title and hypothesis"
+    assert sum("wider head" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["|---|\n", "||\n|\n||||\n", "| |\n|:-:|x\n", "|" + "w" * 300 + "|\n|a|\n", "-\n1.\n- - -\n", "| a | b\n|-|\n"],
+)
+def test_half_a_table_or_list_harms_nothing_and_loses_no_word(text: str) -> None:
+    for size in (1, 3, len(text)):
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        buffer = told(*(("a", 1, piece, 0.0) for piece in pieces), ("a", 1, "end", 0.0))
+        shown = "".join(lines_of(buffer))
+        assert all(
+            word in shown for word in ("end", *text.replace("|", " ").replace("-", " ").replace(":", " ").split())
+        )
+        assert buffer.end - buffer.first == sum(len(paragraph.rows) for paragraph in buffer.paragraphs)
