@@ -4,7 +4,7 @@ The study is replayed from its first event to its last by the cockpit's own repl
 would; each picture is drawn as those of `make pictures` are. What does not change between two pictures is not stored,
 so two minutes take about a megabyte.
 
-    python -m tests.recording docs/cockpit.gif [STUDY] --size 120x36 --seconds 120
+    python -m tests.recording docs/cockpit.gif [STUDY] --size 112x32 --seconds 120
 """
 
 import argparse
@@ -22,11 +22,11 @@ from PIL import Image, ImageChops
 from tests.pictures import recorded, screen_svg
 from tests.tui.cockpit.cockpits import Cockpit
 
-A_SECOND = 2
+A_SECOND = 1
 """Pictures in one second."""
 
-SHADES = (0.4, 0.7, 1.0)
-"""How much of a colour there may be over its ground: three shades of the edge of a letter, and no more."""
+SHADES = (0.5, 1.0)
+"""How much of a colour there may be over its ground: two shades of the edge of a letter, and no more."""
 
 KEYS: tuple[tuple[float, tuple[str, ...]], ...] = (
     (0.16, ("2", "z")),
@@ -131,9 +131,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Record the cockpit on a study as a GIF.")
     parser.add_argument("out", type=Path)
     parser.add_argument("study", type=Path, nargs="?", help="a workspace with a study; a recorded one without")
-    parser.add_argument("--size", default="120x36")
+    parser.add_argument("--size", default="112x32")
     parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument("--scale", type=float, default=0.85)
+    parser.add_argument("--scale", type=float, default=0.8)
     choice = parser.parse_args()
     columns, lines = map(int, choice.size.split("x"))
 
