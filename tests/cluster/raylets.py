@@ -36,6 +36,8 @@ class Node:
         """End the node as a power cut would, with all that was started by it and led no life of its own."""
         end(self.process.pid)
         self.process.wait()
+        for pid in _of(self.folder):  # what a `ray start` that failed has left
+            end(pid)
 
 
 @dataclass
@@ -111,6 +113,18 @@ class Raylets:
 def _short(place: Path) -> Path:
     """Ray makes unix sockets in its folder, whose paths may have 107 bytes."""
     return Path("/tmp") / f"looptop-ray-{abs(hash(str(place))) % 10**8}"
+
+
+def _of(folder: Path) -> list[int]:
+    """Processes of the node that has its folder there."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get("LOOPTOP_NODE_FOLDER") == str(folder):
+                found.append(process.pid)
+        except (psutil.Error, OSError):
+            pass  # gone, or somebody else's
+    return found
 
 
 def end(pid: int) -> None:
