@@ -35,6 +35,16 @@ class Sealed(BaseModel):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
+    @field_validator("read")
+    @classmethod
+    def _nameable(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        for path in paths:
+            if not path.strip() or not path.isprintable() or {".looptop", ".git"} & set(path.split("/")):
+                raise ValueError(
+                    f"{path!r:.80} is nothing that a measurement may read: name a file or a folder of yours"
+                )
+        return paths
+
     def among(self, open_to_runs: Collection[str]) -> str:
         """What of it lies in one of these places; empty where nothing does."""
         places = [place.rstrip("/") for place in open_to_runs]
@@ -46,6 +56,8 @@ class Sealed(BaseModel):
 
 def sealed_part(value: Any) -> Any:
     """A command alone, or `{run: ..., read: [...]}`."""
+    if value is not None and not isinstance(value, str | dict | Sealed):
+        raise ValueError(f"expected a command, or `{{run: COMMAND, read: [FILE]}}`, not {value!r:.80}")
     return {"run": value} if isinstance(value, str) else value
 
 

@@ -202,3 +202,19 @@ def test_flags_stay_in_force_and_only_tighten_limits() -> None:
     assert (applied.limits.experiments, applied.limits.hours) == (10, 2.0)
     assert (applied.budget, applied.deadline) == (20, 80)
     assert Overrides().over(options.model_dump(exclude_none=True)) == options
+
+
+def test_a_sealed_part_is_refused_where_it_is_written(tmp_path: Path) -> None:
+    for text, said in (
+        ("sealed: 7", "program.md:2: sealed"),
+        ("sealed: {run: x, reed: y}", "reed"),
+        ("sealed: {run: 'a \"b'}", "program.md:2: sealed: "),
+        ("read: [data]\nsealed: {run: x, read: data/s.bin}", "every run can read it"),
+    ):
+        with pytest.raises(ProgramError) as refusal:
+            parse(f"---\n{text}\n---\n")
+        assert said in str(refusal.value), str(refusal.value)
+    (tmp_path / "train.py").write_text("x = 1\n")
+    (tmp_path / "program.md").write_text("---\nsealed: {run: x, read: gone.bin}\n---\n")
+    with pytest.raises(ProgramError, match=r"gone\.bin does not exist"):
+        load(tmp_path, matching)

@@ -73,7 +73,14 @@ def test_the_program_names_a_command_and_what_only_that_reads() -> None:
     assert alone.sealed is not None and (alone.sealed.run, alone.sealed.read) == ("check it", ())
     assert mapped.sealed is not None and mapped.sealed.read == ("~/sealed",)
     assert alone.protocol_id == mapped.protocol_id == Contract().protocol_id, "it gives the search's number no meaning"
-    for wrong in ({"run": " "}, {"read": ["x"]}, {"run": "x", "reads": "y"}, 7):
+    for wrong in (
+        {"run": " "},
+        {"read": ["x"]},
+        {"run": "x", "read": "a\0b"},
+        {"run": "x", "read": [".git/x"]},
+        {"run": "x", "reads": "y"},
+        7,
+    ):
         with pytest.raises(ValidationError):
             Contract(sealed=wrong)
     for open_to_runs in ("data", "data/", "data/sealed.bin"):
