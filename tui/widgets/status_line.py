@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loop.policy import early_stop, limits, placebos
+from loop.policy import early_stop, limits, placebos, validation
 from loop.reporting.table import change, networked
 from loop.study.outcomes import NO_NUMBER, Outcome
 from loop.study.state import Study
@@ -98,6 +98,7 @@ def status_line(state: ViewState, alive: Life, now: float, width: int, glyphs: G
         part(3, _claimed(study)),
         part(7, *_stops(study), grows=8),
         part(7, *gained_forms(study, until), grows=8),
+        part(4, _validating(study)),
         part(8, *_placebos(study), grows=9),
         part(3, *money_forms(study, until), grows=8),
         part(4, _failures(study)),
@@ -218,6 +219,14 @@ def gained_forms(study: Study, until: float) -> list[list[Span]]:
         return []
     text = f"gain {age(max(0.0, until - best.judged_at))} ago"
     return [[(text, "dim")], [(f"last {text} (#{best.id})", "dim")]]
+
+
+def _validating(study: Study) -> list[Span]:
+    """How far a validation is."""
+    if study.validation is None:
+        return []
+    done, of = validation.progress(study, study.validation)
+    return [(f"validating {done}/{of}", "running")]
 
 
 def _placebos(study: Study) -> list[list[Span]]:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from loop.journal import Journal
+from loop.policy import placebos, validation
 from loop.study import events as e
+from loop.study.validation import Validation
 from tests.crowded import crowd
 from tests.recorded import record
 from tui.model.feed import Feed
@@ -158,6 +160,23 @@ def test_a_strip_has_state_best_and_what_waits_and_then_the_runs(
         assert lines[3].startswith(" 32.1  65%") and "σ" in lines[3]
     over = [text(line) for line in strip_lines(state, Life("stopped", "dim", "5 of 5 done"), now, 40, 9, UNICODE)]
     assert len(over) == 3 and "`looptop` goes on" in over[2], "and no run as if it went on"
+
+
+def test_a_validation_and_the_placebos_stand_in_the_first_line(seen: tuple[ViewState, float]) -> None:
+    state, now = seen
+    study, x = state.study, state.study.experiments[3]
+    assert "placebo" not in text(status_line(state, LIVE, now, 300, UNICODE))
+    sealed = x.seal
+    try:
+        x.seal = placebos.seal("n", 3, True)
+        study.placebos[3] = e.PlaceboOpened(nonce="n", kept=False)
+        study.validations.append(Validation(1, validation.begun(study, 4), now))
+        line = text(status_line(state, LIVE, now, 300, UNICODE))
+    finally:
+        x.seal = sealed
+        study.placebos.clear()
+        study.validations.clear()
+    assert "placebos 0/1 kept (0% to 98%, promised 1.0%)" in line and "validating 0/8" in line
 
 
 def test_the_tightest_limit_says_when_it_will_be_reached(seen: tuple[ViewState, float]) -> None:
