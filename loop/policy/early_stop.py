@@ -366,9 +366,9 @@ def condemn(study: Study, rule: Rule, curve: RunCurve, part: int) -> RunCondemne
 def told(condemned: RunCondemned) -> str:
     """Where the curve was, in a clause."""
     return (
-        f"{condemned.curve} {condemned.value:.5g} after {condemned.share:.0%} of its time, experiment "
-        f"{condemned.champion} {condemned.beside:.5g} under the same seed: "
-        f"{abs(condemned.value - condemned.beside):.3g} behind, where {condemned.limit:.3g} is the limit"
+        f"{condemned.curve} {condemned.value:.5g} after {condemned.share:.0%} of its time, where experiment "
+        f"{condemned.champion} had {condemned.beside:.5g} under the same seed: "
+        f"{abs(condemned.value - condemned.beside):.3g} behind, and the limit is {condemned.limit:.3g}"
     )
 
 
