@@ -9,6 +9,7 @@ from tui.model.slot_rows import SlotRow
 from tui.render.detail_lines import Extras, detail_lines
 from tui.render.text import Line, Span, one_line
 from tui.widgets.curve import RunOf, comparison
+from tui.widgets.log import up_to
 from tui.widgets.panel import Panel, centred
 from tui.widgets.run_rows import lead_span
 
@@ -88,7 +89,7 @@ class DetailPanel(Panel):
         state = self._state(experiment)
         try:
             diff = await asyncio.to_thread(self._diff, experiment)
-            log = await asyncio.to_thread(self._log, experiment)
+            log = await asyncio.to_thread(self._log, experiment, *self._until(experiment))
             self._extras[experiment.id] = state, Extras(diff, log, self._thought(experiment))
             while len(self._extras) > _KNOWN:
                 self._extras.popitem(last=False)
@@ -107,17 +108,33 @@ class DetailPanel(Panel):
         except Exception as error:  # any failure of git here is a sentence in this panel, not the end of it
             return f"its diff cannot be shown: {next(iter(str(error).splitlines()), type(error).__name__)}"
 
-    def _log(self, experiment: Experiment) -> str:
-        """The last line of its newest run that says anything."""
+    def begin_anew(self) -> None:
+        self._extras.clear()
+
+    def _until(self, experiment: Experiment) -> tuple[bool, int | None]:
+        """Whether its newest run was under way at the moment of a replay, and the step that it had come to."""
+        newest = experiment.runs.get(max(experiment.runs, default=0))
+        if self.cockpit.replay is None or newest is None or newest.outcome is not None:
+            return False, None
+        return True, self.cockpit.feed.step(experiment.id, newest.number)
+
+    def _log(self, experiment: Experiment, past: bool = False, step: int | None = None) -> str:
+        """The last line of its newest run that says anything.
+
+        Args:
+            past: only down to the line that names the step.
+        """
         if not experiment.runs:
             return ""
         from loop.runs.log import read_log_tail
 
         folder = self.cockpit.root / ".looptop" / "runs" / f"{experiment.id}.{max(experiment.runs)}"
         try:
-            text = read_log_tail(folder, 4000).text
+            text = read_log_tail(folder, *(() if past else (4000,))).text
         except OSError:
             return ""
+        if past:
+            text = "\n".join(up_to(text, step))
         return next((line for line in reversed(re.split(r"[\r\n]+", text)) if line.strip()), "")
 
     def _thought(self, experiment: Experiment) -> str:

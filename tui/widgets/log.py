@@ -41,10 +41,7 @@ class LogPanel(StreamPanel):
         self.showing, self._until = (experiment, run), (experiment, run, step)
         self.buffer.clear()
         self.following, self._open = True, False
-        lines = clean(read_log_tail(self.runs / f"{experiment}.{run}").text).split("\n")
-        named = re.compile(rf"step\D{{0,3}}0*{step}\b", re.IGNORECASE)
-        last = next((at for at, line in reversed(list(enumerate(lines))) if named.search(line)), -1)
-        for line in lines[: last + 1]:
+        for line in up_to(clean(read_log_tail(self.runs / f"{experiment}.{run}").text), step):
             self._line(line)
         return True
 
@@ -94,6 +91,14 @@ class LogPanel(StreamPanel):
         name = [] if self.showing is None else [(f"run {self.showing[0]}.{self.showing[1]}", "dim")]
         more = super().note()
         return [*more, ("  ", "text"), *name] if more else list(name)
+
+
+def up_to(log: str, step: int | None) -> list[str]:
+    """The lines of a log down to the last one that names a step; none where no line does."""
+    lines = log.split("\n")
+    named = re.compile(rf"step\D{{0,3}}0*{step}\b", re.IGNORECASE)
+    last = next((at for at, line in reversed(list(enumerate(lines))) if named.search(line)), -1)
+    return lines[: last + 1]
 
 
 def _shortened(line: str) -> str:

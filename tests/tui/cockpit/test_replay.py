@@ -75,7 +75,7 @@ def log(workspace: Path, events: list[e.Event], seq: int, until: int) -> None:
     (folder / "log.txt").write_text("\n".join(["begins", *(f"step {step:05d} | loss 2.5" for step in steps), ""]))
 
 
-@pytest.mark.parametrize(("size", "views"), [((200, 50), "1"), ((80, 24), "12345678")])
+@pytest.mark.parametrize(("size", "views"), [((200, 50), "1"), ((80, 24), "123456789")])
 async def test_the_past_looks_as_it_did_when_it_was_now(
     tmp_path: Path, utc: None, size: tuple[int, int], views: str
 ) -> None:
