@@ -2,7 +2,7 @@
 
 import pickle
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loop.study import events as e
@@ -142,6 +142,7 @@ def test_a_rewritten_notebook_stands_for_all_before_it() -> None:
     assert story.tell(e.NoteWritten(researcher="r", text="c")).study().minds.notebook == ["b", "c"]
 
 
+@settings(deadline=None)  # a busy machine is no fault of the fold
 @given(st.lists(st.sampled_from(sorted(FOLDED)), max_size=30), st.randoms(use_true_random=False))
 def test_no_order_of_events_breaks_the_fold(kinds: list[str], chance: object) -> None:
     """A reader may meet a journal that another version wrote, or that was rebuilt with gaps."""
