@@ -229,6 +229,7 @@ class Shell(App[None], Cursors, inherit_bindings=False):
 
     def show(self, known: ViewState) -> None:
         """Put another state on the screens: that of another moment."""
+        known.marked = self.known.marked  # they are of the person and not of a moment
         self.known, self.feed = known, Feed(self.journal, known)
         for panel in self.panels.values():
             panel.begin_anew()

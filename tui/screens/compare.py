@@ -27,7 +27,8 @@ class CompareSheet(Sheet):
 
     @property
     def found(self) -> list[Experiment]:
-        return [self.cockpit.known.study.experiments[number] for number in self.numbers]
+        there = self.cockpit.known.study.experiments  # of a moment in the past, not all of them
+        return [there[number] for number in self.numbers if number in there]
 
     def heading(self) -> list[Span]:
         return [(" compare ", "accent"), (" ".join(map(str, self.numbers)), "strong"), ("  each with the first", "dim")]
@@ -43,6 +44,10 @@ class CompareSheet(Sheet):
 
     def write(self, width: int) -> list[Line]:
         known, glyphs, found = self.cockpit.known, self.cockpit.glyphs, self.found
+        if len(found) < 2:
+            return [
+                (("of these there is only one at this moment" if found else "none of these is there yet", "faint"),)
+            ]
         rows = [("", [f"#{x.id} {one_line(x.title)}" for x in found]), *compare.numbers(known.seen, found)]
         lines = table_lines(rows, width)
         if curve := self._curves(width):

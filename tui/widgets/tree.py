@@ -90,7 +90,9 @@ class TreePanel(Panel):
 
     def _ordered(self, seen: Seen) -> Sequence[Experiment]:
         """The experiments that the filter takes, in the order asked for."""
-        found = sorted(query.taken(seen, self._query), key=lambda x: x.id, reverse=True)
+        # Without `query.check`, which was asked when it was typed: of a moment in the past less may be known.
+        taken = (x for x in seen.study.experiments.values() if self._query(seen, x))
+        found = sorted(taken, key=lambda x: x.id, reverse=True)
         return query.in_order(seen, found, self.sorted, self.reversed)
 
     def _node(self, row: int | Fold, found: dict[int, Experiment], glyphs: Glyphs) -> Node:

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from loop.reporting import query
+from loop.study.folding import FOLDED
 from tests.recorded import record
 from tests.tui.cockpit.cockpits import opened, screen, settle
 from tui.cockpit.app import Cockpit
 from tui.model import filters
+from tui.model.view_state import ViewState
 from tui.render.commit_graph import Row
 from tui.render.experiment_rows import COLUMNS, automatic, fitting, header, row_line
 from tui.render.glyphs import UNICODE
@@ -99,8 +101,19 @@ async def test_marked_experiments_are_set_side_by_side_and_drawn(workspace: Path
         text = "\n".join(screen(app))
         assert "#18 " in text and "#29 " in text and "against 18" in text and "better by" in text
         assert "seed 1337" in text and "━ 18 loss" in text and "┅ 29" in text
+        assert app.tree_view.filter("num_params_M>0") == ""
+        past = ViewState()
+        past.apply(app.journal.read(until=8, kinds=FOLDED))
+        past.share = 1
+        assert 0 in past.study.experiments and not past.seen.printed(), "nothing has run at that moment"
+        app.show(past)
+        app.tree_view.redraw()
+        sheet.redraw()
+        await pilot.pause(0.05)
+        assert "none of these is there yet" in "\n".join(screen(app)), "as a replay shows it"
+        assert list(app.known.marked) == [18, 29], "marks are of the person, and not of a moment"
         await pilot.press("escape")
-        app.obey("compare 1 99")
+        app.obey("compare 0 99")
         assert app.message == ("there is no experiment 99", "warn")
 
 

@@ -102,7 +102,8 @@ class NavigateActions(Shell, inherit_bindings=False):
 
     def action_compare(self) -> None:
         """Set the marked experiments side by side; of fewer than two the one under the cursor is another."""
-        study, marked = self.known.study, list(self.known.marked)
+        study = self.known.study
+        marked = [number for number in self.known.marked if number in study.experiments]
         chosen = self.chosen()
         if len(marked) < 2 and chosen is not None and chosen.id not in marked:
             marked.append(chosen.id)
