@@ -148,7 +148,7 @@ async def test_the_wide_screen_shows_six_views_at_once(workspace: Path) -> None:
         text = "\n".join(screen(app))
         for index, view in enumerate(VIEWS, 1):
             assert (f"{index} {view}" in text) == (view not in ("machine", "log", "detail"))
-        assert "★" in text and "64%" in text and "3:12/5:00" in text
+        assert "★" in text and "64%" in text and "3:10/5:00" in text
 
 
 async def test_every_line_has_the_width_of_the_terminal(workspace: Path) -> None:
