@@ -23,7 +23,7 @@ from loop.study.folding import FOLDED, apply, fold
 from loop.study.state import Study
 
 OURS = {"journal.db", "journal.db-wal", "journal.db-shm", "supervisor.lock", "supervisor.log"}
-OURS |= {"runs", "cache", "workshop", "trees", "etc", "reserve", "seal"}
+OURS |= {"runs", "cache", "workshop", "trees", "etc", "reserve", "seal", "looked"}
 """What may lie in `.looptop/` at rest."""
 
 

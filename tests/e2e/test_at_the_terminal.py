@@ -42,7 +42,7 @@ def test_a_loop_is_started_steered_left_and_come_back_to(bench: Bench, tmux: Tmu
     tmux.wait("counts as killed")
     tmux.type("y")
     bench.until(lambda: "killed" in [x.verdict for x in bench.study().experiments.values()])
-    tmux.type("1")
+    tmux.type("7")
     tmux.wait("killed: killed by")
     for width, height in ((200, 50), (60, 18), (100, 30)):
         tmux.resize(width, height)
@@ -64,6 +64,7 @@ def test_a_loop_is_started_steered_left_and_come_back_to(bench: Bench, tmux: Tmu
     tmux.line("clear; looptop; echo rc=$?")
     tmux.wait(lambda text: f"exp {judged + 1}" in text or " live" in text)
     assert bench.pid == pid, "the same loop as before"
+    tmux.type("7")
     tmux.type("g")
     tmux.wait("▸ look at DEPTH first")
     tmux.type("X")

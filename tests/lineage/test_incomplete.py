@@ -1,6 +1,7 @@
 """What a checkout lacks of its repository is named, with the command that brings it."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,17 @@ def test_a_plain_checkout_lacks_nothing(tmp_path: Path) -> None:
     assert incomplete(make_repository(tmp_path / "repo")) == []
 
 
+@pytest.fixture
+def no_lfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with git and without git-lfs, whatever this one has."""
+    folder, found = tmp_path / "git alone", shutil.which("git")
+    assert found
+    folder.mkdir()
+    (folder / "git").symlink_to(found)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+@pytest.mark.usefixtures("no_lfs")
 def test_git_lfs_is_not_installed(large: Path, tmp_path: Path) -> None:
     assert incomplete(large) == [
         "data.bin: kept with git-lfs, which is not installed here, so runs find a pointer of some 130 bytes there; "
@@ -55,6 +67,7 @@ def test_git_lfs_is_not_installed(large: Path, tmp_path: Path) -> None:
     assert incomplete(tmp_path / "repo")[0].startswith("model/data.bin: kept with git-lfs")
 
 
+@pytest.mark.usefixtures("no_lfs")
 def test_git_lfs_is_not_installed_and_git_will_not_do_without(large: Path, tmp_path: Path) -> None:
     git(large, "config", "filter.lfs.required", "true")
     with pytest.raises(
