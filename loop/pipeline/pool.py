@@ -167,6 +167,8 @@ class ResearcherPool:
             return self._wants_proposal(chair.researcher)
         if idle.get(chair.name) is not chair or not self._wants_proposal(chair.researcher):
             return False
+        if chair.name in self._study.troubles and any(one.name == chair.name for one in self._thinking):
+            return False  # after a failure one thought at a time finds out whether it works again: each may cost money
         could = [name for name, one in idle.items() if one is chair or self._wants_proposal(one.researcher)]
         return supply.in_turn(self._study, self._shares(), could) == chair.name
 
