@@ -60,7 +60,7 @@ def digest(
 def _begin(journal: "Journal", study: "Study", folder: Path, since: str, now: float) -> tuple[int, float]:
     """The event after which a digest begins, and when that is."""
     from loop.machine import looks
-    from loop.moments import moment
+    from loop.reporting.moments import moment
     from loop.workspace import who
 
     if since != "last":

@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 from loop.journal import Journal
-from loop.moments import moment
+from loop.reporting.moments import moment
 from loop.study import events as e
 from loop.study.state import Study
 

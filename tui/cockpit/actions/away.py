@@ -6,7 +6,7 @@ What it is made from is imported when somebody asks: it brings the judge and all
 from typing import TYPE_CHECKING
 
 from loop.machine.looks import Look
-from loop.moments import moment
+from loop.reporting.moments import moment
 from loop.workspace import who
 from tui.cockpit.presence import Presence
 from tui.cockpit.shell import Shell

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from loop.moments import moment
+from loop.reporting.moments import moment
 
 NOW = time.mktime((2026, 1, 31, 10, 0, 0, 0, 0, -1))
 
