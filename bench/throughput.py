@@ -1,26 +1,38 @@
 """How busy the slots are, and how many experiments an hour come of them.
 
-    python -m bench.throughput [--seconds 10] [--runs 12]
+    python -m bench.throughput [--seconds 5] [--runs 12]
 
 One researcher that sleeps proposes, in as many conversations at once as the loop finds that it takes, and runs that
 sleep are started in their slots: real processes in their sandboxes, a real journal, a real repository. Every 24th
 change is kept, and others have to move onto it. Nothing is known beforehand of how long a thought lasts.
 
-The busy share is that of the time from the first run of a candidate to the start of the last one; the supervisor's own
-share is the time that a slot takes from the end of a run to the start of the next. Claimed: at least 97% with one slot
-where thinking takes as long as running, 95% with four slots where it takes four times as long; with four slots 95% of
-four times the experiments an hour of one; and with eight slots at most 1.2 times the runs of one for an experiment.
+The whole is from the baseline's verdict to the last one, with the first thoughts, for which every slot waits, and the
+last runs, beside which there is nothing new. The middle is from when each slot has begun a candidate until the last
+candidate begins: what a study of days is made of. A line says in which share of the middle slots had a run, in which
+they had none for want of a proposal, and in which share of the whole they had one; and how many experiments an hour
+begin in the middle. A gap is the supervisor's own: from the end of a run on record to the start of the next in that
+slot, where one was ready. Processor time is that of the supervisor and of all that it starts, for an experiment.
+
+The ideal is slots that are never idle, with runs for each experiment as the judge asks for them: one, and what a
+keep costs (its repeats, the champion's). Runs on a champion of before that are made again are no part of it.
+
+Claimed, of the middle: at least 97% busy with one slot where thinking takes as long as running, 95% with four slots
+where it takes four times as long; with four slots 95% of the ideal experiments an hour; and with eight slots at most
+1.2 times the runs, and 1.2 times the supervisor's processor time, of one for an experiment. Seven minutes.
 """
 
 import argparse
 import asyncio
 import math
+import resource
 import statistics
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from loop.config.overrides import Overrides
 from loop.config.program import load
@@ -87,14 +99,28 @@ def script(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """What came of one study."""
+    """What came of one study; of its middle, unless noted otherwise."""
 
+    whole: float
+    """Busy share of the whole."""
     busy: float
+    waiting: float
+    """Share of the slots' time in which nothing was ready for them."""
     an_hour: float
-    runs_each: float
-    """Runs of candidates for an experiment with a verdict."""
+    """Experiments that begin."""
+    repeats: float
+    """Runs beyond the first that the judge asked for, for an experiment of the whole."""
+    again: float
+    """Runs on a champion of before, made again, for an experiment of the whole."""
     between: float
-    """Seconds between two runs in a slot, the median."""
+    between_95: float
+    """Seconds between two runs in a slot for which one is ready: the median, and what 95% stay under."""
+    processor: float
+    """Seconds of processor time of the supervisor and its gits for an experiment of the whole."""
+
+    @property
+    def runs_each(self) -> float:
+        return 1 + self.repeats + self.again
 
 
 def study(slots: int, seconds: float, thinking: float, runs: int) -> Found:
@@ -104,7 +130,7 @@ def study(slots: int, seconds: float, thinking: float, runs: int) -> Found:
         root = Path(folder)
         (root / "run.sh").write_text(script(seconds))
         front = f"edit: run.sh\nrun: sh run.sh\nmetric: loss\nbudget: {seconds:g}s\nkeep: {{baseline_runs: 2}}\n"
-        (root / "program.md").write_text(f"---\n{front}limits: {{experiments: {count}}}\n---\n")
+        (root / "program.md").write_text(f"---\n{front}validation: 0\nlimits: {{experiments: {count}}}\n---\n")
         init_repository(root, [root / "run.sh", root / "program.md"])
         lineage = Lineage(root, "bench")
         lineage.prepare()
@@ -121,58 +147,115 @@ def study(slots: int, seconds: float, thinking: float, runs: int) -> Found:
         (root / ".looptop").mkdir(exist_ok=True)
         path = Workspace(root).journal
         with supervise(root), Journal(path, create=True) as journal:
+            before = processor_time()
             end = asyncio.run(Supervisor(build(prepared, journal, SilentGpus(slots))).run())
             if end.failed:
                 raise SystemExit(end.reason)
-            return measured(journal.read(kinds=FOLDED), slots)
+            return measured(journal.read(kinds=FOLDED), slots, processor_time() - before)
 
 
-def measured(events: list[e.Event], slots: int) -> Found:
-    """What a study's journal says."""
-    found = fold(events)
-    started = {(x.experiment, x.run): x for x in events if x.kind == "run_started"}
+class Span(NamedTuple):
+    """When a slot had a run."""
+
+    start: float
+    end: float
+    experiment: int
+    run: int
+
+
+def processor_time() -> float:
+    """Seconds that this process and all that it has waited for have used: gits, sandboxes, runs that sleep."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def measured(events: list[e.Event], slots: int, processor: float) -> Found:
+    """What a study's journal says.
+
+    Args:
+        processor: seconds that all of it took.
+    """
+    study = fold(events)
     ended = {(x.experiment, x.run): x.at for x in events if x.kind == "run_finished"}
-    spans = sorted((x.at, ended[key], x.body.slot, key[0]) for key, x in started.items())  # type: ignore[union-attr]
-    began = min(span[0] for span in spans if span[3])
-    last = max(span[0] for span in spans)
-    busy = sum(max(0.0, min(end, last) - max(start, began)) for start, end, _, _ in spans)
-    judged = [x for x in events if x.kind == "experiment_judged" and x.experiment and x.at <= last]
-    gaps: list[float] = []
-    for slot in range(slots):
-        mine = [(start, end) for start, end, at, number in spans if at == slot and number]
-        gaps += [after[0] - before[1] for before, after in pairwise(mine)]
-    runs = sum(1 for span in spans if span[3])
+    ready: dict[int | None, float] = {}
+    for event in events:
+        if event.kind == "experiment_queued":
+            ready.setdefault(event.experiment, event.at)
+    experiments = [x for x in study.experiments.values() if x.id]
+    first = study.experiments[0]
+    assert first.judged_at is not None
+    spans: dict[int, list[Span]] = {slot: [] for slot in range(slots)}
+    for x in study.experiments.values():
+        for run in x.runs.values():
+            spans[run.slot].append(Span(run.started_at, ended[x.id, run.number], x.id, run.number))
+    begun = sorted(x.runs[min(x.runs)].started_at for x in experiments if x.runs)
+    last = max(event.at for event in events if event.kind == "experiment_judged")
+    middle = max(min(one.start for one in mine if one.experiment) for mine in spans.values()), begun[-1]
+    long = slots * (middle[1] - middle[0])
+    waiting, own = 0.0, []
+    for mine in spans.values():
+        mine.sort()
+        for one, then in pairwise(mine):
+            if not middle[0] <= one.end < middle[1]:
+                continue
+            # A repeat was asked for by what had run before; what is new was there once it was queued.
+            came = ready[then.experiment] if then.run == 1 else one.end
+            waiting += max(0.0, min(came, then.start, middle[1]) - one.end)
+            if came <= one.end:
+                own.append(then.start - one.end)
+    again = sum(run.number <= x.since_run for x in experiments for run in x.runs.values())
+    repeats = sum(len(x.runs) for x in experiments) - len(begun) - again
+    own.sort()
     return Found(
-        busy / (slots * (last - began)),
-        3600 * len(judged) / (last - began),
-        runs / max(1, found.judged()),
-        statistics.median(gaps) if gaps else 0.0,
+        whole=share(spans, first.judged_at, last),
+        busy=share(spans, *middle),
+        waiting=waiting / long,
+        an_hour=3600 * sum(middle[0] <= at < middle[1] for at in begun) / (middle[1] - middle[0]),
+        repeats=repeats / len(experiments),
+        again=again / len(experiments),
+        between=statistics.median(own) if own else 0.0,
+        between_95=own[int(0.95 * (len(own) - 1))] if own else 0.0,
+        processor=processor / len(experiments),
     )
+
+
+def share(spans: Mapping[int, Sequence[Span]], began: float, ended: float) -> float:
+    """Which share of that time the slots had a run."""
+    had = sum(max(0.0, min(x.end, ended) - max(x.start, began)) for mine in spans.values() for x in mine)
+    return had / (len(spans) * (ended - began))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of one run")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of one run")
     parser.add_argument("--runs", type=int, default=12, help="in each slot")
     asked = parser.parse_args()
     found: dict[tuple[int, int], Found] = {}
+    print("slots  think    busy  no proposal  whole  an hour of ideal  repeats made again  gap ms    95%  processor ms")
     for slots, times in ((1, 1), (2, 1), (4, 1), (8, 1), (4, 4)):
         one = found[slots, times] = study(slots, asked.seconds, times * asked.seconds, asked.runs)
         print(
-            f"{slots} slot{'s' * (slots > 1)}, thinking {times} x running: busy {one.busy:.1%}, {one.an_hour:.0f} "
-            f"experiments an hour, {one.runs_each:.2f} runs for one, {1000 * one.between:.0f} ms between two runs",
+            f"{slots:5} {times:4} x  {one.busy:6.1%} {one.waiting:10.1%} {one.whole:6.1%}  {one.an_hour:7.0f} "
+            f"{ideally(one, slots, asked.seconds):8.1%}  {one.repeats:7.2f} {one.again:10.2f}  "
+            f"{1000 * one.between:6.0f} {1000 * one.between_95:6.0f}  {1000 * one.processor:9.0f}",
             flush=True,
         )
     alone = found[1, 1]
     met = [
         claim("busy, one slot, thinking as long as running", alone.busy, least=0.97),
         claim("busy, four slots, thinking four times as long", found[4, 4].busy, least=0.95),
-        claim("experiments an hour of four slots, of four times those of one",
-              found[4, 1].an_hour / 4 / alone.an_hour, least=0.95),
+        claim("experiments an hour of four slots, of the ideal", ideally(found[4, 1], 4, asked.seconds), least=0.95),
         claim("runs for an experiment with eight slots, of those with one",
               found[8, 1].runs_each / alone.runs_each, most=1.2),
+        claim("processor time for an experiment with eight slots, of that with one",
+              found[8, 1].processor / alone.processor, most=1.2),
     ]  # fmt: skip
     return 0 if all(met) else 1
+
+
+def ideally(found: Found, slots: int, seconds: float) -> float:
+    """Experiments an hour as a share of what slots that are never idle would make, with the judge's repeats."""
+    return found.an_hour / (slots * 3600 / (seconds * (1 + found.repeats)))
 
 
 def claim(what: str, value: float, least: float = 0.0, most: float = math.inf) -> bool:
