@@ -13,7 +13,7 @@ from loop.config.settings import Settings
 from loop.researchers.agents.command_line import UnknownResearcher, check_command, speaker
 from loop.researchers.protocol import Researcher
 from loop.study.contract import Contract
-from loop.study.team import Member, call_name
+from loop.study.team import TUNERS, Member, call_name
 
 # Imports happen when a researcher is engaged: optuna takes 0.2 s and openai 0.4 s, and only the loop needs them.
 
@@ -35,7 +35,13 @@ def _llm(member: Member, settings: Settings) -> Researcher:
     return LanguageModel(settings, Web(), name=member.name, temperature=member.temperature)
 
 
-KNOWN: Mapping[str, Callable[[Member, Settings], Researcher]] = {"automl": _automl, "llm": _llm}
+def _random(member: Member, settings: Settings) -> Researcher:
+    from loop.researchers.automl.automl import AutoML
+
+    return AutoML(name=member.name, learns=False)
+
+
+KNOWN: Mapping[str, Callable[[Member, Settings], Researcher]] = {"automl": _automl, "llm": _llm, "random": _random}
 """Kinds of researchers; anything else is the command line of a coding agent."""
 
 OWN_SERVER, PROVIDER = 8, 32
@@ -73,7 +79,7 @@ def team(options: Overrides, contract: Contract | None, settings: Settings) -> t
 
 def _at_once(kind: str, settings: Settings) -> int:
     """How many conversations a kind holds at once where the program does not say."""
-    if kind == "automl":
+    if kind in TUNERS:
         return 1
     if kind == "llm":
         return OWN_SERVER if settings.base_url is not None and _nearby(settings.base_url) else PROVIDER

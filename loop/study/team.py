@@ -22,6 +22,9 @@ MOST = 16
 MOST_AT_ONCE = 64
 """Conversations that one researcher may hold at once."""
 
+TUNERS = frozenset(("automl", "random"))
+"""Kinds that move constants, need no key, propose within a second and read no words."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
@@ -45,7 +48,7 @@ class Member(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Text
-    """`llm`, `automl`, or the command line of a coding agent."""
+    """`llm`, `automl`, `random`, or the command line of a coding agent."""
     name: str = ""
     """What it is called on screens and after `steer @`; empty: after its kind."""
     model: Text | None = None
@@ -91,10 +94,10 @@ class Member(BaseModel):
         for key, value in (("model", self.model), ("temperature", self.temperature)):
             if value is not None and self.kind != "llm":
                 raise ValueError(f"{key} is for llm only, and this is {self.kind!r:.80}")
-        if self.kind == "automl":
+        if self.kind in TUNERS:
             for key, wrong in (("at_once", (self.at_once or 1) > 1), ("role", self.role is not None)):
                 if wrong:
-                    raise ValueError(f"{key} is not for automl, which proposes within a second and reads no words")
+                    raise ValueError(f"{key} is not for {self.kind}, which proposes within a second and reads no words")
         return self
 
 

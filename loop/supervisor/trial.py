@@ -28,6 +28,7 @@ from loop.runs.output import Sample
 from loop.runs.slot import Slot
 from loop.runs.spec import Tried
 from loop.sandbox.project_python import choose
+from loop.study.team import TUNERS
 from loop.supervisor.startup import Prepared, hints, lacking_variables, preflight
 from loop.words import listed
 from loop.workspace import supervise
@@ -106,7 +107,7 @@ class Trial:
 
     def _to_tune(self, files: Mapping[str, bytes]) -> list[Tries]:
         """Whether AutoML has something to tune, where it is who proposes."""
-        if not any(member.kind == "automl" for member in self._prepared.team):
+        if not any(member.kind in TUNERS for member in self._prepared.team):
             return []
         sites = tunable({path: text.decode("utf-8", "replace") for path, text in files.items()}, self._contract.run)
         if not sites:

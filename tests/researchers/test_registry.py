@@ -53,7 +53,7 @@ def test_a_kind_is_a_row_of_the_table_or_else_a_command() -> None:
     assert isinstance(engage("automl"), AutoML)
     assert isinstance(engage("llm"), LanguageModel)
     assert isinstance(engage("sh a.sh"), Command)
-    with pytest.raises(UnknownResearcher, match="called 'oracle'; known: automl, llm, or the command line"):
+    with pytest.raises(UnknownResearcher, match="called 'oracle'; known: automl, llm, random, or the command line"):
         engage("oracle")
 
 

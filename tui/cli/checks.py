@@ -27,6 +27,7 @@ from loop.sandbox.backend import NoSandbox, choose
 from loop.sandbox.project_python import ProjectPython
 from loop.sandbox.project_python import choose as choose_python
 from loop.study.folding import fold
+from loop.study.team import TUNERS
 from loop.supervisor import trial
 from loop.words import size
 from loop.workspace import Workspace, supervisor_alive
@@ -220,7 +221,7 @@ def _researcher(folder: Path, flags: Overrides) -> Iterator[Check]:
             how = "" if member.kind != "automl" or len(team) > 1 else _FOR_A_MODEL
             called = "" if member.kind == "automl" or len(team) == 1 else f"{member.name}: "
             yield Check("researcher", True, f"{called}{member.kind}{how}")
-            if member.kind != "automl":
+            if member.kind not in TUNERS:
                 yield from (Check(one.question, one.good, one.said, one.remedy) for one in agent(member.kind))
             continue
         own = settings.model_copy(update={"model": member.model or settings.model})

@@ -16,6 +16,7 @@ import typer
 from loop.errors import UserError
 from tui.cli import (
     adopt,
+    bench,
     cluster,
     compare,
     config,
@@ -68,6 +69,7 @@ for command in (
     report.finish,
     milestone.milestone,
     follow.follow,
+    bench.bench,
 ):
     app.command()(command)
 control.add_commands(app)

@@ -83,8 +83,8 @@ def chart(report: Report) -> Chart | None:
         dots=dots,
         stairs=_stairs([(x_of(a), x_of(b), y_of(value)) for a, b, value in levels]),
         band=band,
-        x=[Tick(x_of(value), f"{value:.0f}") for value in _ticks(0, last, 10) if value == int(value)],
-        y=[Tick(y_of(value), f"{value:.6g}") for value in _ticks(low, high, 6)],
+        x=[Tick(x_of(value), f"{value:.0f}") for value in ticks(0, last, 10) if value == int(value)],
+        y=[Tick(y_of(value), f"{value:.6g}") for value in ticks(low, high, 6)],
         off=sum(dot.kind == "off" for dot in dots),
     )
 
@@ -127,7 +127,7 @@ def _stairs(levels: Sequence[tuple[float, float, float]], first: str = "M") -> s
     return "".join(parts)
 
 
-def _ticks(low: float, high: float, most: int) -> list[float]:
+def ticks(low: float, high: float, most: int) -> list[float]:
     """Round values from `low` to `high`: steps of 1, 2 or 5 times a power of ten."""
     if not high > low:
         return [low]

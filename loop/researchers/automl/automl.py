@@ -37,9 +37,13 @@ class AutoML:
     )
     ahead = False  # it thinks for milliseconds, and every result helps it
 
-    def __init__(self, seed: int = 0, name: str = "automl") -> None:
+    def __init__(self, seed: int = 0, name: str = "automl", learns: bool = True) -> None:
+        """Args:
+        learns: False draws constants and values at random from the champion's surroundings: the researcher `random`.
+        """
         self.name = name
         self._seed = seed
+        self._learns = learns
         self._focus: Focus | None = None
         self._reviewed: set[int] | None = None
         """Own experiments whose result has been commented on; None before the first proposal."""
@@ -127,6 +131,8 @@ class AutoML:
             who = "" if self.name == "automl" else f" {self.name}"  # two of them draw differently
             rng = random.Random(f"{self._seed} {briefing.next_id}{who}")
             try:
+                if not self._learns:
+                    return plan.random_move(situation, rng)
                 return plan.next_move(situation, rng, lambda names: estimator.ask(names, rng.getrandbits(30)))
             finally:
                 estimator.forget()

@@ -114,6 +114,8 @@ def hypothesis(move: Move, now: Situation) -> str:
             return f"{_done(because)} {lost} in experiment {because.id}, so the opposite may gain."
         case "first look":
             return f"{names} has not been changed alone yet: a step shows whether it matters, and which way helps."
+        case "random":
+            return f"{names} at random: what the results so far say is left aside."
         case _:
             return f"Of {told} results, the best tenth has such values of {names} more often than the rest."
 
@@ -123,6 +125,8 @@ def expected(move: Move, now: Situation) -> str:
     because = move.because
     effects = [trial.effect for trial in now.trials if trial.effect is not None and trial.before]
     match move.kind:
+        case "random":
+            return ""
         case "further" if because is not None and because.effect is not None:
             return f"better by about {amount(abs(because.effect) / 2)}, half of what the last step gained"
         case "other way" if because is not None and because.effect is not None and because.effect < 0:

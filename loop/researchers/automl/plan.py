@@ -21,7 +21,7 @@ from loop.researchers.automl.constants import Value
 from loop.researchers.automl.ranges import ZERO_UNTIL, Range
 from loop.researchers.automl.trials import Trial, Values, importance
 
-Kind = Literal["further", "first look", "other way", "tpe"]
+Kind = Literal["further", "first look", "other way", "tpe", "random"]
 Optimiser = Callable[[Sequence[str]], Mapping[str, float]]
 """Returns places for the named constants."""
 
@@ -63,12 +63,7 @@ class Situation:
 
 def next_move(now: Situation, rng: random.Random, optimiser: Optimiser) -> Move | None:
     """The next change, never to values that an earlier experiment had; None where nothing is left."""
-    seen = [trial.values for trial in now.trials]
-    whole = {**next((t.values for t in now.trials if t.id == now.champion), {}), **now.present}
-
-    def fresh(move: Move | None) -> Move | None:
-        return move if move and move.values and {**whole, **move.values} not in seen else None
-
+    fresh = _unseen(now)
     if move := fresh(_further(now)):
         return move
     for name, kind, because in _looks(now, rng):
@@ -81,6 +76,23 @@ def next_move(now: Situation, rng: random.Random, optimiser: Optimiser) -> Move 
         if move := fresh(Move("tpe", _moved(now, places))):
             return move
     return None
+
+
+def random_move(now: Situation, rng: random.Random) -> Move | None:
+    """One to three constants at random places, whatever earlier experiments say: what the plan is compared with."""
+    fresh, names = _unseen(now), sorted(now.present)
+    for _ in range(_TRIES):
+        chosen = rng.sample(names, min(rng.choice((1, 2, 3)), len(names)))
+        if move := fresh(Move("random", _moved(now, {name: rng.random() for name in chosen}))):
+            return move
+    return None
+
+
+def _unseen(now: Situation) -> Callable[[Move | None], Move | None]:
+    """Lets a move pass if it changes something, and not to values that an earlier experiment had."""
+    seen = [trial.values for trial in now.trials]
+    whole = {**next((t.values for t in now.trials if t.id == now.champion), {}), **now.present}
+    return lambda move: move if move and move.values and {**whole, **move.values} not in seen else None
 
 
 def _further(now: Situation) -> Move | None:

@@ -1,0 +1,112 @@
+"""The built-in problems, and the script that plays a model on them."""
+
+import json
+import random
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from loop.errors import UserError
+from loop.yardsticks import catalog
+from loop.yardsticks.methods import method
+from loop.yardsticks.scripted import ScriptedModel, answer
+
+SURFACE = catalog.KNOWN["surface"]
+
+
+def test_the_surface_knows_its_truth_and_its_best() -> None:
+    text = (SURFACE.folder / "train.py").read_text()
+    level = SURFACE.truth(text)
+    assert level == pytest.approx(json.loads((SURFACE.folder / "surface.json").read_text())["level"])
+    better = SURFACE.truth(text.replace('    "last norm",\n', ""))
+    assert SURFACE.best is not None and SURFACE.best < better < level - 0.1
+    rng = random.Random(1)
+    for _ in range(50):
+        changed = text.replace("HEAD_RATE = 0.004", f"HEAD_RATE = {rng.uniform(0.0004, 0.04):.4f}")
+        assert SURFACE.truth(changed) >= SURFACE.best
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('"squared relu",', "", "exactly one activation"),
+        ('"last norm",', '"mixture of experts",', "there is no part"),
+        ('"last norm",', '("logit cap", CAP),', "CAP"),
+        ("DEPTH = 4", "DEEP = 4", "DEPTH"),
+    ],
+)
+def test_a_file_that_is_not_as_it_may_be_is_a_crash_with_a_sentence(
+    tmp_path: Path, old: str, new: str, why: str
+) -> None:
+    for name in ("measure.py", "surface.json"):
+        (tmp_path / name).write_text((SURFACE.folder / name).read_text())
+    (tmp_path / "train.py").write_text((SURFACE.folder / "train.py").read_text().replace(old, new))
+    ended = subprocess.run([sys.executable, str(tmp_path / "measure.py")], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1 and why in ended.stderr and "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("name", catalog.KNOWN)
+def test_every_idea_fits_the_file_as_it_is(name: str) -> None:
+    problem = catalog.KNOWN[name]
+    text = (problem.folder / problem.edited).read_text()
+    ideas = problem.ideas()
+    assert all(text.count(idea["find"]) == 1 and idea["path"] == problem.edited for idea in ideas)
+    assert len({idea["title"] for idea in ideas}) == len(ideas) >= 10
+
+
+def test_a_made_project_is_a_repository_with_the_program_of_its_study(tmp_path: Path) -> None:
+    SURFACE.make(tmp_path / "p", 3, method("automl+llm").researchers(3), 40)
+    front = yaml.safe_load((tmp_path / "p" / "program.md").read_text().split("---\n")[1])
+    assert front["researchers"] == [{"kind": "automl", "name": "automl-3"}, {"kind": "llm"}]
+    assert front["limits"]["experiments"] == 40 and front["env"] == {"YARDSTICK": "3"}
+    assert (tmp_path / "p" / ".git").is_dir() and not (tmp_path / "p" / "ideas.json").exists()
+
+
+def test_names_that_nobody_has_are_refused_in_a_sentence() -> None:
+    with pytest.raises(UserError, match="there is no problem 'moon'; there are surface"):
+        catalog.find(["surface", "moon"])
+    with pytest.raises(UserError, match="called 'nobody-at-all'"):
+        method("nobody-at-all")
+    assert method("automl + llm").kinds == ("automl", "llm")
+    assert method("sh agent.sh").folder != method("sh agent.sh -x").folder
+
+
+def test_the_script_passes_over_what_was_tried_and_what_does_not_fit() -> None:
+    ideas = SURFACE.ideas()
+    text = (SURFACE.folder / "train.py").read_text()
+    seen: list[str] = []
+    while True:
+        said, calls = answer(ideas, 5, {"messages": [{"role": "user", "content": "\n".join((text, *seen))}]})
+        if not calls:
+            break
+        (edit, given), (_, told) = calls
+        assert edit == "edit_file" and given["search"] in text and told["title"] not in seen
+        seen.append(told["title"])
+    assert sorted(seen) == sorted(idea["title"] for idea in ideas) and said == "I have no further idea."
+    without = text.replace('    "last norm",\n', "")
+    titles = {answer(ideas, seed, {"messages": [{"content": without}]})[1][1][1]["title"] for seed in range(60)}
+    assert "No last norm" not in titles and len(titles) > 10
+
+
+def test_the_endpoint_speaks_whole_and_streamed() -> None:
+    with ScriptedModel({"surface": SURFACE.ideas()}) as model:
+        at = model.address("surface", 2)
+        body = {"messages": [{"role": "user", "content": (SURFACE.folder / "train.py").read_text()}]}
+        whole = json.loads(_post(f"{at}/chat/completions", body))
+        calls = whole["choices"][0]["message"]["tool_calls"]
+        assert [call["function"]["name"] for call in calls] == ["edit_file", "propose"]
+        streamed = _post(f"{at}/chat/completions", {**body, "stream": True}).decode()
+        pieces = [json.loads(line[6:]) for line in streamed.split("\n\n") if line.startswith("data: {")]
+        assert pieces[1]["choices"][0]["delta"]["tool_calls"][0]["function"] == calls[0]["function"]
+        assert streamed.rstrip().endswith("data: [DONE]")
+
+
+def _post(url: str, body: object) -> bytes:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as answered:
+        found: bytes = answered.read()
+        return found
