@@ -157,8 +157,8 @@ class Settings(BaseModel):
     sandbox: Sandboxes = "auto"
     """What confines the runs: `auto` takes bubblewrap where it works, else Landlock, else nothing and says so."""
     researcher: str | None = None
-    """Who proposes: `automl`, `llm`, or the command line of a coding agent. None: `llm` where a model or an endpoint is
-    set, else `automl`."""
+    """Who proposes: `automl`, `llm`, `hybrid`, or the command line of a coding agent. None: `llm` where a model or an
+    endpoint is set, else `automl`."""
     model: str | None = None
     """Name of the language model, as its endpoint calls it; may be left out where the endpoint has just one."""
     base_url: Address | None = None

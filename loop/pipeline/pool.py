@@ -302,12 +302,20 @@ class ResearcherPool:
         champion = self._study.champion
         up = supply.spent_up(self._study.minds.of.get(chair.name), chair.terms.usd)
         if not up:
-            await self._recorder.until(lambda: self._study.champion != champion or not self._undecided())
+            chair.dry = True
+            self._recorder.wake()  # others may have waited for this one to bring a champion
+            try:
+                await self._recorder.until(lambda: self._study.champion != champion or not self._undecided())
+            finally:
+                chair.dry = False
         if up or self._study.champion == champion:
             await self._leave(chair, nothing)
 
     def _undecided(self) -> bool:
-        """Whether anything goes on that may change the champion without a person."""
+        """Whether anything goes on that may change the champion without a person, or somebody still has proposals."""
+        dry = {one.name for one in self._chairs if one.dry}
+        if {one.name for one in self._chairs} - dry - {*self.gone}:
+            return True
         return bool(self._thinking) or any(not x.doubted for x in self._study.open_experiments())
 
     async def _leave(self, chair: Chair, why: NothingLeft | Unusable | Fruitless) -> None:
@@ -330,7 +338,7 @@ class ResearcherPool:
         """
         until = time.monotonic() + wait
         if isinstance(failure, Fruitless):
-            others = any(one.name not in (chair.name, *self.gone) for one in self._chairs)
+            others = any(one.name not in (chair.name, *self.gone) and not one.dry for one in self._chairs)
             if not others and not await self._tuned(until) and failure.hopeless:
                 await self._leave(chair, failure)
         await asyncio.sleep(max(0.0, until - time.monotonic()))

@@ -29,6 +29,8 @@ class Chair:
     """The experiment that is thought about here; kept over an interrupt, after which the thought goes on."""
     resting: bool = False
     """A thought failed here, and for a while the researcher is not asked again."""
+    dry: bool = False
+    """Its researcher has nothing to propose from this champion, and waits for another."""
     interrupted: bool = False
     """A person has cut that thought short, and it has not gone on yet."""
     since: int = 0

@@ -13,7 +13,7 @@ from loop.config.settings import Settings
 from loop.researchers.agents.command_line import UnknownResearcher, check_command, speaker
 from loop.researchers.protocol import Researcher
 from loop.study.contract import Contract
-from loop.study.team import TUNERS, Member, call_name
+from loop.study.team import HYBRID, TUNERS, Member, call_name, minds
 
 # Imports happen when a researcher is engaged: optuna takes 0.2 s and openai 0.4 s, and only the loop needs them.
 
@@ -57,7 +57,7 @@ def team(options: Overrides, contract: Contract | None, settings: Settings) -> t
     """The researchers that the flags, the program or the settings name, in this order, each with a name of its own.
 
     Where none of them names any: the language model if one is set up, else the researcher that needs no key. A name
-    follows from the kind and the place in the list, so it is the same after a restart.
+    follows from the kind and the place in the list, so it is the same after a restart. A hybrid is two of them.
     """
     asked: tuple[Member, ...] = ()
     if options.researcher:
@@ -67,10 +67,11 @@ def team(options: Overrides, contract: Contract | None, settings: Settings) -> t
     else:
         kind = (contract.researcher if contract is not None else None) or settings.researcher
         asked = (Member(kind=kind or ("llm" if settings.model or settings.base_url else "automl")),)
-    taken = {member.name for member in asked if member.name}
+    taken = {member.name for member in asked if member.name and member.kind != HYBRID}
     found = []
-    for member in asked:
-        name = member.name or call_name(_program(member.kind), taken)
+    for member in (member for entry in asked for member in minds(entry)):
+        given = member.name if member in asked else ""  # those of a hybrid are our own making
+        name = given or call_name(member.name or _program(member.kind), taken)
         taken.add(name)
         at_once = member.at_once or _at_once(member.kind, settings)
         found.append(member.model_copy(update={"name": name, "at_once": at_once}))
@@ -120,9 +121,10 @@ def check(kind: str) -> None:
     Raises:
         UnknownResearcher: with the kinds there are.
     """
-    if kind in KNOWN:
+    if kind in KNOWN or kind == HYBRID:
         return
     try:
         check_command(kind)
     except UnknownResearcher as error:
-        raise UnknownResearcher(f"{error}; known: {', '.join(KNOWN)}, or the command line of a coding agent") from None
+        known = ", ".join((*KNOWN, HYBRID))
+        raise UnknownResearcher(f"{error}; known: {known}, or the command line of a coding agent") from None

@@ -243,7 +243,8 @@ class Contract(_Strict):
     """Runs of champion and baseline each by which the end of a study measures its total gain anew; 0 or `off`: only
     `looptop validate` does. None: `VALIDATION`, in a study that began since there are validations."""
     researcher: Text | None = None
-    """Who proposes: `automl`, `llm`, or the command line of a coding agent; None: what the person's settings say."""
+    """Who proposes: `automl`, `llm`, `hybrid`, or the command line of a coding agent; None: what the person's settings
+    say."""
     slots: Slots | None = None
     """How many runs there are at once, and what each gets; None: what the person's settings say, else one a GPU."""
     researchers: Team = ()

@@ -41,6 +41,13 @@ def text(value: str) -> str:
 
 Text = Annotated[str, AfterValidator(text)]
 
+HYBRID = "hybrid"
+"""The kind of an entry that stands for two researchers, a language model and AutoML; see `minds`."""
+
+STRUCTURE = 0.3
+"""Part of a hybrid's proposals that its language model makes, before anybody has earned more. In the published
+comparison of hybrids (arXiv 2603.24647) three turns in ten were best, and eight in ten lost what it had gained."""
+
 
 class Member(BaseModel):
     """One researcher of a study."""
@@ -48,7 +55,7 @@ class Member(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Text
-    """`llm`, `automl`, `random`, or the command line of a coding agent."""
+    """`llm`, `automl`, `hybrid` (one of each), `random`, or the command line of a coding agent."""
     name: str = ""
     """What it is called on screens and after `steer @`; empty: after its kind."""
     model: Text | None = None
@@ -70,7 +77,7 @@ class Member(BaseModel):
         if isinstance(value, str):
             return {"kind": value}
         if isinstance(value, dict) and "kind" not in value:
-            raise ValueError("a researcher needs a kind: llm, automl, or the command line of a coding agent")
+            raise ValueError("a researcher needs a kind: llm, automl, hybrid, or the command line of a coding agent")
         return value
 
     @field_validator("kind", "role", "model")
@@ -92,13 +99,24 @@ class Member(BaseModel):
     @model_validator(mode="after")
     def _what_its_kind_has(self) -> "Member":
         for key, value in (("model", self.model), ("temperature", self.temperature)):
-            if value is not None and self.kind != "llm":
-                raise ValueError(f"{key} is for llm only, and this is {self.kind!r:.80}")
+            if value is not None and self.kind not in ("llm", HYBRID):
+                raise ValueError(f"{key} is for llm and hybrid only, and this is {self.kind!r:.80}")
         if self.kind in TUNERS:
             for key, wrong in (("at_once", (self.at_once or 1) > 1), ("role", self.role is not None)):
                 if wrong:
                     raise ValueError(f"{key} is not for {self.kind}, which proposes within a second and reads no words")
         return self
+
+
+def minds(member: Member) -> tuple[Member, ...]:
+    """The researchers that an entry stands for: itself, or of a hybrid the language model and AutoML, which share its
+    part of the proposals. What it says besides of models, money and words is the language model's."""
+    if member.kind != HYBRID:
+        return (member,)
+    named = {kind: f"{member.name}-{kind}" if member.name else "" for kind in ("llm", "automl")}
+    share = 2 * member.share
+    model = member.model_copy(update={"kind": "llm", "name": named["llm"], "share": STRUCTURE * share})
+    return model, Member(kind="automl", share=(1 - STRUCTURE) * share).model_copy(update={"name": named["automl"]})
 
 
 def _team(value: Any) -> Any:

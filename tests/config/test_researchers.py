@@ -23,11 +23,11 @@ def test_each_entry_is_a_kind_or_says_more() -> None:
     [
         ("  - llm\n  - {kind: llm, at_onc: 3}", "4: unknown key `researchers.2.at_onc` (did you mean `at_once`?)"),
         ("  - {kind: llm, at_once: 0}", "3: researchers.1.at_once: input should be greater than or equal to 1, not 0"),
-        ("  - {name: bold}", "3: researchers.1: a researcher needs a kind: llm, automl, or the command line of a"),
+        ("  - {name: bold}", "3: researchers.1: a researcher needs a kind: llm, automl, hybrid, or the command"),
         ("  - {kind: llm, name: a}\n  - {kind: automl, name: a}", "2: researchers: two researchers are called a;"),
         ("  - {kind: llm, name: a b}", "3: researchers.1.name: 'a b' is no name: take letters, digits, dots and"),
         ("  - {kind: llm, name: you}", "3: researchers.1.name: you means something else in looptop; take another name"),
-        ("  - {kind: automl, temperature: 1}", "3: researchers.1: temperature is for llm only, and this is 'automl'"),
+        ("  - {kind: automl, temperature: 1}", "3: researchers.1: temperature is for llm and hybrid only, and this"),
         ("  - {kind: automl, role: Be bold.}", "3: researchers.1: role is not for automl, which proposes within"),
         ("  - {kind: llm, usd: .inf}", "3: researchers.1.usd: input should be a finite number, not inf"),
         ("  - {kind: llm, kind: automl}", "3: `kind` is there twice"),

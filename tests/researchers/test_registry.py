@@ -45,6 +45,22 @@ def test_each_of_a_team_has_a_name_of_its_own_which_follows_from_its_place() -> 
     assert kinds(before, program, SETTINGS) == ["automl"]
 
 
+def test_a_hybrid_is_a_language_model_and_automl_that_share_its_part() -> None:
+    (model, automl) = registry.team(Overrides(researcher=("hybrid",)), None, SETTINGS)
+    assert [(one.kind, one.name, one.at_once) for one in (model, automl)] == [
+        ("llm", "llm", 8),
+        ("automl", "automl", 1),
+    ]
+    assert model.share + automl.share == pytest.approx(2) and model.share == pytest.approx(0.6)
+    entry = {"kind": "hybrid", "name": "mix", "model": "big", "at_once": 3, "usd": 5, "role": "Be bold.", "share": 0.5}
+    program = Contract.model_validate({"researchers": ["llm", entry, {"kind": "llm", "name": "mix-llm"}, "hybrid"]})
+    team = registry.team(Overrides(), program, SETTINGS)
+    assert [one.name for one in team] == ["llm", "mix-llm-2", "mix-automl", "mix-llm", "llm-2", "automl"]
+    assert (team[1].model, team[1].at_once, team[1].usd, team[1].role) == ("big", 3, 5, "Be bold.")
+    assert (team[2].model, team[2].usd, team[2].share) == (None, None, pytest.approx(0.7))
+    registry.check("hybrid")
+
+
 def engage(kind: str) -> Researcher:
     return registry.engage(Member(kind=kind, name="it"), SETTINGS)
 
@@ -53,7 +69,7 @@ def test_a_kind_is_a_row_of_the_table_or_else_a_command() -> None:
     assert isinstance(engage("automl"), AutoML)
     assert isinstance(engage("llm"), LanguageModel)
     assert isinstance(engage("sh a.sh"), Command)
-    with pytest.raises(UnknownResearcher, match="called 'oracle'; known: automl, llm, random, or the command line"):
+    with pytest.raises(UnknownResearcher, match="called 'oracle'; known: automl, llm, random, hybrid, or the command"):
         engage("oracle")
 
 

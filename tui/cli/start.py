@@ -17,8 +17,8 @@ Researcher = Annotated[
     list[str] | None,
     typer.Option(
         "--researcher",
-        help="Who proposes: automl (needs no key), llm (a language model), or the command line of a coding agent. "
-        "Several times for several.",
+        help="Who proposes: automl (needs no key), llm (a language model), hybrid (both), or the command line of a "
+        "coding agent. Several times for several.",
     ),
 ]
 Model = Annotated[
