@@ -105,7 +105,7 @@ class Lineage:
         Raises:
             LineageError: a path is a link, a folder or a submodule in `parent`, or git could not write.
         """
-        modes = self._modes(parent, frozenset(files))
+        modes = self.modes(parent, frozenset(files))
         ref = self.refs.name(experiment_id)
         name, email = self.git.identity if like is None else history.author(self.git, like)
         text = compose(self.tag, experiment_id, message).encode("utf-8", "replace")
@@ -141,7 +141,7 @@ class Lineage:
         self.notes.clear_stale_locks()
         return self.trees.clear_stale(keep)
 
-    def _modes(self, parent: str, files: frozenset[str]) -> dict[str, str]:
+    def modes(self, parent: str, files: frozenset[str]) -> dict[str, str]:
         """The modes of those files that are in `parent` already; refuses what is no plain file there.
 
         Remembered, because one proposal after another is made on the same champion: 3.5 ms each.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage
 from loop.pipeline.judging import Judging
+from loop.pipeline.own import propose
 from loop.pipeline.proposals import Proposals
 from loop.policy import bundles, line_merge
 from loop.policy.bundles import NearWin
@@ -86,9 +87,8 @@ class Bundling:
         if self._proposals.repeated(best.id, edits) is not None:
             return
         number = self._next_number()
-        self._proposals.record(number, best.id, self._worded(parts, edits), bundles.NAME, parts=[x.id for x in parts])
-        experiment = self._study.experiments[number]
-        await self._judging.settle(experiment, await self._proposals.commit(experiment))
+        idea, ids = self._worded(parts, edits), [x.id for x in parts]
+        await propose(self._recorder, self._proposals, self._judging, number, best.id, idea, bundles.NAME, parts=ids)
 
     def _together(self, texts: Texts, found: Sequence[NearWin]) -> tuple[list[NearWin], dict[str, str]]:
         """As many near wins as go together on these texts, and the files that they change. Blocks."""
@@ -100,8 +100,8 @@ class Bundling:
             x = self._study.experiments[one.id]
             assert x.commit and x.parent_commit
             both = self._lineage.commits.files([x.parent_commit, x.commit], self._study.contract.edit)
-            merged = _merged({**texts, **edits}, both[x.parent_commit], both[x.commit])
-            if merged is not None:
+            # What is there already adds nothing, and is left out, too.
+            if merged := line_merge.moved({**texts, **edits}, both[x.parent_commit], both[x.commit]):
                 parts.append(one)
                 edits |= merged
         return parts, edits
@@ -121,23 +121,3 @@ class Bundling:
             edits=edits,
             expected=f"better by {figure(sum(one.gain for one in parts), 2)} together",
         )
-
-
-def _merged(ours: Texts, base: Texts, theirs: Texts) -> dict[str, str] | None:
-    """The files that the change from `base` to `theirs` gives other texts than `ours`; None where it does not go
-    together with them, or adds nothing."""
-    found = {}
-    for path, text in theirs.items():
-        if base.get(path) == text:
-            continue
-        if path not in base or path not in ours:
-            if path in ours:
-                return None  # made by both
-            found[path] = text
-            continue
-        together, clashes = line_merge.merge(base[path], ours[path], text)
-        if clashes:
-            return None
-        if together != ours[path]:
-            found[path] = together
-    return found or None

@@ -14,7 +14,7 @@ from loop.journal.recorder import Recorder
 from loop.lineage import LineageError
 from loop.pipeline.advice import Advice
 from loop.pipeline.first_minute import followed
-from loop.policy import early_stop, neighbours, scheduler, validation
+from loop.policy import ablation, early_stop, neighbours, scheduler, validation
 from loop.runs import outcome as ends
 from loop.runs.executor import Executor, Job, RunHandle
 from loop.runs.local.machine_faults import BELIEVED
@@ -122,13 +122,20 @@ class Dispatcher:
         """Runs whose verification has run out of memory, or of time, once."""
 
     async def run(
-        self, experiment: Experiment, number: int, slot: Slot, alone: bool = False, validates: bool = False
+        self,
+        experiment: Experiment,
+        number: int,
+        slot: Slot,
+        alone: bool = False,
+        validates: bool = False,
+        ablates: bool = False,
     ) -> str | None:
         """Run an experiment once in `slot`, as its run of that number, and record how it ended.
 
         Args:
             alone: nothing is started beside it.
             validates: it is for the validation that is under way.
+            ablates: it is for the ablation that is under way, and runs the commit of its row.
 
         Returns:
             What of its machine lost the run and will lose the next one too, where that is so; None where it did not.
@@ -138,12 +145,17 @@ class Dispatcher:
         """
         study = self._recorder.study
         starting = self._starting(experiment, slot.kind)
-        if validates:
+        name, row, commit = 0, 0, experiment.commit or ""
+        if ablates and (now := study.ablation) is not None:
+            row = ablation.next_row(study, self._rows_starting(experiment))
+            name, seed, commit = now.seq, now.began.seeds[row - 1], now.began.commits[row - 1]
+        elif validates:
             seed = validation.next_seed(study, experiment, starting)
         else:
             seed = scheduler.next_seed(experiment, starting, slot.kind)
-        name = study.validation.seq if validates and study.validation is not None else 0
-        job = self._job("run", experiment, number, seed, study.contract.deadline)
+        if validates and study.validation is not None:
+            name = study.validation.seq
+        job = self._job("run", experiment, number, seed, study.contract.deadline, commit)
         with self._in_flight(job, slot) as running:
             running.rule = None if alone else early_stop.rule(study, experiment, seed, slot.kind)
             handle = await self._start(running, slot)
@@ -163,6 +175,7 @@ class Dispatcher:
                 alone=alone,
                 gpus=len(slot.gpus) / slot.on_gpu,
                 validates=name,
+                row=row,
             )
             self._recorder.record(started, experiment.id, number)
             async with followed(job, self._workspace, self._recorder, self._advice):
@@ -197,7 +210,8 @@ class Dispatcher:
         """
         study, run = self._recorder.study, experiment.runs[number]
         left = max(SHORTEST_VERIFICATION, study.contract.deadline - run.seconds)
-        with self._in_flight(self._job("verify", experiment, number, run.seed, left), slot) as running:
+        commit = ablation.commit_of(study, experiment, run)
+        with self._in_flight(self._job("verify", experiment, number, run.seed, left, commit), slot) as running:
             handle = await self._start(running, slot)
             result = await handle.wait()
             if not (running.lost or self._once_more(running.job, result)):
@@ -270,12 +284,23 @@ class Dispatcher:
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _job(
-        self, kind: Literal["run", "verify"], experiment: Experiment, number: int, seed: int, deadline: float
+        self,
+        kind: Literal["run", "verify"],
+        experiment: Experiment,
+        number: int,
+        seed: int,
+        deadline: float,
+        commit: str,
     ) -> Job:
         study = self._recorder.study
-        assert experiment.commit
+        assert commit
         others = usual_gpu_others(study)
-        return Job(experiment.id, number, kind, experiment.commit, study.base, study.contract, seed, deadline, others)
+        return Job(experiment.id, number, kind, commit, study.base, study.contract, seed, deadline, others)
+
+    def _rows_starting(self, experiment: Experiment) -> set[tuple[str, int]]:
+        """Commit and seed of the experiment's runs that are being started and are not on record yet."""
+        jobs = (one.job for (of, _), one in self._running.items() if of == experiment.id)
+        return {(job.commit, job.seed) for job in jobs if job.run not in experiment.runs}
 
     def _starting(self, experiment: Experiment, kind: str) -> set[int]:
         """Seeds of the experiment's runs that are being started on a kind of slot and are not on record yet."""

@@ -105,13 +105,13 @@ class Life:
                 raise CannotGoOn(refused)
             if self.closing:
                 return None
-            trouble = await self._dispatcher.run(experiment, number, slot, work.alone, work.validates)
+            trouble = await self._dispatcher.run(experiment, number, slot, work.alone, work.validates, work.ablates)
             if trouble is None:
                 self._quarantine.works(slot)
         if not self.closing and self._unverified(experiment, number):
             await self._dispatcher.verify(experiment, number, slot)
         if (run := experiment.runs.get(number)) is not None and run.validates:
-            return trouble  # whoever looks after the validation waits for it
+            return trouble  # whoever looks after the validation or ablation waits for it
         if not self.closing and (failure := await self._judging.consider(experiment, number)):
             raise CannotGoOn(failure)
         return trouble

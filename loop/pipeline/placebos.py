@@ -11,6 +11,7 @@ from pathlib import Path
 
 from loop.journal.recorder import Recorder
 from loop.pipeline.judging import Judging
+from loop.pipeline.own import propose
 from loop.pipeline.proposals import Proposals
 from loop.policy import bundles, placebos
 from loop.researchers.protocol import Proposal
@@ -128,9 +129,8 @@ class Placebos:
         who, proposal = found
         if self._proposals.repeated(study.champion, proposal.edits) is not None:
             return
-        self._proposals.record(number, study.champion, proposal, who, placebo=True)
-        experiment = study.experiments[number]
-        await self._judging.settle(experiment, await self._proposals.commit(experiment))
+        parent = study.champion
+        await propose(self._recorder, self._proposals, self._judging, number, parent, proposal, who, placebo=True)
 
     def _drawn(self, number: int, what: int) -> float:
         return placebos.draw(self._seals.secret, -(number * 10 + what))

@@ -6,7 +6,7 @@ that merge by what three texts have in common; but constants stand below each ot
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 MOST_PAIRS = 2_000_000
@@ -55,6 +55,26 @@ def merge(base: str, ours: str, theirs: str) -> tuple[str, list[str]]:
             clashes.append("\n".join([*(f"-{line}" for line in before[first:last]), *(f"+{line}" for line in changed)]))
         at = end
     return "\n".join(merged + before[at:]), clashes
+
+
+def moved(ours: Mapping[str, str], base: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str] | None:
+    """The files that the change from `base` to `theirs` gives other texts than `ours`, by path: none where it is there
+    already. None where it does not go together with ours."""
+    found = {}
+    for path, text in theirs.items():
+        if base.get(path) == text:
+            continue
+        if path not in base or path not in ours:
+            if path in ours or path in base:
+                return None  # made by both, or changed where it is not there
+            found[path] = text
+            continue
+        together, clashes = merge(base[path], ours[path], text)
+        if clashes:
+            return None
+        if together != ours[path]:
+            found[path] = together
+    return found
 
 
 def comparable(a: Sequence[str], b: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from loop.policy import permissions, validation
+from loop.policy import ablation, permissions, validation
 from loop.policy.permissions import Allowed, Answer, Refused
 from loop.study import requests as r
 from loop.study.experiment import Experiment
@@ -272,6 +272,31 @@ TABLE: tuple[Row, ...] = (
         takes="[RUNS]",
         check=validation.may_begin,
         later="from the next free slot on",
+    ),
+    Row(
+        r.Ablated,
+        "ablate",
+        "measure what each kept change is worth",
+        "measure what each kept change is worth in today's champion",
+        more="Champions that lack some of the kept changes are run, by a design in which every run tells something of "
+        "every change: 24 runs for 19 changes. The champion stays as it is, and nothing is kept or discarded by it. "
+        "Where no loop is at work, one is started that does this alone and stops.\n\n"
+        "Example: looptop ablate --runs 48\n\nExample: looptop ablate --show",
+        takes="[RUNS]",
+        check=ablation.may_begin,
+        later="from the next free slot on",
+    ),
+    Row(
+        r.Without,
+        "without",
+        "propose the champion without {}",
+        "propose today's champion without the change of experiment N",
+        more="For a kept change that `looptop ablate` has found to be worth nothing. It is an experiment like any "
+        "other: it runs, and is kept where it is better, or simpler and no worse. What cannot do without the change "
+        "goes with it.\n\nExample: looptop without 12",
+        takes="N",
+        check=ablation.may_do_without,
+        confirm=True,
     ),
     Row(
         r.Stopped,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
 
-from loop.policy import honesty, neighbours, pairs, validation
+from loop.policy import ablation, honesty, neighbours, pairs, validation
 from loop.policy.limits import PAID
 from loop.policy.noise import pooled
 from loop.policy.standing import alike, awaits_champion, noise, standing
@@ -61,6 +61,8 @@ class Work:
     """Nothing may be started beside it."""
     validates: bool = False
     """The run is for the validation that is under way, and counts for nothing else."""
+    ablates: bool = False
+    """The same for the ablation."""
 
 
 Claims = Mapping[tuple[int, int], int]
@@ -78,11 +80,12 @@ def next_work(study: Study, claimed: Claims = NONE, slot: int = 0, others: Colle
         slot: number of the free one.
         others: numbers of the other slots that work.
 
-    A verdict near is worth more than a start: first come runs to verify, then those of a validation, then experiments
-    that have run already and need another run, then those that have not. Where one needs a run of the champion, the
-    champion is next; other slots go on with other experiments. An experiment has one run at a time, so that the judge
-    looks after each; the baseline and the champion, of which it is known how many runs they need, have theirs side by
-    side.
+    A verdict near is worth more than a start: first come runs to verify, then those of a validation, then those of an
+    ablation that a person has asked for, then experiments that have run already and need another run, then those that
+    have not; the rows of an ablation that nobody has asked for are what a slot does that has nothing else to do. Where
+    one needs a run of the champion, the champion is next; other slots go on with other experiments. An experiment has
+    one run at a time, so that the judge looks after each; the baseline and the champion, of which it is known how many
+    runs they need, have theirs side by side.
 
     Numbers of two kinds of slot do not compare. So each kind measures the baseline and every champion for itself, and
     an experiment goes on where it began, unless no slot of that kind works any more.
@@ -94,9 +97,12 @@ def next_work(study: Study, claimed: Claims = NONE, slot: int = 0, others: Colle
             return Work(experiment, run.number)
     if (side := _next_to_validate(study, claimed, slot, others)) is not None:
         return Work(side, _next_number(side, claimed), validates=True)
+    if (of := _next_to_ablate(study, claimed, slot, others)) is not None:
+        return Work(of, _next_number(of, claimed), ablates=True)
     found = _next_to_run(study, claimed, slot, others)
     if found is None:
-        return None
+        of = _next_to_ablate(study, claimed, slot, others, idle=True)
+        return None if of is None else Work(of, _next_number(of, claimed), ablates=True)
     return Work(found, _next_number(found, claimed), _wants_alone(study, found, slot, others))
 
 
@@ -111,6 +117,16 @@ def _next_to_validate(study: Study, claimed: Claims, slot: int, others: Collecti
         return None
     side = validation.next_run(study, claimed, kind_of(study, slot))
     return None if side is None or _is_another_s(study, side, slot, others) else side
+
+
+def _next_to_ablate(
+    study: Study, claimed: Claims, slot: int, others: Collection[int], idle: bool = False
+) -> Experiment | None:
+    """The champion of which a slot runs the next row of an ablation; what was asked for goes on at a limit, too."""
+    if study.paused or study.stopping != "no" or (idle and (study.limit is not None or study.validates_only)):
+        return None
+    found = ablation.next_run(study, claimed, kind_of(study, slot), idle)
+    return None if found is None or _is_another_s(study, found, slot, others) else found
 
 
 def _next_to_run(study: Study, claimed: Claims, slot: int, others: Collection[int]) -> Experiment | None:
@@ -189,8 +205,11 @@ def _is_another_s(study: Study, experiment: Experiment, slot: int, others: Colle
 
 def _busy_with(study: Study, experiment: Experiment, claimed: Claims, kind: str) -> int:
     """Runs of an experiment that are under way on a kind of slot: each is in a slot's hand before it is on record."""
-    in_hand = sum(number == experiment.id and kind_of(study, slot) == kind for (number, _), slot in claimed.items())
-    return max(in_hand, sum(study.is_of(run, kind) for run in experiment.running()))
+    in_hand = sum(
+        of == experiment.id and kind_of(study, slot) == kind and not ((its := experiment.runs.get(number)) and its.row)
+        for (of, number), slot in claimed.items()
+    )
+    return max(in_hand, sum(study.is_of(run, kind) and not run.row for run in experiment.running()))
 
 
 def _lacks_run(study: Study, champion: Experiment, claimed: Claims, kind: str, mates: int = 0) -> bool:

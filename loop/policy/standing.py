@@ -27,7 +27,7 @@ def standing(study: Study, experiment: Experiment, kind: str | None = None) -> t
     for run in runs:  # one that decides does so at once, whatever goes on beside it
         if run.outcome is not None and (verdict := run.outcome.decides) is not None:
             return verdict, run.reason if run.outcome == verdict else f"{run.outcome.word}: {run.reason}"
-    under_way = any(study.is_of(run, kind) for run in experiment.running())
+    under_way = any(study.is_of(run, kind) for run in experiment.running() if not run.row)
     if under_way or not runs or any(map(study.awaits_verification, runs)):
         return "unfinished", ""
     for run in runs:

@@ -7,6 +7,7 @@ Slot time is the currency: a second of a slot is spent by somebody, or idle. A r
     repeats       further runs: of candidates that look good, and of champions that are measured again
     verification  measuring the metric again
     validation    champion and baseline side by side, under fresh seeds
+    attribution   champions that lack some kept changes, to tell what each is worth
     lost          runs that say nothing of their experiment, because the machine or somebody else ended them
     idle          slots under supervision in which nothing ran: waits, faults, pauses
 
@@ -26,7 +27,7 @@ from loop.study.experiment import Experiment, Run
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
 
-ACCOUNTS = ("search", "baseline", "repeats", "verification", "validation", "lost", "idle")
+ACCOUNTS = ("search", "baseline", "repeats", "verification", "validation", "attribution", "lost", "idle")
 """What slot time goes to, in the order in which it is shown."""
 
 DAY, AHEAD = 86_400.0, 8 * 3600.0
@@ -197,7 +198,7 @@ def _book_run(found: Books, experiment: Experiment, run: Run, end: float) -> Non
     _book(found, spend, experiment.researcher, experiment.id, run.started_at + seconds)
     if run.verify_seconds:
         again = Spend(seconds=run.verify_seconds, gpu_seconds=run.verify_seconds * gpus)
-        found.accounts["validation" if run.validates else "verification"].add(again)
+        found.accounts[_serves(run) or "verification"].add(again)
         _book(found, again, experiment.researcher, experiment.id, run.started_at + seconds + run.verify_seconds)
 
 
@@ -205,14 +206,19 @@ def account(experiment: Experiment, run: Run) -> str:
     """Which of `ACCOUNTS` a run is booked to."""
     if run.outcome == Outcome.LOST:
         return "lost"
-    if run.validates:
-        return "validation"
+    if serves := _serves(run):
+        return serves
     again = experiment.judged_at is not None and run.started_at > experiment.judged_at
     if experiment.id == 0 and not again:
         return "baseline"
     own = (one.number for one in experiment.runs.values() if one.outcome != Outcome.LOST and not one.validates)
     first = next(own, run.number)
     return "search" if run.number == first and not again else "repeats"
+
+
+def _serves(run: Run) -> str:
+    """What a run was for that counts for nothing else; empty where it was for its experiment."""
+    return "attribution" if run.row else "validation" if run.validates else ""
 
 
 def _gpus(run: Run) -> float:

@@ -242,6 +242,9 @@ class Contract(_Strict):
     validation: Annotated[int | None, BeforeValidator(_times)] = Field(default=None, ge=0, le=50)
     """Runs of champion and baseline each by which the end of a study measures its total gain anew; 0 or `off`: only
     `looptop validate` does. None: `VALIDATION`, in a study that began since there are validations."""
+    ablate: Annotated[Literal["off", "idle"], BeforeValidator(_switch)] = "off"
+    """Whether slots that have nothing else to do measure what each kept change is worth today. Off: only
+    `looptop ablate` does."""
     researcher: Text | None = None
     """Who proposes: `automl`, `llm`, `hybrid`, or the command line of a coding agent; None: what the person's settings
     say."""

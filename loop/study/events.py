@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import Field
 
 from loop.study import aliases
+from loop.study.ablation import AblationBegan, AblationEnded
 from loop.study.aliases import renamed
 from loop.study.contract import Contract
 from loop.study.fact import Fact
@@ -18,6 +19,7 @@ from loop.study.outcomes import Verdict
 from loop.study.readings import GaugeRead
 from loop.study.rehearsal import Rehearsed
 from loop.study.requests import (
+    Ablated,
     AnyRequest,
     Approved,
     Branched,
@@ -37,6 +39,7 @@ from loop.study.requests import (
     Undrained,
     Unpinned,
     Validated,
+    Without,
 )
 from loop.study.researcher_events import (
     Claimed,
@@ -303,6 +306,8 @@ Body = Annotated[
     | ChampionChanged
     | ValidationBegan
     | ValidationEnded
+    | AblationBegan
+    | AblationEnded
     | PlaceboOpened
     | AnyRequest
     | RequestFulfilled,

@@ -79,6 +79,7 @@ class Run:
     alone: bool = False
     """As in `RunStarted`, like the next."""
     validates: int = 0
+    row: int = 0
     steps: int = 0
     company: float | None = None
     """As in `RunFinished`."""
@@ -241,6 +242,7 @@ class Experiment:
             alone=started.alone,
             gpus=started.gpus,
             validates=started.validates,
+            row=started.row,
         )
 
     def judge(self, judged: ExperimentJudged, at: float, seq: int) -> None:
@@ -271,7 +273,8 @@ class Experiment:
 
     def counted(self) -> list[Run]:
         """Its runs that count towards a verdict: those of the present commit that have ended and are not lost. One
-        that was to be alone counts where it failed: its number says something else. Those of a validation do not."""
+        that was to be alone counts where it failed: its number says something else. Those of a validation or an
+        ablation do not."""
         return [
             run
             for run in self.runs.values()
@@ -283,7 +286,8 @@ class Experiment:
         ]
 
     def validating(self, validation: int) -> list[Run]:
-        """Its runs for the validation that began at that place in the journal, under way or ended; without the lost."""
+        """Its runs for the validation or ablation that began at that place in the journal, under way or ended; without
+        the lost."""
         runs = (run for run in self.runs.values() if run.validates == validation)
         return [run for run in runs if run.outcome is None or not run.outcome.is_lost]
 

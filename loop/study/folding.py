@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from loop.study import events as e
+from loop.study.ablation import Ablation
 from loop.study.asked import Request
 from loop.study.experiment import Experiment
 from loop.study.state import Study
@@ -103,6 +104,11 @@ def apply(study: Study, event: e.Event) -> None:
         case "validation_ended":
             if (validation := study.validation) is not None:
                 validation.ended, validation.ended_at = body, event.at
+        case "ablation_began":
+            study.ablations.append(Ablation(event.seq, body, event.at))
+        case "ablation_ended":
+            if (ablation := study.ablation) is not None:
+                ablation.ended, ablation.ended_at = body, event.at
         case "milestone_opened":
             study.milestones.append((event.at, body))
         case "neighbours_measured":

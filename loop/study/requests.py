@@ -133,6 +133,24 @@ class Validated(Request):
     """Do nothing else meanwhile, and stop then."""
 
 
+class Ablated(Request):
+    """Measure what each kept change is worth in the champion today."""
+
+    kind: Literal["ablated"] = "ablated"
+    runs: int | None = Field(default=None, ge=2, le=400)
+    """At most so many; None: as many as the changes need."""
+    end: bool = False
+    """End the ablation that is under way; what has run counts."""
+    only: bool = False
+    """Do nothing else meanwhile, and stop then."""
+
+
+class Without(Request):
+    """Propose today's champion without the change of the experiment in the envelope, which was kept."""
+
+    kind: Literal["without"] = "without"
+
+
 class Stopped(Request):
     kind: Literal["stopped"] = "stopped"
     now: bool = False
@@ -156,6 +174,8 @@ AnyRequest = (
     | Drained
     | Undrained
     | Validated
+    | Ablated
+    | Without
     | Stopped
 )
 """What a person can ask for; a new class joins here."""

@@ -35,7 +35,9 @@ class RunStarted(Fact):
     gpus: float | None = None
     """GPUs that it had: a share of one where slots share it, 0 without; None in journals from before that was kept."""
     validates: int = 0
-    """The validation that it is for, by its beginning's place in the journal: it counts for nothing else."""
+    """Validation or ablation it is for, by its beginning's place in the journal; it counts for nothing else."""
+    row: int = 0
+    """Which row of an ablation it is, from 1 on: it ran that row's commit, not the experiment's."""
 
 
 class StepSampled(Fact):

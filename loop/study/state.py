@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from loop.study import events as e
+from loop.study.ablation import Ablation, AblationEnded
 from loop.study.asked import Pins, Request
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment, Run
@@ -100,6 +101,8 @@ class Study:
     """Experiments that were placebos, from their verdict on."""
     validations: list[Validation] = field(default_factory=list)
     """In the order in which they began; one at a time."""
+    ablations: list[Ablation] = field(default_factory=list)
+    """The same."""
 
     # --- what readers ask --------------------------------------------------------------------------------------
 
@@ -130,6 +133,19 @@ class Study:
         )
 
     @property
+    def ablation(self) -> Ablation | None:
+        """The ablation that is under way."""
+        return self.ablations[-1] if self.ablations and self.ablations[-1].ended is None else None
+
+    @property
+    def ablated_alone(self) -> AblationEnded | None:
+        """What the ablation has come to that the present supervisor was started for; None where there was none."""
+        last, supervisor = self.ablations[-1] if self.ablations else None, self.supervisor
+        if last is None or not last.began.only or supervisor is None or last.ended_at is None:
+            return None
+        return last.ended if last.ended_at >= supervisor.started_at else None
+
+    @property
     def validated_alone(self) -> ValidationEnded | None:
         """What the validation has come to that the present supervisor was started for; None where there was none."""
         last, supervisor = self.validations[-1] if self.validations else None, self.supervisor
@@ -139,14 +155,15 @@ class Study:
 
     @property
     def validates_only(self) -> bool:
-        """Whether a validation goes on, or is asked for, beside which nothing else is to start; or was what the present
-        supervisor was started for, and has ended."""
-        if (now := self.validation) is not None:
-            return now.began.only
-        if self.validated_alone is not None:
+        """Whether a validation or an ablation goes on, or is asked for, beside which nothing else is to start; or was
+        what the present supervisor was started for, and has ended."""
+        under_way = [now.began.only for now in (self.validation, self.ablation) if now is not None]
+        if under_way:
+            return any(under_way)
+        if self.validated_alone is not None or self.ablated_alone is not None:
             return True
         asked = (request.body for request in self.requests.values() if request.fulfilled_at is None)
-        return any(isinstance(body, e.Validated) and body.only and body.runs > 0 for body in asked)
+        return any(isinstance(body, e.Validated | e.Ablated) and body.only for body in asked)
 
     @property
     def state(self) -> State:
@@ -258,11 +275,11 @@ class Study:
 
     def verifying(self) -> list[tuple[Experiment, Run]]:
         """Runs that have ended and whose metric is being measured again, or is next to be."""
-        now = self.validation.seq if self.validation is not None else 0
+        now = [one.seq for one in (self.validation, self.ablation) if one is not None]
         ended = (
             (experiment, run)
             for experiment in self._active()
-            for run in [*experiment.counted(), *(experiment.validating(now) if now else ())]
+            for run in [*experiment.counted(), *(run for seq in now for run in experiment.validating(seq))]
         )
         return [(experiment, run) for experiment, run in ended if self.awaits_verification(run)]
 

@@ -8,6 +8,7 @@ from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.machine.disk import DiskReserve
 from loop.machine.gauges import Gauges
+from loop.pipeline.ablating import Ablating
 from loop.pipeline.advice import Advice
 from loop.pipeline.archive import StudyArchive
 from loop.pipeline.bundling import Bundling
@@ -46,6 +47,7 @@ class Parts:
     pool: ResearcherPool
     requests: Requests
     validating: Validating
+    ablating: Ablating
     bundling: Bundling
     placebos: Placebos
     heartbeat: Heartbeat
@@ -86,6 +88,7 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     slots = len(executor.slots())
     pool = ResearcherPool(recorder, proposals, judging, archive, workshop, team, slots, limit.reached, scratch)
     validating = Validating(workspace, recorder)
+    ablating = Ablating(workspace, recorder, lineage, proposals, judging, pool.next_number)
     repair = Repair(workspace, lineage, recorder, proposals, judging, executor.sweep)
     return Parts(
         prepared=prepared,
@@ -96,8 +99,9 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         judging=judging,
         life=Life(recorder, proposals, executor, dispatcher, judging, rehearsal, limit.reached),
         pool=pool,
-        requests=Requests(recorder, pool, proposals, dispatcher, judging, validating),
+        requests=Requests(recorder, pool, proposals, dispatcher, judging, validating, ablating),
         validating=validating,
+        ablating=ablating,
         bundling=Bundling(recorder, proposals, judging, lineage, pool.next_number, slots),
         placebos=Placebos(recorder, proposals, judging, seals, pool.next_number, slots),
         heartbeat=Heartbeat(workspace, recorder, gauges, dispatcher, pool, limit),

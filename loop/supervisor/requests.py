@@ -8,8 +8,10 @@ from contextlib import nullcontext
 
 from loop.journal.recorder import Recorder
 from loop.lineage import LineageError
+from loop.pipeline.ablating import Ablating
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
+from loop.pipeline.own import propose
 from loop.pipeline.pool import ResearcherPool
 from loop.pipeline.proposals import PERSON, Proposals, queued_again
 from loop.pipeline.validating import Validating
@@ -34,9 +36,11 @@ class Requests:
         dispatcher: Dispatcher,
         judging: Judging,
         validating: Validating,
+        ablating: Ablating,
     ) -> None:
         self._recorder, self._pool, self._proposals = recorder, pool, proposals
-        self._dispatcher, self._judging, self._validating = dispatcher, judging, validating
+        self._dispatcher, self._judging = dispatcher, judging
+        self._validating, self._ablating = validating, ablating
 
     @property
     def _study(self) -> Study:
@@ -64,6 +68,8 @@ class Requests:
                 return self._study.baseline is not None and self._study.baseline.commit is not None
             case e.Validated():
                 return self._study.champion is not None and not self._validating.has_begun(request.seq)
+            case e.Ablated(end=end):
+                return end or (self._study.champion is not None and not self._ablating.has_begun(request.seq))
             case e.Killed():
                 return not self._dispatcher.ends_for(request.seq)
             case _:
@@ -98,6 +104,10 @@ class Requests:
                 return await self._validating.end(who or "a person")
             case e.Validated():
                 return self._validating.begin(request, request.body)
+            case e.Ablated(end=True, who=who):
+                return await self._ablating.end(who or "a person")
+            case e.Ablated():
+                return await self._ablating.begin(request, request.body)
             case _:
                 return await self._fulfil_about(request)
 
@@ -107,9 +117,8 @@ class Requests:
         parent = body.parent if body.parent in self._study.experiments else scheduler.reference(self._study)
         proposal = Proposal(body.title, body.hypothesis, body.edits, submitted=True)
         fulfilled = e.RequestFulfilled(request=request.seq, outcome=f"it is experiment {number}")
-        self._proposals.record(number, parent, proposal, request.who or PERSON, fulfilled)
-        experiment = self._study.experiments[number]
-        await self._judging.settle(experiment, await self._proposals.commit(experiment))
+        who = request.who or PERSON
+        await propose(self._recorder, self._proposals, self._judging, number, parent, proposal, who, fulfilled)
 
     # --- about one experiment ----------------------------------------------------------------------------------
 
@@ -161,6 +170,8 @@ class Requests:
             case e.Branched():
                 await self._judging.make_champion(experiment)
                 return f"experiment {experiment.id} is the champion again; what comes next builds on it"
+            case e.Without():
+                return await self._ablating.do_without(request, experiment)
             case _:
                 return "this version does nothing about such a request"
 

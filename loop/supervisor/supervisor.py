@@ -21,7 +21,7 @@ from loop.journal import JournalError
 from loop.lineage import locks
 from loop.machine.disk import DiskError
 from loop.pipeline import submission
-from loop.policy import limits, validation
+from loop.policy import ablation, limits, validation
 from loop.study import events as e
 from loop.study import queries
 from loop.study.state import Study
@@ -94,6 +94,7 @@ class Supervisor:
             submission.follow(self._prepared.lineage, self._recorder),
             self._parts.requests.fulfil_all(),
             self._parts.validating.follow(self._is_done),
+            self._parts.ablating.follow(),
             self._parts.bundling.follow(),
             self._parts.placebos.follow(),
             *(self._pool.research(researcher) for researcher in self._prepared.researchers),
@@ -138,13 +139,15 @@ class Supervisor:
             return None
         if study.stopping == "after run":
             return End("a person stopped it")
-        asked = e.Approved | e.Rejected | e.Overruled | e.Validated
+        asked = e.Approved | e.Rejected | e.Overruled | e.Validated | e.Ablated | e.Without
         if any(isinstance(request.body, asked) for request in study.open_requests()):
             return None  # a person's word on what waited when the loop ended
-        if study.validation is not None:
+        if study.validation is not None or (study.ablation is not None and study.ablation.began.request is not None):
             return None
         if (only := study.validated_alone) is not None:
             return End(validation.told(study.contract.metric, only))
+        if (found := study.ablated_alone) is not None:
+            return End(ablation.told(found))
         done = self._done()
         return None if done is not None and not done.failed and validation.is_owed(study) else done
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from loop.lineage import Lineage
-from loop.pipeline.bundling import _merged
 from loop.runs.executor import Job
 from loop.runs.slot import Slot
 from loop.runs.spec import RunResult
@@ -54,11 +53,3 @@ async def test_a_program_may_say_no(tmp_path: Path) -> None:
     house.executor = of(tmp_path)
     study = await house.work(Scripted(*(change(f"V{n}=5", f"V{n}=4") for n in range(6))))
     assert not any(x.parts for x in study.experiments.values())
-
-
-def test_what_does_not_go_together_is_left_out() -> None:
-    base, champion = {"a": "1\n2\n3\n"}, {"a": "1\n9\n3\n"}
-    assert _merged(champion, base, {"a": "1\n2\n4\n"}) == {"a": "1\n9\n4\n"}
-    assert _merged(champion, base, {"a": "1\n8\n3\n"}) is None, "another value for the same line"
-    assert _merged(champion, base, {"a": "1\n9\n3\n"}) is None, "it is there already"
-    assert _merged(champion, base, {"a": "1\n2\n3\n", "b": "new"}) == {"b": "new"}

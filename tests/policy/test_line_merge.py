@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loop.policy.line_merge import merge
+from loop.policy.line_merge import merge, moved
 
 TEXT = (
     "import os\n\nDEPTH = 4  # layers\nWIDTH = 64\n\n\ndef main():\n    for step in range(10):\n        train(step)\n"
@@ -68,3 +68,12 @@ def test_lines_that_both_add_in_one_place_do_not_go_together() -> None:
     assert merge(base, "A\nb\n", "a\ny\nb\n") == ("A\ny\nb\n", [])
     assert merge(base, "b\n", "a\nB\n") == ("B\n", []), "the line above is gone"
     assert merge(base, "b\n", "A\nb\n")[1], "the line itself is"
+
+
+def test_a_change_of_files_moves_whole_or_not_at_all() -> None:
+    base, champion = {"a": "1\n2\n3\n"}, {"a": "1\n9\n3\n"}
+    assert moved(champion, base, {"a": "1\n2\n4\n"}) == {"a": "1\n9\n4\n"}
+    assert moved(champion, base, {"a": "1\n8\n3\n"}) is None, "another value for the same line"
+    assert moved(champion, base, {"a": "1\n9\n3\n"}) == {}, "it is there already"
+    assert moved(champion, base, {"a": "1\n2\n3\n", "b": "new"}) == {"b": "new"}
+    assert moved(champion, {**base, "b": "old"}, {"b": "new"}) is None, "what it changes is not there"

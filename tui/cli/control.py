@@ -13,6 +13,7 @@ import typer
 from loop.policy import permissions, request_table
 from loop.policy.request_table import Row
 from loop.workspace import supervisor_alive, who
+from tui.cli.ablate import ablate
 from tui.cli.open_study import Number, Refused, find_experiment, find_root, folded, open_journal
 from tui.cli.validate import validate
 
@@ -179,6 +180,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "unpin": _unpin,
     "note": _note,
     "validate": validate,
+    "ablate": ablate,
     "stop": _stop,
 }
 """Requests that take something else, by name."""

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from loop.journal import Journal
-from loop.policy import early_stop, honesty, limits, placebos, request_table, validation
+from loop.policy import ablation, early_stop, honesty, limits, placebos, request_table, validation
 from loop.reporting import summary
 from loop.study import events as e
 from loop.study.folding import FOLDED, apply, fold
@@ -128,6 +128,11 @@ def _text(event: e.Event, study: Study) -> str | None:
             return f"validation: experiment {champion} and the baseline, {len(seeds)} runs each with fresh seeds"
         case e.ValidationEnded() as ended:
             return f"validated: {validation.told(study.contract.metric, ended)}"
+        case e.AblationBegan(champion=champion, factors=factors, rows=rows):
+            changes = "1 change" if len(factors) == 1 else f"{len(factors)} changes"
+            return f"ablation: {changes} in experiment {champion}, taken out in turn in {len(rows)} runs"
+        case e.AblationEnded() as ablated:
+            return f"ablated: {ablation.told(ablated)}"
         case e.RunStarted(seed=seed, budget=budget):
             return f"run {number}.{event.run} started: seed {seed}, budget {budget:g} s"
         case e.RunCondemned() as condemned if condemned.then != "stopped":  # else its end says so

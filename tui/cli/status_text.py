@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from loop.policy import early_stop, limits, neighbours
+from loop.reporting import ablation
 from loop.reporting.researchers import Doing, researchers, shortage
 from loop.reporting.summary import status
 from loop.reporting.table import change, claimed, elsewhere, flagged, had, networked, not_counted, place, values_of
@@ -54,8 +55,7 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
         on = f" on {study.kind_of(study.best)}" if len(study.kinds) > 1 else ""
         best = f"{study.contract.metric} {_figure(Figures(study).best)}{on}{claimed(study)}{against}"
         lines.append(f"  best {best}, experiment {study.best.id}: {study.best.title}")
-    if validates := progress(study):
-        lines.append(f"  {validates}")
+    lines += [f"  {under_way}" for under_way in (progress(study), ablation.progress(study)) if under_way]
     counted = {name: count for name, count in study.verdicts().items() if count and name != "open"}
     counts = [f"{sign(name)} {count} {word(name)}" for name, count in counted.items()]
     lines.append(f"  {study.judged()} experiments with a verdict" + (f": {', '.join(counts)}" if counts else ""))
@@ -226,6 +226,8 @@ def details(study: Study, found: Experiment) -> list[str]:
     for other in study.experiments.values():
         if found.id in other.parts:
             lines.append(f"  came back in experiment {other.id}, with others: {word(other.verdict)}")
+    if worth := ablation.of_change(study, found.id):
+        lines.append(f"  worth: {worth}")
     if found.lesson:
         lines.append(f"  learnt: {found.lesson}")
     if found.note:
@@ -243,7 +245,7 @@ def _run_line(study: Study, run: Run) -> str:
     how = f" ({run.reason})" if run.reason else ""
     memory = f", {run.peak_memory / 2**20:,.0f} MiB" if run.peak_memory else ""
     outcome = "under way" if run.outcome is None else run.outcome.word
-    outcome += ", of a validation" if run.validates else ""
+    outcome += f", row {run.row} of an ablation" if run.row else ", of a validation" if run.validates else ""
     share = f" ({words})" if (words := had(run)) else ""
     share += f" on {where}" if (where := place(study, run)) else ""
     if run.condemned is not None and run.outcome != Outcome.STOPPED_EARLY:

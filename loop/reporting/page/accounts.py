@@ -14,6 +14,7 @@ _SAID = {
     "repeats": "repeats, to be sure",
     "verification": "measuring again",
     "validation": "validation with fresh seeds",
+    "attribution": "what each change is worth",
     "lost": "runs lost to the machine",
     "idle": "slots idle",
 }

@@ -55,6 +55,7 @@ class RequestActions(AskingLoop, inherit_bindings=False):
             "pin": self._pin,
             "stop": self._stop,
             "validate": self._validate,
+            "ablate": self._ablate,
         }
 
     def _note(self, row: Row, experiment: Experiment) -> None:
@@ -227,6 +228,20 @@ class RequestActions(AskingLoop, inherit_bindings=False):
         else:
             said = f"asked to {row.does}; it takes effect {row.later}" if runs else "asked to end the validation"
             self.request(e.Validated(who=who(), runs=runs), said)
+
+    def _ablate(self, text: str) -> None:
+        """Have the worth of each kept change measured, in so many runs at most; `end` ends the ablation under way."""
+        study, row = self.known.study, request_table.named("ablate")
+        end, runs = text == "end", int(text[:9]) if text.isdecimal() else None
+        if not end and text and runs not in range(2, 401):
+            self.say("ablate takes how many runs at most, 2 to 400, or `end`", "warn")
+        elif not end and isinstance(answer := row.check(study, None), Refused):
+            self.say(answer.sentence, "warn")
+        elif end and study.ablation is None:
+            self.say("no ablation is under way", "warn")
+        else:
+            said = "asked to end the ablation" if end else f"asked to {row.does}; it takes effect {row.later}"
+            self.request(e.Ablated(who=who(), runs=runs, end=end), said)
 
     def unpin(self, pin: int | None) -> None:
         """Take one pin back, or all of them."""

@@ -1,0 +1,87 @@
+"""Ablations in the whole loop: real git and journal, and runs that end at once with what a test says."""
+
+from pathlib import Path
+
+import pytest
+
+from loop.journal import Journal
+from loop.lineage import Lineage
+from loop.runs.executor import Job
+from loop.runs.slot import Slot
+from loop.runs.spec import RunResult
+from loop.study import events as e
+from loop.study.state import Study
+from loop.workspace import Workspace
+from tests.fake_executor import FakeExecutor, ended
+from tests.supervisor.test_supervisor import House, Scripted, change
+
+LINES = "\n".join(f"V{n}=5" for n in range(6)) + "\necho no\n"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
+    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
+
+
+def of(root: Path) -> FakeExecutor:
+    """A 4 gains 2 and a 3 another 1; V2 harms by 0.5 as soon as V0 is changed, too. A run scatters by 0.07."""
+
+    async def answer(job: Job, slot: Slot) -> RunResult:
+        text = (Lineage(root, "test").commits.read(job.commit, "run.sh") or b"").decode()
+        loss = 50.0 - 2 * text.count("=4") - 3 * text.count("=3")
+        if "V2=4" in text:
+            loss += 1.0 if "V0=5" in text else 2.5
+        return ended(loss=loss + job.seed % 2 / 10)
+
+    return FakeExecutor(answer)
+
+
+def ideas() -> list[object]:
+    return [change("V2=5", "V2=4"), change("V0=5", "V0=4"), change("V1=5", "V1=4"), change("V1=4", "V1=3")]
+
+
+def ask(root: Path, body: e.Body, experiment: int | None = None) -> None:
+    with Journal(Workspace(root).journal) as journal:
+        journal.append(body, experiment)
+
+
+async def kept_four(root: Path, front: str = "bundles: false\n") -> tuple[House, Study]:
+    house = House(root, front=f"ahead: false\n{front}", script=LINES)
+    house.executor = of(root)
+    study = await house.work(Scripted(*ideas()))  # type: ignore[arg-type]
+    assert study.lineage == [0, 1, 2, 3, 4]
+    return house, study
+
+
+async def test_each_kept_change_is_measured_in_todays_champion_and_one_is_taken_out(tmp_path: Path) -> None:
+    house, before = await kept_four(tmp_path)
+    ask(tmp_path, e.Ablated(who="ada", only=True))
+    idle = Scripted(change("V5=5", "V5=4"))
+    study = await house.work(idle)
+    assert not idle.heard, "nobody was asked for a proposal"
+    (found,) = study.ablations
+    assert found.began.factors == ((1,), (2,), (3, 4)), "two changes of one constant are one factor"
+    assert len(found.began.rows) == 16 and set(found.began.rows) == {
+        a + b + c for a in "+-" for b in "+-" for c in "+-"
+    }
+    assert found.ended is not None and found.ended.failed == 0 and found.ended.runs == 16
+    worths = {one.changes: one for one in found.ended.worths}
+    assert worths[3, 4].worth == pytest.approx(3.0, abs=0.1) and worths[3, 4].low > 0
+    assert worths[1,].worth == pytest.approx(0.25, abs=0.1)
+    assert worths[2,].worth == pytest.approx(1.25, abs=0.1)
+    assert found.ended.together is not None and found.ended.whole is not None
+    assert study.champion == 4 and study.best is not None and before.best is not None
+    assert study.best.commit == before.best.commit and len(study.measured(study.best)) == len(
+        before.measured(study.best)
+    )
+    (request,) = (one for one in study.requests.values() if one.kind == "ablated")
+    assert request.outcome.startswith("the kept changes in experiment 4, by 16 runs")
+    texts = {Lineage(tmp_path, "test").commits.read(commit, "run.sh") for commit in found.began.commits}
+    assert len(texts) == 8
+    ask(tmp_path, e.Without(who="ada"), 1)
+    study = await house.work(Scripted())
+    new = next(x for x in study.experiments.values() if x.submitted)
+    assert new.title.startswith("without experiment 1: ") and new.verdict == "kept"
+    text = (Lineage(tmp_path, "test").commits.read(study.branch, "run.sh") or b"").decode()
+    assert "V2=5" in text and "V0=4" in text and "V1=3" in text
