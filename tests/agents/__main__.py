@@ -51,7 +51,7 @@ def install(agent: Agent, prefix: Path) -> None:
     folder = prefix / agent.name
     folder.mkdir(parents=True, exist_ok=True)
     if kind == "pip":
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        subprocess.run([_python(agent.python), "-m", "venv", str(folder)], check=True)
         subprocess.run([str(folder / "bin" / "pip"), "install", "--quiet", package], check=True)
     else:
         if not node_in(prefix).exists():
@@ -59,6 +59,13 @@ def install(agent: Agent, prefix: Path) -> None:
             _npm(prefix / "node", NODE, prefix)
         _npm(folder, package, prefix)
     print(f"{agent.name}: {version(agent, prefix)} in {folder}")
+
+
+def _python(wanted: str) -> str:
+    """A Python of a version; ours where none is wanted, or none is found."""
+    found = shutil.which(f"python{wanted}") if wanted else None
+    works = found and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0
+    return str(found) if works else sys.executable
 
 
 def _npm(folder: Path, package: str, prefix: Path) -> None:

@@ -32,7 +32,7 @@ _TOOLS = {
     "edit": r"edit|edit_?file|str_?replace\w*|replace|replace_in_file|search_replace|editor",
     "shell": r"bash|shell|exec_command|shell_command|run_shell_command|execute_command|run_commands?|terminal|execute",
     "ask": r"ask_?user\w*|question|ask_?question|ask_followup_question",
-    "finish": r"attempt_completion|submit_and_exit|task_complete",
+    "finish": r"attempt_completion|submit_and_exit|task_complete|complete",
 }
 """What a tool is for, by its name without its server's."""
 _FIELDS = {
@@ -94,7 +94,8 @@ def answer(scene: str, heard: Heard) -> Answer:
     if not heard.is_work:
         return Answer(text='{"title": "toy", "complexity_reasoning": "small", "complexity_score": 10}')
     plan = _PLANS.get(scene, _PLANS["works"])
-    step = len(heard.results) + (QUESTION in heard.said) + (REPAIR in heard.told) if heard.tools else len(plan) - 1
+    asked = QUESTION in heard.said or (bool(heard.results) and QUESTION in heard.told)  # told of it in a new session
+    step = len(heard.results) + asked + (REPAIR in heard.told) if heard.tools else len(plan) - 1
     return _act(plan[min(step, len(plan) - 1)], heard)
 
 

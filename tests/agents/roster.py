@@ -28,6 +28,8 @@ class Agent:
     settings: Setting
     bounded: str = ""
     """Added to the command to limit its turns, where it can."""
+    python: str = ""
+    """The version of Python that it needs, where ours may be too old."""
     unable: Mapping[str, str] = field(default_factory=dict)
     """Cases that make no sense with it, and why."""
 
@@ -169,6 +171,48 @@ def _cline(home: Path, url: str) -> Mapping[str, str]:
     return {"CLINE_TELEMETRY_DISABLED": "1"}
 
 
+def _vibe(home: Path, url: str) -> Mapping[str, str]:
+    config = f"""\
+active_model = "played"
+enable_telemetry = false
+enable_update_checks = false
+[[providers]]
+name = "tests"
+api_base = "{url}/v1"
+api_key_env_var = "PLAYED_KEY"
+[[models]]
+name = "played"
+provider = "tests"
+alias = "played"
+input_price = 1.0
+output_price = 4.0
+"""
+    _write(home / ".vibe" / "config.toml", config)
+    return {"PLAYED_KEY": KEY}
+
+
+def _gptme(home: Path, url: str) -> Mapping[str, str]:
+    return {"OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": KEY, "MODEL": "local/played"}
+
+
+def _continue(home: Path, url: str) -> Mapping[str, str]:
+    config = f"""\
+name: tests
+version: 1.0.0
+schema: v1
+models:
+  - name: played
+    provider: openai
+    model: played
+    apiBase: {url}/v1
+    apiKey: {KEY}
+    roles: [chat]
+    capabilities: [tool_use]
+"""
+    _write(home / ".continue" / "config.yaml", config)
+    return {"CONTINUE_TELEMETRY_ENABLED": "0", "CONTINUE_CLI_AUTO_UPDATED": "1"}
+
+
 _NO_SHELL = dict.fromkeys(
     ("commit", "new file", "dotfile", "refused"), "it has no shell unless it may use it unasked, so it cannot try"
 )
@@ -234,6 +278,23 @@ ROSTER = {
             "cline",
             'cline --json "$(cat)"',
             _cline,
+        ),
+        Agent(
+            "vibe",
+            "pip:mistral-vibe",
+            "vibe",
+            "vibe -p --trust --auto-approve --output streaming",
+            _vibe,
+            bounded="--max-turns 2",
+            python="3.12",
+        ),
+        Agent("gptme", "pip:gptme", "gptme", "gptme --non-interactive --output-format json", _gptme),
+        Agent(
+            "continue",
+            "npm:@continuedev/cli",
+            "cn",
+            "cn -p --auto",
+            _continue,
         ),
     )
 }

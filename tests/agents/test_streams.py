@@ -11,6 +11,12 @@ from loop.researchers.agents.failures import Kind
 from loop.researchers.agents.listener import Listener, Shown, Words
 
 STREAMS = Path(__file__).parent / "streams"
+CALLS = {"claude": 3, "codex": 3, "opencode": 3, "qwen": 3, "pi": 3, "cline": 3, "gptme": 3} | {
+    "gemini": 4,  # it also asks which model to take
+    "copilot": 0,  # it tells no tokens
+    "vibe": 0,
+}
+"""Calls of the model that the recording of each agent at work tells the tokens of."""
 
 
 def heard(name: str, piece: int = 1000) -> tuple[Listener, list[Shown]]:
@@ -27,7 +33,7 @@ def words(shown: list[Shown]) -> str:
     return "".join(one.text for one in shown if isinstance(one, Words))
 
 
-@pytest.mark.parametrize("agent", ["claude", "codex", "gemini", "opencode", "qwen", "pi", "copilot", "cline"])
+@pytest.mark.parametrize("agent", list(CALLS))
 def test_an_agent_at_work_is_words_tools_and_costs(agent: str) -> None:
     listener, shown = heard(f"{agent}-works")
     said = closing(listener.final)
@@ -39,10 +45,13 @@ def test_an_agent_at_work_is_words_tools_and_costs(agent: str) -> None:
     tools = [one.intent for one in shown if isinstance(one, ToolUse)]
     assert len(tools) == 2 and all("train.py" in tool and "/home/ada" not in tool for tool in tools)
     spent = [one for one in shown if isinstance(one, Usage)]
-    calls = {"gemini": 4, "copilot": 0}.get(agent, 3)  # Gemini also asks which model to take; Copilot tells no tokens
-    assert sum(one.read for one in spent) == 3300 * calls and sum(one.cached for one in spent) == 2000 * calls
-    assert sum(one.written for one in spent) == 150 * calls
-    assert listener.session and listener.failure is None
+    assert (
+        sum(one.read for one in spent) == 3300 * CALLS[agent]
+        and sum(one.cached for one in spent) == 2000 * CALLS[agent]
+    )
+    assert sum(one.written for one in spent) == 150 * CALLS[agent]
+    assert listener.failure is None
+    assert bool(listener.session) == (agent != "gptme"), "gptme does not say how its conversation is called"
 
 
 @pytest.mark.parametrize(
@@ -55,6 +64,9 @@ def test_an_agent_at_work_is_words_tools_and_costs(agent: str) -> None:
         ("opencode-401", Kind.PERSON, "401: invalid x-api-key"),
         ("qwen-401", Kind.PERSON, "401 invalid x-api-key"),
         ("pi-401", Kind.PERSON, "401: invalid x-api-key"),
+        ("vibe-401", Kind.PERSON, "Error: Invalid API key"),
+        ("gptme-401", Kind.PERSON, "401: invalid x-api-key"),
+        ("continue-401", Kind.PERSON, "401 invalid x-api-key"),
         ("pi-after-529", Kind.OUTAGE, "529: Overloaded"),
         ("codex-after-529", Kind.OUTAGE, "unexpected status 529 <unknown status code>: Overloaded"),
         ("claude-after-529", Kind.OUTAGE, "Repeated 529 Overloaded errors."),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from loop.researchers.agents import agent_events as a
-from loop.researchers.agents import claude, cline, codex, copilot, gemini, opencode, pi
+from loop.researchers.agents import claude, cline, codex, copilot, gemini, gptme, opencode, pi, vibe
 from loop.researchers.agents.json_fields import count, error, mapping
 
 
@@ -24,7 +24,7 @@ class Dialect(Protocol):
         """What the line means."""
 
 
-DIALECTS: tuple[Dialect, ...] = (codex, opencode, copilot, cline, pi, gemini, claude)
+DIALECTS: tuple[Dialect, ...] = (codex, opencode, copilot, cline, pi, vibe, gptme, gemini, claude)
 """The first that speaks a line reads it."""
 _RETRYING = re.compile(r"(?:reconnecting|retrying)\W+(?:\d+/\d+)?\s*\(?(.*?)\)?", re.IGNORECASE | re.DOTALL)
 
@@ -33,7 +33,8 @@ def read(line: Mapping[str, Any]) -> Iterator[a.AgentEvent] | None:
     """What a line of JSON means; None where no known agent prints such a line."""
     kind = line.get("type")
     if not isinstance(kind, str):
-        return None
+        told = line.get("status") == "error" and isinstance(line.get("message"), str)  # as Continue ends
+        return _failure(line) if told else None
     for dialect in DIALECTS:
         if dialect.speaks(kind, line):
             return dialect.read(kind, line)

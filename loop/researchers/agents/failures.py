@@ -61,6 +61,7 @@ _AGAIN = re.compile(
 _SPAN = re.compile(r"([\d.]+)\s*(ms|milliseconds?|s|sec\w*|m|min\w*|h|hours?|d|days?)\b", re.I)
 _SECONDS = {"ms": 0.001, "mi": 60.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _RETRYING = re.compile(r"\b(retrying|retry \d|will retry|attempt \d+ failed)", re.IGNORECASE)
+_ENDS = re.compile(r"\W*(?:fatal )?error(?: code)?\b:?\s", re.IGNORECASE)
 _ERROR = re.compile(r"error|fail|exceeded|overloaded|unauthori|invalid|denied|refused|expired|exhausted", re.IGNORECASE)
 
 
@@ -123,6 +124,14 @@ def retried(line: str) -> Failure | None:
     return replace(found, wait=_span(line) or 0.0)
 
 
+def ended(line: str) -> Failure | None:
+    """The failure of a service that a line of plain output begins with as an error; None where it is none.
+
+    An agent that prints events as JSON may end with such a line beside them.
+    """
+    return in_text(line) if len(line) <= LONGEST_LINE and _ENDS.match(line) else None
+
+
 def is_stack(line: str) -> bool:
     """Whether a line is part of a stack that a program prints with an error."""
     return _STACK.match(line) is not None
@@ -147,6 +156,7 @@ def last_words(text: str, most: int = LONGEST) -> str:
 def reason_of(text: str) -> str:
     """A reason without what is wrapped around it: the message of a JSON error, the first line of a stack."""
     found = re.findall(r'"message"\s*:\s*"((?:[^"\\]|\\.)+)"', text.replace('\\"', '"'))
+    found = found or re.findall(r"'message': '([^']+)'", text)  # as Python prints it
     said = found[-1] if found else " ".join(list(_lines(text))[:2])
     bare = re.sub(r"^\[API Error:\s*(.*)\]$", r"\1", said.replace("\\n", " "))
     return re.sub(r"^API Error:\s*|,? url: \S+", "", bare)

@@ -15,7 +15,7 @@ from loop.researchers.agents import agent_events as a
 from loop.researchers.agents import dialects, gemini
 from loop.researchers.agents.agent_events import Failure, ToolUse, Usage
 from loop.researchers.agents.closing import is_closing
-from loop.researchers.agents.failures import is_stack, reason_of, retried, sentence
+from loop.researchers.agents.failures import ended, is_stack, reason_of, retried, sentence
 from loop.researchers.agents.json_fields import parsed, short, strings
 from loop.sanitize import plain
 
@@ -138,7 +138,7 @@ class Listener:
         for line in text.split("\n"):
             if self._known and is_stack(line):
                 continue
-            if (failure := retried(line)) is not None:
+            if (failure := retried(line) or (ended(line) if self._known else None)) is not None:
                 shown += self._fail(failure)
                 continue
             if is_closing(line):

@@ -18,6 +18,7 @@ _RESUMES = (
     ("pi", "", " --session {id}"),
     ("copilot", "", " --resume {id}"),
     ("cline", "", " --id {id}"),
+    ("vibe", "", " --resume {id}"),
     ("agent", "", " --resume {id}"),
     ("cursor-agent", "", " --resume {id}"),
 )

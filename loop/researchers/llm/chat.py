@@ -7,6 +7,7 @@ from typing import Any
 
 from openai import AsyncOpenAI
 
+from loop.researchers.llm import cache_marks
 from loop.researchers.llm.conversation import (
     IncompleteStream,
     Message,
@@ -28,6 +29,8 @@ def body(request: Request) -> dict[str, Any]:
     """The request as Chat Completions has it."""
     messages: list[dict[str, Any]] = [{"role": "system", "content": request.conversation.system}]
     messages += [_message(message) for message in request.conversation.messages]
+    if cache_marks.wanted(request.model) and "cache_control" not in request.without:
+        messages = cache_marks.marked(messages)
     wanted: dict[str, Any] = {
         "model": request.model,
         "messages": messages,

@@ -34,9 +34,12 @@ _LIMIT = re.compile(r"max_(completion_|output_)?tokens", re.IGNORECASE)
 """The limit of an answer, which every dialect and age of the interface names otherwise."""
 
 _UNSUPPORTED = re.compile(
-    r"support|requires|unrecognized|unknown|unexpected|not permitted|extra inputs|not allowed|verified", re.IGNORECASE
+    r"support|requires|unrecognized|unknown|unexpected|not permitted|extra inputs|not allowed|verified"
+    r"|valid string",
+    re.IGNORECASE,
 )
 _OPTIONAL = {
+    "cache_control": re.compile(r"cache_control|content.{0,60}valid string", re.IGNORECASE),
     "tools": re.compile(r"\btools?\b|function.call|tool.call|tool_choice", re.IGNORECASE),
     "stream_options": re.compile(r"stream_options", re.IGNORECASE),
     "reasoning_effort": re.compile(r"reasoning_effort", re.IGNORECASE),
