@@ -213,6 +213,8 @@ models:
     return {"CONTINUE_TELEMETRY_ENABLED": "0", "CONTINUE_CLI_AUTO_UPDATED": "1"}
 
 
+_NO_SESSION = {"repair": "it does not say how its session is called, so it is not gone back to"}
+
 _NO_SHELL = dict.fromkeys(
     ("commit", "new file", "dotfile", "refused"), "it has no shell unless it may use it unasked, so it cannot try"
 )
@@ -288,13 +290,16 @@ ROSTER = {
             bounded="--max-turns 2",
             python="3.12",
         ),
-        Agent("gptme", "pip:gptme", "gptme", "gptme --non-interactive --output-format json", _gptme),
+        Agent(
+            "gptme", "pip:gptme", "gptme", "gptme --non-interactive --output-format json", _gptme, unable=_NO_SESSION
+        ),
         Agent(
             "continue",
             "npm:@continuedev/cli",
             "cn",
             "cn -p --auto",
             _continue,
+            unable=_NO_SESSION,
         ),
     )
 }

@@ -13,6 +13,7 @@ A block names the tool on its first line; its body is the arguments as `key: val
 are taught here; what they were taught elsewhere is read by `text_calls` and `text_edits`.
 """
 
+import html
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,8 +82,31 @@ def calls(
         files: present text of each file that may be changed; None: only calls count, and no edits.
         number: of the first call, so that ids differ within a conversation.
     """
-    found: list[tuple[int, str, str]] = []
     text = text.replace("\r\n", "\n")
+    found = _found(text, tools, files)
+    if not found and (bare := _unwrapped(text)) != text:
+        found = _found(bare, tools, files)
+    return [ToolCall(f"text_{number + n}", name, arguments) for n, (_, name, arguments) in enumerate(found)]
+
+
+def _unwrapped(text: str) -> str:
+    """A text as it was before it was escaped for a page, quoted as a whole, or given marks that nobody sees."""
+    text = html.unescape(text).translate(_UNSEEN)
+    lines = text.split("\n")
+    if all(line.startswith(">") or not line.strip() for line in lines):
+        text = "\n".join(re.sub(r"^> ?", "", line) for line in lines)
+    return text
+
+
+_UNSEEN = dict.fromkeys((0x200B, 0x2060, 0xFEFF))
+"""Zero width space, word joiner, byte order mark."""
+
+
+def _found(
+    text: str, tools: Mapping[str, Sequence[str]], files: Mapping[str, str] | None
+) -> list[tuple[int, str, str]]:
+    """Place, tool and arguments of each call and edit, in order."""
+    found: list[tuple[int, str, str]] = []
     lines = text.split("\n")
     starts = [0, *accumulate(len(line) + 1 for line in lines)]
     for first, end, name, arguments in _fenced(lines, tools):
@@ -101,8 +125,7 @@ def calls(
     if files is not None and not any(is_edit(name, tools) for _, name, _ in found):
         edits = list(text_edits.whole_files(rest.split("\n"), files))
         found += [(starts[edit.first], edit.tool, json.dumps(edit.values)) for edit in edits]
-    found.sort(key=lambda call: call[0])
-    return [ToolCall(f"text_{number + n}", name, arguments) for n, (_, name, arguments) in enumerate(found)]
+    return sorted(found, key=lambda call: call[0])
 
 
 def _fenced(lines: Sequence[str], tools: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, int, str, str]]:

@@ -1,5 +1,6 @@
 """The forms in which models write one edit of `train.py`: DEPTH from 4 to 6. Each is taken, in the tests beside this."""
 
+import html
 import json
 
 from tests.researchers.llm.talks import TRAIN
@@ -88,6 +89,25 @@ TEXTS = {
     "</tool_call>",
     "a patch as an argument": f"<tool_call>{call(name='apply_patch', input=f'--- a/train.py{chr(10)}+++ b/train.py{chr(10)}{HUNK}')}"
     "</tool_call>",
+    "behind a byte order mark": f"\ufefftrain.py\n```python\n{BLOCK}\n```",
+    "behind a mark that nobody sees": f"train.py\n```python\n\u200b{BLOCK}\n```",
+    "escaped for a page": html.escape(f"train.py\n```python\n{BLOCK}\n```"),
+    "Hermes, escaped for a page": html.escape(f"<tool_call>{call()}</tool_call>"),
+    "quoted as a whole": "\n".join(f"> {line}" for line in f"train.py\n```python\n{BLOCK}\n```".split("\n")),
+    "between tildes": f"train.py\n~~~python\n{BLOCK}\n~~~",
+    "in a fence within a fence": f"````markdown\ntrain.py\n```python\n{BLOCK}\n```\n````",
+    "with marks of git": f"train.py\n```\n{BLOCK}\n```".replace("SEARCH", "HEAD").replace("REPLACE", "new"),
+    "as a diff that counts nothing": f"```diff\n{HUNK}\n```".replace("-1,3 +1,3", "-0,0 +0,0"),
+    "as a diff whose hunk says dots": f"```diff\n{HUNK}\n```".replace("-1,3 +1,3", "..."),
+    "as a diff with dates": f"```diff\n--- train.py\t2026-01-01\n+++ train.py\t2026-01-02\n{HUNK}\n```",
+    "as a diff with the line ends of Windows": f"```diff\n{HUNK}\n```".replace("\n", "\r\n"),
+    "as a V4A patch typed at a prompt": f"```sh\n$ apply_patch << EOF\n{V4A}\nEOF\n```",
+    "Command R": f"Action: ```json\n[{json.dumps({'tool_name': 'edit_file', 'parameters': EDIT})}]\n```",
+    "Nemotron": f"<TOOLCALL>[{call()}]</TOOLCALL>",
+    "Hunyuan": f"<tool_calls>[{call()}]</tool_calls>",
+    "InternLM": f"<|action_start|><|plugin|>{call('parameters')}<|action_end|>",
+    "LFM2": '<|tool_call_start|>[edit_file(path="train.py", search="DEPTH = 4", replace="DEPTH = 6")]<|tool_call_end|>',
+    "OLMo": '<function_calls>\nedit_file(path="train.py", search="DEPTH = 4", replace="DEPTH = 6")\n</function_calls>',
 }  # fmt: skip
 """As text of an answer."""
 
