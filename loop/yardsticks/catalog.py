@@ -68,13 +68,21 @@ class Problem:
         known = _measures(self.folder)
         return float(known["best"](known["surface"]))
 
-    def make(self, root: Path, seed: int, researchers: Sequence[Mapping[str, Any]], runs: int) -> None:
+    def make(
+        self,
+        root: Path,
+        seed: int,
+        researchers: Sequence[Mapping[str, Any]],
+        runs: int,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write the project at `root`, as a git repository with a commit. Done twice, it is the same.
 
         Args:
             seed: of the study: its luck, and its researchers'.
             researchers: entries of `researchers:`.
             runs: run lengths after which the study is over; it never goes on beyond so many experiments.
+            more: keys of its program.
         """
         if (root / ".git").exists():
             return
@@ -93,12 +101,13 @@ class Problem:
             "limits": {"experiments": runs, "failures": None},
             "review": "auto",
             "validation": False,
+            **(more or {}),
         }
         (root / "program.md").write_text(f"{_FENCE}{yaml.safe_dump(front, sort_keys=False)}{_FENCE}{body}")
         init_repository(root, [root / file.name for file in files])
 
     def ideas(self) -> list[dict[str, str]]:
-        """What the scripted model may propose: `title`, and either `find` and `put`, or `text` for the whole file."""
+        """What the scripted model may propose: `title`, `why`, `path`, and pieces to `find` and what to `put` there."""
         found = json.loads((self.folder / "ideas.json").read_text())
         assert isinstance(found, list)
         return found
@@ -116,6 +125,12 @@ KNOWN: Mapping[str, Problem] = {
     for one in (
         Problem("surface", "what 133 recorded runs of our train.py say, without training; the truth is known",
                 PROBLEMS / "surface", 80, reads=True),
+        Problem("small-gains", "ten gains of one noise each among 34 switches: what near wins are worth; truth known",
+                PROBLEMS / "small-gains", 120, reads=True),
+        Problem("compression", "a predictor of text, in bits per byte; constants and structure matter",
+                PROBLEMS / "compression", 40),
+        Problem("kernel", "an array kernel, in milliseconds of processor time; order and tiling matter",
+                PROBLEMS / "kernel", 40, alone=True),
     )
 }  # fmt: skip
 

@@ -21,6 +21,9 @@ MODEL = "scripted"
 Ideas = Sequence[Mapping[str, str]]
 Call = tuple[str, dict[str, Any]]
 
+_PIECES = (("find", "put"), ("also_find", "also_put"))
+"""What an idea replaces, and by what; the second where it needs two pieces."""
+
 
 class ScriptedModel:
     """The endpoint; a context manager, which listens on 127.0.0.1 where there is anything to say.
@@ -73,13 +76,15 @@ def answer(ideas: Ideas, seed: int, body: Mapping[str, Any]) -> tuple[str, list[
     for idea in order:
         if idea["title"] in said:
             continue
-        path, find = idea["path"], idea["find"]
-        if find not in said:
+        path = idea["path"]
+        pieces = [(idea[find], idea[put]) for find, put in _PIECES if find in idea]
+        if not all(find in said for find, _ in pieces):
             continue  # what it changes is not there any more
         gain = float(idea.get("gain", 0.0))
-        edit = ("edit_file", {"path": path, "search": find, "replace": idea["put"]})
+        edits: list[Call] = [("edit_file", {"path": path, "search": find, "replace": put}) for find, put in pieces]
         told = {"title": idea["title"], "hypothesis": idea["why"], "expected_gain": gain}
-        return idea["why"], [("give_up", {"why": "another idea"})] * _edited(messages) + [edit, ("propose", told)]
+        afresh: list[Call] = [("give_up", {"why": "another idea"})] if _edited(messages) else []
+        return idea["why"], [*afresh, *edits, ("propose", told)]
     return "I have no further idea.", []
 
 

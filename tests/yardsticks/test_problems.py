@@ -83,7 +83,7 @@ def test_the_script_passes_over_what_was_tried_and_what_does_not_fit() -> None:
         said, calls = answer(ideas, 5, {"messages": [{"role": "user", "content": "\n".join((text, *seen))}]})
         if not calls:
             break
-        (edit, given), (_, told) = calls
+        (edit, given), *_, (_, told) = calls
         assert edit == "edit_file" and given["search"] in text and told["title"] not in seen
         seen.append(told["title"])
     assert sorted(seen) == sorted(idea["title"] for idea in ideas) and said == "I have no further idea."

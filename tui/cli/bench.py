@@ -18,7 +18,7 @@ QUICK_RUNS, QUICK_SEEDS = 40, 3
 
 
 def bench(
-    problems: Annotated[str, typer.Option("--problems", help="With commas; there is surface.")] = "surface",
+    problems: Annotated[str, typer.Option("--problems", help="With commas: surface, small-gains, compression, kernel.")] = "surface",
     methods: Annotated[
         str,
         typer.Option("--methods", help="With commas: random, automl, llm, several as one (automl+llm), or a command."),
