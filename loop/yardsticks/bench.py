@@ -124,7 +124,7 @@ class Bench:
             raise study.StudyFailed("stopped; the same command goes on from here")
         root = cell.root(self._out)
         cell.problem.make(root, cell.seed, cell.method.researchers(cell.seed), cell.runs)
-        found = study.work(root, cell.slots, cell.runs, self._environ(cell, model), self._stop)
+        found = study.work(root, cell.slots, cell.runs, self._environ(cell, model), self._stop, cell.problem.budget)
         commits = [step.commit for step in found.steps]
         levels = truth.levels(cell.problem, root, commits, TRUTH_RUNS)
         result = StudyResult(
@@ -140,6 +140,7 @@ class Bench:
             busy=round(found.busy, 1),
             at=tuple(step.at for step in found.steps),
             levels=tuple(levels[commit] for commit in commits),
+            goal=cell.problem.goal,
             ended=found.ended,
         )
         path = root.with_suffix(".json")

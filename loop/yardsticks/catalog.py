@@ -17,12 +17,16 @@ from typing import Any
 
 import yaml
 
+from loop.config.program import load
 from loop.errors import UserError
-from loop.lineage import init_repository
+from loop.lineage import init_repository, matching
 from loop.words import listed
 
 PROBLEMS = Path(__file__).parent / "problems"
 _FENCE = "---\n"
+
+PROJECT_RUNS = 60
+"""Run lengths of a study of somebody's project: five hours, at five minutes a run."""
 
 
 class NoSuchProblem(UserError):
@@ -31,7 +35,7 @@ class NoSuchProblem(UserError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One project with a number to lower."""
+    """One project with a number to make better."""
 
     name: str
     about: str
@@ -43,12 +47,30 @@ class Problem:
     reads: bool = False
     """The truth can be read off the edited file, without running it."""
 
+    project: bool = False
+    """A project of the person's own: its program stays as it is, and its runs count by their time."""
+
     @property
     def front(self) -> dict[str, Any]:
         """The front matter of its program."""
         found = yaml.safe_load((self.folder / "program.md").read_text().split(_FENCE)[1])
         assert isinstance(found, dict)
         return found
+
+    @property
+    def budget(self) -> float | None:
+        """Seconds by which its runs are counted; None: each counts as one."""
+        return float(load(self.folder, matching).contract.budget) if self.project else None
+
+    @property
+    def metric(self) -> str:
+        """The name of its number."""
+        return load(self.folder, matching).contract.metric if self.project else str(self.front["metric"])
+
+    @property
+    def goal(self) -> str:
+        """The better direction of it: "min" or "max"."""
+        return load(self.folder, matching).contract.goal if self.project else str(self.front["goal"])
 
     @property
     def edited(self) -> str:
@@ -88,29 +110,56 @@ class Problem:
             return
         shutil.rmtree(root, ignore_errors=True)  # one that was begun and has no commit yet
         root.mkdir(parents=True)
-        files = [file for file in sorted(self.folder.iterdir()) if file.is_file() and file.name != "ideas.json"]
-        for file in files:
-            shutil.copyfile(file, root / file.name)
+        names = _tracked(self.folder) if self.project else _files(self.folder)
+        for name in names:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(self.folder / name, root / name)
         body = (self.folder / "program.md").read_text().split(_FENCE, 2)[2]
         front = self.front
         front |= {
-            # Of this Python, whatever environment is active: problems need no more than looptop itself.
-            "run": f"{sys.executable} {str(front['run']).removeprefix('python ')}",
-            "env": {**front.get("env", {}), "YARDSTICK": str(seed)},
             "researchers": list(researchers),
-            "limits": {"experiments": runs, "failures": None},
+            "limits": {**front.get("limits", {}), "experiments": runs, "failures": None},
             "review": "auto",
             "validation": False,
             **(more or {}),
         }
+        front.pop("researcher", None)
+        if self.project:
+            _link(self.folder, root, front)
+        else:
+            # Of this Python, whatever environment is active: problems need no more than looptop itself.
+            front["run"] = f"{sys.executable} {str(front['run']).removeprefix('python ')}"
+            front["env"] = {**front.get("env", {}), "YARDSTICK": str(seed)}
         (root / "program.md").write_text(f"{_FENCE}{yaml.safe_dump(front, sort_keys=False)}{_FENCE}{body}")
-        init_repository(root, [root / file.name for file in files])
+        init_repository(root, [root / name for name in dict.fromkeys((*names, "program.md"))])
 
     def ideas(self) -> list[dict[str, str]]:
         """What the scripted model may propose: `title`, `why`, `path`, and pieces to `find` and what to `put` there."""
+        if self.project:
+            return []
         found = json.loads((self.folder / "ideas.json").read_text())
         assert isinstance(found, list)
         return found
+
+
+def _files(folder: Path) -> list[str]:
+    """What a problem's project is made of."""
+    return sorted(file.name for file in folder.iterdir() if file.is_file() and file.name != "ideas.json")
+
+
+def _tracked(folder: Path) -> list[str]:
+    """A project's files that are in git and there."""
+    return [path for path in matching(folder, ".", new=False) if (folder / path).is_file()]
+
+
+def _link(project: Path, root: Path, front: Mapping[str, Any]) -> None:
+    """Have the copy of a project find its environment, and what it reads beside its files."""
+    reads = front.get("read") or ()
+    for name in (".venv", *((reads,) if isinstance(reads, str) else reads)):
+        there, here = project / name, root / name
+        if not Path(name).is_absolute() and not name.startswith("~") and there.exists() and not here.exists():
+            here.parent.mkdir(parents=True, exist_ok=True)
+            here.symlink_to(there.resolve())
 
 
 @cache
@@ -141,7 +190,15 @@ def find(names: Sequence[str]) -> list[Problem]:
     Raises:
         NoSuchProblem: one is not known.
     """
-    for name in names:
-        if name not in KNOWN:
-            raise NoSuchProblem(f"there is no problem {name!r:.40}; there are {listed(list(KNOWN))}")
-    return [KNOWN[name] for name in dict.fromkeys(names)]
+    return [KNOWN.get(name) or _project(name) for name in dict.fromkeys(names)]
+
+
+def _project(name: str) -> Problem:
+    """The project in the folder of that name."""
+    folder = Path(name).expanduser().resolve()
+    if not (folder / "program.md").is_file():
+        raise NoSuchProblem(
+            f"there is no problem {name!r:.80}; there are {listed(list(KNOWN))}, and any folder with a program.md"
+        )
+    load(folder, matching)  # or a sentence about what is wrong with it
+    return Problem(folder.name, "a project", folder, PROJECT_RUNS, alone=True, project=True)

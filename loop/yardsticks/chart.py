@@ -56,7 +56,8 @@ def _panel(
     right = max(one.x[-1] for one in curves)
     low = min(min(one.mean) for one in curves)
     high = max(max(one.mean) for one in curves)
-    if best is not None:
+    near = best is not None and best >= low - (high - low)
+    if best is not None and near:
         low = min(low, best)
     # Wide intervals of a few seeds are cut rather than let them flatten the lines.
     room = (high - low) * 0.12 or abs(high) * 0.01 or 1.0
@@ -81,8 +82,10 @@ def _panel(
     under = HEIGHT - BOTTOM + 36
     parts.append(f'<text x="{LEFT + across / 2}" y="{under}" text-anchor="middle">run lengths</text>')
     if best is not None:
-        parts.append(f'<line x1="{LEFT}" x2="{LEFT + across}" y1="{y_of(best)}" y2="{y_of(best)}" class="best"/>')
-        parts.append(f'<text x="{LEFT + across + 10}" y="{y_of(best) + 4}">best there is</text>')
+        told = y_of(best) + 4 if near else TOP + down
+        parts.append(f'<text x="{LEFT + across + 10}" y="{told}">best there is: {best:.4g}</text>')
+        if near:
+            parts.append(f'<line x1="{LEFT}" x2="{LEFT + across}" y1="{y_of(best)}" y2="{y_of(best)}" class="best"/>')
     for one in curves:
         there = [f"{x_of(x)},{y_of(y)}" for x, y in zip(one.x, one.low, strict=True)]
         back = [f"{x_of(x)},{y_of(y)}" for x, y in zip(one.x, one.high, strict=True)]

@@ -8,6 +8,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 BESIDE = "automl"
@@ -39,13 +40,15 @@ class StudyResult:
     at: tuple[float, ...]
     """Run lengths at which each champion became one, the baseline first."""
     levels: tuple[float, ...]
-    """Their true levels; lower is better."""
+    """Their true levels."""
+    goal: str = "min"
+    """The better direction of a level, or "max"."""
     ended: str = ""
 
     @property
     def gain(self) -> float:
         """How much better the last champion truly is than the baseline."""
-        return self.levels[0] - self.levels[-1]
+        return self._better_by(self.levels[0], self.levels[-1])
 
     @property
     def kept(self) -> int:
@@ -54,7 +57,10 @@ class StudyResult:
     @property
     def no_better(self) -> int:
         """Kept, and truly no better than the champion before."""
-        return sum(after >= before for before, after in zip(self.levels, self.levels[1:], strict=False))
+        return sum(self._better_by(*both) <= 0 for both in pairwise(self.levels))
+
+    def _better_by(self, before: float, after: float) -> float:
+        return before - after if self.goal == "min" else after - before
 
     def level_at(self, x: float) -> float:
         """The true level of who was champion at `x` run lengths; that of the baseline before there was one."""

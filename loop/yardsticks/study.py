@@ -64,8 +64,12 @@ class Course:
     """Why it has ended by itself; empty where it has not."""
 
 
-def course(events: list[e.Event], most: float) -> Course:
-    """A study's course, up to `most` run lengths."""
+def course(events: list[e.Event], most: float, budget: float | None = None) -> Course:
+    """A study's course, up to `most` run lengths.
+
+    Args:
+        budget: seconds of a run length, where runs are counted by their time; None: each is one.
+    """
     lengths, busy, seconds, last, runs, experiments = 0.0, 0.0, 0.0, None, 0, 0
     steps: list[Step] = []
     shares: dict[tuple[int | None, int | None], float] = {}
@@ -87,7 +91,7 @@ def course(events: list[e.Event], most: float) -> Course:
         elif isinstance(body, e.RunCondemned) and body.then == "stopped":
             shares[which] = body.share
         elif isinstance(body, e.RunFinished) and which not in asked:
-            lengths += shares.get(which, 1.0)
+            lengths += shares.get(which, 1.0) if budget is None else min(1.0, body.seconds / budget)
             busy += body.seconds
             runs += 1
         elif isinstance(body, e.ChampionChanged):
@@ -97,16 +101,18 @@ def course(events: list[e.Event], most: float) -> Course:
     return Course(min(lengths, most), runs, experiments, tuple(steps), seconds, busy, ended)
 
 
-def read(root: Path, most: float) -> Course:
+def read(root: Path, most: float, budget: float | None = None) -> Course:
     """The course so far of the study at `root`; an empty one where it has not begun."""
     path = Workspace(root).journal
     if not exists(path):
         return course([], most)
     with Journal(path) as journal:
-        return course(journal.read(kinds=_KINDS), most)
+        return course(journal.read(kinds=_KINDS), most, budget)
 
 
-def work(root: Path, slots: int, most: float, environ: Mapping[str, str], stopped: "Stop") -> Course:
+def work(
+    root: Path, slots: int, most: float, environ: Mapping[str, str], stopped: "Stop", budget: float | None = None
+) -> Course:
     """Run the study at `root` until it has had its run lengths, or has ended by itself.
 
     Args:
@@ -114,12 +120,13 @@ def work(root: Path, slots: int, most: float, environ: Mapping[str, str], stoppe
         most: run lengths.
         environ: of its supervisor.
         stopped: asks for an end before that.
+        budget: as in `course`.
 
     Raises:
         StudyFailed: it could not begin or go on, or it was stopped.
     """
     _end_earlier(root)
-    if (found := read(root, most)).lengths >= most:
+    if (found := read(root, most, budget)).lengths >= most:
         return found
     log_path = root.with_name(f"{root.name}.log")
     with log_path.open("ab") as log:
@@ -131,14 +138,14 @@ def work(root: Path, slots: int, most: float, environ: Mapping[str, str], stoppe
         )  # fmt: skip
     try:
         while process.poll() is None and not stopped.asked:
-            if (found := read(root, most)).lengths >= most:
+            if (found := read(root, most, budget)).lengths >= most:
                 return found
             time.sleep(LOOK_S)
     finally:
         _end(process)
     if stopped.asked:
         raise StudyFailed("stopped; the same command goes on from here")
-    found = read(root, most)
+    found = read(root, most, budget)
     if process.returncode or not found.steps:
         lines = log_path.read_text(errors="replace").strip().splitlines()
         raise StudyFailed(

@@ -1,4 +1,4 @@
-"""The true level of champions: read off the file where a problem allows it, else the mean of runs under fresh seeds.
+"""The true level of champions: read off the file where a problem allows it, else the median of runs under fresh seeds.
 
 These runs happen after the study, in its own sandbox and worktrees, and are none of its runs: nothing is journalled,
 and no researcher ever hears of them. All champions are measured in turns, so that a machine that becomes slower does so
@@ -20,6 +20,7 @@ from loop.runs.executor import Job
 from loop.runs.local.executor import LocalExecutor
 from loop.runs.output import Sample
 from loop.sandbox.backend import choose
+from loop.words import listed
 from loop.workspace import Workspace
 from loop.yardsticks.catalog import Problem
 
@@ -37,13 +38,13 @@ class _Deaf:
 
 
 def levels(problem: Problem, root: Path, commits: Sequence[str], runs: int) -> dict[str, float]:
-    """The true level of each commit of the study at `root`; infinite for one of which no run comes to its end.
+    """The true level of each commit of the study at `root`.
 
     Args:
         runs: of each commit, where they have to be run.
 
     Raises:
-        NotMeasured: git or the machine did not do its part.
+        NotMeasured: git or the machine did not do its part, or no run of a champion came to a number.
     """
     wanted = list(dict.fromkeys(commits))
     try:
@@ -79,4 +80,6 @@ async def _measured(root: Path, lineage: Lineage, commits: Sequence[str], runs: 
                 await asyncio.to_thread(shutil.rmtree, workspace.scratch_folder(slot.index), ignore_errors=True)
             if value is not None and math.isfinite(value):
                 found[commit].append(value)
-    return {commit: statistics.median(values) if values else math.inf for commit, values in found.items()}
+    if silent := [commit[:10] for commit, values in found.items() if not values]:
+        raise NotMeasured(f"of {runs} runs of {listed(silent)} none came to a {contract.metric}")
+    return {commit: statistics.median(values) for commit, values in found.items()}

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from loop.config.program import load
 from loop.errors import UserError
+from loop.lineage import init_repository, matching
 from loop.yardsticks import catalog
 from loop.yardsticks.methods import method
 from loop.yardsticks.scripted import ScriptedModel, answer
@@ -64,6 +66,32 @@ def test_a_made_project_is_a_repository_with_the_program_of_its_study(tmp_path: 
     assert front["researchers"] == [{"kind": "automl", "name": "automl-3"}, {"kind": "llm"}]
     assert front["limits"]["experiments"] == 40 and front["env"] == {"YARDSTICK": "3"}
     assert (tmp_path / "p" / ".git").is_dir() and not (tmp_path / "p" / "ideas.json").exists()
+
+
+def test_a_project_of_somebody_is_a_problem_with_what_it_reads_beside_it(tmp_path: Path) -> None:
+    project = tmp_path / "mine"
+    (project / "src").mkdir(parents=True)
+    (project / "data").mkdir()
+    (project / "src" / "train.py").write_text("RATE = 0.1\nprint(f'acc: {RATE}')\n")
+    front = (
+        "edit: src/train.py\nrun: python src/train.py\nmetric: acc\ngoal: max\nbudget: 30s\nread: data\nresearcher: llm"
+    )
+    (project / "program.md").write_text(f"---\n{front}\n---\nRaise acc.\n")
+    init_repository(project, [project / "src" / "train.py", project / "program.md"])
+    (project / "left.txt").write_text("not in git")
+    (problem,) = catalog.find([str(project)])
+    assert (problem.name, problem.budget, problem.goal, problem.metric, problem.best) == (
+        "mine",
+        30,
+        "max",
+        "acc",
+        None,
+    )
+    problem.make(tmp_path / "copy", 1, [{"kind": "automl"}], 9)
+    assert (tmp_path / "copy" / "src" / "train.py").exists() and not (tmp_path / "copy" / "left.txt").exists()
+    assert (tmp_path / "copy" / "data").resolve() == project / "data"
+    contract = load(tmp_path / "copy", matching).contract
+    assert contract.run == "python src/train.py" and contract.limits.experiments == 9 and contract.goal == "max"
 
 
 def test_names_that_nobody_has_are_refused_in_a_sentence() -> None:

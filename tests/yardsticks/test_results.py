@@ -1,5 +1,6 @@
 """Figures and pictures of a bench: pure."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -21,6 +22,8 @@ def test_gains_are_true_and_what_is_no_better_counts() -> None:
     assert one.gain == pytest.approx(0.4) and one.kept == 3 and one.no_better == 1
     assert (one.level_at(0), one.level_at(8), one.level_at(17.9), one.level_at(40)) == (3.0, 2.8, 2.9, 2.6)
     assert StudyResult.of(one.as_json()) == one
+    up = replace(one, goal="max")
+    assert up.gain == pytest.approx(-0.4) and up.no_better == 2
 
 
 def test_methods_are_held_against_automl_seed_by_seed() -> None:
@@ -53,7 +56,7 @@ def test_the_chart_has_a_line_for_each_method_and_number_of_slots() -> None:
     lines = [one for one in tree.iter() if one.tag.endswith("polyline")]
     assert len(lines) == 4 and len({one.attrib["stroke"] for one in lines}) == 2
     assert {one.attrib["stroke-dasharray"] for one in lines} == {"", "7 4"}
-    assert "best there is" in drawn and "a&lt;b, 4 slots" in drawn
+    assert "best there is: 2<" in drawn and 'class="best"' not in drawn and "a&lt;b, 4 slots" in drawn
 
 
 def test_a_course_is_counted_in_run_lengths_and_cut_at_its_share() -> None:

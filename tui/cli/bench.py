@@ -18,7 +18,9 @@ QUICK_RUNS, QUICK_SEEDS = 40, 3
 
 
 def bench(
-    problems: Annotated[str, typer.Option("--problems", help="With commas: surface, small-gains, compression, kernel.")] = "surface",
+    problems: Annotated[
+        str, typer.Option("--problems", help="With commas: surface, small-gains, compression, kernel, or folders.")
+    ] = "surface",
     methods: Annotated[
         str,
         typer.Option("--methods", help="With commas: random, automl, llm, several as one (automl+llm), or a command."),
@@ -41,6 +43,8 @@ def bench(
     Runs a whole study for each method, number of slots and seed, all with the same run lengths (GPU-seconds, whatever
     the slots), and measures what its champion is truly worth. Prints a table; OUT gets it as table.md and table.json,
     and chart.svg. A bench that was ended or killed goes on where it was, and more seeds or methods are added to it.
+
+    A folder with a program.md is a problem, too: its champions are run again under fresh seeds.
 
     Language models are your own (`--model` of `looptop`, LOOPTOP_MODEL); where none is set up, and with --quick, a
     script of ours plays one.
@@ -90,7 +94,7 @@ def _keep(out: Path, problems: "list[Problem]", found: "list[StudyResult]") -> N
     (out / "table.md").write_text(markdown(table))
     told = {"rows": [row.__dict__ for row in table], "studies": [one.as_json() for one in found]}
     (out / "table.json").write_text(json_of(told, indent=1) + "\n")
-    metrics = {one.name: str(one.front["metric"]) for one in problems}
+    metrics = {one.name: one.metric for one in problems}
     (out / "chart.svg").write_text(chart(curves(found), best, metrics))
 
 
