@@ -4,12 +4,13 @@ It is no model. It stands for one in `looptop bench`, so that what a loop makes 
 without a key, the same every time: its ideas are those of a problem's `ideas.json`, good ones, useless ones and such as
 crash. It speaks Chat Completions over HTTP, whole or streamed, with tool calls, as any server of open models does.
 
-It remembers nothing: which ideas have been tried stands in what it is asked, by their titles, as for any model. An idea
-that does not fit the champion's file any more is passed over.
+It remembers nothing: which ideas have been tried it reads by their titles, in what it is asked and in the list of all
+experiments, as any model may. An idea that does not fit the champion's file any more is passed over.
 """
 
 import json
 import random
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,6 +71,8 @@ def answer(ideas: Ideas, seed: int, body: Mapping[str, Any]) -> tuple[str, list[
     In a conversation that goes on after a proposal (it was refused, or is to be mended) the idea is left for the next.
     """
     messages = body.get("messages") or []
+    if (more := _unread(messages)) is not None:
+        return "What has been tried?", [("list_experiments", more)]
     said = "\n".join(_text(message) for message in messages)
     order = list(ideas)
     random.Random(f"ideas {seed}").shuffle(order)
@@ -86,6 +89,15 @@ def answer(ideas: Ideas, seed: int, body: Mapping[str, Any]) -> tuple[str, list[
         afresh: list[Call] = [("give_up", {"why": "another idea"})] if _edited(messages) else []
         return idea["why"], [*afresh, *edits, ("propose", told)]
     return "I have no further idea.", []
+
+
+def _unread(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What of the list of all experiments it has not seen yet: arguments of the next call; None where it has all."""
+    answers = [_text(message) for message in messages if message.get("role") == "tool"]
+    if not answers:
+        return {}
+    older = re.search(r"call again with before=(\d+)", answers[-1])
+    return {"before": int(older[1])} if older else None
 
 
 def _edited(messages: Sequence[Mapping[str, Any]]) -> bool:

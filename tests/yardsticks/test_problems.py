@@ -103,27 +103,39 @@ def test_names_that_nobody_has_are_refused_in_a_sentence() -> None:
     assert method("sh agent.sh").folder != method("sh agent.sh -x").folder
 
 
+LISTED = {"role": "tool", "content": "there is none"}
+
+
+def test_the_script_looks_at_what_was_tried_first_and_to_the_end() -> None:
+    asked = {"role": "user", "content": "go on"}
+    assert answer((), 1, {"messages": [asked]})[1] == [("list_experiments", {})]
+    page = {"role": "tool", "content": "60 ...\n(12 older ones: call again with before=13)"}
+    assert answer((), 1, {"messages": [asked, page]})[1] == [("list_experiments", {"before": 13})]
+    assert answer((), 1, {"messages": [asked, page, LISTED]}) == ("I have no further idea.", [])
+
+
 def test_the_script_passes_over_what_was_tried_and_what_does_not_fit() -> None:
     ideas = SURFACE.ideas()
     text = (SURFACE.folder / "train.py").read_text()
     seen: list[str] = []
     while True:
-        said, calls = answer(ideas, 5, {"messages": [{"role": "user", "content": "\n".join((text, *seen))}]})
+        said, calls = answer(ideas, 5, {"messages": [{"role": "user", "content": "\n".join((text, *seen))}, LISTED]})
         if not calls:
             break
         (edit, given), *_, (_, told) = calls
         assert edit == "edit_file" and given["search"] in text and told["title"] not in seen
         seen.append(told["title"])
     assert sorted(seen) == sorted(idea["title"] for idea in ideas) and said == "I have no further idea."
-    without = text.replace('    "last norm",\n', "")
-    titles = {answer(ideas, seed, {"messages": [{"content": without}]})[1][1][1]["title"] for seed in range(60)}
+    without = [{"role": "user", "content": text.replace('    "last norm",\n', "")}, LISTED]
+    titles = {answer(ideas, seed, {"messages": without})[1][-1][1]["title"] for seed in range(60)}
     assert "No last norm" not in titles and len(titles) > 10
 
 
 def test_the_endpoint_speaks_whole_and_streamed() -> None:
     with ScriptedModel({"surface": SURFACE.ideas()}) as model:
         at = model.address("surface", 2)
-        body = {"messages": [{"role": "user", "content": (SURFACE.folder / "train.py").read_text()}]}
+        text = (SURFACE.folder / "train.py").read_text()
+        body = {"messages": [{"role": "user", "content": text}, LISTED]}
         whole = json.loads(_post(f"{at}/chat/completions", body))
         calls = whole["choices"][0]["message"]["tool_calls"]
         assert [call["function"]["name"] for call in calls] == ["edit_file", "propose"]
