@@ -7,7 +7,7 @@ from typing import Any
 from loop.errors import UserError
 from loop.researchers import registry
 from loop.researchers.agents.command_line import UnknownResearcher
-from loop.study.team import TUNERS
+from loop.study.team import HYBRID, TUNERS
 
 
 class NoSuchMethod(UserError):
@@ -25,7 +25,7 @@ class Method:
     @property
     def asks_a_model(self) -> bool:
         """Whether it needs an endpoint of a language model."""
-        return any(kind in ("llm", "hybrid") for kind in self.kinds)
+        return any(kind in ("llm", HYBRID) for kind in self.kinds)
 
     @property
     def folder(self) -> str:
@@ -40,7 +40,7 @@ class Method:
     def researchers(self, seed: int) -> list[dict[str, Any]]:
         """Entries of `researchers:`. What is drawn at random follows from a tuner's name, so it has the seed in it."""
         return [
-            {"kind": kind, "name": f"{kind}-{seed}"} if kind in TUNERS or kind == "hybrid" else {"kind": kind}
+            {"kind": kind, "name": f"{kind}-{seed}"} if kind in TUNERS or kind == HYBRID else {"kind": kind}
             for kind in self.kinds
         ]
 
@@ -53,7 +53,7 @@ def method(name: str) -> Method:
     """
     name = name.strip()
     parts = tuple(part.strip() for part in name.split("+"))
-    if all(part in registry.KNOWN for part in parts):
+    if all(part in registry.KNOWN or part == HYBRID for part in parts):
         if len(set(parts)) < len(parts):
             raise NoSuchMethod(f"{name!r:.80} names a researcher twice")
         return Method("+".join(parts), parts)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from loop.yardsticks.catalog import Problem
     from loop.yardsticks.results import StudyResult
 
-METHODS = "random,automl,llm"
+METHODS = "random,automl,hybrid"
 QUICK_RUNS, QUICK_SEEDS = 40, 3
 
 
@@ -23,7 +23,9 @@ def bench(
     ] = "surface",
     methods: Annotated[
         str,
-        typer.Option("--methods", help="With commas: random, automl, llm, several as one (automl+llm), or a command."),
+        typer.Option(
+            "--methods", help="With commas: random, automl, llm, hybrid, several as one (automl+llm), or a command."
+        ),
     ] = METHODS,
     slots: Annotated[str, typer.Option("--slots", help="Runs at once, with commas.")] = "1,4",
     seeds: Annotated[int | None, typer.Option("--seeds", min=1, max=100, help="Studies of each.")] = None,
