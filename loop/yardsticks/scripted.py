@@ -65,8 +65,12 @@ class ScriptedModel:
         return answer(self.ideas.get(problem, ()), seed, body)
 
 
+_AGAIN = ("", "Again: ", *(f"Again, {number}: " for number in range(3, 20)))
+"""Once all has been tried, what fits is tried again, as another champion may stand by then."""
+
+
 def answer(ideas: Ideas, seed: int, body: Mapping[str, Any]) -> tuple[str, list[Call]]:
-    """The next idea of an order that the seed draws, as an edit and its proposal; words where nothing is left.
+    """The next idea of an order that the seed draws, as its edits and the proposal; words where nothing fits.
 
     In a conversation that goes on after a proposal (it was refused, or is to be mended) the idea is left for the next.
     """
@@ -76,8 +80,8 @@ def answer(ideas: Ideas, seed: int, body: Mapping[str, Any]) -> tuple[str, list[
     said = "\n".join(_text(message) for message in messages)
     order = list(ideas)
     random.Random(f"ideas {seed}").shuffle(order)
-    for idea in order:
-        if idea["title"] in said:
+    for idea, title in ((idea, f"{again}{idea['title']}") for again in _AGAIN for idea in order):
+        if title in said:
             continue
         path = idea["path"]
         pieces = [(idea[find], idea[put]) for find, put in _PIECES if find in idea]
@@ -85,7 +89,7 @@ def answer(ideas: Ideas, seed: int, body: Mapping[str, Any]) -> tuple[str, list[
             continue  # what it changes is not there any more
         gain = float(idea.get("gain", 0.0))
         edits: list[Call] = [("edit_file", {"path": path, "search": find, "replace": put}) for find, put in pieces]
-        told = {"title": idea["title"], "hypothesis": idea["why"], "expected_gain": gain}
+        told = {"title": title, "hypothesis": idea["why"], "expected_gain": gain}
         afresh: list[Call] = [("give_up", {"why": "another idea"})] if _edited(messages) else []
         return idea["why"], [*afresh, *edits, ("propose", told)]
     return "I have no further idea.", []
