@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from loop.config.settings import Address, Cluster, Sandboxes, Settings
-from loop.study.contract import Contract, Seconds
+from loop.study.contract import Contract
 from loop.study.slot_plan import DEFAULT, MOST, SlotPlan
+from loop.study.values import Seconds
 
 
 def _one_or_several(value: Any) -> Any:

@@ -87,12 +87,15 @@ def parse(source: str, *, uv_locked: bool = False) -> Program:
     except ValidationError as error:
         raise ProgramError(_sentence(error, nodes)) from None
     sealed = contract.sealed.run if contract.sealed is not None else None
-    for key, command in (("run", contract.run), ("verify", contract.verify), ("sealed", sealed)):
+    commands = [(["run"], contract.run), (["verify"], contract.verify), (["sealed"], sealed)]
+    for rung, given in contract.scales.items():
+        commands += [(["scales", rung, "run"], given.run), (["scales", rung, "verify"], given.verify)]
+    for path, command in commands:
         try:
             if command is not None:
                 command_line.check(command)
         except ValueError as error:
-            raise ProgramError(f"{NAME}:{_line([key], nodes) or 1}: {key}: {error}") from None
+            raise ProgramError(f"{NAME}:{_line(path, nodes) or 1}: {'.'.join(path)}: {error}") from None
     return Program(contract, text)
 
 
@@ -203,8 +206,7 @@ def _sentence(error: ValidationError, nodes: list[tuple[yaml.ScalarNode, yaml.No
     """The first thing wrong, with its line."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
-    if path[:1] == ["source"]:
-        path[0] = "metric"
+    path = ["metric" if part == "source" else part for part in path]
     message = first["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     if not path:  # about several keys at once; the message begins with the one to look at
@@ -213,7 +215,7 @@ def _sentence(error: ValidationError, nodes: list[tuple[yaml.ScalarNode, yaml.No
     line = _line(path, nodes)
     where = f"{NAME}:{line}: " if line else f"{NAME}: "
     if first["type"] == "extra_forbidden":
-        known = ["name", "pattern", "json", "file", "take"] if path[0] == "metric" else _fields(path)
+        known = ["name", "pattern", "json", "file", "take"] if "metric" in path[:-1] else _fields(path)
         close = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
         return f"{where}unknown key `{'.'.join(map(_counted, path))}` ({hint})"

@@ -30,8 +30,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from loop.errors import UserError
 from loop.machine.channels import Channel, channel
 from loop.policy.news import News
-from loop.study.contract import Seconds
 from loop.study.slot_plan import Slots
+from loop.study.values import Seconds
 
 Sandboxes = Literal["auto", "bubblewrap", "landlock", "off"]
 

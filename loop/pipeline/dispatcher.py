@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Literal
 
 from loop.journal.recorder import Recorder
-from loop.lineage import LineageError
+from loop.lineage import Lineage, LineageError
 from loop.pipeline.advice import Advice
+from loop.pipeline.climbing import files_on
 from loop.pipeline.first_minute import followed
-from loop.policy import ablation, early_stop, neighbours, scheduler, validation
+from loop.policy import ablation, climbing, early_stop, neighbours, scheduler, validation
 from loop.runs import outcome as ends
 from loop.runs.executor import Executor, Job, RunHandle
 from loop.runs.local.machine_faults import BELIEVED
@@ -22,6 +23,7 @@ from loop.runs.output import Sample
 from loop.runs.slot import Slot
 from loop.runs.spec import Lost, RunResult, Tried
 from loop.study import events as e
+from loop.study import rungs
 from loop.study.curves import CurveReader
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
@@ -39,8 +41,12 @@ class RunInFlight:
         self.job, self.slot, self._recorder = job, slot, recorder
         self.handle: RunHandle | None = None
         """None while it is being started."""
+        self.beside = 0
+        """The validation or climb that it is for."""
         self.lost = False
         """It is being ended and does not count."""
+        self.dropped = ""
+        """Why it is being ended and does not count, where that is not the end of the loop."""
         self.request: int | None = None
         """The person's request that it is being ended for."""
         self.values: dict[str, float] = {}
@@ -111,8 +117,11 @@ class RunInFlight:
 class Dispatcher:
     """Everything of one supervisor that runs now."""
 
-    def __init__(self, workspace: Workspace, recorder: Recorder, executor: Executor, advice: Advice) -> None:
-        self._workspace, self._recorder, self._executor, self._advice = workspace, recorder, executor, advice
+    def __init__(
+        self, workspace: Workspace, lineage: Lineage, recorder: Recorder, executor: Executor, advice: Advice
+    ) -> None:
+        self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
+        self._executor, self._advice = executor, advice
         self._running: dict[tuple[int, int], RunInFlight] = {}
         """By experiment and run."""
         self._rehearsing: RunInFlight | None = None
@@ -121,21 +130,8 @@ class Dispatcher:
         self._short: set[tuple[int, int]] = set()
         """Runs whose verification has run out of memory, or of time, once."""
 
-    async def run(
-        self,
-        experiment: Experiment,
-        number: int,
-        slot: Slot,
-        alone: bool = False,
-        validates: bool = False,
-        ablates: bool = False,
-    ) -> str | None:
+    async def run(self, work: scheduler.Work, slot: Slot) -> str | None:
         """Run an experiment once in `slot`, as its run of that number, and record how it ended.
-
-        Args:
-            alone: nothing is started beside it.
-            validates: it is for the validation that is under way.
-            ablates: it is for the ablation that is under way, and runs the commit of its row.
 
         Returns:
             What of its machine lost the run and will lose the next one too, where that is so; None where it did not.
@@ -143,21 +139,23 @@ class Dispatcher:
         Raises:
             MachineFault: its machine did not do its part, before or after the run.
         """
-        study = self._recorder.study
+        study, experiment, number = self._recorder.study, work.experiment, work.run
         starting = self._starting(experiment, slot.kind)
-        name, row, commit = 0, 0, experiment.commit or ""
-        if ablates and (now := study.ablation) is not None:
+        row, beside, rung, commit = 0, 0, "", experiment.commit or ""
+        if work.ablates and (now := study.ablation) is not None:
             row = ablation.next_row(study, self._rows_starting(experiment))
-            name, seed, commit = now.seq, now.began.seeds[row - 1], now.began.commits[row - 1]
-        elif validates:
-            seed = validation.next_seed(study, experiment, starting)
+            beside, seed, commit = now.seq, now.began.seeds[row - 1], now.began.commits[row - 1]
+        elif work.climbs and (climb := study.climb) is not None:
+            seed = climbing.next_seed(study, experiment, starting)
+            beside, rung = climb.seq, climb.began.rung
+        elif work.validates and study.validation is not None:
+            seed, beside = validation.next_seed(study, experiment, starting), study.validation.seq
         else:
             seed = scheduler.next_seed(experiment, starting, slot.kind)
-        if validates and study.validation is not None:
-            name = study.validation.seq
-        job = self._job("run", experiment, number, seed, study.contract.deadline, commit)
+        job = await self._job("run", experiment, number, seed, commit, rung)
         with self._in_flight(job, slot) as running:
-            running.rule = None if alone else early_stop.rule(study, experiment, seed, slot.kind)
+            running.beside = beside or 0
+            running.rule = None if work.alone or rung else early_stop.rule(study, experiment, seed, slot.kind)
             handle = await self._start(running, slot)
             contract = job.contract
             started = e.RunStarted(
@@ -165,35 +163,36 @@ class Dispatcher:
                 slot=slot.index,
                 budget=contract.budget,
                 deadline=contract.deadline,
-                protocol_id=contract.protocol_id,
+                protocol_id=rungs.protocol_of(study.contract, rung),
                 pid=handle.pid,
                 pid_started=handle.pid_started,
                 ref=handle.ref,
                 device=slot.kind,
                 clock=slot.clock(contract),
                 slot_name=slot.name,
-                alone=alone,
+                alone=work.alone,
                 gpus=len(slot.gpus) / slot.on_gpu,
-                validates=name,
+                validates=running.beside,
                 row=row,
+                rung=rung,
             )
             self._recorder.record(started, experiment.id, number)
             async with followed(job, self._workspace, self._recorder, self._advice):
                 result = running.as_stopped(await handle.wait())
             lost = None
             if not running.lost:
-                starved = ends.starved(study, experiment, result)
-                if starved is None and not slot.gpus:
+                starved = None if rung else ends.starved(study, experiment, result)  # by runs of the study's own rung
+                if starved is None and not slot.gpus and not rung:
                     starved = ends.cut_short(study, experiment, result)
                 lost = _believed(experiment, result.lost or starved)
             reason = self._lost_by(running, result, lost)
             company = neighbours.company_of(study, experiment.runs[number], result.seconds)
-            finished = ends.finished(study, experiment, result, running.steps, reason)
+            finished = ends.finished(study, experiment, result, running.steps, reason, contract)
             seen = {"steps": running.stepped, "company": company, "curve": running.curve.curve()}
             finished = finished.model_copy(update=seen)
-            if experiment.id == 0 and finished.outcome.has_number and result.opened is not None:
+            if experiment.id == 0 and not rung and finished.outcome.has_number and result.opened is not None:
                 self.unopened = tuple(path for path in contract.edit if path not in result.opened)
-            if experiment.id == 0 and finished.outcome.is_failure:
+            if experiment.id == 0 and not rung and finished.outcome.is_failure:
                 finished = await self._advised(finished, result.tail, job)
             # Before its end is recorded: a supervisor that is killed in between runs it again, and clears it then.
             if finished.outcome == Outcome.LOST:
@@ -209,13 +208,15 @@ class Dispatcher:
             MachineFault: its machine did not do its part.
         """
         study, run = self._recorder.study, experiment.runs[number]
-        left = max(SHORTEST_VERIFICATION, study.contract.deadline - run.seconds)
+        left = max(SHORTEST_VERIFICATION, study.contract_of(run).deadline - run.seconds)
         commit = ablation.commit_of(study, experiment, run)
-        with self._in_flight(self._job("verify", experiment, number, run.seed, left, commit), slot) as running:
+        job = await self._job("verify", experiment, number, run.seed, commit, run.rung, left)
+        with self._in_flight(job, slot) as running:
+            running.beside = run.validates
             handle = await self._start(running, slot)
             result = await handle.wait()
             if not (running.lost or self._once_more(running.job, result)):
-                self._record_end(running, ends.verified(study, experiment, result))
+                self._record_end(running, ends.verified(study, experiment, result, job.contract))
             await handle.close()
 
     async def rehearse(self, job: Job, slot: Slot) -> Tried | None:
@@ -257,6 +258,13 @@ class Dispatcher:
             running.stop(who)
         return bool(found)
 
+    def drop(self, beside: int, reason: str) -> None:
+        """End all runs for the validation or climb that began at that place in the journal; none of them counts."""
+        for running in self._running.values():
+            if running.beside == beside:
+                running.dropped = reason
+                running.stop("looptop")
+
     def kill_all(self) -> None:
         """End everything; none of it counts and all of it is done again."""
         for running in filter(None, (*self._running.values(), self._rehearsing)):
@@ -283,19 +291,31 @@ class Dispatcher:
 
     # --- inside ------------------------------------------------------------------------------------------------
 
-    def _job(
+    async def _job(
         self,
         kind: Literal["run", "verify"],
         experiment: Experiment,
         number: int,
         seed: int,
-        deadline: float,
         commit: str,
+        rung: str,
+        deadline: float | None = None,
     ) -> Job:
         study = self._recorder.study
         assert commit
-        others = usual_gpu_others(study)
-        return Job(experiment.id, number, kind, commit, study.base, study.contract, seed, deadline, others)
+        contract = rungs.contract_on(study.contract, rung)
+        return Job(
+            experiment.id,
+            number,
+            kind,
+            commit,
+            study.base,
+            contract,
+            seed,
+            contract.deadline if deadline is None else deadline,
+            usual_gpu_others(study),
+            instead=await asyncio.to_thread(files_on, self._lineage, study, experiment, rung) if rung else {},
+        )
 
     def _rows_starting(self, experiment: Experiment) -> set[tuple[str, int]]:
         """Commit and seed of the experiment's runs that are being started and are not on record yet."""
@@ -325,6 +345,8 @@ class Dispatcher:
         """Why a run does not count, in a sentence; "" where it does."""
         if running.lost:
             return "ended with the supervisor"
+        if running.dropped:
+            return f"its climb is over: {running.dropped}"
         if lost is not None:
             return lost.reason
         return (self._recorder.disk.shortage() or "") if result.outcome == Outcome.CRASHED else ""

@@ -54,6 +54,16 @@ class Life:
         """Whether an experiment is in a slot."""
         return bool(self._claimed)
 
+    def has_idle_slot(self) -> bool:
+        """Whether a slot has nothing to do, and is not the only one, which is to be free for the next proposal."""
+        slots = self._executor.slots()
+        taken = set(self._claimed.values())
+        return len(slots) > 1 and any(slot.index not in taken and self._may_serve(slot) for slot in slots)
+
+    def _may_serve(self, slot: Slot) -> bool:
+        """Whether a free slot works, and nothing is to be done in it."""
+        return not self.closing and not self._quarantine.is_drained(slot) and self._next(slot) is None
+
     async def serve(self, slot: Slot) -> None:
         """Take one experiment after another into `slot`, for ever.
 
@@ -105,13 +115,13 @@ class Life:
                 raise CannotGoOn(refused)
             if self.closing:
                 return None
-            trouble = await self._dispatcher.run(experiment, number, slot, work.alone, work.validates, work.ablates)
+            trouble = await self._dispatcher.run(work, slot)
             if trouble is None:
                 self._quarantine.works(slot)
         if not self.closing and self._unverified(experiment, number):
             await self._dispatcher.verify(experiment, number, slot)
         if (run := experiment.runs.get(number)) is not None and run.validates:
-            return trouble  # whoever looks after the validation or ablation waits for it
+            return trouble  # whoever looks after the validation, ablation or climb waits for it
         if not self.closing and (failure := await self._judging.consider(experiment, number)):
             raise CannotGoOn(failure)
         return trouble

@@ -152,7 +152,7 @@ def has_queue(study: Study, slots: int) -> bool:
     """Whether one more candidate may join the queue: the study goes on, and no more ideas than slots wait in it."""
     if study.champion is None or study.paused or study.stopping != "no" or study.short_of_room:
         return False
-    if study.limit is not None or study.validates_only or _fresh(study) > slots:
+    if study.limit is not None or study.does_one_thing or _fresh(study) > slots:
         return False
     most = study.contract.limits.experiments
     return most is None or study.judged() + len(study.open) < most

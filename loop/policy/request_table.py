@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from loop.policy import ablation, permissions, validation
+from loop.policy import ablation, climbing, permissions, validation
 from loop.policy.permissions import Allowed, Answer, Refused
 from loop.study import requests as r
 from loop.study.experiment import Experiment
@@ -297,6 +297,42 @@ TABLE: tuple[Row, ...] = (
         takes="N",
         check=ablation.may_do_without,
         confirm=True,
+    ),
+    Row(
+        r.Promoted,
+        "promote",
+        "have {} climb the ladder",
+        "measure experiment N on the next larger rung of the ladder, beside the baseline",
+        more="`scales:` in program.md names the rungs. Without N it is the champion. With --to it goes on up to that "
+        "rung, as long as it is better. Nothing of it counts in the search. A champion climbs by itself where slots "
+        "have nothing else to do, within the share that `climb:` gives, and when the study ends. Where no loop is at "
+        "work, one is started that does this alone and stops.\n\n"
+        "Example: looptop promote 12 --to large\n\nExample: looptop promote 12 --hold",
+        takes="[N]",
+        check=climbing.may_climb,
+        default=climbing.champion,
+        later="from the next free slot on",
+        fixed={"then": "climb"},
+    ),
+    Row(
+        r.Promoted,
+        "hold",
+        "start no further run of {} on a larger rung",
+        "start no further run of experiment N on a larger rung, until `promote N`",
+        takes="[N]",
+        check=climbing.may_ground,
+        default=climbing.champion,
+        fixed={"then": "hold"},
+    ),
+    Row(
+        r.Promoted,
+        "forbid",
+        "keep {} from climbing",
+        "end the climb of experiment N and begin none, until `promote N`",
+        takes="[N]",
+        check=climbing.may_ground,
+        default=climbing.champion,
+        fixed={"then": "forbid"},
     ),
     Row(
         r.Stopped,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
 
-from loop.policy import ablation, honesty, neighbours, pairs, validation
+from loop.policy import ablation, climbing, honesty, neighbours, pairs, validation
 from loop.policy.limits import PAID
 from loop.policy.noise import pooled
 from loop.policy.standing import alike, awaits_champion, noise, standing
@@ -63,6 +63,8 @@ class Work:
     """The run is for the validation that is under way, and counts for nothing else."""
     ablates: bool = False
     """The same for the ablation."""
+    climbs: bool = False
+    """The same of the climb."""
 
 
 Claims = Mapping[tuple[int, int], int]
@@ -81,11 +83,11 @@ def next_work(study: Study, claimed: Claims = NONE, slot: int = 0, others: Colle
         others: numbers of the other slots that work.
 
     A verdict near is worth more than a start: first come runs to verify, then those of a validation, then those of an
-    ablation that a person has asked for, then experiments that have run already and need another run, then those that
-    have not; the rows of an ablation that nobody has asked for are what a slot does that has nothing else to do. Where
-    one needs a run of the champion, the champion is next; other slots go on with other experiments. An experiment has
-    one run at a time, so that the judge looks after each; the baseline and the champion, of which it is known how many
-    runs they need, have theirs side by side.
+    ablation or a climb that a person has asked for, or that has its share of the time, then experiments that have run
+    already and need another run, then those that have not; the runs of a climb and the rows of an ablation that nobody
+    has asked for are what a slot does that has nothing else to do. Where one needs a run of the champion, the champion
+    is next; other slots go on with other experiments. An experiment has one run at a time, so that the judge looks
+    after each; the baseline and the champion, of which it is known how many runs they need, have theirs side by side.
 
     Numbers of two kinds of slot do not compare. So each kind measures the baseline and every champion for itself, and
     an experiment goes on where it began, unless no slot of that kind works any more.
@@ -99,8 +101,13 @@ def next_work(study: Study, claimed: Claims = NONE, slot: int = 0, others: Colle
         return Work(side, _next_number(side, claimed), validates=True)
     if (of := _next_to_ablate(study, claimed, slot, others)) is not None:
         return Work(of, _next_number(of, claimed), ablates=True)
+    if (side := _next_to_climb(study, claimed, slot, others)) is not None:
+        return Work(side, _next_number(side, claimed), climbs=True)
     found = _next_to_run(study, claimed, slot, others)
     if found is None:
+        side = _next_to_climb(study, claimed, slot, others, nothing_else=True) if others else None
+        if side is not None:
+            return Work(side, _next_number(side, claimed), climbs=True)
         of = _next_to_ablate(study, claimed, slot, others, idle=True)
         return None if of is None else Work(of, _next_number(of, claimed), ablates=True)
     return Work(found, _next_number(found, claimed), _wants_alone(study, found, slot, others))
@@ -123,14 +130,22 @@ def _next_to_ablate(
     study: Study, claimed: Claims, slot: int, others: Collection[int], idle: bool = False
 ) -> Experiment | None:
     """The champion of which a slot runs the next row of an ablation; what was asked for goes on at a limit, too."""
-    if study.paused or study.stopping != "no" or (idle and (study.limit is not None or study.validates_only)):
+    if study.paused or study.stopping != "no" or (idle and (study.limit is not None or study.does_one_thing)):
         return None
     found = ablation.next_run(study, claimed, kind_of(study, slot), idle)
     return None if found is None or _is_another_s(study, found, slot, others) else found
 
 
+def _next_to_climb(
+    study: Study, claimed: Claims, slot: int, others: Collection[int], nothing_else: bool = False
+) -> Experiment | None:
+    """Whose run of the climb is next in a slot."""
+    side = climbing.next_run(study, claimed, kind_of(study, slot), nothing_else=nothing_else)
+    return None if side is None or _is_another_s(study, side, slot, others) else side
+
+
 def _next_to_run(study: Study, claimed: Claims, slot: int, others: Collection[int]) -> Experiment | None:
-    if study.paused or study.stopping != "no" or study.validates_only:
+    if study.paused or study.stopping != "no" or study.does_one_thing:
         return None
     if study.limit is not None and study.limit.limit not in PAID:
         return None

@@ -159,7 +159,7 @@ def wants_proposal(study: Study, slots: int, ahead: bool, asked: Asked | None = 
     """
     if study.champion is None or study.paused or study.short_of_room:
         return False
-    if study.stopping != "no" or study.limit is not None or study.validates_only:
+    if study.stopping != "no" or study.limit is not None or study.does_one_thing:
         return False
     unsettled = [x for x in study.open_experiments() if not x.doubted]
     # One whose endpoint does not answer may take for hours, and is not to keep the last experiments from the others.

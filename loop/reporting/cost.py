@@ -8,6 +8,7 @@ Slot time is the currency: a second of a slot is spent by somebody, or idle. A r
     verification  measuring the metric again
     validation    champion and baseline side by side, under fresh seeds
     attribution   champions that lack some kept changes, to tell what each is worth
+    climbing      the same on a larger rung of the ladder
     lost          runs that say nothing of their experiment, because the machine or somebody else ended them
     idle          slots under supervision in which nothing ran: waits, faults, pauses
 
@@ -27,7 +28,17 @@ from loop.study.experiment import Experiment, Run
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
 
-ACCOUNTS = ("search", "baseline", "repeats", "verification", "validation", "attribution", "lost", "idle")
+ACCOUNTS = (
+    "search",
+    "baseline",
+    "repeats",
+    "verification",
+    "validation",
+    "attribution",
+    "climbing",
+    "lost",
+    "idle",
+)
 """What slot time goes to, in the order in which it is shown."""
 
 DAY, AHEAD = 86_400.0, 8 * 3600.0
@@ -218,7 +229,9 @@ def account(experiment: Experiment, run: Run) -> str:
 
 def _serves(run: Run) -> str:
     """What a run was for that counts for nothing else; empty where it was for its experiment."""
-    return "attribution" if run.row else "validation" if run.validates else ""
+    if run.row:
+        return "attribution"
+    return "climbing" if run.rung else "validation" if run.validates else ""
 
 
 def _gpus(run: Run) -> float:

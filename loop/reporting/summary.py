@@ -6,7 +6,7 @@ from typing import Any
 
 from loop.policy import early_stop, error_account, false_discovery, honesty, idle, limits, placebos
 from loop.policy.standing import noise
-from loop.reporting import ablation, sealed, validation
+from loop.reporting import ablation, ladder, sealed, validation
 from loop.reporting.researchers import lacking, researchers, shortage
 from loop.reporting.table import change, claimed, flagged, not_counted, values_of
 from loop.study.experiment import Experiment, Run
@@ -46,6 +46,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
         "placebos": None if (rate := placebos.rate(study)) is None else asdict(rate),
         "validation": validation.as_data(study),
         "ablation": ablation.as_data(study),
+        "ladder": ladder.as_data(study),
         "milestones": sealed.as_data(study),
         "expected_false": false_discovery.of(study),
         "early_stopping": _early_stopping(study),
@@ -182,7 +183,8 @@ def sentences(study: Study) -> list[str]:
     lines += _trust(study)
     if opened := sealed.newest(study):
         lines.append(opened)
-    lines += filter(None, (validation.sentence(study), ablation.sentence(study)))
+    climbed = f"The ladder: {told}." if (told := ladder.sentence(study)) else ""
+    lines += filter(None, (validation.sentence(study), ablation.sentence(study), climbed))
     return lines
 
 

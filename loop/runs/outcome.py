@@ -14,6 +14,7 @@ from loop.policy import honesty, print_checks, run_checks
 from loop.runs.spec import Lost, RunResult
 from loop.study import events as e
 from loop.study import queries
+from loop.study.contract import Contract
 from loop.study.experiment import Experiment, Run
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
@@ -43,15 +44,21 @@ _REJECTION = re.compile(r"^rejected: *([\w-]+): *(.+)$", re.MULTILINE)
 
 
 def finished(
-    study: Study, experiment: Experiment, result: RunResult, steps: tuple[float, float] | None, lost_by: str
+    study: Study,
+    experiment: Experiment,
+    result: RunResult,
+    steps: tuple[float, float] | None,
+    lost_by: str,
+    contract: Contract | None = None,
 ) -> e.RunFinished:
     """The end of a run; one that owes a metric and has none is a failure, whatever its exit code says.
 
     Args:
         steps: when it printed its first step and its last, by the monotonic clock; None where it printed none.
         lost_by: why it does not count, in a sentence; "" where it does.
+        contract: by which it is measured; None: the study's.
     """
-    contract = study.contract
+    contract = contract or study.contract
     outcome = result.outcome
     reason = result.reason
     failed: run_checks.Failed | None = None
@@ -116,14 +123,18 @@ def _checked(study: Study, experiment: Experiment, end: e.RunFinished) -> run_ch
     return failed
 
 
-def verified(study: Study, experiment: Experiment, result: RunResult) -> e.Verified:
+def verified(study: Study, experiment: Experiment, result: RunResult, contract: Contract | None = None) -> e.Verified:
     """What a verification has found: the metric, or the check that failed. A number that came too late is none.
 
     The check is "verification" where it could not be done, "memory" where memory ran out, and "killed" where a person
     ended it.
+
+    Args:
+        contract: by which it is measured; None: the study's.
     """
-    metric, check, reason = measured(result, study.contract.metric)
-    if check is None and (failed := run_checks.unmet(study.contract.require, result.metrics, result.texts)):
+    contract = contract or study.contract
+    metric, check, reason = measured(result, contract.metric)
+    if check is None and (failed := run_checks.unmet(contract.require, result.metrics, result.texts)):
         metric, check, reason = None, failed.check, f"its verification: {failed.reason}"
     if check is None and _challenges(experiment):
         kind = _kind(experiment)

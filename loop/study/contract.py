@@ -25,70 +25,11 @@ from pydantic import (
 )
 
 from loop.study.measure import MetricSource, Requirement, requirements
+from loop.study.scales import Scales, ladder
 from loop.study.sealed import Sealed, sealed_part
 from loop.study.slot_plan import Slots
-from loop.study.team import Team, Text, text
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-LONGEST_NAME = 80
-"""Characters of a metric's name."""
-_LONGEST = 1e9  # seconds, 31 years; the system's clocks and locks take no more than a few hundred
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
-
-
-def duration(value: Any) -> Any:
-    """Seconds from `90`, `"20s"`, `"5m"`, `"1.5h"` or `"2d"`; a bare number is seconds.
-
-    Raises:
-        ValueError: anything else; the message fits behind "budget: ".
-    """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LONGEST:
-        return float(value)
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        return float(match[1]) * _SECONDS[match[2]]
-    raise ValueError(f"expected a duration such as 20s, 5m or 1h, not {value!r:.80}")
-
-
-def _name(value: str) -> str:
-    """A name that a program may print a number under, such as `val_loss`, `recall@10` or `metrics/mAP50-95(B)`."""
-    if (
-        not 0 < len(value) <= LONGEST_NAME
-        or not value.isprintable()
-        or value != value.strip()
-        or set(value) & set(":=")
-    ):
-        raise ValueError(f"{value!r:.80} is no name of a number; write it as the program prints it, such as val_loss")
-    return value
-
-
-def _environment(value: Any) -> Any:
-    """Variables from `{NAME: value}`, or from a list of `NAME` (passed on) and `NAME=value`."""
-    if isinstance(value, str):
-        value = [value]
-    if isinstance(value, list):
-        pairs = [str(item).partition("=") for item in value]
-        value = {name: text if equals else None for name, equals, text in pairs}
-    if not isinstance(value, dict):
-        raise ValueError(f"expected lines of `NAME: value` or a list of names, not {value!r:.80}")
-    found: dict[str, str | None] = {}
-    for name, given in value.items():
-        if not _VARIABLE.fullmatch(str(name)):
-            raise ValueError(f"{name!r:.80} is no name of a variable")
-        if name.startswith("LOOPTOP_"):
-            raise ValueError(f"looptop itself sets {name} for every run")
-        if isinstance(given, dict | list):
-            raise ValueError(f"{name} needs one value, not {given!r:.80}")
-        if isinstance(given, bool):
-            given = str(given).lower()  # as it was written
-        found[name] = None if given is None else text(str(given))
-    return found
-
-
-def _switch(value: Any) -> Any:
-    """`on` and `off` are true and false to YAML."""
-    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
-
+from loop.study.team import Team, Text
+from loop.study.values import Seconds, duration, environment, name, switch
 
 VALIDATION = 5
 """Runs of each side of a validation where nobody says otherwise."""
@@ -117,7 +58,6 @@ def _share(value: Any) -> Any:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(duration), Field(gt=0, lt=_LONGEST)]
 Size = Annotated[ByteSize, Field(gt=0, lt=2**63)]
 
 
@@ -157,7 +97,7 @@ class Keep(_Strict):
 class Stop(_Strict):
     """What is ended before its time."""
 
-    hopeless: Annotated[Literal["off", "shadow", "on"] | None, BeforeValidator(_switch)] = None
+    hopeless: Annotated[Literal["off", "shadow", "on"] | None, BeforeValidator(switch)] = None
     """Runs that by their curve will not come near the champion: never ended; only told; ended. None: told at first,
     and ended once that has proved right, see `policy/early_stop`."""
     after: int = Field(default=20, ge=8)
@@ -197,14 +137,14 @@ class Contract(_Strict):
     run: Text = "python train.py"
     """The command line of one run, as a person types it in the folder of `program.md`. `{seed}` and `{budget}` in it
     stand for the run's seed and its training time in seconds."""
-    metric: Annotated[str, AfterValidator(_name)] = "val_bpb"
+    metric: Annotated[str, AfterValidator(name)] = "val_bpb"
     """Name of the number that is compared."""
     source: MetricSource = MetricSource()
     """Where that number stands, where its name alone does not find it: the rest of a `metric:` that is a mapping."""
     goal: Literal["min", "max"] = "min"
     require: Annotated[tuple[Requirement, ...], BeforeValidator(requirements)] = ()
     """What else a run's output has to say for its number to count, such as `quality: ">= 0.85"`."""
-    report: tuple[Annotated[str, AfterValidator(_name)], ...] = ()
+    report: tuple[Annotated[str, AfterValidator(name)], ...] = ()
     """Names of other values that are shown beside the metric."""
     budget: Seconds = 300.0
     """Training time of one run, in seconds; the script gets it as LOOPTOP_BUDGET_S."""
@@ -215,9 +155,9 @@ class Contract(_Strict):
     may use, of which other programs on the machine take nothing (LOOPTOP_BUDGET_CLOCK). With a GPU it is the clock."""
     ends: Literal["itself", "at-budget"] = "itself"
     """Who ends a run: it does itself; or looptop does when its budget is over, and what it has said by then counts."""
-    env: Annotated[dict[str, str | None], BeforeValidator(_environment)] = Field(default_factory=dict)
+    env: Annotated[dict[str, str | None], BeforeValidator(environment)] = Field(default_factory=dict)
     """Variables of the run's environment: a value, or None to pass on what the loop was started with."""
-    network: Annotated[Literal["off", "loopback", "on"], BeforeValidator(_switch)] = "off"
+    network: Annotated[Literal["off", "loopback", "on"], BeforeValidator(switch)] = "off"
     """What a run may reach of the network."""
     read: tuple[str, ...] = ()
     """Files and folders outside the repository's commits that a run may read, such as its data: absolute, below the
@@ -242,7 +182,7 @@ class Contract(_Strict):
     validation: Annotated[int | None, BeforeValidator(_times)] = Field(default=None, ge=0, le=50)
     """Runs of champion and baseline each by which the end of a study measures its total gain anew; 0 or `off`: only
     `looptop validate` does. None: `VALIDATION`, in a study that began since there are validations."""
-    ablate: Annotated[Literal["off", "idle"], BeforeValidator(_switch)] = "off"
+    ablate: Annotated[Literal["off", "idle"], BeforeValidator(switch)] = "off"
     """Whether slots that have nothing else to do measure what each kept change is worth today. Off: only
     `looptop ablate` does."""
     researcher: Text | None = None
@@ -256,6 +196,12 @@ class Contract(_Strict):
     """Proposals are made while all slots are busy, so that none waits. False: each knows every result before it."""
     shares: Literal["earned", "fixed"] = "earned"
     """Whether the shares of several researchers follow what each has brought for its cost, or stay as given."""
+    scales: Annotated[Scales, BeforeValidator(ladder)] = Field(default_factory=dict)
+    """The rungs of a ladder from small to large, by name, each with what differs there; the first is the study's own.
+    None: there is no ladder."""
+    climb: Annotated[float | None, BeforeValidator(_share)] = Field(default=None, ge=0, le=1)
+    """Share of the run time that may go into climbing the ladder while the search goes on, such as `10%`; 0 or `off`:
+    only `looptop promote` does. None: idle slots climb, and the end of a study does."""
 
     @field_validator("edit", "read", "write", "report", mode="before")
     @classmethod
@@ -337,6 +283,9 @@ class Contract(_Strict):
     def _deadline_leaves_room(self) -> "Contract":
         if self.deadline < self.budget:
             raise ValueError(f"deadline ({self.deadline:g} s) is shorter than budget ({self.budget:g} s)")
+        for rung, given in self.scales.items():
+            if given.deadline is not None and given.deadline < self.budget and given.budget is None:
+                raise ValueError(f"scales: the deadline of {rung} ({given.deadline:g} s) is shorter than the budget")
         return self
 
     @property

@@ -13,6 +13,7 @@ from pydantic import Field
 from loop.study import aliases
 from loop.study.ablation import AblationBegan, AblationEnded
 from loop.study.aliases import renamed
+from loop.study.climb import ClimbBegan, ClimbEnded
 from loop.study.contract import Contract
 from loop.study.fact import Fact
 from loop.study.outcomes import Verdict
@@ -29,6 +30,7 @@ from loop.study.requests import (
     Overruled,
     Paused,
     Pinned,
+    Promoted,
     Rejected,
     Request,
     Requeued,
@@ -308,6 +310,8 @@ Body = Annotated[
     | ValidationEnded
     | AblationBegan
     | AblationEnded
+    | ClimbBegan
+    | ClimbEnded
     | PlaceboOpened
     | AnyRequest
     | RequestFulfilled,

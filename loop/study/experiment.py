@@ -80,6 +80,7 @@ class Run:
     """As in `RunStarted`, like the next."""
     validates: int = 0
     row: int = 0
+    rung: str = ""
     steps: int = 0
     company: float | None = None
     """As in `RunFinished`."""
@@ -243,6 +244,7 @@ class Experiment:
             gpus=started.gpus,
             validates=started.validates,
             row=started.row,
+            rung=started.rung,
         )
 
     def judge(self, judged: ExperimentJudged, at: float, seq: int) -> None:
@@ -273,8 +275,8 @@ class Experiment:
 
     def counted(self) -> list[Run]:
         """Its runs that count towards a verdict: those of the present commit that have ended and are not lost. One
-        that was to be alone counts where it failed: its number says something else. Those of a validation or an
-        ablation do not."""
+        that was to be alone counts where it failed: its number says something else. Those of a validation, an ablation
+        or a climb do not."""
         return [
             run
             for run in self.runs.values()
@@ -286,8 +288,8 @@ class Experiment:
         ]
 
     def validating(self, validation: int) -> list[Run]:
-        """Its runs for the validation or ablation that began at that place in the journal, under way or ended; without
-        the lost."""
+        """Its runs for the validation, ablation or climb that began at that place in the journal, under way or ended;
+        without the lost."""
         runs = (run for run in self.runs.values() if run.validates == validation)
         return [run for run in runs if run.outcome is None or not run.outcome.is_lost]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from loop.study import events as e
 from loop.study.ablation import Ablation
 from loop.study.asked import Request
+from loop.study.climb import Climb
 from loop.study.experiment import Experiment
 from loop.study.state import Study
 from loop.study.supervision import Supervisor, Trouble
@@ -109,6 +110,12 @@ def apply(study: Study, event: e.Event) -> None:
         case "ablation_ended":
             if (ablation := study.ablation) is not None:
                 ablation.ended, ablation.ended_at = body, event.at
+        case "climb_began":
+            study.climbs.append(Climb(event.seq, body, event.at))
+            study.climbed.update(side for side in study.climbs[-1].sides if side in study.experiments)
+        case "climb_ended":
+            if (climb := study.climb) is not None:
+                climb.ended, climb.ended_at = body, event.at
         case "milestone_opened":
             study.milestones.append((event.at, body))
         case "neighbours_measured":
@@ -166,6 +173,11 @@ def _request(study: Study, event: e.Event, body: e.Request) -> None:
         case e.Undrained(slot=slot):
             study.drained.pop(slot, None)
             study.taken_back[slot] = event.seq
+        case e.Promoted(then=then) if event.experiment is not None:
+            if then == "climb":
+                study.grounded.pop(event.experiment, None)
+            else:
+                study.grounded[event.experiment] = then
         case e.Pinned():
             study.pins.pin(body.text)
         case e.Unpinned():
@@ -234,7 +246,9 @@ def _of_experiment(study: Study, experiment: Experiment, event: e.Event) -> None
             if body.kind == "verified":
                 run.verify(body)
             else:
-                run.finish(body, study.contract)
+                run.finish(body, study.contract_of(run))
+            study.run_seconds += body.seconds
+            study.climb_seconds += body.seconds if run.rung else 0.0
             _leave_run(study, experiment)
         case "experiment_judged":
             experiment.judge(body, event.at, event.seq)

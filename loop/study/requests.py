@@ -145,6 +145,18 @@ class Ablated(Request):
     """Do nothing else meanwhile, and stop then."""
 
 
+class Promoted(Request):
+    """The experiment in the envelope climbs the ladder; or does not until it is asked for again."""
+
+    kind: Literal["promoted"] = "promoted"
+    to: str = ""
+    """The rung up to which it goes on as long as it is better; empty: the next one."""
+    then: Literal["climb", "hold", "forbid"] = "climb"
+    """Climb; start no further run of it; or end the climb under way, and never begin one by itself."""
+    only: bool = False
+    """Do nothing else meanwhile, and stop then."""
+
+
 class Without(Request):
     """Propose today's champion without the change of the experiment in the envelope, which was kept."""
 
@@ -176,6 +188,7 @@ AnyRequest = (
     | Validated
     | Ablated
     | Without
+    | Promoted
     | Stopped
 )
 """What a person can ask for; a new class joins here."""

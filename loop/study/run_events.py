@@ -35,9 +35,11 @@ class RunStarted(Fact):
     gpus: float | None = None
     """GPUs that it had: a share of one where slots share it, 0 without; None in journals from before that was kept."""
     validates: int = 0
-    """Validation or ablation it is for, by its beginning's place in the journal; it counts for nothing else."""
+    """Validation, ablation or climb it is for, by its beginning's place in the journal; it counts for nothing else."""
     row: int = 0
     """Which row of an ablation it is, from 1 on: it ran that row's commit, not the experiment's."""
+    rung: str = ""
+    """The rung of the ladder that it is on; empty for the study's own."""
 
 
 class StepSampled(Fact):

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from loop.study import events as e
+from loop.study import rungs
 from loop.study.ablation import Ablation, AblationEnded
 from loop.study.asked import Pins, Request
+from loop.study.climb import Climb, ClimbEnded
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment, Run
 from loop.study.minds import Minds
@@ -103,6 +105,15 @@ class Study:
     """In the order in which they began; one at a time."""
     ablations: list[Ablation] = field(default_factory=list)
     """The same."""
+    climbs: list[Climb] = field(default_factory=list)
+    """The same of climbs."""
+    climbed: set[int] = field(default_factory=set)
+    """Experiments that were a side of one."""
+    run_seconds: float = 0.0
+    """Seconds of runs and their verifications so far, and how many of these were on a rung of the ladder."""
+    climb_seconds: float = 0.0
+    grounded: dict[int, Literal["hold", "forbid"]] = field(default_factory=dict)
+    """Experiments that a person keeps from climbing."""
 
     # --- what readers ask --------------------------------------------------------------------------------------
 
@@ -116,6 +127,15 @@ class Study:
     def validation(self) -> Validation | None:
         """The validation that is under way."""
         return self.validations[-1] if self.validations and self.validations[-1].ended is None else None
+
+    @property
+    def climb(self) -> Climb | None:
+        """The climb that is under way."""
+        return self.climbs[-1] if self.climbs and self.climbs[-1].ended is None else None
+
+    def contract_of(self, run: Run) -> Contract:
+        """The program by which a run is measured: that of its rung."""
+        return rungs.contract_on(self.contract, run.rung)
 
     @property
     def validated(self) -> Validation | None:
@@ -154,16 +174,24 @@ class Study:
         return last.ended if last.ended_at >= supervisor.started_at else None
 
     @property
-    def validates_only(self) -> bool:
-        """Whether a validation or an ablation goes on, or is asked for, beside which nothing else is to start; or was
-        what the present supervisor was started for, and has ended."""
-        under_way = [now.began.only for now in (self.validation, self.ablation) if now is not None]
+    def climbed_alone(self) -> ClimbEnded | None:
+        """The same of a climb."""
+        last, supervisor = self.climbs[-1] if self.climbs else None, self.supervisor
+        if last is None or not last.began.only or supervisor is None or last.ended_at is None:
+            return None
+        return last.ended if last.ended_at >= supervisor.started_at else None
+
+    @property
+    def does_one_thing(self) -> bool:
+        """Whether a validation, an ablation or a climb goes on, or is asked for, beside which nothing else is to start;
+        or was what the present supervisor was started for, and has ended."""
+        under_way = [now.began.only for now in (self.validation, self.ablation, self.climb) if now is not None]
         if under_way:
             return any(under_way)
-        if self.validated_alone is not None or self.ablated_alone is not None:
+        if self.validated_alone is not None or self.ablated_alone is not None or self.climbed_alone is not None:
             return True
         asked = (request.body for request in self.requests.values() if request.fulfilled_at is None)
-        return any(isinstance(body, e.Validated | e.Ablated) and body.only for body in asked)
+        return any(isinstance(body, e.Validated | e.Ablated | e.Promoted) and body.only for body in asked)
 
     @property
     def state(self) -> State:
@@ -217,7 +245,7 @@ class Study:
 
     def _active(self) -> list[Experiment]:
         """Those that may have a run: the open ones, and those that run after their verdict, such as champions. Few."""
-        judged = dict.fromkeys((*self.lineage, *sorted(self.asked)))
+        judged = dict.fromkeys((*self.lineage, *sorted(self.asked), *sorted(self.climbed)))
         return [*self.open_experiments(), *(self.experiments[number] for number in judged if number not in self.open)]
 
     def running(self) -> list[tuple[Experiment, Run]]:
@@ -269,13 +297,13 @@ class Study:
 
     def awaits_verification(self, run: Run) -> bool:
         """Whether a run has ended well and its metric is still to be measured again."""
-        if self.contract.verify is None or run.verified or run.check is not None:
+        if self.contract_of(run).verify is None or run.verified or run.check is not None:
             return False
         return run.outcome == Outcome.FINISHED
 
     def verifying(self) -> list[tuple[Experiment, Run]]:
         """Runs that have ended and whose metric is being measured again, or is next to be."""
-        now = [one.seq for one in (self.validation, self.ablation) if one is not None]
+        now = [one.seq for one in (self.validation, self.ablation, self.climb) if one is not None]
         ended = (
             (experiment, run)
             for experiment in self._active()

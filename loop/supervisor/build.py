@@ -12,6 +12,7 @@ from loop.pipeline.ablating import Ablating
 from loop.pipeline.advice import Advice
 from loop.pipeline.archive import StudyArchive
 from loop.pipeline.bundling import Bundling
+from loop.pipeline.climbing import Climbing
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.life import Life
@@ -48,6 +49,7 @@ class Parts:
     requests: Requests
     validating: Validating
     ablating: Ablating
+    climbing: Climbing
     bundling: Bundling
     placebos: Placebos
     heartbeat: Heartbeat
@@ -78,7 +80,7 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     judging = Judging(workspace, lineage, recorder, seals.opened)
     proposals = Proposals(lineage, recorder, journal, seals.of)
     advice = Advice(lineage, workspace.root, prepared.sandbox.kind)
-    dispatcher = Dispatcher(workspace, recorder, executor, advice)
+    dispatcher = Dispatcher(workspace, lineage, recorder, executor, advice)
     rehearsal = Rehearsal(workspace, recorder, dispatcher, prepared.sandbox.kind)
     archive = StudyArchive(workspace, lineage, recorder, proposals, journal)
     workshop = AgentWorktree(workspace, lineage, recorder)
@@ -89,6 +91,9 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     pool = ResearcherPool(recorder, proposals, judging, archive, workshop, team, slots, limit.reached, scratch)
     validating = Validating(workspace, recorder)
     ablating = Ablating(workspace, recorder, lineage, proposals, judging, pool.next_number)
+    climbing = Climbing(
+        workspace, lineage, recorder, dispatcher.drop, lambda: max(len(slot.gpus) for slot in executor.slots())
+    )
     repair = Repair(workspace, lineage, recorder, proposals, judging, executor.sweep)
     return Parts(
         prepared=prepared,
@@ -99,9 +104,10 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         judging=judging,
         life=Life(recorder, proposals, executor, dispatcher, judging, rehearsal, limit.reached),
         pool=pool,
-        requests=Requests(recorder, pool, proposals, dispatcher, judging, validating, ablating),
+        requests=Requests(recorder, pool, proposals, dispatcher, judging, validating, ablating, climbing),
         validating=validating,
         ablating=ablating,
+        climbing=climbing,
         bundling=Bundling(recorder, proposals, judging, lineage, pool.next_number, slots),
         placebos=Placebos(recorder, proposals, judging, seals, pool.next_number, slots),
         heartbeat=Heartbeat(workspace, recorder, gauges, dispatcher, pool, limit),

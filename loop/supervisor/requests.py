@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from loop.journal.recorder import Recorder
 from loop.lineage import LineageError
 from loop.pipeline.ablating import Ablating
+from loop.pipeline.climbing import Climbing
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.own import propose
@@ -37,10 +38,11 @@ class Requests:
         judging: Judging,
         validating: Validating,
         ablating: Ablating,
+        climbing: Climbing,
     ) -> None:
         self._recorder, self._pool, self._proposals = recorder, pool, proposals
         self._dispatcher, self._judging = dispatcher, judging
-        self._validating, self._ablating = validating, ablating
+        self._validating, self._ablating, self._climbing = validating, ablating, climbing
 
     @property
     def _study(self) -> Study:
@@ -70,6 +72,8 @@ class Requests:
                 return self._study.champion is not None and not self._validating.has_begun(request.seq)
             case e.Ablated(end=end):
                 return end or (self._study.champion is not None and not self._ablating.has_begun(request.seq))
+            case e.Promoted(then="climb"):
+                return self._study.champion is not None and not self._climbing.has_begun(request.seq)
             case e.Killed():
                 return not self._dispatcher.ends_for(request.seq)
             case _:
@@ -108,6 +112,16 @@ class Requests:
                 return await self._ablating.end(who or "a person")
             case e.Ablated():
                 return await self._ablating.begin(request, request.body)
+            case e.Promoted(then="climb") as body:
+                return await self._climbing.begin(request, body)
+            case e.Promoted(then=then):
+                x = permissions.find_experiment(self._study, request.experiment)
+                if isinstance(x, Refused):
+                    return x.sentence
+                until = f"until `looptop promote {x.id}`"
+                if then == "hold":
+                    return f"no further run of experiment {x.id} starts on a larger rung {until}"
+                return f"experiment {x.id} does not climb {until}"
             case _:
                 return await self._fulfil_about(request)
 

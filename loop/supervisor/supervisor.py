@@ -21,7 +21,7 @@ from loop.journal import JournalError
 from loop.lineage import locks
 from loop.machine.disk import DiskError
 from loop.pipeline import submission
-from loop.policy import ablation, limits, validation
+from loop.policy import ablation, climbing, ladder, limits, validation
 from loop.study import events as e
 from loop.study import queries
 from loop.study.state import Study
@@ -95,6 +95,7 @@ class Supervisor:
             self._parts.requests.fulfil_all(),
             self._parts.validating.follow(self._is_done),
             self._parts.ablating.follow(),
+            self._parts.climbing.follow(self._parts.life.has_idle_slot, self._is_done),
             self._parts.bundling.follow(),
             self._parts.placebos.follow(),
             *(self._pool.research(researcher) for researcher in self._prepared.researchers),
@@ -139,17 +140,24 @@ class Supervisor:
             return None
         if study.stopping == "after run":
             return End("a person stopped it")
-        asked = e.Approved | e.Rejected | e.Overruled | e.Validated | e.Ablated | e.Without
+        asked = e.Approved | e.Rejected | e.Overruled | e.Validated | e.Ablated | e.Without | e.Promoted
         if any(isinstance(request.body, asked) for request in study.open_requests()):
             return None  # a person's word on what waited when the loop ended
         if study.validation is not None or (study.ablation is not None and study.ablation.began.request is not None):
+            return None
+        if study.climb is not None and climbing.will_go_on(study, study.climb):
             return None
         if (only := study.validated_alone) is not None:
             return End(validation.told(study.contract.metric, only))
         if (found := study.ablated_alone) is not None:
             return End(ablation.told(found))
         done = self._done()
-        return None if done is not None and not done.failed and validation.is_owed(study) else done
+        at_end = done is not None and not done.failed
+        if (at_end and validation.is_owed(study)) or climbing.owed(study, idle=False, at_end=at_end) is not None:
+            return None
+        if (alone := study.climbed_alone) is not None:
+            return End(ladder.told(study, alone))
+        return done
 
     def _is_done(self) -> bool:
         """Whether nothing is left to be done but what a study ends with."""

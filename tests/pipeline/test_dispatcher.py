@@ -16,6 +16,7 @@ from loop.lineage.message import ExperimentMessage
 from loop.pipeline.advice import Advice
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.scratch_run import ScratchRuns
+from loop.policy import scheduler
 from loop.runs.local.executor import LocalExecutor
 from loop.runs.slot import Slot
 from loop.sandbox.backend import Sandbox
@@ -115,7 +116,7 @@ class House:
         self.recorder = Recorder(journal)
         executor = LocalExecutor(self.workspace, self.lineage.trees, self.lineage.commits.read, FakeGauges(0), sandbox)
         advice = Advice(self.lineage, folder, sandbox.kind)
-        self.dispatcher = Dispatcher(self.workspace, self.recorder, executor, advice)
+        self.dispatcher = Dispatcher(self.workspace, self.lineage, self.recorder, executor, advice)
         self._executor = executor
         self.contract = Contract(run="python train.py", metric="loss", verify="python check.py")
         base = self.lineage.checkout.head()
@@ -139,7 +140,7 @@ class House:
 
     async def told(self, experiment: Experiment) -> dict[str, object]:
         """What the experiment's next run has told."""
-        await self.dispatcher.run(experiment, len(experiment.runs) + 1, Slot(0, "CPU"))
+        await self.dispatcher.run(scheduler.Work(experiment, len(experiment.runs) + 1), Slot(0, "CPU"))
         run = list(experiment.runs.values())[-1]
         assert run.outcome == "finished", run.reason
         told = self.workspace.run_folder(experiment.id, run.number) / "out" / "told.json"
@@ -235,7 +236,7 @@ async def test_a_file_of_the_checkout_is_read_where_the_program_says_so(house: H
     reads += f"print('loss:', Path({str(house.workspace.root)!r}, 'data/set.txt').read_text())\n"
     reads += "Path(os.environ['LOOPTOP_RUN_DIR'], 'told.json').write_text('{}')\n"
     refused = house.experiment(train_py=reads)
-    await house.dispatcher.run(refused, len(refused.runs) + 1, Slot(0, "CPU"))
+    await house.dispatcher.run(scheduler.Work(refused, len(refused.runs) + 1), Slot(0, "CPU"))
     assert refused.runs[1].outcome == "crashed" and "Error" in refused.runs[1].reason
     declared = house.contract.model_copy(update={"read": ("data",)})
     house.recorder.record(e.ProgramChanged(contract=declared, text="", changed=("read",)))
@@ -250,7 +251,7 @@ async def test_who_declares_the_whole_checkout_does_not_declare_what_looptop_kee
     declared = house.contract.model_copy(update={"read": (".",)})
     house.recorder.record(e.ProgramChanged(contract=declared, text="", changed=("read",)))
     experiment = house.experiment(train_py=reads)
-    await house.dispatcher.run(experiment, len(experiment.runs) + 1, Slot(0, "CPU"))
+    await house.dispatcher.run(scheduler.Work(experiment, len(experiment.runs) + 1), Slot(0, "CPU"))
     assert experiment.runs[1].metrics == {"loss": len(CHECK)}
     assert experiment.runs[1].outcome == "crashed" and "journal.db" in experiment.runs[1].reason
 

@@ -12,6 +12,7 @@ from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, init_repository
 from loop.pipeline.advice import Advice
 from loop.pipeline.dispatcher import Dispatcher
+from loop.policy import scheduler
 from loop.policy.scheduler import FIRST_SEED
 from loop.runs.executor import Job
 from loop.runs.slot import Slot
@@ -33,8 +34,9 @@ class Place:
         self.executor = FakeExecutor(self.answer, slots=2)
         (root / "run.sh").touch()
         init_repository(root, [root / "run.sh"])
-        advice = Advice(Lineage(root, "t"), root, "off")
-        self.dispatcher = Dispatcher(Workspace(root), self.recorder, self.executor, advice)
+        lineage = Lineage(root, "t")
+        advice = Advice(lineage, root, "off")
+        self.dispatcher = Dispatcher(Workspace(root), lineage, self.recorder, self.executor, advice)
         contract = Contract(verify=None, metric="loss")
         for body in (
             e.StudyStarted(tag="t", branch="looptop/t", base="0" * 40, contract=contract),
@@ -54,7 +56,10 @@ class Place:
     def two(self) -> list[asyncio.Task[str | None]]:
         """Two runs of the baseline, started in the same moment."""
         slots = enumerate(self.executor.slots(), 1)
-        return [asyncio.create_task(self.dispatcher.run(self.baseline, number, slot)) for number, slot in slots]
+        return [
+            asyncio.create_task(self.dispatcher.run(scheduler.Work(self.baseline, number), slot))
+            for number, slot in slots
+        ]
 
     async def until_running(self) -> None:
         await self.recorder.until(lambda: len(self.baseline.running()) == 2)

@@ -14,6 +14,7 @@ from loop.policy import permissions, request_table
 from loop.policy.request_table import Row
 from loop.workspace import supervisor_alive, who
 from tui.cli.ablate import ablate
+from tui.cli.ladder import promote
 from tui.cli.open_study import Number, Refused, find_experiment, find_root, folded, open_journal
 from tui.cli.validate import validate
 
@@ -26,6 +27,8 @@ Why = Annotated[str, typer.Option("--why", help="Your reason; it is kept with th
 def add_commands(app: typer.Typer) -> None:
     """Give `app` a command for each request that there is."""
     for row in request_table.TABLE:
+        if row.name in _OPTIONS:
+            continue
         help = f"{row.help[0].upper()}{row.help[1:]}.\n\n{row.more}"
         app.command(row.name, help=help)(_OWN.get(row.name) or _command(row))
 
@@ -173,6 +176,9 @@ def _stop(
             typer.echo(line)
 
 
+_OPTIONS = frozenset({"hold", "forbid"})
+"""Requests that are options of another command: `promote`."""
+
 _OWN: dict[str, Callable[..., None]] = {
     "steer": _steer,
     "submit": _submit,
@@ -181,6 +187,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "note": _note,
     "validate": validate,
     "ablate": ablate,
+    "promote": promote,
     "stop": _stop,
 }
 """Requests that take something else, by name."""

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from loop.journal import Journal
-from loop.policy import ablation, early_stop, honesty, limits, placebos, request_table, validation
+from loop.policy import ablation, early_stop, honesty, ladder, limits, placebos, request_table, validation
 from loop.reporting import summary
 from loop.study import events as e
 from loop.study.folding import FOLDED, apply, fold
@@ -133,8 +133,15 @@ def _text(event: e.Event, study: Study) -> str | None:
             return f"ablation: {changes} in experiment {champion}, taken out in turn in {len(rows)} runs"
         case e.AblationEnded() as ablated:
             return f"ablated: {ablation.told(ablated)}"
-        case e.RunStarted(seed=seed, budget=budget):
-            return f"run {number}.{event.run} started: seed {seed}, budget {budget:g} s"
+        case e.ClimbBegan() as began:
+            beside = "" if began.against is None else f"experiment {began.against} and "
+            runs = f"{len(began.seeds)} runs each with fresh seeds"
+            return f"climbing: experiment {began.experiment} on {began.rung} beside {beside}the baseline, {runs}"
+        case e.ClimbEnded() as climbed:
+            return ladder.told(study, climbed)
+        case e.RunStarted(seed=seed, budget=budget, rung=rung):
+            on = f" on {rung}" if rung else ""
+            return f"run {number}.{event.run} started{on}: seed {seed}, budget {budget:g} s"
         case e.RunCondemned() as condemned if condemned.then != "stopped":  # else its end says so
             return f"run {number}.{event.run} {early_stop.announced(condemned)}"
         case e.RunFinished() as run:

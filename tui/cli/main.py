@@ -25,6 +25,7 @@ from tui.cli import (
     doctor,
     follow,
     inspect,
+    ladder,
     mcp,
     milestone,
     notify,
@@ -68,6 +69,7 @@ for command in (
     report.cost,
     report.finish,
     milestone.milestone,
+    ladder.ladder,
     follow.follow,
     bench.bench,
 ):

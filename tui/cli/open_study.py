@@ -30,13 +30,14 @@ class Refused(UserError):
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
-def _number(text: str) -> int:
+def parse_number(text: str) -> int:
+    """The number of an experiment, as a person types it."""
     if not (text.isascii() and text.isdigit()):
         raise typer.BadParameter(f"{text!r:.80} is no number of an experiment; `looptop experiments` lists them")
     return int(text)
 
 
-Number = Annotated[int, typer.Argument(metavar="N", parser=_number, help="Number of the experiment.")]
+Number = Annotated[int, typer.Argument(metavar="N", parser=parse_number, help="Number of the experiment.")]
 
 
 def find_root(start: Path) -> Path:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from loop.policy import early_stop, limits, neighbours
+from loop.policy import early_stop, ladder, limits, neighbours
 from loop.reporting import ablation
+from loop.reporting import ladder as climbs
 from loop.reporting.researchers import Doing, researchers, shortage
 from loop.reporting.summary import status
 from loop.reporting.table import change, claimed, elsewhere, flagged, had, networked, not_counted, place, values_of
@@ -55,7 +56,10 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
         on = f" on {study.kind_of(study.best)}" if len(study.kinds) > 1 else ""
         best = f"{study.contract.metric} {_figure(Figures(study).best)}{on}{claimed(study)}{against}"
         lines.append(f"  best {best}, experiment {study.best.id}: {study.best.title}")
-    lines += [f"  {under_way}" for under_way in (progress(study), ablation.progress(study)) if under_way]
+    under_way = (progress(study), ablation.progress(study), climbs.progress(study))
+    lines += [f"  {going}" for going in under_way if going]
+    if told_there := ladder.sentence(study):
+        lines.append(f"  ladder: {told_there}")
     counted = {name: count for name, count in study.verdicts().items() if count and name != "open"}
     counts = [f"{sign(name)} {count} {word(name)}" for name, count in counted.items()]
     lines.append(f"  {study.judged()} experiments with a verdict" + (f": {', '.join(counts)}" if counts else ""))
@@ -234,18 +238,23 @@ def details(study: Study, found: Experiment) -> list[str]:
         lines.append(f"  note by {found.noted_by or 'a person'}: {found.note}")
     if found.commit:
         lines.append(f"  commit {found.commit[:12]} (+{found.lines_added} -{found.lines_removed} lines)")
+    lines += [f"  ladder: {ladder.told(study, one)}" for one in ladder.of_experiment(study, found)]
     lines += [_run_line(study, run) for run in found.runs.values()]
     return safe(lines)
 
 
 def _run_line(study: Study, run: Run) -> str:
-    value = "no number" if run.metric is None else f"{study.contract.metric} {run.metric:.6g}"
-    if (number := uncounted(run, study.contract)) is not None:
-        value = f"{study.contract.metric} {number:.6g} (not counted)"
+    contract = study.contract_of(run)
+    value = "no number" if run.metric is None else f"{contract.metric} {run.metric:.6g}"
+    if (number := uncounted(run, contract)) is not None:
+        value = f"{contract.metric} {number:.6g} (not counted)"
     how = f" ({run.reason})" if run.reason else ""
     memory = f", {run.peak_memory / 2**20:,.0f} MiB" if run.peak_memory else ""
     outcome = "under way" if run.outcome is None else run.outcome.word
-    outcome += f", row {run.row} of an ablation" if run.row else ", of a validation" if run.validates else ""
+    if run.row:
+        outcome += f", row {run.row} of an ablation"
+    else:
+        outcome += f", on {run.rung}" if run.rung else ", of a validation" if run.validates else ""
     share = f" ({words})" if (words := had(run)) else ""
     share += f" on {where}" if (where := place(study, run)) else ""
     if run.condemned is not None and run.outcome != Outcome.STOPPED_EARLY:

@@ -15,6 +15,7 @@ _SAID = {
     "verification": "measuring again",
     "validation": "validation with fresh seeds",
     "attribution": "what each change is worth",
+    "climbing": "climbing the ladder",
     "lost": "runs lost to the machine",
     "idle": "slots idle",
 }

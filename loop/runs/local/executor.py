@@ -237,6 +237,8 @@ class LocalExecutor:
             else:
                 (project / path).parent.mkdir(parents=True, exist_ok=True)
                 (project / path).write_bytes(content)
+        for path, held in job.instead.items():
+            _put(project / path, held)
         return None
 
     def _named(self, use: GpuUse) -> GpuUse:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.pipeline.ablating import Ablating
+from loop.pipeline.climbing import Climbing
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.pool import ResearcherPool
@@ -66,9 +67,9 @@ def requests_of(recorder: Recorder) -> Requests:
     idle = cast(Dispatcher, SimpleNamespace(ends_for=lambda request: False, kill=lambda *_, **__: False))
     judging = Judging(None, None, recorder)  # type: ignore[arg-type]
     validating = Validating(None, recorder)  # type: ignore[arg-type]
-    return Requests(
-        recorder, cast(ResearcherPool, None), cast(Proposals, None), idle, judging, validating, cast(Ablating, None)
-    )
+    ablating, climbing = cast(Ablating, None), cast(Climbing, None)
+    pool, proposals = cast(ResearcherPool, None), cast(Proposals, None)
+    return Requests(recorder, pool, proposals, idle, judging, validating, ablating, climbing)
 
 
 async def outcomes(root: Path, asked: list[tuple[e.Body, int]]) -> list[str]:
