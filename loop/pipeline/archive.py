@@ -42,7 +42,7 @@ class StudyArchive:
     ) -> None:
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
         self._proposals, self._journal = proposals, journal
-        self._curves: dict[tuple[int, int], tuple[str, list[Point]]] = {}
+        self._curves: dict[tuple[int, int], tuple[str, list[Point], str]] = {}
         """The newest one that was asked for, by experiment and run."""
         self._measuring: tuple[tuple[object, ...], tuple[Mapping[str, str], Sequence[str]]] = ((), ({}, ()))
 
@@ -103,18 +103,23 @@ class StudyArchive:
     async def refusal(self, edits: Mapping[str, str]) -> str | None:
         return await asyncio.to_thread(self._proposals.refusal_on_champion, edits)
 
-    def curve(self, experiment: Experiment) -> tuple[str, list[Point]]:
-        """What an experiment's newest run showed over its time, in ten points, and the name of that."""
+    def curve(self, experiment: Experiment) -> tuple[str, list[Point], str]:
+        """What an experiment's newest run showed: the name of that, ten points, and whether they lie along the share of
+        its training ("%") or its seconds ("s"). On a busy machine those say nothing about a budget of processor
+        time."""
         run = max(experiment.counted(), key=lambda run: run.number, default=None)
         if run is None:
-            return "", []
+            return "", [], "s"
         key = experiment.id, run.number
         if key not in self._curves:
             kinds = {"step_sampled"}
             events = self._journal.read(kinds=kinds, experiment=experiment.id, run=run.number, limit=SAMPLES)
-            samples = [(x.at - run.started_at, x.body.values) for x in events if isinstance(x.body, StepSampled)]
+            steps = [(x.at - run.started_at, x.body) for x in events if isinstance(x.body, StepSampled)]
+            shares = [(100 * step.progress, step.values) for _, step in steps if step.progress is not None]
+            unit = "%" if len(shares) == len(steps) else "s"
+            samples = shares if unit == "%" else [(seconds, step.values) for seconds, step in steps]
             name, points = curve_of(samples, self._recorder.study.contract.metric)
-            self._curves = {key: (name, stretches([point for point in points if isfinite(point[1])]))}
+            self._curves = {key: (name, stretches([point for point in points if isfinite(point[1])]), unit)}
         return self._curves[key]
 
     def sample(self) -> str:

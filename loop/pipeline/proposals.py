@@ -145,10 +145,10 @@ class Proposals:
         return guards.fingerprint({**self._files(commit), **edits})
 
     def _repeats(self, fingerprint: str, number: int | None) -> str | None:
-        first = self._recorder.study.fingerprints.get(fingerprint, number)
-        if first is None or first == number:
+        first = self._recorder.study.first_of(fingerprint)
+        if first is None or first.id == number:
             return None
-        return f"it is the same as experiment {first}, {_result(self._recorder.study.experiments[first])}"
+        return f"it is the same as experiment {first.id}, {_result(first)}"
 
     def edits(self, experiment: Experiment) -> dict[str, str]:
         """The proposal's edits as they were handed over: new full text by path."""

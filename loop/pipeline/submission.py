@@ -81,9 +81,8 @@ def look(lineage: Lineage, study: Study) -> Edit | str:
     edits = {path: text for path, text in copy.items() if before.get(path) != text}
     if not edits:
         return f"{files} in your checkout is as in experiment {parent.id}; edit it first"
-    if (known := study.fingerprints.get(guards.fingerprint({**before, **edits}))) is not None:
-        found = study.experiments[known]
-        return f"that edit is experiment {known} already ({found.verdict.word if found.verdict else found.phase})"
+    if (found := study.first_of(guards.fingerprint({**before, **edits}))) is not None:
+        return f"that edit is experiment {found.id} already ({found.verdict.word if found.verdict else found.phase})"
     counts = [patching.counts(patching.diff(before.get(path, ""), text, path)) for path, text in edits.items()]
     request = e.Submitted(title=title_of(before, edits), parent=parent.id, edits=edits)
     return Edit(request, sum(added for added, _ in counts), sum(removed for _, removed in counts))
@@ -125,7 +124,12 @@ async def tell(lineage: Lineage, recorder: Recorder) -> None:
     """Record the person's edit that could be submitted now, or that there is none any more."""
     study = recorder.study
     # The thread must not see the study grow under it.
-    still = replace(study, experiments=dict(study.experiments), fingerprints=dict(study.fingerprints))
+    still = replace(
+        study,
+        experiments=dict(study.experiments),
+        fingerprints=dict(study.fingerprints),
+        clashes=set(study.clashes),
+    )
     found = await recorder.disk.retry_when_space(partial(look, lineage, still))
     told = e.CheckoutChanged()
     if isinstance(found, Edit):

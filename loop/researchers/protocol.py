@@ -214,8 +214,9 @@ class Briefing:
     """Why its proposal before this one was not taken; empty where it was."""
     sample: str = ""
     """The beginning of the training data, where that is known and may be shown."""
-    curve: tuple[str, Sequence[Point]] = ("", ())
-    """What the champion's newest run showed over its time, in about ten points, and the name of that."""
+    curve: tuple[str, Sequence[Point], str] = ("", (), "s")
+    """What the champion's newest run showed: the name of that, about ten points, and what they lie along: "%" of its
+    training where it says how far that is, else "s", seconds since its start."""
     measuring: Mapping[str, str] = field(default_factory=dict)
     """Files that measure and may not be edited, by path: what the contract's commands start."""
     imported: Sequence[str] = ()

@@ -212,8 +212,8 @@ def _proposed(study: Study, event: e.Event, body: e.ExperimentProposed) -> None:
         study.ideas.pop(idea, None)
     study.imported += experiment.imported
     _open(study, event.experiment)
-    if body.fingerprint:
-        study.fingerprints.setdefault(body.fingerprint, event.experiment)
+    if body.fingerprint and study.first_of(body.fingerprint) is None:
+        study.fingerprints[body.fingerprint] = event.experiment
 
 
 def _open(study: Study, number: int) -> None:

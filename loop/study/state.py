@@ -66,7 +66,7 @@ class Study:
     """What a researcher thought of and nobody has taken up, by number."""
     requests: dict[int, Request] = field(default_factory=dict)
     fingerprints: dict[str, int] = field(default_factory=dict)
-    """First experiment of each fingerprint."""
+    """First experiment of each fingerprint; see `first_of`."""
     options: dict[str, object] = field(default_factory=dict)
     """Options that the newest supervisor was started with."""
     faults: list[tuple[float, e.Fault]] = field(default_factory=list)
@@ -273,6 +273,12 @@ class Study:
         ran = [run.device for run in experiment.counted() if run.protocol_id == self.contract.protocol_id]
         known = [kind for kind in ran if kind in kinds]
         return known[-1] if known and experiment.id else kinds[0]
+
+    def first_of(self, fingerprint: str) -> Experiment | None:
+        """The experiment whose files are these; None where there is none, or only one that clashed with a new champion:
+        that idea was never tried on top of it, and may come back as the same text."""
+        number = self.fingerprints.get(fingerprint)
+        return None if number is None or number in self.clashes else self.experiments[number]
 
     def tried(self, experiment: Experiment, kind: str | None = None) -> list[Run]:
         """The experiment's runs that count and compare with those of today, with a number or without one: they are of

@@ -161,7 +161,7 @@ def briefing(experiments: list[Experiment], **given: object) -> Briefing:
             disk_free=10**12,
             gpus=(GpuGauge(index=0, name="NVIDIA H100 80GB HBM3", memory_total=80 * 10**9),),
         ),
-        "curve": ("loss", [(30.0 * n, 4.0 / n**0.3) for n in range(1, 11)]),
+        "curve": ("loss", [(30.0 * n, 4.0 / n**0.3) for n in range(1, 11)], "s"),
         "vitals": {
             "step_ms": 240.0,
             "data_ms": 24.0,

@@ -2,6 +2,8 @@
 
 from loop.study import events as e
 from loop.study.contract import Contract
+from loop.study.experiment import CLASH
+from loop.study.outcomes import Outcome
 from loop.study.queries import (
     built_on,
     failures_in_a_row,
@@ -118,3 +120,13 @@ def test_the_hour_is_as_much_slower_as_the_champion_itself_is_in_it() -> None:
     assert (slower(7001), slower(9700), slower(10601)) == (6, 3, 0)
     again(1, 4, 10, at=12000)
     assert slower(12001) == 0, "faster is no reason to allow less"
+
+
+def test_what_clashed_with_a_new_champion_was_never_tried_and_may_come_back_as_the_same_text() -> None:
+    story = Story().baseline().propose(1, fingerprint="a").propose(2, fingerprint="b")
+    study = story.study()
+    assert (first := study.first_of("b")) is not None and first.id == 2
+    story.tell(e.ExperimentJudged(verdict=Outcome.REJECTED, reason="it changes the same lines", by=CLASH), 2)
+    assert story.study().first_of("b") is None
+    first = story.propose(3, fingerprint="b").propose(4, fingerprint="b").study().first_of("b")
+    assert first is not None and first.id == 3

@@ -16,6 +16,7 @@ from loop.study.outcomes import Outcome
 from loop.study.queries import uncounted
 from loop.study.state import Study
 from loop.words import clock, decimal_size, duration, listed
+from tui.model.slot_rows import run_title
 from tui.render.glyphs import UNICODE, WORDS
 from tui.render.text import clean, cut, one_line, plus_minus, sigmas
 from tui.render.troubles import trouble_words
@@ -71,10 +72,7 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
         lines.append(f"  {study.imported} imported experiments of another loop, whose numbers are its own word")
     if words := early_stop.sentence(study):
         lines.append(f"  {words}")
-    lines += [
-        f"  running {run['id']}.{run['run']} {run['title']}: {clock(run['seconds'])} of {clock(run['budget'])}"
-        for run in told["running"]
-    ]
+    lines += [f"  {_running(study, run)}" for run in told["running"]]
     lines += [f"  verifying {name}" for name in told["verifying"]]
     if pid is not None and told["busy"] is not None:
         lines.append(f"  {_busy_words(told)}")
@@ -102,6 +100,15 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
     if study.contract.verify is None and study.tag:
         lines.append("  the metric is self-reported: program.md names no `verify:`")
     return safe(lines)
+
+
+def _running(study: Study, told: dict[str, Any]) -> str:
+    """What runs, what for and since when; its budget apart, since start-up and waiting are no part of that."""
+    experiment = study.experiments[told["id"]]
+    run = experiment.runs[told["run"]]
+    budget = f"{duration(run.budget)}{' of processor time' if run.clock == 'cpu' else ''}"
+    title = run_title(study, experiment, run)
+    return f"running {experiment.id}.{run.number} {title}: for {clock(told['seconds'])}, with a budget of {budget}"
 
 
 def _busy_words(told: dict[str, Any]) -> str:

@@ -105,7 +105,7 @@ def _run(
         f"{experiment.id}.{run.number}",
         experiment.id,
         _author(state.study, experiment),
-        _title(state.study, experiment, run),
+        run_title(state.study, experiment, run),
         state.progress.get((experiment.id, run.number)),
         max(0.0, now - run.started_at),
         run.budget,
@@ -136,7 +136,7 @@ def _verification(
         f"{experiment.id}.{run.number}",
         experiment.id,
         _author(study, experiment),
-        _title(study, experiment, run),
+        run_title(study, experiment, run),
         None,
         max(0.0, now - run.started_at - run.seconds),
         usual,
@@ -158,7 +158,7 @@ def _author(study: Study, experiment: Experiment) -> str:
     return one_line(experiment.researcher) if experiment.id else ""
 
 
-def _title(study: Study, experiment: Experiment, run: Run) -> str:
+def run_title(study: Study, experiment: Experiment, run: Run) -> str:
     """The idea, and what this run of it is for where it is not the first."""
     if not experiment.id and experiment.verdict is None:
         most = study.contract.keep.baseline_runs
@@ -166,6 +166,8 @@ def _title(study: Study, experiment: Experiment, run: Run) -> str:
             return "your file as it is, alone: what runs beside it cost"
         return "your file as it is" + (f", run {run.number} of {most}: measures the noise" if most > 1 else "")
     title = one_line(experiment.title)
+    if experiment.asked and experiment.verdict is not None:
+        return f"{title} (again: how alike equal seeds are)"
     if experiment.verdict is not None:
         return f"{title} (measured again)"
     nth = run.number - experiment.since_run

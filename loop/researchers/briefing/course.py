@@ -25,11 +25,16 @@ SHOWN = 8
 """Parts of a step that are named, the longest first."""
 
 
-def curve(name: str, points: Sequence[Point]) -> str:
-    """A curve as a sentence; empty where there are fewer than two points."""
+def curve(name: str, points: Sequence[Point], unit: str) -> str:
+    """A curve as a sentence; empty where there are fewer than two points.
+
+    Args:
+        unit: of where the points lie: "%" of the training, or "s".
+    """
     if len(points) < 2:
         return ""
-    told = ", ".join(f"{value:.4g} at {seconds:.0f} s" for seconds, value in points)
+    digits, apart = (0, "") if unit == "%" else (int(points[-1][0] < 20), " ")
+    told = ", ".join(f"{value:.4g} at {x:.{digits}f}{apart}{unit}" for x, value in points)
     return f"Its {one_line(name, 40)} over that run: {told}."
 
 

@@ -20,7 +20,7 @@ _WORLD = """\
   or discards it by a statistical test of its metric against the champion's.
 - The champion is the best version so far. Every proposal is a change of the champion's files, and a kept one
   becomes the next champion. Nothing discarded is lost: the table has it.
-- You run nothing, verify nothing and repeat nothing. Lucky results are repeated with other seeds by the loop.
+- Runs, verification and repeats are the loop's, not yours: what looks good is run again with other seeds.
 - Each proposal starts afresh: you remember nothing of earlier ones. What should outlast this one goes into the
   notebook, as a lesson ("X fails because Y", "Z is worth 0.01 and more"), not as a diary.
 

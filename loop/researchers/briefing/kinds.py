@@ -1,7 +1,7 @@
 """Kinds of ideas: which places of the files they touched, and what each kind brought. Pure.
 
 A kind is told by the syntax of the edit (`policy/places`), not by anybody's judgement. An edit that touches two places
-counts at both.
+counts at both, and places that the same experiments touched are one line.
 """
 
 from collections import Counter
@@ -13,6 +13,7 @@ from loop.researchers.briefing.row import comparable, effect
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
+from loop.words import listed
 
 SHOWN = 12
 """Kinds in the list, the most frequent first."""
@@ -31,11 +32,16 @@ def kinds(experiments: Iterable[Experiment], contract: Contract) -> str:
             by_place.setdefault(place, []).append(x)
     if sum(map(len, by_place.values())) < 2:
         return ""
-    ranked = sorted(by_place, key=lambda place: (-len(by_place[place]), place))
+    together: dict[tuple[int, ...], list[str]] = {}
+    for place in sorted(by_place, key=lambda place: (-len(by_place[place]), place)):
+        together.setdefault(tuple(x.id for x in by_place[place]), []).append(place)
+    ranked = list(together.values())
     lines = ["# Kinds of ideas so far: what they touch, and what each has brought"]
-    lines += [f"- {one_line(place, _NAME)}: {_brought(by_place[place], contract)}" for place in ranked[:SHOWN]]
+    for touched in ranked[:SHOWN]:
+        names = listed([one_line(place, _NAME) for place in touched], most=ELSEWHERE)
+        lines.append(f"- {names}: {_brought(by_place[touched[0]], contract)}")
     if len(ranked) > SHOWN:
-        lines.append(f"- {len(ranked) - SHOWN} more places, less often each")
+        lines.append(f"- {sum(map(len, ranked[SHOWN:]))} more places, less often each")
     return "\n".join(lines)
 
 

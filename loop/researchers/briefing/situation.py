@@ -71,8 +71,8 @@ def _runs(experiment: Experiment, briefing: Briefing) -> str:
 
 
 def _metric(experiment: Experiment, briefing: Briefing) -> float | None:
-    """The number of its verdict; where there are several kinds of slot, its mean on that of most."""
-    values = experiment.measured(briefing.contract.protocol_id, briefing.kind) if briefing.kind else []
+    """The mean of its runs, on the kind of slot that most are of; the number of its verdict where none compares."""
+    values = experiment.measured(briefing.contract.protocol_id, briefing.kind)
     return fmean(values) if values else experiment.metric
 
 

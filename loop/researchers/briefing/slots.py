@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from loop.researchers.briefing.excerpt import one_line
 from loop.study.contract import Contract
 from loop.study.slot_record import SlotRecord
-from loop.words import decimal_size, listed
+from loop.words import decimal_size, listed, size
 
 
 def slots_told(slots: Sequence[SlotRecord], contract: Contract) -> list[str]:
@@ -29,8 +29,9 @@ def slots_told(slots: Sequence[SlotRecord], contract: Contract) -> list[str]:
 def _gets(slot: SlotRecord, contract: Contract) -> str:
     gpu = ""
     if slot.gpu_memory:
-        gpu = f"{one_line(slot.kind, 80)} with {decimal_size(slot.gpu_memory)}"
+        gpu = f"{one_line(slot.kind, 80)} with {size(slot.gpu_memory)}"
     cores = "" if not slot.cores else "1 CPU core" if slot.cores == 1 else f"{slot.cores} CPU cores"
-    held = min((size for size in (slot.memory, int(contract.limits.memory or 0)) if size), default=0)
-    memory = f"{decimal_size(held)} of main memory" if held else ""
+    limit = int(contract.limits.memory or 0)
+    held = decimal_size(limit) if limit and (limit <= slot.memory or not slot.memory) else size(slot.memory)
+    memory = f"{held} of main memory" if limit or slot.memory else ""
     return listed([part for part in (gpu, cores, memory) if part]) or "the machine"

@@ -122,7 +122,7 @@ class Talk:
         for call in [*spoken, *reply.calls]:
             if tool_called(call.name, toolbox.takes) in _OF_TODAY:  # the answer may have taken minutes
                 results += await self._follow()
-            if toolbox.proposal is None:
+            if toolbox.proposal is None or tool_called(call.name, toolbox.takes) in _REMEMBERED:
                 answer = await toolbox.use(call.name, call.arguments)
             else:
                 answer = "not carried out: the proposal before it ended your turn"
@@ -176,6 +176,9 @@ class Talk:
 _OF_TODAY = ("read_file", "take_experiment")
 """Tools that are to see today's champion. Edits before them were meant for the text that the model knew, and move on
 with the draft."""
+
+_REMEMBERED = ("note", "learn", "idea")
+"""Tools for what is to outlast a proposal, carried out behind it, too: calls beside each other have no order."""
 
 _REASONING = 4000
 """Characters at the end of reasoning that say what an answer is, where it has no text."""

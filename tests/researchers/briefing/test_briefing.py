@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from loop.policy import pairs
 from loop.policy.changes import CONSTANTS
 from loop.policy.judge import keep_threshold, repeat_threshold
-from loop.researchers.briefing.course import step_time
+from loop.researchers.briefing.course import curve, step_time
 from loop.researchers.briefing.excerpt import fenced, one_line, tokens, within
 from loop.researchers.briefing.experiment_table import table
 from loop.researchers.briefing.page import for_command, for_model, notebook_share
@@ -280,6 +280,22 @@ def test_kinds_of_ideas_are_grouped_by_what_they_touch_with_what_each_brought() 
     assert f"- DEPTH: {len(judged)} tried, {kept} kept" in section
     best = max((x for x in judged if x.effect is not None), key=lambda x: x.effect or 0)
     assert f"the best #{best.id}, {effect(best)}" in section
+
+
+def test_places_that_the_same_ideas_touched_are_one_kind() -> None:
+    some = [history(1)[0], *(x for x in history(60, seed=4)[:-2] if x.verdict == "discarded")][:4]
+    for x, places in zip(
+        some[1:], (("CHUNK", "lines()"), ("CHUNK", "lines()", "totals()"), ("totals()",)), strict=True
+    ):
+        x.places = places
+    section = for_model(briefing(some), LIMIT, "llm").page.split("# Kinds of ideas so far")[1].split("\n\n")[0]
+    assert "- CHUNK and lines(): 2 tried" in section and "- totals(): 2 tried" in section
+
+
+def test_a_curve_lies_along_the_training_or_along_seconds() -> None:
+    assert curve("loss", [(50.0, 2.5), (100.0, 2.0)], "%") == "Its loss over that run: 2.5 at 50%, 2 at 100%."
+    assert "2.5 at 0.4 s, 2 at 0.8 s" in curve("loss", [(0.4, 2.5), (0.8, 2.0)], "s")
+    assert "2.5 at 30 s, 2 at 60 s" in curve("loss", [(30, 2.5), (60, 2.0)], "s")
 
 
 def test_after_five_barren_proposals_another_kind_is_named() -> None:

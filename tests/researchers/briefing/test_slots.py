@@ -9,12 +9,12 @@ from loop.study.outcomes import Outcome
 from loop.study.slot_record import SlotRecord
 from tests.stories import Story
 
-GB = 10**9
+GB = 2**30
 
 
 def test_what_a_run_gets_stands_in_the_contract() -> None:
     small = [SlotRecord(name=f"CPU {at}", kind="CPU, 1 of 2 cores", cores=1, memory=3 * GB) for at in range(2)]
-    assert slots_told(small, Contract()) == ["- A run has 1 CPU core and 3 GB of main memory; up to 2 run at once."]
+    assert slots_told(small, Contract()) == ["- A run has 1 CPU core and 3.0 GB of main memory; up to 2 run at once."]
     (told,) = slots_told(small[:1], Contract(limits=Limits(memory="2GB")))  # type: ignore[arg-type]
     assert told == "- A run has 1 CPU core and 2 GB of main memory."
     assert slots_told([], Contract()) == []

@@ -213,6 +213,13 @@ async def test_what_comes_after_the_proposal_is_not_carried_out() -> None:
     assert "late" not in proposal.edits["train.py"]
 
 
+async def test_what_is_to_be_remembered_counts_behind_the_proposal_too() -> None:
+    sink = Spoken()
+    with Endpoint(Answer(calls=(EDIT, PROPOSE, ("note", {"text": "Rates above 0.1 diverge."})))) as endpoint:
+        await model(endpoint.url).propose(briefing(), sink)
+    assert sink.notes == ["Rates above 0.1 diverge."]
+
+
 async def test_a_model_that_never_proposes_is_bounded_and_at_last_a_person_is_called() -> None:
     with Endpoint(Answer(text="Let me think about it.")) as endpoint:
         researcher = model(endpoint.url)
