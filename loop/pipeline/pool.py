@@ -20,7 +20,7 @@ from loop.pipeline.briefed import briefing_of
 from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
 from loop.pipeline.sink import Chair, ResearcherSink, fulfilments
-from loop.policy import shares, supply
+from loop.policy import calibration, shares, supply
 from loop.researchers.protocol import (
     Briefing,
     Fruitless,
@@ -276,7 +276,8 @@ class ResearcherPool:
             words=words,
             gauge=self._gauge,
         )
-        return replace(known, scratch=self._scratch, role=chair.terms.role or "", refused=refused)
+        held = calibration.told(self._study, chair.name)
+        return replace(known, scratch=self._scratch, role=chair.terms.role or "", refused=refused, held=held)
 
     # --- what fails, and who leaves ----------------------------------------------------------------------------
 

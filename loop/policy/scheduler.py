@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
 
-from loop.policy import ablation, climbing, honesty, neighbours, pairs, validation
+from loop.policy import ablation, calibration, climbing, honesty, neighbours, pairs, validation
 from loop.policy.limits import PAID
 from loop.policy.noise import pooled
 from loop.policy.standing import alike, awaits_champion, noise, standing
@@ -84,10 +84,11 @@ def next_work(study: Study, claimed: Claims = NONE, slot: int = 0, others: Colle
 
     A verdict near is worth more than a start: first come runs to verify, then those of a validation, then those of an
     ablation or a climb that a person has asked for, or that has its share of the time, then experiments that have run
-    already and need another run, then those that have not; the runs of a climb and the rows of an ablation that nobody
-    has asked for are what a slot does that has nothing else to do. Where one needs a run of the champion, the champion
-    is next; other slots go on with other experiments. An experiment has one run at a time, so that the judge looks
-    after each; the baseline and the champion, of which it is known how many runs they need, have theirs side by side.
+    already and need another run, then those that have not, the most promising first (`calibration`); the runs of a
+    climb and the rows of an ablation that nobody has asked for are what a slot does that has nothing else to do. Where
+    one needs a run of the champion, the champion is next; other slots go on with other experiments. An experiment has
+    one run at a time, so that the judge looks after each; the baseline and the champion, of which it is known how many
+    runs they need, have theirs side by side.
 
     Numbers of two kinds of slot do not compare. So each kind measures the baseline and every champion for itself, and
     an experiment goes on where it began, unless no slot of that kind works any more.
@@ -183,8 +184,10 @@ def _next_to_run(study: Study, claimed: Claims, slot: int, others: Collection[in
     if waiting and champion is not None and _lacks_run(study, champion, claimed, kind):
         return champion
     queued = [x for x in queued if x.id not in waiting]
+    if begun := [x for x in queued if x.counted()]:
+        return min(begun, key=lambda x: x.id)
     if queued:
-        return min(queued, key=lambda x: (not x.counted(), x.id))
+        return calibration.order(study, queued)[0]
     if others and _worth_an_idle_slot(study, champion, claimed, kind):
         return champion
     return champion if _keeps_company(study, claimed, slot, others) else None

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from loop.policy import supply
+from loop.policy import calibration, supply
+from loop.policy.calibration import Held
 from loop.study.minds import Mind
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
@@ -28,6 +29,8 @@ class Doing:
     tokens: int
     usd: float | None
     """None where the price of some call is not known."""
+    held: Held | None = None
+    """How its promises have held; None while too few have a result."""
 
 
 def researchers(study: Study) -> list[Doing]:
@@ -57,6 +60,7 @@ def _doing(study: Study, mind: Mind) -> Doing:
         kept=sum(x.verdict == Outcome.KEPT for x in own),
         tokens=mind.tokens,
         usd=None if mind.usd_unknown else mind.usd,
+        held=calibration.held(study, mind.name),
     )
 
 

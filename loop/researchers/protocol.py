@@ -223,6 +223,8 @@ class Briefing:
     """Files that the editable ones import and that may not be edited."""
     ideas: Mapping[int, str] = field(default_factory=dict)
     """What somebody thought of and nobody has tried yet, by number."""
+    held: str = ""
+    """How its promises have held so far, in a line; empty where too few have a result."""
     slots: Sequence[SlotRecord] = ()
     """Where runs go on, and what one gets there."""
 

@@ -140,7 +140,8 @@ def _researcher(one: Doing, now: float) -> str:
         doing += f" for {clock(max(0.0, now - one.since))}"
     doing += f": {one.why}" if one.why else ""
     brought = f"{one.proposals} proposed, {one.kept} kept" + (f", ${one.usd:.2f}" if one.usd else "")
-    return f"  researcher {one.name} is {doing}; {brought}"
+    held = f"; of its promises it {one.held}" if one.held is not None else ""
+    return f"  researcher {one.name} is {doing}; {brought}{held}"
 
 
 def pin_lines(study: Study) -> list[str]:

@@ -64,6 +64,7 @@ def _row(
         part(0, *([(cut(form, room), role)] for form in forms)),
         part(2, *([(cost, "dim")] for cost in cost_words(mind, brief=behind)), grows=3),
         part(4, [] if behind or not brought else [(brought, "faint")]),
+        part(5, [] if behind or mind.held is None else [(str(mind.held), "faint")]),
     ]
     line = packed(parts, room + 2)[1:]  # the name stands where a line has its margin
     spans: list[Span] = [(pad(one_line(mind.name), name) + "  ", "accent"), *line]

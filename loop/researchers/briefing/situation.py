@@ -38,6 +38,7 @@ def situation(briefing: Briefing) -> str:
     """Champion, noise, machine, limits, and what the newest results say about how to go on."""
     lines = ["# Where it stands", _gain(briefing), _noise(briefing), *_vitals(briefing), *_machine(briefing)]
     lines += [f"Mind that {notice}." for notice in briefing.notices]
+    lines += [briefing.held] * bool(briefing.held)
     if briefing.left:
         lines.append(f"Used so far: {'; '.join(_limit(x.name, x.used, x.limit) for x in briefing.left)}.")
     return "\n".join([*lines, *_hints(briefing)])
