@@ -285,6 +285,28 @@ def barnacles(study: Study) -> list[Worth]:
     return sorted((one for one in found.worths if one.worth <= 0), key=lambda one: one.worth)
 
 
+TOLD = 12
+"""Changes of which a briefing says what they are worth, at most: the best and the worst."""
+
+
+def for_researchers(study: Study) -> str:
+    """What a briefing says of the worth of the kept changes; empty where nobody has measured it."""
+    found = newest(study)
+    if found is None:
+        return ""
+    order = sorted(found.worths, key=lambda one: -one.worth)
+    shown = order if len(order) <= TOLD else [*order[: TOLD // 2], *order[-TOLD // 2 :]]
+    each = [
+        f"{' with '.join(f'#{number}' for number in one.changes)} {figure(one.worth, 2)} "
+        f"({figure(one.low, 2)} to {figure(one.high, 2)})"
+        for one in shown
+    ]
+    where = "the champion" if found.champion == study.champion else f"#{found.champion}"
+    text = f"What kept changes are worth in {where} today, by runs without them (95% interval): {'; '.join(each)}."
+    nothing = [f"#{number}" for one in barnacles(study) for number in one.changes]
+    return text + (f" Worth nothing there: {listed(nothing)}." if nothing else "")
+
+
 def opinion(one: Worth) -> str:
     """What an interval says of a change, in a few words."""
     if one.low > 0:

@@ -206,6 +206,8 @@ class Briefing:
     """How alike runs under one seed are; None where the judge goes by the means alone."""
     floor: Floor | None = None
     """What a difference has to exceed where the program's seed is fixed."""
+    worths: str = ""
+    """What each kept change was found to be worth in the champion; empty where nobody has measured it."""
     thoughts: Sequence[Thinking] = ()
     """What other conversations are about, this researcher's own and those of others."""
     role: str = ""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 from pydantic import Field
 
 from loop.study import aliases
-from loop.study.ablation import AblationBegan, AblationEnded
+from loop.study.ablation import AblationBegan, AblationEnded, Worth
 from loop.study.aliases import renamed
 from loop.study.climb import ClimbBegan, ClimbEnded
 from loop.study.contract import Contract

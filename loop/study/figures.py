@@ -82,7 +82,7 @@ class Figures:
         other = self._study.experiments.get(-1 if experiment.champion is None else experiment.champion)
         since = experiment.judged_at
         runs = [*experiment.runs.values(), *(other.runs.values() if other is not None else ())]
-        if all(run.started_at <= since for run in runs):
+        if all(run.started_at <= since or run.validates for run in runs):
             return experiment.effect
         kind = self._study.kind_of(experiment)
         mine, theirs = self._mean(experiment), None if other is None else self._mean(other, kind)

@@ -2,10 +2,11 @@
 
 from html.parser import HTMLParser
 
-from loop.policy import false_discovery, placebos, standing
+from loop.policy import ablation, false_discovery, placebos, standing
 from loop.policy.sealed import all_opened
 from loop.reporting.cost import Books, Spend, ahead, per_improvement
 from loop.reporting.page.gather import SURE
+from loop.study.ablation import AblationEnded
 from loop.study.figures import Figures
 from loop.study.state import Study
 
@@ -85,6 +86,10 @@ def ask(study: Study, books: Books, of: str) -> float | None:
         newest = study.validated
         assert newest is not None and newest.ended is not None
         return float(getattr(newest.ended, what))
+    if whose == "ablation":
+        ended = ablation.newest(study)
+        assert ended is not None
+        return _of_ablation(study, ended, what)
     if of == "interval.confidence":
         return SURE
     best, base = figures.best, figures.of(study.baseline)
@@ -137,6 +142,16 @@ def _of_experiment(study: Study, figures: Figures, books: Books, number: int, wh
         "lines_removed": x.lines_removed,
     }
     return told.get(what)
+
+
+def _of_ablation(study: Study, ended: AblationEnded, what: str) -> float | None:
+    of, _, field = what.rpartition(".")
+    if not of:
+        return float(getattr(ended, field))
+    one = ended.worths[int(of.partition(".")[2])] if of.startswith("worths") else getattr(ended, of)
+    if field == "before":
+        return sum(Figures(study).effect(study.experiments[number]) or 0.0 for number in one.changes)
+    return float(getattr(one, field))
 
 
 def _of_cost(books: Books, what: str) -> float | None:

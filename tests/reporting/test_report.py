@@ -167,3 +167,38 @@ def test_there_is_nothing_to_report_before_a_baseline(tmp_path: Path) -> None:
     Journal(path, create=True).close()
     refused = CliRunner().invoke(app, ["-C", str(tmp_path), "report"])
     assert refused.exit_code != 0 and "no baseline" in str(refused.exception)
+
+
+def test_what_each_change_is_worth_today_has_a_section_with_a_chart() -> None:
+    story = Story(Contract(verify=None)).baseline()
+    for number in (1, 2):
+        story.propose(number, number - 1).queue(number, number - 1).runs(number, [1 - number / 10] * 3)
+        judged = e.ExperimentJudged(
+            verdict="kept", reason="r", metric=1 - number / 10, effect=0.1, champion=number - 1, confidence=0.999
+        )
+        story.tell(judged, number).tell(e.ChampionChanged(commit=f"{number:040d}", metric=1 - number / 10), number)
+    one = e.Worth(changes=(1,), worth=0.15, error=0.02, low=0.1, high=0.2)
+    two = e.Worth(changes=(2,), worth=-0.03, error=0.01, low=-0.05, high=-0.01)
+    both = e.Worth(changes=(), worth=0.12, error=0.03, low=0.06, high=0.18)
+    story.tell(
+        e.AblationBegan(
+            champion=2, factors=((1,), (2,)), rows=("++",), commits=("a",), seeds=(1,), champion_commit="2",
+            protocol_id=story.contract.protocol_id,
+        )
+    )  # fmt: skip
+    ended = e.AblationEnded(
+        champion=2, worths=(one, two), runs=16, sd=0.04, dof=9, noise_from="both", together=both, whole=both,
+        whole_from="runs",
+    )  # fmt: skip
+    study = story.tell(ended).study()
+    books = cost.books(study, story.events)
+    text = html(study, books)
+    found = Page(text)
+    told = [(of, value) for of, value in found.numbers if of.startswith("ablation.")]
+    assert len(told) >= 14 and all(ask(study, books, of) == pytest.approx(value) for of, value in told)
+    assert not re.findall(r"\S*\d\S*", found.prose) and found.links <= found.places | {"e0"}
+    assert text.count('class="bar ') == 4 and 'class="bar harms"' in text and "looptop without" in text
+    markdown = page.as_markdown(page.gather(study, books, lambda x: ""), books)
+    assert "### What each is worth today" in markdown and "| 1. idea 1 | +0.150 | +0.100 to +0.200 |" in markdown
+    kept = page.gather(study, books, lambda x: "").kept[0]
+    assert kept.interval is not None and kept.interval.low.value > 0, "the judge was 99.9% sure"

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from loop.reporting.page.values import Value
+
+if TYPE_CHECKING:
+    from loop.reporting.page.attribution import Attribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,5 +236,7 @@ class Report:
     sure: Value = field(default_factory=lambda: Value("interval.confidence", 0.0, ""))
     """Confidence of the intervals."""
     sd: float | None = None
+    attribution: "Attribution | None" = None
+    """What each kept change is worth today; None where nobody has measured that."""
     names: Sequence[str] = field(default_factory=tuple)
     """Researchers, in the order of the legend."""

@@ -12,6 +12,7 @@ from loop.policy.noise import student_quantile
 from loop.policy.sealed import all_opened
 from loop.reporting import cost, validation
 from loop.reporting.page import values as v
+from loop.reporting.page.attribution import attribution
 from loop.reporting.page.facts import (
     Change,
     Interval,
@@ -135,6 +136,7 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
         if (figure := figures.of(study.experiments[number])) is not None
     ]
     report.sd = None if known is None else known.sd
+    report.attribution = attribution(study)
     return report
 
 
@@ -326,8 +328,23 @@ class _Maker:
         other = self._study.experiments.get(-1 if x.champion is None else x.champion)
         if not x.id or worth is None or other is None:
             return None
+        of = f"experiment.{x.id}"
+        if (half := self._judged(x)) is not None:
+            low, high = v.signed(f"{of}.low", worth - half), v.signed(f"{of}.high", worth + half)
+            return None if low is None or high is None else Interval(low, high)
         alike = self._alike(x, worth)
-        return self._around(f"experiment.{x.id}", worth, self._figures.of(x), self._figures.of(other), alike)
+        return self._around(of, worth, self._figures.of(x), self._figures.of(other), alike)
+
+    def _judged(self, x: Experiment) -> float | None:
+        """Half of the interval by the judge's own error, which its confidence tells: it knew which seeds were equal.
+        So no interval holds zero beside a confidence that says otherwise. None where its verdict tells no error."""
+        known, effect, sure = self.noise, x.effect, x.confidence
+        if known is None or x.judged_by != "judge" or not effect or sure is None or not 0 < sure < 1 or sure == 0.5:
+            return None
+        error = effect / student_quantile(known.dof, sure)
+        if not (math.isfinite(error) and error > 0):
+            return None
+        return student_quantile(known.dof, 0.5 + SURE / 2) * error
 
     def _alike(self, x: Experiment, worth: float) -> float:
         """How alike its runs and the champion's are at equal seeds, where its worth is that of its verdict, which knew

@@ -37,6 +37,7 @@ STUMBLES = 3
 def situation(briefing: Briefing) -> str:
     """Champion, noise, machine, limits, and what the newest results say about how to go on."""
     lines = ["# Where it stands", _gain(briefing), _noise(briefing), *_vitals(briefing), *_machine(briefing)]
+    lines += [briefing.worths] if briefing.worths else []
     lines += [f"Mind that {notice}." for notice in briefing.notices]
     lines += [briefing.held] * bool(briefing.held)
     if briefing.left:
