@@ -5,8 +5,9 @@
 `bench.bundles` simulates; this runs the loop itself, with its journal, git, sandbox and judge, on the problem
 `small-gains` of `looptop bench`: 34 switches on lines of their own, of which ten gain one noise, ten do nothing, and
 the rest are worse. A scripted model proposes them in an order drawn by the seed, and again later, with `bundles: true`
-and `false`, at equal runs. What the champions are truly worth is read off their files. With `--out` it goes on where it
-was ended. Claimed: with bundles at least twice the true gain.
+and `false`, at equal runs. These end at once, so no proposal is made ahead: the queue would always be full of fresh
+ideas, as it is not where runs take minutes, and a bundle would never have room. What the champions are truly worth is
+read off their files. With `--out` it goes on where it was ended. Claimed: with bundles at least twice the true gain.
 """
 
 import argparse
@@ -29,7 +30,7 @@ PROBLEM = KNOWN["small-gains"]
 def gain(out: Path, model: ScriptedModel, together: bool, seed: int, runs: int) -> float:
     """The true gain of one study, in noises."""
     root = out / f"{'with' if together else 'without'}-{seed}"
-    PROBLEM.make(root, seed, [{"kind": "llm"}], runs, {"bundles": together})
+    PROBLEM.make(root, seed, [{"kind": "llm"}], runs, {"bundles": together, "ahead": False})
     environ = {
         **os.environ, "XDG_STATE_HOME": str(out / "state"), "LOOPTOP_NOTIFY": "off", "LOOPTOP_MODEL": MODEL,
         "LOOPTOP_BASE_URL": model.address(PROBLEM.name, seed), "LOOPTOP_API_KEY": "none", "LOOPTOP_DIALECT": "chat",

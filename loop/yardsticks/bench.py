@@ -63,10 +63,19 @@ class Bench:
         told: hears a line for each study that has come to its end.
         scripted: models are played by a script of ours, whatever endpoint the person has.
         at_once: studies at the same time; those of problems that measure time run alone.
+        seen: hears four times a second how many run lengths there have been, and of how many.
     """
 
-    def __init__(self, out: Path, told: Callable[[str], None], scripted: bool, at_once: int) -> None:
-        self._out, self._told, self._scripted, self._at_once = out, told, scripted, at_once
+    def __init__(
+        self,
+        out: Path,
+        told: Callable[[str], None],
+        scripted: bool,
+        at_once: int,
+        seen: Callable[[float, float], None] = lambda had, all: None,
+    ) -> None:
+        self._out, self._told, self._scripted, self._at_once, self._seen = out, told, scripted, at_once, seen
+        self._had: dict[Cell, float] = {}
         self._stop = study.Stop()
         self._lock = threading.Lock()
         self._done = 0
@@ -86,6 +95,7 @@ class Bench:
         if self._done:
             self._told(f"{self._done} of {len(cells)} studies are there already")
         left = [cell for cell in cells if known[cell] is None]
+        self._had = {cell: 0.0 if known[cell] is None else float(cell.runs) for cell in cells}
         asks = self._scripted and any(cell.method.asks_a_model for cell in left)
         model = ScriptedModel({cell.problem.name: cell.problem.ideas() for cell in left} if asks else {})
         with model:
@@ -124,7 +134,14 @@ class Bench:
             raise study.StudyFailed("stopped; the same command goes on from here")
         root = cell.root(self._out)
         cell.problem.make(root, cell.seed, cell.method.researchers(cell.seed), cell.runs)
-        found = study.work(root, cell.slots, cell.runs, self._environ(cell, model), self._stop, cell.problem.budget)
+
+        def seen(lengths: float) -> None:
+            with self._lock:
+                self._had[cell] = lengths
+                self._seen(sum(self._had.values()), sum(one.runs for one in self._had))
+
+        environ = self._environ(cell, model)
+        found = study.work(root, cell.slots, cell.runs, environ, self._stop, cell.problem.budget, seen)
         commits = [step.commit for step in found.steps]
         levels = truth.levels(cell.problem, root, commits, TRUTH_RUNS)
         result = StudyResult(

@@ -219,6 +219,38 @@ def cells(row: Row) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def plain(table: Sequence[Row], metrics: Mapping[str, str], best: Mapping[str, float | None]) -> str:
+    """The table for a terminal, a block for each problem.
+
+    Args:
+        metrics: names of their numbers.
+        best: as in `rows`.
+    """
+    lines: list[str] = []
+    for problem in dict.fromkeys(row.problem for row in table):
+        mine = [row for row in table if row.problem == problem]
+        known = best.get(problem)
+        there = "" if known is None else f"; the best there is has {known:.4g}"
+        lines.append(f"{problem}: true gain in {metrics.get(problem, 'its number')}, mean and 95% over seeds{there}")
+        head = ("proposes", "slots", "seeds", "experiments", "kept", "no better", "true gain", "share", BESIDE)
+        grid = [head]
+        for row in mine:
+            gain = f"{row.gain:.3g}"
+            if row.low is not None and row.high is not None:
+                gain += f" ({row.low:.2g} to {row.high:.2g})"
+            share = f"{row.percent:.1f}%" if row.share is None else f"{row.share:.0%}"
+            beyond = "" if row.beyond is None else f"{row.beyond:+.3g}" + ("" if row.p is None else f", p {row.p:.2g}")
+            grid.append((row.method[:24], str(row.slots), str(row.seeds), f"{row.experiments:.1f}", f"{row.kept:.1f}",
+                         f"{row.no_better:.1f}", gain, share, beyond))  # fmt: skip
+        widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+        for line in grid:
+            cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+            lines.append("  " + "  ".join(cells).rstrip())
+        of = "of the baseline's level" if known is None else "of the gain that is possible"
+        lines.append(f"  share: {of}; {BESIDE}: gain beyond it, seed by seed\n")
+    return "\n".join(lines)
+
+
 def markdown(table: Sequence[Row]) -> str:
     """The table for a page."""
     lines = [HEAD, ("---",) * len(HEAD), *map(cells, table)]

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +111,13 @@ def read(root: Path, most: float, budget: float | None = None) -> Course:
 
 
 def work(
-    root: Path, slots: int, most: float, environ: Mapping[str, str], stopped: "Stop", budget: float | None = None
+    root: Path,
+    slots: int,
+    most: float,
+    environ: Mapping[str, str],
+    stopped: "Stop",
+    budget: float | None = None,
+    seen: Callable[[float], None] = lambda lengths: None,
 ) -> Course:
     """Run the study at `root` until it has had its run lengths, or has ended by itself.
 
@@ -121,6 +127,7 @@ def work(
         environ: of its supervisor.
         stopped: asks for an end before that.
         budget: as in `course`.
+        seen: hears at each look how many run lengths it has had.
 
     Raises:
         StudyFailed: it could not begin or go on, or it was stopped.
@@ -138,7 +145,9 @@ def work(
         )  # fmt: skip
     try:
         while process.poll() is None and not stopped.asked:
-            if (found := read(root, most, budget)).lengths >= most:
+            found = read(root, most, budget)
+            seen(found.lengths)
+            if found.lengths >= most:
                 return found
             time.sleep(LOOK_S)
     finally:

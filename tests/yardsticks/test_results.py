@@ -8,7 +8,7 @@ import pytest
 from loop.study import events as e
 from loop.study.outcomes import Outcome
 from loop.yardsticks.chart import chart
-from loop.yardsticks.results import StudyResult, cells, curves, interval, markdown, rows, wilcoxon
+from loop.yardsticks.results import StudyResult, cells, curves, interval, markdown, plain, rows, wilcoxon
 from loop.yardsticks.study import course
 
 
@@ -35,6 +35,9 @@ def test_methods_are_held_against_automl_seed_by_seed() -> None:
     text = markdown([beside, other])
     assert text.count("\n") == 4 and "| llm |" in text and "+0.104" in text
     assert len(set(map(len, map(cells, (beside, other))))) == 1
+    shown = plain([beside, other], {"surface": "val_bpb"}, {"surface": 2.0})
+    assert "surface: true gain in val_bpb" in shown and "+0.104, p 0.0078" in shown and "0.1 (0.1 to 0.1)" in shown
+    assert max(map(len, shown.splitlines())) <= 110
 
 
 def test_a_few_seeds_have_an_interval_and_no_p_value() -> None:

@@ -1,6 +1,7 @@
 """`looptop bench`: researchers held against one another on problems with known truth."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,7 +60,7 @@ def bench(
     from loop.yardsticks import catalog
     from loop.yardsticks import methods as who
     from loop.yardsticks.bench import Bench, plan
-    from loop.yardsticks.results import markdown, rows
+    from loop.yardsticks.results import plain, rows
 
     wanted = catalog.find(_words(problems))
     proposing = list({one.name: one for one in map(who.method, _words(methods))}.values())
@@ -73,16 +74,37 @@ def bench(
     out.mkdir(parents=True, exist_ok=True)
     if scripted and any(one.asks_a_model for one in proposing):
         typer.echo("looptop: a script of ours plays the language model", err=True)
-    working = Bench(out.resolve(), lambda line: typer.echo(line, err=True), scripted, jobs or os.cpu_count() or 1)
-    found = working.run(cells)
+    screen = _Screen()
+    working = Bench(out.resolve(), screen.told, scripted, jobs or os.cpu_count() or 1, screen.seen)
+    signal.signal(signal.SIGTERM, lambda *_: working.stop())
+    try:
+        found = working.run(cells)
+    except KeyboardInterrupt:
+        typer.echo("\nlooptop: stopped; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
     table = rows(found, {one.name: one.best for one in wanted})
     _keep(out, wanted, found)
     if as_json:
         print_json([row.__dict__ for row in table])
     else:
-        typer.echo(markdown(table), nl=False)
+        typer.echo(plain(table, {one.name: one.metric for one in wanted}, {one.name: one.best for one in wanted}))
         typer.echo(f"chart and table: {out / 'chart.svg'}, {out / 'table.md'}", err=True)
-    sys.stdout.flush()
+
+
+class _Screen:
+    """What is said while the studies run: a line for each that has ended, and below it how far all are."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+
+    def told(self, line: str) -> None:
+        clear = "\r\x1b[K" if self._live else ""
+        typer.echo(f"{clear}{line}", err=True)
+
+    def seen(self, had: float, of: float) -> None:
+        if self._live:
+            sys.stderr.write(f"\r\x1b[K{had:.0f} of {of:.0f} run lengths")
+            sys.stderr.flush()
 
 
 def _keep(out: Path, problems: "list[Problem]", found: "list[StudyResult]") -> None:
