@@ -132,6 +132,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except ConnectionError:
+            pass  # the study was ended in the middle of an answer
+
     def do_GET(self) -> None:
         if self.path.rstrip("/").endswith("/models"):
             self._whole(200, {"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "looptop"}]})
