@@ -1,4 +1,5 @@
-"""Whether attribution's intervals hold, and what a design is worth beside taking changes out one by one.
+"""What the gates of the ladder let through (`bench.ladder_gates`); whether attribution's intervals hold, and what a
+design is worth beside taking changes out one by one.
 
     python -m bench.ladder [--trials 300]
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.ladder_gates import gates
 from loop.policy import designs
 from loop.policy.noise import Noise
 
@@ -164,7 +166,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--trials", type=int, default=300, help="champions for each setting")
     options = parser.parse_args()
-    return 0 if attribution(options.trials) else 1
+    return 0 if all([gates(options.trials), attribution(options.trials)]) else 1
 
 
 if __name__ == "__main__":

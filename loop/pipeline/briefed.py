@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from loop.pipeline.archive import StudyArchive
-from loop.policy import ablation, honesty, limits
+from loop.policy import ablation, honesty, ladder, limits
 from loop.policy.standing import alike, noise
 from loop.researchers.protocol import Briefing, Workshop
 from loop.study.events import GaugeRead
@@ -56,6 +56,7 @@ def briefing_of(
         alike=alike(study) if study.paired else None,
         floor=honesty.floor(study),
         worths=ablation.for_researchers(study),
+        ladder=tuple(ladder.briefed(study)),
         slots=study.supervisor.records if study.supervisor is not None else (),
         thoughts=tuple(thought for thought in study.minds.thoughts.values() if thought.number != number),
     )

@@ -24,8 +24,8 @@ from loop.study.state import Study
 
 LEVEL = 0.95
 
-MARKS = {"stable": "transfers", "bound": "does not transfer", "harmful": "is worse there", "": "not told"}
-"""What a mark says of an experiment on a rung."""
+MARKS = {"stable": "holds", "bound": "is not better", "harmful": "is worse", "": "was not told"}
+"""What a mark says of an experiment, before the name of the rung."""
 
 SHORT = {"stable": "stable", "bound": "bound to its scale", "harmful": "harmful there", "": "not told"}
 """The same in a table."""
@@ -341,3 +341,21 @@ def ranked_words(found: Correlation) -> str:
 def of_experiment(study: Study, x: Experiment) -> list[ClimbEnded]:
     """What an experiment came to on each rung under the present program, from small to large."""
     return [one for rung in rungs.names(study.contract) for one in results(study, rung) if one.experiment == x.id]
+
+
+SHOWN = 6
+"""Results of climbs that a briefing has, the newest."""
+
+
+def briefed(study: Study) -> list[str]:
+    """What researchers are told of the ladder: what transferred and what did not, a clause each, the newest last."""
+    newest = [one for one in study.climbs if one.ended is not None and one.ended in results(study, one.began.rung)]
+    said = []
+    for one in newest[-SHOWN:]:
+        assert one.ended is not None
+        title = study.experiments[one.began.experiment].title
+        size = f", {by_words(one.ended.gain)} than the baseline there" if one.ended.gain is not None else ""
+        if one.ended.against is not None and one.ended.step is not None:
+            size = f", {by_words(one.ended.step)} than #{one.ended.against} there"
+        said.append(f"#{one.began.experiment} ({title:.60}) {MARKS[one.ended.mark]} on {one.began.rung}{size}")
+    return said

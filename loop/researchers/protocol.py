@@ -210,6 +210,8 @@ class Briefing:
     """What each kept change was found to be worth in the champion; empty where nobody has measured it."""
     thoughts: Sequence[Thinking] = ()
     """What other conversations are about, this researcher's own and those of others."""
+    ladder: Sequence[str] = ()
+    """What has climbed to larger rungs and whether it held there, a sentence each without its full stop."""
     role: str = ""
     """Its part among the researchers, in the person's words."""
     refused: str = ""

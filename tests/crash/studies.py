@@ -259,6 +259,12 @@ _ALL = (
         front="deadline: 60s\nvalidation: 3\n",
     ),
     Life(
+        "climbed",
+        {"a smaller A": GOOD},
+        experiments=1,
+        front="deadline: 60s\nscales: {small: {}, large: {budget: 2s, runs: 2}, huge: {env: {SIZE: 9}, runs: 2}}\n",
+    ),
+    Life(
         "bundled",
         {f"a smaller {name}": f"s/{name}=5/{name}=4/" for name in "VWXY"},
         experiments=5,

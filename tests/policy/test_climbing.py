@@ -6,6 +6,7 @@ import pytest
 
 from loop.policy import climbing, ladder, scheduler
 from loop.policy.permissions import Allowed, Refused
+from loop.reporting import cost, page
 from loop.reporting.ladder import as_data, lines
 from loop.study import events as e
 from loop.study import rungs
@@ -13,6 +14,7 @@ from loop.study.climb import Climb
 from loop.study.contract import Contract
 from loop.study.curves import PARTS, RunCurve
 from loop.study.state import Study
+from tests.reporting.page import Page, ask
 from tests.stories import Story
 
 SCALES = {"small": {}, "large": {"set": {"DEPTH": 24}, "budget": "1h", "runs": 2}, "huge": {"budget": "2h", "runs": 2}}
@@ -269,3 +271,25 @@ def test_the_rank_correlation_has_its_interval() -> None:
     turned = ladder.correlation([(n, -n) for n in range(6)])
     assert turned is not None and turned.rank == -1 and turned.low == -1
     assert ladder.correlation([(1, 1), (1, 2), (3, 3)]) is not None, "ties share their rank"
+
+
+def test_the_report_the_briefing_and_the_lines_say_what_held_and_what_did_not() -> None:
+    story = began(won())
+    climbed(story, {1: 0.5, 0: 0.6})
+    keep(story, 2, 1, 0.7)
+    climbed(began(story, 2), {2: 0.6, 1: 0.5, 0: 0.6})
+    study = story.study()
+    assert ladder.briefed(study) == [
+        "#1 (idea 1) holds on large, better by 0.100 than the baseline there",
+        "#2 (idea 2) is worse on large, worse by 0.100 than #1 there",
+    ]
+    text = "\n".join(lines(study))
+    assert "large: DEPTH 24, budget 3600 s; 2 runs of each side" in text and "nothing has climbed here yet" in text
+    assert "stable" in text and "harmful there" in text
+    books = cost.books(study, [])
+    assert books.accounts["climbing"].runs == 4 + 6
+    page_ = page.as_html(page.gather(study, books, lambda experiment: ""), books)
+    numbers = [(of, value) for of, value in Page(page_).numbers if of.startswith("rung.")]
+    assert len(numbers) == 10 and all(value == pytest.approx(ask(study, books, of)) for of, value in numbers)
+    markdown = page.as_markdown(page.gather(study, books, lambda experiment: ""), books)
+    assert "On a larger scale" in page_ and "| 2. idea 2 | harmful there |" in markdown

@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-from loop.policy import ablation, false_discovery, placebos, standing
+from loop.policy import ablation, false_discovery, ladder, placebos, standing
 from loop.policy.sealed import all_opened
 from loop.reporting.cost import Books, Spend, ahead, per_improvement
 from loop.reporting.page.gather import SURE
@@ -66,6 +66,20 @@ class Page(HTMLParser):
             self.prose += data
 
 
+def _of_rung(study: Study, what: str) -> float | None:
+    """What the newest climb of an experiment came to on a rung: `large.12.gain`; or of the rung: `large.rank`."""
+    rung, _, rest = what.partition(".")
+    number, _, name = rest.partition(".")
+    if not name:
+        found = ladder.predicts(study, rung)
+        assert found is not None
+        kept = {"rank": found.rank, "rank_low": found.low, "rank_high": found.high, "experiments": found.of}
+        return kept[rest]
+    ends = [one.ended for one in study.climbs if one.began.rung == rung and one.began.experiment == int(number)]
+    assert ends[-1] is not None
+    return float(getattr(ends[-1], name.removesuffix("_there")))
+
+
 def ask(study: Study, books: Books, of: str) -> float | None:
     """What the record says of a number, by its name; written apart from the report."""
     whose, _, what = of.partition(".")
@@ -80,6 +94,8 @@ def ask(study: Study, books: Books, of: str) -> float | None:
     if whose == "sealed":
         found = all_opened(study)
         return float(len(found)) if what == "times" else float(getattr(found[-1], what))
+    if whose == "rung":
+        return _of_rung(study, what)
     if whose == "placebos":
         return float(getattr(placebos.rate(study), what))
     if whose == "validation":

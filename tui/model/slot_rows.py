@@ -160,6 +160,8 @@ def _author(study: Study, experiment: Experiment) -> str:
 
 def run_title(study: Study, experiment: Experiment, run: Run) -> str:
     """The idea, and what this run of it is for where it is not the first."""
+    if run.rung:
+        return f"{one_line(experiment.title) if experiment.id else 'your file as it was'} (on {run.rung})"
     if not experiment.id and experiment.verdict is None:
         most = study.contract.keep.baseline_runs
         if run.alone:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loop.policy import ablation, early_stop, limits, placebos, validation
+from loop.policy import ablation, climbing, early_stop, limits, placebos, validation
 from loop.reporting.table import change, networked
 from loop.study.outcomes import NO_NUMBER, Outcome
 from loop.study.state import Study
@@ -100,6 +100,7 @@ def status_line(state: ViewState, alive: Life, now: float, width: int, glyphs: G
         part(7, *gained_forms(study, until), grows=8),
         part(4, _validating(study)),
         part(4, _ablating(study)),
+        part(4, _climbing(study)),
         part(8, *_placebos(study), grows=9),
         part(3, *money_forms(study, until), grows=8),
         part(4, _failures(study)),
@@ -228,6 +229,14 @@ def _validating(study: Study) -> list[Span]:
         return []
     done, of = validation.progress(study, study.validation)
     return [(f"validating {done}/{of}", "running")]
+
+
+def _climbing(study: Study) -> list[Span]:
+    """Who climbs the ladder, and how far it is."""
+    if study.climb is None:
+        return []
+    began = study.climb.began
+    return [(f"{began.experiment} on {began.rung} {climbing.told_progress(study, study.climb)}", "running")]
 
 
 def _ablating(study: Study) -> list[Span]:

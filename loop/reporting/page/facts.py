@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from loop.reporting.page.rungs import RungTold
 from loop.reporting.page.values import Value
 
 if TYPE_CHECKING:
@@ -238,5 +239,7 @@ class Report:
     sd: float | None = None
     attribution: "Attribution | None" = None
     """What each kept change is worth today; None where nobody has measured that."""
+    rungs: Sequence[RungTold] = ()
+    """What was measured on larger rungs of the ladder."""
     names: Sequence[str] = field(default_factory=tuple)
     """Researchers, in the order of the legend."""

@@ -11,6 +11,7 @@ from loop.policy import error_account, false_discovery, honesty, pairs, placebos
 from loop.policy.noise import student_quantile
 from loop.policy.sealed import all_opened
 from loop.reporting import cost, validation
+from loop.reporting.page import rungs
 from loop.reporting.page import values as v
 from loop.reporting.page.attribution import attribution
 from loop.reporting.page.facts import (
@@ -137,6 +138,7 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
     ]
     report.sd = None if known is None else known.sd
     report.attribution = attribution(study)
+    report.rungs = rungs.told(study)
     return report
 
 

@@ -40,6 +40,8 @@ def situation(briefing: Briefing) -> str:
     lines += [briefing.worths] if briefing.worths else []
     lines += [f"Mind that {notice}." for notice in briefing.notices]
     lines += [briefing.held] * bool(briefing.held)
+    if briefing.ladder:
+        lines.append(f"On a larger scale, where a change has to hold in the end: {'; '.join(briefing.ladder)}.")
     if briefing.left:
         lines.append(f"Used so far: {'; '.join(_limit(x.name, x.used, x.limit) for x in briefing.left)}.")
     return "\n".join([*lines, *_hints(briefing)])
