@@ -1,9 +1,10 @@
 """An executor that executes nothing: every run ends as the test says, in this process and at once, or when it likes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
-from loop.runs.executor import Job, Report, RunListener
+from loop.runs.executor import Job, Listen, Report, RunListener
+from loop.runs.output import Sample
 from loop.runs.slot import Slot
 from loop.runs.spec import Lost, RunResult
 from loop.study.outcomes import Outcome
@@ -22,8 +23,8 @@ async def _crashed() -> RunResult:
 class FakeRun:
     pid, pid_started = 0, 0.0
 
-    def __init__(self, job: Job, answer: Awaitable[RunResult]) -> None:
-        self.job, self.ref, self.closed = job, f"fake:{job.name}", False
+    def __init__(self, job: Job, answer: Awaitable[RunResult], slot: Slot) -> None:
+        self.job, self.slot, self.ref, self.closed = job, slot, f"fake:{job.name}", False
         self._answer = asyncio.ensure_future(answer)
         self._stopped: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
 
@@ -51,6 +52,10 @@ class FakeExecutor:
     def __init__(self, answer: Callable[[Job, Slot], Awaitable[RunResult]], slots: int = 1) -> None:
         self.answer, self.jobs, self.runs = answer, list[tuple[Job, Slot]](), list[FakeRun]()
         self.refusals: list[Exception] = []
+        self.going: dict[str, tuple[Job, Slot]] = {}
+        """Runs that an earlier supervisor has left, by their names; they end as any other."""
+        self.recalled: list[Sample] = []
+        """What each of them has printed before."""
         self._slots = [Slot(number, f"fake {number}") for number in range(slots)]
 
     def slots(self) -> Sequence[Slot]:
@@ -64,13 +69,19 @@ class FakeExecutor:
         if self.refusals:
             raise self.refusals.pop(0)
         if job.kind == "try":  # its files are broken
-            return FakeRun(job, _crashed())
+            return FakeRun(job, _crashed(), slot)
         self.jobs.append((job, slot))
-        self.runs.append(FakeRun(job, self.answer(job, slot)))
+        self.runs.append(FakeRun(job, self.answer(job, slot), slot))
         return self.runs[-1]
 
-    async def adopt(self, ref: str, listener: RunListener) -> None:
-        pass
+    async def adopt(self, refs: Collection[str], listen: Listen) -> Sequence[FakeRun]:
+        """Those of `going` that are asked for."""
+        found = []
+        for ref, (job, slot) in self.going.items():
+            if ref in refs and (listener := listen(job, slot)) is not None:
+                listener.recalled(self.recalled)
+                found.append(FakeRun(job, self.answer(job, slot), slot))
+        return found
 
     async def sweep(self) -> Sequence[str]:
         return ()

@@ -186,6 +186,9 @@ class Settings(BaseModel):
     """
     cluster: Cluster | None = None
     """Address of a Ray cluster that runs happen on: `auto`, HOST:PORT or ray://HOST:PORT. None: on this machine."""
+    cluster_lease: Annotated[Seconds, Field(ge=2)] = 60.0
+    """Seconds without a word between the loop and a node after which the node ends its runs, and they are run again;
+    for as long, runs outlive a loop that was killed. A sixth of it, at most 10 s, counts as silence."""
     keymap: dict[str, str] = {}
     """Ids of keys to the keys wanted instead, with commas between; `looptop` names the ids in its help."""
 

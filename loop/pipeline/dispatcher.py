@@ -7,7 +7,6 @@ where and how, the executor; what the number means, the judge.
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Literal
 
 from loop.journal.recorder import Recorder
@@ -15,16 +14,15 @@ from loop.lineage import Lineage, LineageError
 from loop.pipeline.advice import Advice
 from loop.pipeline.climbing import files_on
 from loop.pipeline.first_minute import followed
+from loop.pipeline.run_in_flight import RunInFlight
 from loop.policy import ablation, climbing, early_stop, neighbours, scheduler, validation
 from loop.runs import outcome as ends
 from loop.runs.executor import Executor, Job, RunHandle
 from loop.runs.local.machine_faults import BELIEVED
-from loop.runs.output import Sample
 from loop.runs.slot import Slot
 from loop.runs.spec import Lost, RunResult, Tried
 from loop.study import events as e
 from loop.study import rungs
-from loop.study.curves import CurveReader
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
 from loop.study.queries import usual_gpu_others
@@ -32,86 +30,6 @@ from loop.workspace import Workspace
 
 SHORTEST_VERIFICATION = 60.0
 """Seconds a verification gets at least, however much of the deadline the run has used up."""
-
-
-class RunInFlight:
-    """A run or a verification, from the moment that a slot takes it; listens to it while it goes on."""
-
-    def __init__(self, job: Job, slot: Slot, recorder: Recorder) -> None:
-        self.job, self.slot, self._recorder = job, slot, recorder
-        self.handle: RunHandle | None = None
-        """None while it is being started."""
-        self.beside = 0
-        """The validation or climb that it is for."""
-        self.lost = False
-        """It is being ended and does not count."""
-        self.dropped = ""
-        """Why it is being ended and does not count, where that is not the end of the loop."""
-        self.request: int | None = None
-        """The person's request that it is being ended for."""
-        self.values: dict[str, float] = {}
-        """The last of each value that it printed on its way, where it is a rehearsal's."""
-        self._stopped_by = ""
-        self.steps: tuple[float, float] | None = None
-        """When it printed its first step and its last, by the monotonic clock."""
-        self._first: int | None = None
-        self.stepped = 0
-        """Steps between these two."""
-        contract = job.contract
-        # Processor time is known here at its end only: until then the run's own word has to tell.
-        budget = None if slot.clock(contract) == "cpu" else contract.budget
-        self.curve = CurveReader(contract.metric, budget)
-        self.rule: early_stop.Rule | None = None
-        """By which it may be held for hopeless; None where it comes to its end."""
-        self.condemned: e.RunCondemned | None = None
-
-    def started(self, handle: RunHandle) -> None:
-        """Take the handle; a run that somebody has ended meanwhile ends now."""
-        self.handle = handle
-        if self._stopped_by:
-            handle.stop(self._stopped_by)
-
-    def stop(self, by: str) -> None:
-        self._stopped_by = self._stopped_by or by
-        if self.handle is not None:
-            self.handle.stop(by)
-
-    def sampled(self, samples: Sequence[Sample]) -> None:
-        """What a verification or a rehearsal prints is no progress."""
-        if self.job.kind != "run":
-            for sample in samples:
-                self.values |= sample.values
-            return
-        for sample in samples:
-            if sample.step is not None:
-                self.steps = (sample.at if self.steps is None else self.steps[0], sample.at)
-                self._first = sample.step if self._first is None else self._first
-                self.stepped = sample.step - self._first
-            body = e.StepSampled(step=sample.step, progress=sample.progress, values=sample.values)
-            self._recorder.stream(body, self.job.experiment, self.job.run)
-            done = self.curve.add(sample.at, sample.progress, sample.values)
-            if done is not None and self.rule is not None and self.condemned is None:
-                self._look(self.rule, done)
-
-    def _look(self, rule: early_stop.Rule, part: int) -> None:
-        """Record that it is hopeless by its curve, where it is, and end it where such runs are ended."""
-        curve = self.curve.curve()
-        found = None if curve is None else early_stop.condemn(self._recorder.study, rule, curve, part)
-        if found is None or self._stopped_by:
-            return
-        self.condemned = found
-        self._recorder.record(found, self.job.experiment, self.job.run)
-        if found.then == "stopped":
-            self.stop("looptop")
-
-    def as_stopped(self, result: RunResult) -> RunResult:
-        """The result, which says why where it was ended for being hopeless."""
-        found = self.condemned
-        if found is None or found.then != "stopped" or result.outcome != Outcome.KILLED:
-            return result
-        if self.lost or self.request is not None:
-            return result
-        return replace(result, outcome=Outcome.STOPPED_EARLY, reason=early_stop.told(found))
 
 
 class Dispatcher:
@@ -124,6 +42,8 @@ class Dispatcher:
         self._executor, self._advice = executor, advice
         self._running: dict[tuple[int, int], RunInFlight] = {}
         """By experiment and run."""
+        self._adopted: list[RunInFlight] = []
+        """Those that an earlier supervisor has started, until their slots look after them."""
         self._rehearsing: RunInFlight | None = None
         self.unopened: tuple[str, ...] = ()
         """Editable files that the last run of the baseline which came to a number did not open."""
@@ -177,29 +97,84 @@ class Dispatcher:
                 rung=rung,
             )
             self._recorder.record(started, experiment.id, number)
-            async with followed(job, self._workspace, self._recorder, self._advice):
-                result = running.as_stopped(await handle.wait())
-            lost = None
-            if not running.lost:
-                starved = None if rung else ends.starved(study, experiment, result)  # by runs of the study's own rung
-                if starved is None and not slot.gpus and not rung:
-                    starved = ends.cut_short(study, experiment, result)
-                lost = _believed(experiment, result.lost or starved)
-            reason = self._lost_by(running, result, lost)
-            company = neighbours.company_of(study, experiment.runs[number], result.seconds)
-            finished = ends.finished(study, experiment, result, running.steps, reason, contract)
-            seen = {"steps": running.stepped, "company": company, "curve": running.curve.curve()}
-            finished = finished.model_copy(update=seen)
-            if experiment.id == 0 and not rung and finished.outcome.has_number and result.opened is not None:
-                self.unopened = tuple(path for path in contract.edit if path not in result.opened)
-            if experiment.id == 0 and not rung and finished.outcome.is_failure:
-                finished = await self._advised(finished, result.tail, job)
-            # Before its end is recorded: a supervisor that is killed in between runs it again, and clears it then.
-            if finished.outcome == Outcome.LOST:
-                self._workspace.drop_written(experiment.id, number)
-            self._record_end(running, finished)
-            await handle.close()  # running until then: an end of the loop waits for it
+            return await self._see_out(running, experiment)
+
+    async def adopt(self) -> set[tuple[int, int]]:
+        """Have the runs of an earlier supervisor that still go on as our own; experiment and number of each.
+
+        They wait in `adopted` until their slots `take_over`.
+        """
+        refs = {run.ref for _, run in self._recorder.study.running() if run.ref}
+        for handle in await self._executor.adopt(refs, self._listen):
+            running = self._running[handle.job.experiment, handle.job.run]
+            running.started(handle)
+            self._adopted.append(running)
+            adopted = e.RunAdopted(slot=handle.slot.index, slot_name=handle.slot.name)
+            self._recorder.record(adopted, handle.job.experiment, handle.job.run)
+        return set(self._running)
+
+    @property
+    def adopted(self) -> Sequence[RunInFlight]:
+        """Runs that were taken over, and that no slot looks after yet."""
+        return self._adopted
+
+    async def take_over(self, running: RunInFlight) -> str | None:
+        """Look after one of the `adopted` until it has ended, and record how; see `run`.
+
+        Raises:
+            MachineFault: its machine did not do its part.
+        """
+        self._adopted.remove(running)
+        try:
+            return await self._see_out(running, self._recorder.study.experiments[running.job.experiment])
+        finally:
+            del self._running[running.job.experiment, running.job.run]
+
+    async def _see_out(self, running: RunInFlight, experiment: Experiment) -> str | None:
+        """Wait for a run that goes on, and record how it ended; see `run`."""
+        study, job, slot, handle = self._recorder.study, running.job, running.slot, running.handle
+        number, rung = job.run, experiment.runs[job.run].rung
+        assert handle is not None
+        async with followed(job, self._workspace, self._recorder, self._advice):
+            result = running.as_stopped(await handle.wait())
+        lost = None
+        if not running.lost:
+            starved = None if rung else ends.starved(study, experiment, result)  # by runs of the study's own rung
+            if starved is None and not slot.gpus and not rung:
+                starved = ends.cut_short(study, experiment, result)
+            lost = _believed(experiment, result.lost or starved)
+        reason = self._lost_by(running, result, lost)
+        company = neighbours.company_of(study, experiment.runs[number], result.seconds)
+        finished = ends.finished(study, experiment, result, running.steps, reason, job.contract)
+        seen = {"steps": running.stepped, "company": company, "curve": running.curve.curve()}
+        finished = finished.model_copy(update=seen)
+        if experiment.id == 0 and not rung and finished.outcome.has_number and result.opened is not None:
+            self.unopened = tuple(path for path in job.contract.edit if path not in result.opened)
+        if experiment.id == 0 and not rung and finished.outcome.is_failure:
+            finished = await self._advised(finished, result.tail, job)
+        # Before its end is recorded: a supervisor that is killed in between runs it again, and clears it then.
+        if finished.outcome == Outcome.LOST:
+            self._workspace.drop_written(experiment.id, number)
+        self._record_end(running, finished)
+        await handle.close()  # running until then: an end of the loop waits for it
         return lost.reason if lost is not None and not lost.passes else None
+
+    def _listen(self, job: Job, slot: Slot) -> RunInFlight | None:
+        """Who is to follow a run that an earlier supervisor has left; None where the journal has it as over, or as
+        another one."""
+        study = self._recorder.study
+        experiment = study.experiments.get(job.experiment)
+        run = experiment.runs.get(job.run) if experiment is not None else None
+        if experiment is None or run is None or run.outcome is not None:
+            return None
+        if (ablation.commit_of(study, experiment, run), run.seed) != (job.commit, job.seed):
+            return None
+        running = self._running[job.experiment, job.run] = RunInFlight(job, slot, self._recorder)
+        running.rule = None if run.alone or run.rung else early_stop.rule(study, experiment, run.seed, slot.kind)
+        running.condemned, running.beside = run.condemned, run.validates
+        if run.condemned is not None and run.condemned.then == "stopped":
+            running.stop("looptop")  # who was to say so may have died before
+        return running
 
     async def verify(self, experiment: Experiment, number: int, slot: Slot) -> None:
         """Measure the metric of a finished run anew, in a fresh worktree that the run cannot have touched.

@@ -15,6 +15,7 @@ from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
 from loop.pipeline.quarantine import CannotGoOn, Quarantine
 from loop.pipeline.rehearsal import Rehearsal
+from loop.pipeline.run_in_flight import RunInFlight
 from loop.policy import scheduler
 from loop.runs.executor import Executor, MachineFault, NodeFault
 from loop.runs.slot import Slot
@@ -72,31 +73,40 @@ class Life:
             LineageError, OSError: git or the disk fails, and not for lack of room.
         """
         report = partial(self._report, slot)
+        for running in [one for one in self._dispatcher.adopted if one.slot.index == slot.index]:
+            job = running.job
+            await self._serve(scheduler.Work(self._recorder.study.experiments[job.experiment], job.run), slot, running)
         while True:
             await self._recorder.until(lambda: self._next(slot) is not None)
             await self._executor.ready(slot, lambda: gpu_memory_needed(self._recorder.study), report)
             self._limited()
-            if (work := self._next(slot)) is None:
-                continue
-            experiment, claim = work.experiment, (work.experiment.id, work.run)
-            self._claimed[claim] = slot.index
-            trouble = None
-            try:
-                trouble = await self._live(work, slot)
-                self._limited()  # now, and not with the next beat
-            except NodeFault as fault:
-                trouble = str(fault)
-                self._dispatcher.lose(experiment, trouble)
-            except (MachineFault, LineageError, OSError) as error:  # its worktree or its folders
-                self._recorder.disk.pause_if_full(error.cause if isinstance(error, MachineFault) else error)
-                self._dispatcher.lose(experiment, "the disk is full")  # it is done again when there is room
-            finally:
-                self._claimed.pop(claim, None)
-                self._recorder.wake()
-            await self._quarantine.rest(slot, trouble)  # another slot may take the experiment meanwhile
+            if (work := self._next(slot)) is not None:
+                await self._serve(work, slot)
 
-    async def _live(self, work: scheduler.Work, slot: Slot) -> str | None:
+    async def _serve(self, work: scheduler.Work, slot: Slot, running: RunInFlight | None = None) -> None:
+        """Have one run of an experiment in `slot`, and let that rest afterwards where its machine is at fault."""
+        experiment, claim = work.experiment, (work.experiment.id, work.run)
+        self._claimed[claim] = slot.index
+        trouble = None
+        try:
+            trouble = await self._live(work, slot, running)
+            self._limited()  # now, and not with the next beat
+        except NodeFault as fault:
+            trouble = str(fault)
+            self._dispatcher.lose(experiment, trouble)
+        except (MachineFault, LineageError, OSError) as error:  # its worktree or its folders
+            self._recorder.disk.pause_if_full(error.cause if isinstance(error, MachineFault) else error)
+            self._dispatcher.lose(experiment, "the disk is full")  # it is done again when there is room
+        finally:
+            self._claimed.pop(claim, None)
+            self._recorder.wake()
+        await self._quarantine.rest(slot, trouble)  # another slot may take the experiment meanwhile
+
+    async def _live(self, work: scheduler.Work, slot: Slot, running: RunInFlight | None) -> str | None:
         """Take a run of an experiment through the stages that are before it.
+
+        Args:
+            running: it goes on already, where an earlier supervisor has started it.
 
         Returns:
             What of the slot's machine kept it from running, where something did.
@@ -105,7 +115,9 @@ class Life:
             CannotGoOn: runs do not use the experiments' files, or what everything is measured against does not work.
         """
         experiment, number, trouble = work.experiment, work.run, None
-        if number not in experiment.runs:
+        if running is not None:
+            trouble = await self._dispatcher.take_over(running)
+        elif number not in experiment.runs:
             if (rejected := await self._proposals.rebase(experiment)) is not None:
                 await self._judging.settle(experiment, rejected, CLASH)
                 return None

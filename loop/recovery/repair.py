@@ -8,7 +8,7 @@ import asyncio
 import re
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
@@ -115,8 +115,11 @@ class Repair:
         world = await asyncio.to_thread(look, self._workspace, self._lineage, self._study)
         return compare.compare(self._study, world)
 
-    async def mend(self, found: Sequence[Finding]) -> None:
+    async def mend(self, found: Sequence[Finding], going: Collection[tuple[int, int]] = ()) -> None:
         """Repair what can be repaired, in order; what a person should know is recorded before it is done.
+
+        Args:
+            going: experiment and number of runs that go on, since they were taken over.
 
         Raises:
             LineageError: git does not allow what the loop cannot do without.
@@ -130,6 +133,8 @@ class Repair:
                 await self._judging.write_notes(*(self._study.experiments[number] for number in notes))
                 continue
             for mend in one.mends:
+                if isinstance(mend, d.RunAgain) and (mend.experiment, mend.run) in going:
+                    continue
                 if isinstance(mend, d.Clear):
                     if not cleared:
                         await self._clear()

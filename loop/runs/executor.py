@@ -5,7 +5,7 @@ sandbox are made on the machine that runs it. An executor never reads the journa
 nothing, and raises nothing but `MachineFault`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -75,9 +75,22 @@ class RunListener(Protocol):
         """Take what the run printed of its progress, twice a second at most."""
 
 
+class AdoptedListener(RunListener, Protocol):
+    """Whoever follows a run that an earlier supervisor has started."""
+
+    def recalled(self, samples: Sequence[Sample]) -> None:
+        """Take what it printed of its progress before, as far as the earlier supervisor had heard it."""
+
+
+Listen = Callable[[Job, Slot], AdoptedListener | None]
+"""Who is to follow a run that is offered with its job and its slot; None: it is not to go on."""
+
+
 class RunHandle(Protocol):
     """One run that was started."""
 
+    job: Job
+    slot: Slot
     ref: str
     """Its name with its executor for ever, such as "local:4711@1767225600.25"; it is on record."""
     pid: int
@@ -137,8 +150,14 @@ class Executor(Protocol):
         """
         ...
 
-    async def adopt(self, ref: str, listener: RunListener) -> RunHandle | None:
-        """The run that an earlier supervisor started, if it still goes on; None: it is lost."""
+    async def adopt(self, refs: Collection[str], listen: Listen) -> Sequence[RunHandle]:
+        """Take over the runs of those names that an earlier supervisor has started, once at each start.
+
+        Whatever else such a supervisor has left, and what nobody listens to, is ended.
+
+        Returns:
+            Those that go on, or have ended meanwhile and wait to be heard; the others are lost.
+        """
         ...
 
     async def sweep(self) -> Sequence[str]:

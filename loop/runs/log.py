@@ -42,22 +42,39 @@ class LogPiece:
 
 
 class CappedLog:
-    """Writes one run's log. A context manager: leaving it joins the parts."""
+    """Writes one run's log. A context manager: leaving it joins the parts.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        go_on: with the log that is there, whose writer has died; else what is there is of an earlier run, and goes.
+    """
+
+    def __init__(self, folder: Path, go_on: bool = False) -> None:
         self.folder = folder
         self.fault: str | None = None
         """Why the log is not whole, in a sentence, once something went wrong."""
-        self._size = 0  # bytes of output so far
+        self.size = 0
+        """Bytes of output so far."""
         self._file: FileIO | None = None
         self._room = HEAD_BYTES  # bytes that still fit in the open file
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if go_on and self._go_on():
+                return
             for old in (folder / "log.txt", folder / "log.txt.gz", *_parts(folder)):
                 old.unlink(missing_ok=True)  # of an earlier attempt at the same run
             self._file = FileIO(folder / "log.txt", "xb")
         except OSError as error:
             self._give_up(error)
+
+    def _go_on(self) -> bool:
+        """Open the last file of a log that nobody has joined yet; whether there is one."""
+        spans = _spans(self.folder)
+        if not spans or spans[0][1] > HEAD_BYTES or spans[0][2].suffix == ".gz":
+            return False
+        start, length, path, _ = spans[-1]
+        self.size, self._file = start + length, FileIO(path, "ab")
+        self._room = max(0, (HEAD_BYTES if len(spans) == 1 else PART_BYTES) - length)
+        return True
 
     def write(self, data: bytes) -> None:
         """Keep the next piece of output."""
@@ -67,7 +84,7 @@ class CappedLog:
                 if not self._room:
                     self._next_part()
                 written = self._file.write(view[: self._room])
-                self._size += written
+                self.size += written
                 self._room -= written
                 view = view[written:]
         except OSError as error:
@@ -92,7 +109,7 @@ class CappedLog:
     def _next_part(self) -> None:
         assert self._file
         self._file.close()
-        self._file = FileIO(self.folder / f"log.{self._size}.part", "xb")
+        self._file = FileIO(self.folder / f"log.{self.size}.part", "xb")
         self._room = PART_BYTES
         for old in _parts(self.folder)[:-PARTS]:
             old.unlink(missing_ok=True)

@@ -57,7 +57,7 @@ from loop.study.researcher_events import (
     ThoughtEnded,
     ToolCalled,
 )
-from loop.study.run_events import RunCondemned, RunFinished, RunStarted, StepSampled, Verified, Waited
+from loop.study.run_events import RunAdopted, RunCondemned, RunFinished, RunStarted, StepSampled, Verified, Waited
 from loop.study.sealed import MilestoneOpened, SealedNumber
 from loop.study.slot_events import NeighboursMeasured, SlotsJoined
 from loop.study.slot_record import SlotRecord
@@ -297,6 +297,7 @@ Body = Annotated[
     | ExperimentQueued
     | ApprovalAsked
     | RunStarted
+    | RunAdopted
     | StepSampled
     | RunCondemned
     | RunFinished

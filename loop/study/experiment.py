@@ -10,6 +10,7 @@ from loop.study.events import (
     ExperimentJudged,
     ExperimentProposed,
     ExperimentQueued,
+    RunAdopted,
     RunCondemned,
     RunFinished,
     RunStarted,
@@ -91,8 +92,14 @@ class Run:
     """Energy of its GPUs, verification included, as far as they told it."""
     curve: RunCurve | None = None
     """As in `RunFinished`."""
+    ref: str = ""
+    """Its name with its executor."""
     condemned: RunCondemned | None = None
     """That it was held for hopeless while it ran."""
+
+    def adopt(self, adopted: RunAdopted) -> None:
+        """Take in that another supervisor looks after it."""
+        self.slot, self.slot_name = adopted.slot, adopted.slot_name
 
     @property
     def had(self) -> float:
@@ -245,6 +252,7 @@ class Experiment:
             validates=started.validates,
             row=started.row,
             rung=started.rung,
+            ref=started.ref,
         )
 
     def judge(self, judged: ExperimentJudged, at: float, seq: int) -> None:

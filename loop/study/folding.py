@@ -32,6 +32,7 @@ def apply(study: Study, event: e.Event) -> None:
             "experiment_queued"
             | "approval_asked"
             | "run_started"
+            | "run_adopted"
             | "run_condemned"
             | "run_finished"
             | "verified"
@@ -238,6 +239,8 @@ def _of_experiment(study: Study, experiment: Experiment, event: e.Event) -> None
                 study.asked.add(experiment.id)
             if len(experiment.runs) > 1:
                 study.repeated.add(experiment.id)
+        case "run_adopted" if event.run in experiment.runs:
+            experiment.runs[event.run].adopt(body)
         case "run_condemned" if event.run in experiment.runs:
             experiment.runs[event.run].condemned = body
             study.condemned[experiment.id] = None

@@ -42,6 +42,15 @@ class RunStarted(Fact):
     """The rung of the ladder that it is on; empty for the study's own."""
 
 
+class RunAdopted(Fact):
+    """The run goes on, and another supervisor than the one that started it looks after it from here on."""
+
+    kind: Literal["run_adopted"] = "run_adopted"
+    slot: int
+    """Number of its slot among those of the new supervisor; `slot_name`: the name."""
+    slot_name: str = ""
+
+
 class StepSampled(Fact):
     kind: Literal["step_sampled"] = "step_sampled"
     step: int | None = None

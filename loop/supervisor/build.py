@@ -112,7 +112,7 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         placebos=Placebos(recorder, proposals, judging, seals, pool.next_number, slots),
         heartbeat=Heartbeat(workspace, recorder, gauges, dispatcher, pool, limit),
         notices=Notices(workspace, recorder, journal, prepared.settings),
-        startup=Startup(prepared, recorder, repair, proposals, judging),
+        startup=Startup(prepared, recorder, repair, dispatcher, proposals, judging),
     )
 
 

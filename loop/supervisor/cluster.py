@@ -3,7 +3,7 @@
 import hashlib
 import os
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from loop.harness import corpus
 from loop.lineage import Lineage
@@ -18,14 +18,11 @@ from loop.supervisor.startup import Prepared
 
 AGENT = "loop.supervisor.node:serve"
 
-LEASE_S = 60.0
-"""See `Opening`; LOOPTOP_CLUSTER_LEASE says another."""
-
 ENVIRONMENTS = (".venv", "venv", "env")
 """Where a project keeps its own Python."""
 
 
-def opening_of(prepared: Prepared, base: str, environ: Mapping[str, str] = os.environ) -> Opening:
+def opening_of(prepared: Prepared, base: str) -> Opening:
     """What each node is told of the study.
 
     Args:
@@ -41,7 +38,7 @@ def opening_of(prepared: Prepared, base: str, environ: Mapping[str, str] = os.en
         sandbox=prepared.sandbox.kind,
         plan=prepared.slots,
         corpus=text_name() if uses_harness(contract, prepared.workspace.root) else "",
-        lease=float(environ.get("LOOPTOP_CLUSTER_LEASE") or LEASE_S),
+        lease=prepared.settings.cluster_lease,
     )
 
 

@@ -24,6 +24,7 @@ from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, find_root, free_tag, incomplete, matching, prefix_of, tags
 from loop.machine.disk import lacking
 from loop.pipeline import submission
+from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.needed_files import Missing, missing_files
 from loop.pipeline.proposals import PERSON, Proposals, queued_again
@@ -172,9 +173,15 @@ class Startup:
     """The first seconds of a supervisor."""
 
     def __init__(
-        self, prepared: Prepared, recorder: Recorder, repair: Repair, proposals: Proposals, judging: Judging
+        self,
+        prepared: Prepared,
+        recorder: Recorder,
+        repair: Repair,
+        dispatcher: Dispatcher,
+        proposals: Proposals,
+        judging: Judging,
     ) -> None:
-        self._prepared, self._recorder = prepared, recorder
+        self._prepared, self._recorder, self._dispatcher = prepared, recorder, dispatcher
         self._proposals, self._judging = proposals, judging
         self._lineage, self._repair = prepared.lineage, repair
 
@@ -193,7 +200,7 @@ class Startup:
         """
         found = await self._repair.look()
         self._announce(executor)
-        await self._repair.mend(found)
+        await self._repair.mend(found, await self._dispatcher.adopt())
         if stop := next((one.said for one in found if one.stops), None):
             return stop
         contract = self._prepared.options.applied(self._prepared.program.contract)

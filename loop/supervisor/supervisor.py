@@ -114,7 +114,9 @@ class Supervisor:
         """Serve all slots, also those that come later; returns never, and fails as soon as one of them does."""
         served = self._served  # whose runs are ended in `_close`, each with its end on record
         while True:
-            came = [slot for slot in self._parts.executor.slots() if slot.index not in served]
+            left = [running.slot for running in self._parts.dispatcher.adopted]  # whose node may have gone meanwhile
+            slots = {slot.index: slot for slot in (*left, *self._parts.executor.slots())}
+            came = [slot for index, slot in sorted(slots.items()) if index not in served]
             known = len(self.study.supervisor.slots) if self.study.supervisor is not None else 0
             if new := tuple(slot.record for slot in came if slot.index >= known):
                 self._recorder.record(e.SlotsJoined(records=new))

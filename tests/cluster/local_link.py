@@ -21,6 +21,7 @@ class Machine:
     facts: dict[str, Any]
     """What it says of itself that is not so."""
     agent: Agent | None = None
+    opening: Opening | None = None
     cut: bool = False
     dead: bool = False
     sessions: int = 0
@@ -58,8 +59,12 @@ class LocalLink:
 
     async def open(self, info: NodeInfo, opening: Opening) -> Opened:
         machine = self._machine(info)
+        if machine.agent is not None and opening != machine.opening:
+            await machine.agent.stop()
+            machine.agent = None
         if machine.agent is None:
             machine.agent = node.serve(opening, machine.name, machine.environ, lambda: self._left(machine))
+            machine.opening = opening
         opened = await machine.agent.begin()
         self._sessions[machine.name] = opened.session
         return opened

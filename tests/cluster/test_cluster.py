@@ -199,29 +199,20 @@ async def test_a_node_that_dies_loses_its_run_and_says_which_node_it_was(slow: C
         await slow.executor.start(slow.job(run=2), slot, Listener())
 
 
-async def test_the_next_supervisor_ends_what_one_that_was_killed_has_left(slow: Cluster) -> None:
-    await slow.executor.start(slow.job(), slow.executor.slots()[0], Listener())
-    process = psutil.Process(await slow.pid())
-    another = slow.another_executor()
-    await another.connect()
-    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    run = await another.start(slow.job(), another.slots()[0], Listener())
-    run.stop("ada")
-    await run.wait()
-    await run.close()
-
-
-async def test_a_deadline_is_kept_on_the_node(slow: Cluster) -> None:
+async def test_a_deadline_is_kept_on_the_node(tmp_path: Path) -> None:
+    slow = Cluster(tmp_path, SLOW)
+    await slow.executor.connect()
     run = await slow.executor.start(slow.job(deadline=0.3), slow.executor.slots()[0], Listener())
     result = await run.wait()
     await run.close()
     assert result.outcome == Outcome.TIMED_OUT and "deadline of 0.3 s" in result.reason
+    await slow.executor.close()
 
 
 async def test_output_that_nobody_could_fetch_in_time_is_left_out_and_the_number_is_the_node_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loop.runs.cluster.agent.KEPT", 20_000)
+    monkeypatch.setattr("loop.runs.cluster.agent_run.KEPT", 20_000)
     script = "echo loss: 3; for i in $(seq 4000); do echo a line of a flood $i; done; echo '---'; echo loss: 2\n"
     cluster = Cluster(tmp_path, script)
     await cluster.executor.connect()

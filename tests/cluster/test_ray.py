@@ -185,19 +185,25 @@ def test_a_node_that_comes_back_is_used_again(tmp_path: Path, raylets: Raylets) 
     assert "beta" not in project.study().troubles and daemons() == []
 
 
-def test_a_supervisor_that_was_killed_is_followed_by_one_that_loses_no_experiment(
-    tmp_path: Path, raylets: Raylets
-) -> None:
-    project = Project(tmp_path / "project", raylets, budget="2s")
-    loop = project.start("--experiments", "3")
-    project.until(lambda: project.running_on("beta"), loop)
+def test_the_runs_of_a_supervisor_that_was_killed_are_taken_over_by_the_next(tmp_path: Path, raylets: Raylets) -> None:
+    project = Project(tmp_path / "project", raylets, budget="6s")
+    loop = project.start("--experiments", "1")
+    project.until(lambda: project.running_on("alpha") and project.running_on("beta") and len(daemons()) > 1, loop)
+    going = {(x.id, run.number): run.ref for x, run in project.study().running()}
     loop.kill()
     loop.wait()
-    loop = project.start("--experiments", "3")
+    loop = project.start("--experiments", "1")
     said = loop.communicate()[0]
     assert loop.returncode == 0, said
     study = project.study()
+    adopted = [(one.experiment, one.run) for one in project.events("run_adopted")]
+    assert sorted(adopted) == sorted(going) and len(adopted) > 1, said
+    runs = [run for x in study.experiments.values() for run in x.runs.values()]
+    assert all(run.outcome == Outcome.FINISHED and run.verified for run in runs), said  # none is lost, none runs twice
     assert all(x.verdict is not None for x in study.experiments.values() if x.runs)
+    for experiment, number in going:
+        log = read_log(Workspace(project.root).run_folder(experiment, number), max_bytes=1 << 20).text.splitlines()
+        assert [line.split()[1] for line in log if line.startswith("step")] == [str(step) for step in range(60)]
     assert daemons() == []
 
 

@@ -13,6 +13,7 @@ from loop.lineage import Lineage
 from loop.researchers.protocol import Briefing, Proposal, Sink
 from loop.runs.executor import Job, MachineFault
 from loop.runs.local.process import LocalProcess
+from loop.runs.output import Sample
 from loop.runs.slot import Slot
 from loop.runs.spec import Lost, RunResult
 from loop.runs.waited import WaitedCurve
@@ -366,3 +367,29 @@ async def test_a_verification_that_was_starved_to_its_deadline_is_done_once_more
         "the verification of run 1.1 came to its deadline, because others on the machine took so much of its time; the "
         "run's number is not lost, it is verified once more"
     )
+
+
+async def test_a_run_that_goes_on_is_taken_over_and_one_that_does_not_is_lost(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.executor = FakeExecutor(Losses(15.0))
+    before = await house.work(Scripted())
+    baseline = before.experiments[0]
+    assert list(baseline.runs) == [1, 2] and baseline.commit
+    contract = before.contract
+    with Journal(Workspace(tmp_path).journal) as journal:
+        for number in (3, 4):
+            begun = e.RunStarted(
+                seed=1336 + number, slot=7, slot_name="old", ref=f"fake:0.{number}", budget=1, deadline=60,
+                protocol_id=contract.protocol_id, pid=0, pid_started=0,
+            )  # fmt: skip
+            journal.append(begun, 0, number)
+    house.executor = executor = FakeExecutor(Losses(15.0), slots=2)
+    job = Job(0, 3, "run", baseline.commit, before.base, contract, 1339, 60)
+    executor.going = {"fake:0.3": (job, executor.slots()[1])}
+    executor.recalled = [Sample(1.0, step, None, {"loss": 20.0 - step}) for step in (1, 2)]
+    study = await house.work(Scripted())
+    third, fourth = study.experiments[0].runs[3], study.experiments[0].runs[4]
+    assert (third.outcome, third.metric, third.slot, third.slot_name) == ("finished", 15.1, 1, "fake 1")
+    assert (third.steps, fourth.outcome) == (1, "lost"), "what it printed before counts"
+    assert [(event.run, event.kind) for event in house.events("run_adopted", "step_sampled")] == [(3, "run_adopted")]
+    assert "0.3" not in started(executor), "it is not run twice"

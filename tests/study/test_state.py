@@ -213,6 +213,7 @@ def _one_of_each() -> list[e.Event]:
         e.Claimed(researcher="r", title="x"),
         e.ThoughtEnded(researcher="r", why="x"),
         e.Heard(request=3, researcher="r"),
+        e.RunAdopted(slot=1, slot_name="beta/CPU"),
         e.RunCondemned(then="shadow", curve="loss", share=0.4, value=3.1, beside=3.0, limit=0.05, champion=0),
         e.MilestoneOpened(champion=0),
         e.NeighboursMeasured(slots="CPU", protocol_id=story.contract.protocol_id, runs=2, worse=0.1, error=0.1),

@@ -142,6 +142,8 @@ def _text(event: e.Event, study: Study) -> str | None:
         case e.RunStarted(seed=seed, budget=budget, rung=rung):
             on = f" on {rung}" if rung else ""
             return f"run {number}.{event.run} started{on}: seed {seed}, budget {budget:g} s"
+        case e.RunAdopted(slot_name=slot):
+            return f"run {number}.{event.run} goes on, and is taken over on {slot}"
         case e.RunCondemned() as condemned if condemned.then != "stopped":  # else its end says so
             return f"run {number}.{event.run} {early_stop.announced(condemned)}"
         case e.RunFinished() as run:

@@ -97,6 +97,8 @@ class Transcript:
                 self._line("champion", f"{event.experiment} is the champion at {number(body.metric)}", "★ ", now)
                 for notice in honesty.notices(self.study) if event.experiment == 0 else ():
                     self._line("fault", notice, "! ", now)
+            case e.RunAdopted(slot_name=slot):
+                self._line("note", f"run {event.experiment}.{event.run} goes on, taken over on {slot}", "  ", now)
             case e.RunCondemned() if body.then != "stopped":  # else its verdict says so
                 said = f"run {event.experiment}.{event.run} {early_stop.announced(body)}"
                 self._line("note", said, "  ", now)

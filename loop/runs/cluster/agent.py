@@ -1,8 +1,9 @@
 """The agent: what is at work on a node for one study, and holds an executor of that machine's own.
 
-It starts what it is told to, ends it, and keeps what it has seen until the supervisor has fetched it: the raw output
-with its offsets, what a run holds, how it ended. It reads no output, judges nothing, and has no plan. Who does not hear
-from the supervisor for the length of the lease ends everything: its runs are being run again elsewhere by then.
+It starts what it is told to, ends it, and keeps what it has seen: the raw output with its offsets, what a run holds,
+how it ended. So a supervisor that takes over from one that was killed hears all of it from the beginning. The agent
+reads no output, judges nothing, and has no plan. Who does not hear from a supervisor for the length of the lease ends
+everything: its runs are being run again elsewhere by then.
 
 It is an asyncio object of one event loop. All that it is asked is asked by `call`, in one session at a time.
 """
@@ -12,15 +13,15 @@ import logging
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 
 from loop.errors import UserError
 from loop.machine.gauges import Gauges
-from loop.runs.cluster import parcels
-from loop.runs.cluster.wire import Batch, Ended, Event, Heard, Holds, Opened
-from loop.runs.executor import Executor, Job, MachineFault, RunHandle
+from loop.runs.cluster import agent_run, parcels
+from loop.runs.cluster.agent_run import AgentRun
+from loop.runs.cluster.wire import Batch, Ended, Event, Going, Heard, Holds, Opened
+from loop.runs.executor import Executor, Job, MachineFault
 from loop.runs.output import Sample
 from loop.runs.slot import Slot
 from loop.study.outcomes import Outcome
@@ -30,9 +31,6 @@ log = logging.getLogger(__name__)
 
 BATCH = 1 << 20
 """Bytes of output in one answer, about."""
-
-KEPT = 8 << 20
-"""Bytes of a run's output that wait here at most; of more that nobody fetches, the oldest goes."""
 
 GAUGED_S = 2.0
 """Seconds between two looks at what the runs hold."""
@@ -48,22 +46,6 @@ class _Deaf:
 
     def sampled(self, samples: Sequence[Sample]) -> None:
         pass
-
-
-@dataclass
-class _Run:
-    """A run here, from when it is asked for."""
-
-    job: Job
-    handle: RunHandle | None = None
-    heard: int = 0
-    """Bytes of its output so far."""
-    waiting: int = 0
-    """Of those, bytes that nobody has fetched."""
-    stop: str = ""
-    left: int = 0
-    """See `Ended`."""
-    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Agent:
@@ -94,7 +76,7 @@ class Agent:
         self._lease, self._code, self._gone, self._let_go = lease, code, gone, let_go
         self.session = 0
         """See `Opened`."""
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, AgentRun] = {}
         self._events: deque[tuple[int, Event]] = deque()
         self._last = 0
         self._news = asyncio.Event()
@@ -109,28 +91,38 @@ class Agent:
         if token is None:
             return
         run = self._runs[token]
-        self._say(Heard(token, run.heard, data, time.monotonic()))
-        run.heard += len(data)
+        piece = run.hear(token, data)
+        if run.unclaimed:
+            return
+        self._say(piece)
         run.waiting += len(data)
-        if run.waiting > KEPT:
+        if run.waiting > agent_run.KEPT:
             self._drop(token, run)
 
     # --- what the supervisor asks -----------------------------------------------------------------------------
 
     async def begin(self) -> Opened:
-        """A supervisor is there, maybe a new one. What an earlier one has left is ended, before this returns."""
+        """A supervisor is there, maybe a new one. Runs of an earlier one wait to be adopted; whatever else it has left
+        is ended, before this returns."""
         self.session += 1
         self._word = time.monotonic()
-        for run in self._runs.values():
-            self._stop(run, "a new supervisor")
-        await asyncio.gather(*(run.over.wait() for run in self._runs.values()))
-        for token in list(self._runs):
-            await self._close(token)
+        left = {token: run for token, run in self._runs.items() if run.job.kind == "run" and not run.stop}
+        for run in left.values():
+            run.unclaimed, run.waiting = True, 0
+        await self._end_but(left)
         self._events.clear()
-        await asyncio.to_thread(shutil.rmtree, self._workspace.runs, ignore_errors=True)
-        await self._executor.sweep()
+        folders = [self._workspace.run_folder(run.job.experiment, run.job.run) for run in left.values()]
+        await asyncio.to_thread(_empty, self._workspace.runs, folders)
+        if not left:
+            await self._executor.sweep()
         slots, notes = tuple(self._executor.slots()), tuple(self._executor.notes)
-        return Opened(self.session, self._code, slots, notes)
+        now = time.monotonic()
+        going = tuple(
+            Going(token, run.job, run.slot, now - run.began, None if run.ended is None else run.ended.result)
+            for token, run in left.items()
+            if token in self._runs
+        )
+        return Opened(self.session, self._code, slots, notes, going)
 
     async def call(self, session: int, method: str, *arguments: object) -> object:
         """Do what the supervisor of that session asks.
@@ -150,7 +142,7 @@ class Agent:
             "piece": self._piece,
             "has": self._has,
             "bring": self._bring,
-            "keep": self._keep,
+            "adopt": self._adopt,
             "end": self._end,
         }[method]
         try:
@@ -203,7 +195,7 @@ class Agent:
         """
         if token in self._runs:
             return time.monotonic()
-        run = self._runs[token] = _Run(job)
+        run = self._runs[token] = AgentRun(job, slot)
         try:
             async with self._storing:
                 for packed in packs:
@@ -250,12 +242,20 @@ class Agent:
         if last:
             await asyncio.to_thread(parcels.unpack, archive, folder / "out")
 
-    async def _keep(self, tokens: Sequence[str]) -> list[str]:
-        """End all runs but these; those of these that are not here."""
-        for token, run in self._runs.items():
-            if token not in tokens:
-                self._stop(run, "the supervisor")
-        return [token for token in tokens if token not in self._runs]
+    async def _adopt(self, tokens: Sequence[str]) -> None:
+        """Say of these runs all that has been heard, from the beginning; the others of earlier supervisors are ended.
+        Asked twice, it is said twice."""
+        for token in tokens:
+            if (run := self._runs.get(token)) is None:
+                self._say(Ended(token, None, "it is not there any more"))
+                continue
+            self._events = deque(one for one in self._events if one[1].token != token)
+            run.unclaimed, run.waiting = False, sum(len(piece.data) for piece in run.past)
+            for piece in run.past:
+                self._say(piece)
+            if run.ended is not None:
+                self._say(run.ended)
+        await self._end_but([token for token, run in self._runs.items() if not run.unclaimed])
 
     async def _end(self) -> None:
         """The supervisor goes: end everything."""
@@ -270,7 +270,7 @@ class Agent:
 
     # --- inside ------------------------------------------------------------------------------------------------
 
-    async def _follow(self, token: str, run: _Run) -> None:
+    async def _follow(self, token: str, run: AgentRun) -> None:
         assert run.handle is not None
         result, fault = None, ""
         try:
@@ -282,21 +282,30 @@ class Agent:
             fault = str(error)
         finally:
             run.over.set()
-        self._say(Ended(token, result, fault, run.left, run.heard))
+        run.ended = Ended(token, result, fault, run.left, run.heard)
+        if not run.unclaimed:
+            self._say(run.ended)
 
-    def _stop(self, run: _Run, by: str) -> None:
+    def _stop(self, run: AgentRun, by: str) -> None:
         run.stop = run.stop or by
         if run.handle is not None:
             run.handle.stop(by)
 
     async def _end_all(self, by: str) -> None:
-        runs = list(self._runs.values())
-        for run in runs:
-            self._stop(run, by)
-        await asyncio.gather(*(run.over.wait() for run in runs))
-        for token in list(self._runs):
-            await self._close(token)
+        await self._end_but((), by)
         await self._executor.close()
+
+    async def _end_but(self, tokens: Collection[str], by: str = "the supervisor") -> None:
+        """End all runs but these, and remove what is left of them."""
+        others = {token: run for token, run in self._runs.items() if token not in tokens}
+        for run in others.values():
+            self._stop(run, by)
+        await asyncio.gather(*(run.over.wait() for run in others.values()))
+        for token, run in others.items():
+            await self._close(token)
+            if run.job.kind == "run":
+                folder = self._workspace.run_folder(run.job.experiment, run.job.run)
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _watch(self) -> None:
         """End everything when the lease is over."""
@@ -315,7 +324,7 @@ class Agent:
                 continue
             self._executor.observe(await asyncio.to_thread(self._gauges.read))
             for token, run in self._runs.items():
-                if run.handle is not None and not run.over.is_set():
+                if run.handle is not None and not run.over.is_set() and not run.unclaimed:
                     gauge = run.handle.gauge()
                     self._say(Holds(token, gauge.memory, gauge.gpu_memory))
 
@@ -324,11 +333,11 @@ class Agent:
         self._events.append((self._last, event))
         self._news.set()
 
-    def _drop(self, token: str, run: _Run) -> None:
+    def _drop(self, token: str, run: AgentRun) -> None:
         """Forget the oldest half of what waits of a run's output: its offsets tell what is missing."""
         kept: deque[tuple[int, Event]] = deque()
         for number, event in self._events:
-            if isinstance(event, Heard) and event.token == token and run.waiting > KEPT // 2:
+            if isinstance(event, Heard) and event.token == token and run.waiting > agent_run.KEPT // 2:
                 run.waiting -= len(event.data)
             else:
                 kept.append((number, event))
@@ -344,3 +353,10 @@ class Agent:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _empty(folder: Path, but: Collection[Path]) -> None:
+    """Remove all that is in a folder, but for these. Blocks."""
+    for path in folder.glob("*"):
+        if path not in but:
+            shutil.rmtree(path, ignore_errors=True)

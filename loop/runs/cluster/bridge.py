@@ -37,6 +37,7 @@ class Node:
 
     def __init__(self) -> None:
         self._agent: Any = None
+        self._opening: Any = None
 
     async def open(self, factory: str, opening: Any, node: str) -> Any:
         import importlib as modules
@@ -45,8 +46,11 @@ class Node:
 
         try:
             place = modules.import_module(factory.partition(":")[0])
+            if self._agent is not None and opening != self._opening:  # other slots, or another sandbox
+                await self._agent.stop()
+                self._agent = None
             if self._agent is None:
-                self._agent = getattr(place, factory.partition(":")[2])(opening, node)
+                self._agent, self._opening = getattr(place, factory.partition(":")[2])(opening, node), opening
             return "ok", await self._agent.begin()
         except ModuleNotFoundError as error:
             said = f"the Python of this node ({python.executable}, process {system.getpid()}) has no {error.name}"

@@ -18,8 +18,8 @@ from loop.runs.cluster import parcels
 from loop.runs.cluster.fitness import remarks, unfit
 from loop.runs.cluster.node import ClusterNode
 from loop.runs.cluster.run import ClusterRun
-from loop.runs.cluster.wire import Facts, Link, NodeGone, NodeInfo, Opened, Opening
-from loop.runs.executor import Job, MachineFault, NodeFault, Report, RunListener
+from loop.runs.cluster.wire import Facts, Going, Link, NodeGone, NodeInfo, Opened, Opening
+from loop.runs.executor import Job, Listen, MachineFault, NodeFault, Report, RunListener
 from loop.runs.local.orphans import sweep_leftovers
 from loop.runs.slot import Slot
 from loop.sandbox import scratch
@@ -172,8 +172,28 @@ class ClusterExecutor:
             raise
         return run
 
-    async def adopt(self, ref: str, listener: RunListener) -> None:
-        """A run is ended when another supervisor opens its node."""
+    async def adopt(self, refs: Collection[str], listen: Listen) -> Sequence[ClusterRun]:
+        found = []
+        for node in self._nodes:
+            left = [going for going in node.going if f"node:{node.name}/{going.token}" in refs]
+            runs = [run for going in left if (run := self._taken_over(node, going, listen)) is not None]
+            for run in runs:
+                node.follow(run)
+            try:
+                await node.adopt([run.token for run in runs])
+            except UserError as error:  # a run of a node that has gone meanwhile ends as lost
+                log.warning("%s: %s", node.name, error)
+            found += runs
+        return found
+
+    def _taken_over(self, node: ClusterNode, going: Going, listen: Listen) -> ClusterRun | None:
+        """A run that an earlier supervisor has left on a node, where it is to go on."""
+        slot = node.slots[going.slot]
+        if (listener := listen(going.job, slot)) is None:
+            return None
+        folder = self._home.workspace.run_folder(going.job.experiment, going.job.run)
+        bring, recall = self._bring_home, listener.recalled
+        return ClusterRun(going.token, going.job, slot, node, folder, listener, bring, recall, going.seconds)
 
     async def sweep(self) -> Sequence[str]:
         found = await asyncio.to_thread(sweep_leftovers, self._home.workspace.folder)
@@ -297,9 +317,19 @@ class ClusterExecutor:
             self._refused.add(info.id)
             self.remark(info.name, f"{info.name} has joined the cluster and gets no runs: {found}")
         else:
+            try:
+                await self._end_late(found[0])
+            except UserError as error:
+                log.warning("%s: %s", info.name, error)
             self._add(*found)
             slots = listed([slot.name for slot in found[0].slots])
             self.remark(info.name, f"{info.name} has joined the cluster: {slots}")
+
+    async def _end_late(self, node: ClusterNode) -> None:
+        """End the runs that were given up with their node, and that it still has; tell of each. Raises: UserError."""
+        for going in await node.end_going():
+            again = f"run {going.job.run_name} was given up with {node.name}, and is run again"
+            self.remark(node.name, f"{again}; there it {_came_to(going)}")
 
     async def _reopen(self, node: ClusterNode, info: NodeInfo) -> bool:
         """Open a node that was lost; whether it is at work again."""
@@ -309,6 +339,7 @@ class ClusterExecutor:
                 raise UserError(why)
             node.info = info
             opened: Opened = await node.open(self._home.code)
+            await self._end_late(node)
         except UserError as error:
             log.warning("%s is not back: %s", node.name, error)
             return False
@@ -319,6 +350,15 @@ class ClusterExecutor:
         node.begin(info)
         node.back()
         return True
+
+
+def _came_to(going: Going) -> str:
+    """What a run that nobody waits for any more has come to."""
+    metric, result = going.job.contract.metric, going.ended
+    if result is None:
+        return "was still going on and is ended"
+    value = result.metrics.get(metric)
+    return f"has come to {metric} {value:g}, which is not counted" if value is not None else f"has {result.outcome}"
 
 
 def _numbered(name: str, number: int) -> str:

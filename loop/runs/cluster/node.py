@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from loop.errors import UserError
 from loop.runs.cluster.run import ClusterRun
-from loop.runs.cluster.wire import Batch, Link, LinkDown, NodeGone, NodeInfo, Opened, Opening
+from loop.runs.cluster.wire import Batch, Going, Link, LinkDown, NodeGone, NodeInfo, Opened, Opening
 from loop.runs.slot import Slot
 from loop.words import duration
 
@@ -47,8 +47,10 @@ class ClusterNode:
         """Commits that it has, the newest last."""
         self.storing = asyncio.Lock()
         self._link, self._opening, self._tell = link, opening, tell
+        self.going: tuple[Going, ...] = ()
+        """Runs that an earlier supervisor has left there and nobody has taken over yet."""
         self._runs: dict[str, ClusterRun] = {}
-        self._attempts = 0
+        self._session = self._attempts = 0
         self._pump: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
         self._over.set()
@@ -62,7 +64,12 @@ class ClusterNode:
 
     @property
     def silent(self) -> bool:
-        return time.monotonic() - self._heard_at >= SILENT_S
+        return time.monotonic() - self._heard_at >= self._silent_after
+
+    @property
+    def _silent_after(self) -> float:
+        """Seconds; fewer where the lease is short."""
+        return min(SILENT_S, self._opening.lease / 6)
 
     async def open(self, code: str) -> Opened:
         """Have an agent of this very looptop there. Raises: UserError, with a sentence."""
@@ -72,7 +79,20 @@ class ClusterNode:
             opened = await self._link.open(self.info, self._opening)
         if opened.code != code:
             raise UserError(f"its looptop is {opened.code}, and {code} here")
+        self._session, self.going = opened.session, opened.going
         return opened
+
+    async def end_going(self) -> tuple[Going, ...]:
+        """End the runs there that are not to be taken over; which they were. Raises: UserError, as `open`."""
+        going, self.going = self.going, ()
+        if going:
+            await self._link.call(self.info, "adopt", ())
+        return going
+
+    async def adopt(self, tokens: Sequence[str]) -> None:
+        """Have these runs go on, and all others of an earlier supervisor ended. Raises: UserError, as `ask`."""
+        self.going = ()
+        await self.ask("adopt", tuple(tokens))
 
     def begin(self, info: NodeInfo) -> None:
         """Listen to it: it was opened just now."""
@@ -99,7 +119,7 @@ class ClusterNode:
     def token(self, name: str) -> str:
         """A name for another attempt at a run."""
         self._attempts += 1
-        return f"{name}/{self._attempts}"
+        return f"{name}/{self._session}-{self._attempts}"
 
     def follow(self, run: ClusterRun) -> None:
         """Hand on to `run` what is heard of it."""
@@ -174,8 +194,9 @@ class ClusterNode:
         """Tell of its silence; returns when that has lasted for the lease."""
         while (silence := time.monotonic() - self._heard_at) < self._opening.lease:
             left = duration(self._opening.lease)
-            if silence >= SILENT_S:
-                self._say(f"{self.name} has been silent for {SILENT_S:.0f} s; after {left} its runs are run again")
+            if silence >= self._silent_after:
+                quiet = duration(self._silent_after)
+                self._say(f"{self.name} has been silent for {quiet}; after {left} its runs are run again")
             else:
                 self._say("")
             await asyncio.sleep(min(1.0, self._opening.lease / 10))

@@ -67,6 +67,9 @@ class RayLink:
                 _, kind, said = await asyncio.wait_for(frames.read(process.stdout), LONGEST_CONNECTING)
             except (TimeoutError, asyncio.IncompleteReadError):
                 kind, said = "down", f"Ray at {self._address} does not answer"
+            except BaseException:  # who has asked waits no longer, and a bridge that nobody knows would stay for ever
+                process.kill()
+                raise
             if kind != "ok":
                 await _end(process)
                 raise LinkDown(said)
@@ -74,6 +77,7 @@ class RayLink:
             self._reader = asyncio.create_task(self._read(process.stdout))
 
     async def nodes(self) -> Sequence[NodeInfo]:
+        await self.connect()  # which has a longer patience of its own
         try:
             return cast(Sequence[NodeInfo], await asyncio.wait_for(self._ask("nodes"), LONGEST_LISTING))
         except TimeoutError:

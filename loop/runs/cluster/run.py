@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +42,8 @@ class ClusterRun:
         token: names it on its node.
         folder: where its log goes, on this machine.
         bring: brings home what it has written, once it has ended.
+        recall: takes what it has printed up to where its log ends, where an earlier supervisor has started it.
+        seconds: since it was started.
     """
 
     pid, pid_started = 0, 0.0
@@ -55,21 +57,26 @@ class ClusterRun:
         folder: Path,
         listener: RunListener,
         bring: Callable[["ClusterRun", int], Awaitable[None]],
+        recall: Callable[[Sequence[Sample]], None] | None = None,
+        seconds: float = 0.0,
     ) -> None:
         self.token, self.job, self.slot, self.node = token, job, slot, node
         self.ref = f"node:{node.name}/{token}"
         self._listener, self._bring = listener, bring
+        self._recall = recall or listener.sampled
         self._wanted = wanted_by(job.contract, job.kind)
-        self._reader, self._log = OutputReader(self._wanted), CappedLog(folder)
+        self._reader, self._log = OutputReader(self._wanted), CappedLog(folder, go_on=recall is not None)
+        self._known = self._log.size
+        """Bytes of its output that an earlier supervisor had heard."""
         self._heard = 0
         self._whole = True
         """No piece of the output has been left out."""
-        self._clock = 0.0
-        """The node's clock less ours, about."""
+        self._clock: float | None = None
+        """The node's clock less ours, about; None before anything was heard."""
         self._memory, self._gpu_memory = 0, None if not slot.gpus else 0
         self._stopped_by = ""
         self._flush: asyncio.TimerHandle | None = None
-        self._began = time.monotonic()
+        self._began = time.monotonic() - seconds
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
 
     async def wait(self) -> RunResult:
@@ -135,7 +142,8 @@ class ClusterRun:
             log.warning("run %s on %s could not be told to end: %s", self.job.name, self.node.name, error)
 
     def _take(self, piece: Heard) -> None:
-        self._clock = piece.at - time.monotonic()
+        clock = piece.at - time.monotonic()
+        self._clock = clock if self._clock is None else max(clock, self._clock)  # an old piece has been on its way long
         data, missing = piece.data, piece.offset - self._heard
         if missing < 0:  # said before
             data = data[-missing:]
@@ -144,13 +152,17 @@ class ClusterRun:
             data = b"\n[looptop: %d bytes left out here]\n" % missing + data
         if not data:
             return
-        self._heard = piece.offset + len(piece.data)
-        self._log.write(data)
-        self._hand_on(self._reader.feed(data, piece.at))
+        end = piece.offset + len(piece.data)
+        known = max(0, min(len(data), self._known - end + len(data)))
+        self._log.write(data[known:])
+        for part, heard in ((data[:known], end - len(data) + known), (data[known:], end)):
+            self._heard = heard
+            if part:
+                self._hand_on(self._reader.feed(part, piece.at))
 
     def _hand_on(self, samples: list[Sample]) -> None:
         if samples:
-            self._listener.sampled(samples)
+            (self._listener.sampled if self._heard > self._known else self._recall)(samples)
         if self._reader.waiting and self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(SAMPLE_EVERY_S, self._flush_samples)
 
@@ -160,7 +172,7 @@ class ClusterRun:
 
     def _now(self) -> float:
         """The node's clock."""
-        return time.monotonic() + self._clock
+        return time.monotonic() + (self._clock or 0.0)
 
     def _read(self, result: RunResult, heard: int) -> RunResult:
         """The result with what was read here; where a file has the metric, or output was left out, the node's."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from loop.errors import UserError
+from loop.runs.executor import Job
 from loop.runs.slot import Slot
 from loop.runs.spec import RunResult
 from loop.study.slot_plan import DEFAULT, SlotPlan
@@ -86,6 +87,20 @@ class Opening:
 
 
 @dataclass(frozen=True)
+class Going:
+    """A run that an earlier supervisor has left on a node, and that waits to be taken over."""
+
+    token: str
+    job: Job
+    slot: int
+    """Number of its slot there."""
+    seconds: float
+    """Since it was started."""
+    ended: RunResult | None = None
+    """None while it goes on."""
+
+
+@dataclass(frozen=True)
 class Opened:
     """What a node answers."""
 
@@ -95,8 +110,8 @@ class Opened:
     """As `Facts.looptop`, of the agent that is at work."""
     slots: tuple[Slot, ...]
     notes: tuple[str, ...]
-    going: tuple[str, ...] = ()
-    """Names of runs that an earlier supervisor has left here and that go on."""
+    going: tuple[Going, ...] = ()
+    """Runs of an earlier session. Nothing is said of them until they are adopted."""
 
 
 @dataclass(frozen=True)

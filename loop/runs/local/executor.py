@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ import psutil
 from loop.errors import UserError
 from loop.machine.disk import kept_free
 from loop.machine.gauges import Gauges, cores
-from loop.runs.executor import Job, MachineFault, Report, RunListener
+from loop.runs.executor import Job, Listen, MachineFault, Report, RunListener
 from loop.runs.local.gpus import Look
 from loop.runs.local.opened import OpenedFiles
 from loop.runs.local.orphans import sweep_leftovers
@@ -99,8 +99,9 @@ class LocalExecutor:
         self._running.add(run)
         return run
 
-    async def adopt(self, ref: str, listener: RunListener) -> None:
-        """A run ends with the supervisor that started it: its warden sees to that."""
+    async def adopt(self, refs: Collection[str], listen: Listen) -> Sequence[LocalRun]:
+        """None: a run ends with the supervisor that started it, its warden sees to that."""
+        return ()
 
     async def sweep(self) -> Sequence[str]:
         found = await asyncio.to_thread(sweep_leftovers, self._workspace.folder)
