@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,7 @@ from loop.runs.log import HEAD_BYTES, CappedLog, read_log
 from loop.runs.output import Sample
 from loop.runs.slot import Slot
 from loop.study.outcomes import Outcome
+from loop.study.slot_plan import SlotPlan
 from tests.cluster.test_cluster import Cluster, Listener
 
 COUNTS = """echo $$ > $LOOPTOP_RUN_DIR/pid.txt
@@ -130,10 +132,6 @@ async def test_what_nobody_takes_over_is_ended(cluster: Cluster) -> None:
 
 
 async def test_a_supervisor_that_wants_other_slots_begins_anew(cluster: Cluster) -> None:
-    from dataclasses import replace
-
-    from loop.study.slot_plan import SlotPlan
-
     await cluster.executor.connect()
     run = await cluster.executor.start(cluster.job(), cluster.executor.slots()[0], Listener())
     process = psutil.Process(await cluster.pid())
@@ -151,18 +149,19 @@ async def test_what_a_run_came_to_after_it_was_given_up_is_told_and_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("loop.runs.cluster.executor.LOOK_S", 0.05)
-    cluster = Cluster(tmp_path, COUNTS, lease=0.6)
+    cluster = Cluster(tmp_path, COUNTS)
     told: list[str] = []
     cluster.executor.remark = lambda node, what: told.append(what)
     await cluster.executor.connect()
     slot = cluster.executor.slots()[0]
     run = await cluster.executor.start(cluster.job(), slot, Listener())
     process = psutil.Process(await cluster.pid())
-    machine = cluster.link.machines["alpha"]
+    machine, (alpha, _) = cluster.link.machines["alpha"], cluster.executor._nodes
     assert machine.agent is not None
-    machine.agent._lease = 60  # whose words still arrive, while its answers do not
+    alpha._opening = replace(cluster.opening, lease=0.6)  # here only: as where words arrive and answers do not
     machine.cut = True
     result = await run.wait()
+    alpha._opening = cluster.opening
     assert result.lost is not None and result.lost.reason == "alpha has not answered for 0.6 s"
     let_go_on(cluster)
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110

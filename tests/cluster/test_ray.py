@@ -28,7 +28,7 @@ from loop.study.state import Study
 from loop.workspace import Workspace
 from tests.cluster.raylets import Raylets
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 LOOPTOP = Path(sys.executable).parent / "looptop"
 
