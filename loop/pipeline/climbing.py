@@ -70,16 +70,13 @@ class Climbing:
             elif (began := owed()) is not None:
                 await self._begin(began)
 
-    async def begin(self, request: Request, body: e.Promoted) -> str | None:
+    async def begin(self, x: Experiment, request: Request, body: e.Promoted) -> str | None:
         """Begin a climb that a person has asked for; the request ends with it.
 
         Returns:
             Why it cannot begin, in a sentence; None where it has.
         """
         study = self._study
-        x = study.best if request.experiment is None else study.experiments.get(request.experiment)
-        if x is None:
-            return f"there is no experiment {request.experiment}"
         answer = climbing.may_climb(study, x, body.to)
         if isinstance(answer, Refused):
             return answer.sentence
@@ -93,10 +90,6 @@ class Climbing:
         if self._study.climb is None:  # git was read meanwhile
             self._recorder.record(began)
         return None
-
-    def has_begun(self, request: int) -> bool:
-        """Whether the climb of that request is under way, so that its end fulfils the request."""
-        return bool(self._study.climbs) and self._study.climbs[-1].began.request == request
 
     async def _begin(self, began: e.ClimbBegan) -> None:
         """Record a climb's beginning; and at once its end, where the rung asks for what the experiment has not."""

@@ -73,7 +73,8 @@ class Requests:
             case e.Ablated(end=end):
                 return end or (self._study.champion is not None and not self._ablating.has_begun(request.seq))
             case e.Promoted(then="climb"):
-                return self._study.champion is not None and not self._climbing.has_begun(request.seq)
+                begun = self._study.climbs[-1].began.request if self._study.climbs else None
+                return begun != request.seq  # its end fulfils the request
             case e.Killed():
                 return not self._dispatcher.ends_for(request.seq)
             case _:
@@ -112,12 +113,13 @@ class Requests:
                 return await self._ablating.end(who or "a person")
             case e.Ablated():
                 return await self._ablating.begin(request, request.body)
-            case e.Promoted(then="climb") as body:
-                return await self._climbing.begin(request, body)
-            case e.Promoted(then=then):
+            case e.Promoted(then=then) as body:
                 x = permissions.find_experiment(self._study, request.experiment)
-                if isinstance(x, Refused):
-                    return x.sentence
+                answer = x if isinstance(x, Refused) else request_table.of(body).check(self._study, x)
+                if isinstance(x, Refused) or isinstance(answer, Refused):
+                    return answer.sentence
+                if then == "climb":
+                    return await self._climbing.begin(x, request, body)
                 until = f"until `looptop promote {x.id}`"
                 if then == "hold":
                     return f"no further run of experiment {x.id} starts on a larger rung {until}"

@@ -27,8 +27,6 @@ Why = Annotated[str, typer.Option("--why", help="Your reason; it is kept with th
 def add_commands(app: typer.Typer) -> None:
     """Give `app` a command for each request that there is."""
     for row in request_table.TABLE:
-        if row.name in _OPTIONS:
-            continue
         help = f"{row.help[0].upper()}{row.help[1:]}.\n\n{row.more}"
         app.command(row.name, help=help)(_OWN.get(row.name) or _command(row))
 
@@ -175,9 +173,6 @@ def _stop(
         for line in stop_loop(root, journal, who(), now=now, wait=wait):
             typer.echo(line)
 
-
-_OPTIONS = frozenset({"hold", "forbid"})
-"""Requests that are options of another command: `promote`."""
 
 _OWN: dict[str, Callable[..., None]] = {
     "steer": _steer,
