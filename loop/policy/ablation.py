@@ -310,9 +310,9 @@ def for_researchers(study: Study) -> str:
 def opinion(one: Worth) -> str:
     """What an interval says of a change, in a few words."""
     if one.low > 0:
-        return "it carries"
+        return "helps"
     if one.high < 0:
-        return "it harms"
+        return "harms"
     return "no sign of a gain" if one.worth <= 0 else "unclear"
 
 
@@ -331,12 +331,14 @@ def told(ended: AblationEnded) -> str:
     """An ablation's result, in a sentence without its full stop."""
     if not ended.worths or ended.together is None:
         return f"the ablation of experiment {ended.champion} gave no result: {ended.reason}"
-    counts = {word: sum(opinion(one) == word for one in ended.worths) for word in ("it carries", "it harms")}
-    rest = len(ended.worths) - sum(counts.values())
-    said = [f"{counts['it carries']} of {len(ended.worths)} are worth something for certain"]
-    said += [f"{counts['it harms']} harm" if counts["it harms"] > 1 else "1 harms"] if counts["it harms"] else []
-    said += [f"of {rest} the runs do not say"] if rest else []
-    text = f"the kept changes in experiment {ended.champion}, by {ended.runs} runs: {listed(said)}"
+    opinions = [opinion(one) for one in ended.worths]
+    helps, harms = opinions.count("helps"), opinions.count("harms")
+    rest = len(opinions) - helps - harms
+    said = [f"{helps} {'helps' if helps == 1 else 'help'}"] if helps else []
+    said += [f"{harms} {'harms' if harms == 1 else 'harm'}"] if harms else []
+    said += [f"{rest} cannot be told from nothing"] if rest else []
+    several = f"{len(opinions)} kept changes" if len(opinions) > 1 else "the one kept change"
+    text = f"of {several} in experiment {ended.champion}, {listed(said)} ({ended.runs} runs)"
     return text + (f"; {ended.reason}" if ended.reason else "")
 
 
@@ -354,6 +356,8 @@ def compared(ended: AblationEnded) -> str:
 
 def noise_words(ended: AblationEnded) -> str:
     """Whose noise the intervals are made by."""
+    if ended.noise_from and not ended.sd:
+        return "runs that leave nothing unexplained, so the intervals have no width"
     source = {
         "study": "the study's noise",
         "runs": "what the runs themselves leave unexplained",

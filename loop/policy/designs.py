@@ -27,6 +27,8 @@ freedom, with which an interval is a third wider than with many."""
 DIFFERS = 0.05
 """The two-sided level at which the runs' own noise differs from the study's."""
 LARGEST = 400
+ROUNDING = 1e-12
+"""Share of the numbers up to which what is left unexplained comes from float arithmetic."""
 
 Row = tuple[bool, ...]
 
@@ -216,6 +218,8 @@ def estimates(
     found = inverse @ x.T @ y
     dof = len(rows) - int(np.linalg.matrix_rank(x))
     left = float(((y - x @ found) ** 2).sum())
+    if left <= (ROUNDING * float(np.abs(y).max())) ** 2 * len(rows):
+        left = 0.0
     noise, told = _noise(Noise(math.sqrt(left / dof), dof) if dof else None, known)
     if noise is None:
         return None

@@ -185,6 +185,10 @@ def submitted(study: Study) -> object:
     return fulfilled(study) and any(x.submitted for x in study.experiments.values())
 
 
+def submitted_and_judged(study: Study) -> object:
+    return submitted(study) and not any(x.submitted and x.verdict is None for x in study.experiments.values())
+
+
 GOOD, BAD, MORE = "s/A=5/A=1/", "s/B=5/B=9/", "s/C=5/C=4/"
 
 _ALL = (
@@ -263,6 +267,16 @@ _ALL = (
         {"a smaller A": GOOD},
         experiments=1,
         front="deadline: 60s\nscales: {small: {}, large: {budget: 2s, runs: 2}, huge: {env: {SIZE: 9}, runs: 2}}\n",
+    ),
+    Life(
+        "ablated",
+        {"a smaller A": GOOD, "a smaller C": MORE, "a larger B": BAD},
+        experiments=4,
+        acts=(
+            Act(judged(2), e.Ablated(who="ada", runs=4)),
+            Act(fulfilled, e.Without(who="ada"), titled="a smaller C"),
+            Act(submitted_and_judged, gate="a larger B"),
+        ),
     ),
     Life(
         "bundled",

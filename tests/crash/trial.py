@@ -337,6 +337,8 @@ def _told(study: Study, rows: Sequence[Row]) -> dict[str, str]:
         told[experiment.title] = f"{experiment.verdict} at {experiment.metric}, by {experiment.researcher}"
     for one in study.validations:
         told[f"(validation of {one.began.champion})"] = repr(one.ended)
+    for ablation in study.ablations:
+        told[f"(ablation of {ablation.began.champion})"] = repr(ablation.ended)
     told["(champion)"] = study.best.title if study.best is not None else ""
     told["(champions)"] = ", ".join(study.experiments[number].title for number in study.lineage)
     return told

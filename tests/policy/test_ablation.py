@@ -104,7 +104,7 @@ def test_what_the_runs_say() -> None:
     ended = ablation.result(study, study.ablation)
     assert ended.runs == 16 and not ended.failed and ended.reason == ""
     assert [one.worth for one in ended.worths] == pytest.approx([0.3, 0.1, -0.05], abs=0.005)
-    assert [ablation.opinion(one) for one in ended.worths] == ["it carries", "it carries", "it harms"]
+    assert [ablation.opinion(one) for one in ended.worths] == ["helps", "helps", "harms"]
     assert ended.whole is not None and ended.whole_from == "runs" and ended.together is not None
     story.tell(ended)
     study = story.study()

@@ -247,7 +247,11 @@ def details(study: Study, found: Experiment) -> list[str]:
     if found.commit:
         lines.append(f"  commit {found.commit[:12]} (+{found.lines_added} -{found.lines_removed} lines)")
     lines += [f"  ladder: {ladder.told(study, one)}" for one in ladder.of_experiment(study, found)]
-    lines += [_run_line(study, run) for run in found.runs.values()]
+    lines += [_run_line(study, run) for run in found.runs.values() if not run.row]
+    if rows := sum(bool(run.row) for run in found.runs.values()):
+        lines.append(
+            f"  {rows} more run{'s were rows' if rows > 1 else ' was a row'} of ablations: `looptop ablate --show`"
+        )
     return safe(lines)
 
 
