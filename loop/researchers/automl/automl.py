@@ -8,7 +8,7 @@ restart. It reads no journal and runs nothing; what it knows of earlier experime
 import asyncio
 import random
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 
 from loop.researchers.automl import narration, plan
@@ -18,7 +18,7 @@ from loop.researchers.automl.focus import Focus, interpret
 from loop.researchers.automl.plan import Move, Situation
 from loop.researchers.automl.ranges import around
 from loop.researchers.automl.sites import replace, tunable
-from loop.researchers.automl.trials import Notes, Values, read, starts
+from loop.researchers.automl.trials import Notes, Values, of_others, read, starts
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink
 from loop.study.experiment import Experiment
 from loop.words import listed
@@ -26,6 +26,10 @@ from loop.words import listed
 Sites = dict[str, tuple[str, Constant]]
 """Path of the file and place in it, of each constant. The key is its name, or `path:NAME` where two files have a
 constant of that name."""
+
+
+OTHERS = 200
+"""Changes of others that are looked at, the newest: each costs a look into git, once."""
 
 
 class AutoML:
@@ -49,6 +53,8 @@ class AutoML:
         """Own experiments whose result has been commented on; None before the first proposal."""
         self._estimator = Estimator(seed)
         self._lock = threading.Lock()
+        self._others: dict[int, Values] = {}
+        """Constants of the changes of others, by number of the experiment."""
 
     async def prepare(self, sink: Sink) -> None:
         """It needs nothing but the constants, which it finds in each briefing."""
@@ -66,7 +72,8 @@ class AutoML:
         present = {name: constant.value for name, (_, constant) in sites.items()}
         first = starts(briefing.experiments, present)
         ranges = {name: around(constant, first[name]).holding(constant.value) for name, (_, constant) in sites.items()}
-        trials = read(briefing.experiments, briefing.champion.id, present, briefing.contract)
+        others = await self._of_others(briefing, present)
+        trials = read(briefing.experiments, briefing.champion.id, present, briefing.contract, others)
         situation = Situation(
             present={name: value for name, value in present.items() if self._focus.allows(name)},
             ranges=ranges,
@@ -120,6 +127,18 @@ class AutoML:
 
     def _own(self, briefing: Briefing) -> list[Experiment]:
         return [experiment for experiment in briefing.experiments if experiment.researcher == self.name]
+
+    async def _of_others(self, briefing: Briefing, present: Values) -> Mapping[int, Values]:
+        """The constants that measured changes of others set, as they stand in the files that they changed."""
+        for x in of_others(briefing.experiments)[-OTHERS:]:
+            if x.id not in self._others:
+                edits = await briefing.archive.edits(x.id)
+                found = tunable({**briefing.files, **edits}, briefing.contract.run)
+                self._others[x.id] = {site.name: site.constant.value for site in found if site.path in edits}
+        return {
+            number: {name: value for name, value in values.items() if name in present}
+            for number, values in self._others.items()
+        }
 
     # --- choosing ----------------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class Tpe:
         known = {trial.id: trial for trial in trials if trial.state != "void"}
         for id, told in self._told.items():
             now = known.get(id)
-            settled = told.state != "open"
+            settled = told.state != "open" or (now is not None and now.behind is not None)
             if now is None or now.values != told.values or (settled and _result(now) != _result(told)):
                 self._clear()
                 break
@@ -79,7 +79,16 @@ class Tpe:
             distributions={name: self._optuna.distributions.FloatDistribution(0.0, 1.0) for name in places},
             value=value,
             state=state,
+            intermediate_values=self._so_far(trial),
         )
+
+    def _so_far(self, trial: Trial) -> dict[int, float]:
+        """What a run that was stopped early had shown by then: TPE ranks it before those that failed, and by how far
+        it came and how far behind it was."""
+        if trial.state == "measured" or trial.behind is None:
+            return {}
+        share, gap = trial.behind
+        return {share: gap if self._goal == "min" else -gap}
 
     def _outcome(self, trial: Trial) -> "tuple[optuna.trial.TrialState, float | None]":
         states = self._optuna.trial.TrialState
@@ -89,7 +98,7 @@ class Tpe:
             case "open":
                 return states.RUNNING, None
             case _:
-                return states.PRUNED, None  # without a value, TPE ranks it last
+                return states.PRUNED, None  # without a value, TPE ranks it last, by what it had shown until then
 
 
 def _result(trial: Trial) -> tuple[str, float | None]:

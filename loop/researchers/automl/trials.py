@@ -7,8 +7,10 @@ after a restart it knows exactly what it knew before.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from types import MappingProxyType
 from typing import Literal, cast
 
+from loop.policy.changes import CONSTANTS
 from loop.researchers.automl.constants import Value
 from loop.study.contract import Contract
 from loop.study.experiment import Experiment
@@ -17,6 +19,8 @@ from loop.study.outcomes import Outcome
 Values = Mapping[str, Value]
 State = Literal["open", "measured", "failed", "void"]
 
+
+NO_OTHERS: Mapping[int, Values] = MappingProxyType({})
 
 LEAST_STEP = 1e-3
 """Relative change of a number below which its effect says nothing of the way."""
@@ -40,6 +44,9 @@ class Trial:
     """How much better than its parent; negative is worse."""
     kept: bool
     parent: int | None
+    behind: tuple[int, float] | None = None
+    """Of a run that was stopped early: per cent of its time that it had, and how far behind the champion's curve it was
+    then, in the units of the curve."""
 
     @property
     def alone(self) -> str | None:
@@ -68,21 +75,32 @@ class Notes:
         return cls(params, was, parent)
 
 
-def read(experiments: Sequence[Experiment], champion: int, present: Values, contract: Contract) -> list[Trial]:
+def read(
+    experiments: Sequence[Experiment],
+    champion: int,
+    present: Values,
+    contract: Contract,
+    others: Mapping[int, Values] = NO_OTHERS,
+) -> list[Trial]:
     """The experiments whose constants are known, in order.
 
-    Known are those with notes, their parents, and the champion, whoever proposed it.
+    Known are those with notes, their parents, the champion, whoever proposed it, and those of others that changed
+    constants alone and were measured: what others broke says nothing of a constant. A metric is told as it would be
+    with today's structure: what a kept change of the structure gained is taken off the numbers from before it, else
+    whatever came later would look like good values of the constants.
 
     Args:
         champion: Number of the champion.
         present: Its constants.
+        others: constants that experiments of others (`of_others`) changed, by number.
     """
     notes = {experiment.id: found for experiment in experiments if (found := Notes.of(experiment)) is not None}
     known: dict[int, Values] = {champion: present}
     for note in notes.values():
         known.setdefault(note.parent, {**note.params, **note.was})
     trials = []
-    measured = _measured(experiments, contract)
+    measured, levels = _measured(experiments, contract), _levels(experiments)
+    today = levels.get(champion, 0.0)
     for experiment in experiments:
         own = notes.get(experiment.id)
         if own is not None:
@@ -90,22 +108,56 @@ def read(experiments: Sequence[Experiment], champion: int, present: Values, cont
             base = known.get(own.parent if experiment.parent is None else experiment.parent)
             change = {name: own.params[name] for name in own.was}
             known.setdefault(experiment.id, own.params if base is None else {**base, **change})
+        before = own.was if own and _is_a_step(own) else {}
+        if own is None and experiment.id in others:
+            theirs = others[experiment.id]
+            parent = known.get(-1 if experiment.parent is None else experiment.parent, {})
+            known.setdefault(experiment.id, {**parent, **theirs})
+            before = {name: parent[name] for name, value in theirs.items() if parent.get(name, value) != value}
         if experiment.id not in known:
             continue
         metric, effect = measured[experiment.id]
+        if metric is not None and (ahead := today - levels.get(experiment.id, 0.0)):
+            metric += -ahead if contract.goal == "min" else ahead
         trials.append(
             Trial(
                 id=experiment.id,
                 values=known[experiment.id],
-                before=own.was if own and _is_a_step(own) else {},
+                before=before,
                 state=_state(experiment, metric),
                 metric=metric,
                 effect=effect,
                 kept=experiment.verdict == Outcome.KEPT,
                 parent=experiment.parent,
+                behind=_behind(experiment),
             )
         )
     return trials
+
+
+def of_others(experiments: Sequence[Experiment]) -> list[Experiment]:
+    """Experiments of others whose numbers say something of constants: they changed nothing else, and have one."""
+    return [
+        x
+        for x in experiments
+        if x.change == CONSTANTS and x.effect is not None and x.stopped_at is None and Notes.of(x) is None
+    ]
+
+
+def _levels(experiments: Sequence[Experiment]) -> dict[int, float]:
+    """What kept changes of the structure have gained up to each experiment, its own included."""
+    levels: dict[int, float] = {}
+    for x in experiments:
+        level = levels.get(-1 if x.parent is None else x.parent, 0.0)
+        if x.verdict == Outcome.KEPT and x.change != CONSTANTS and Notes.of(x) is None:
+            level += x.effect or 0.0
+        levels[x.id] = level
+    return levels
+
+
+def _behind(experiment: Experiment) -> tuple[int, float] | None:
+    stopped = experiment.stopped_at
+    return None if stopped is None else (round(100 * stopped.share), abs(stopped.value - stopped.beside))
 
 
 def _is_a_step(own: Notes) -> bool:

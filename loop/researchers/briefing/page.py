@@ -10,6 +10,7 @@ data.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from loop.researchers.automl.findings import findings
 from loop.researchers.briefing.excerpt import fenced, one_line, tokens, within
 from loop.researchers.briefing.experiment_table import FOLDED, TITLE, table
 from loop.researchers.briefing.instructions import COMMAND_END, direction, for_checkout, for_conversation
@@ -39,7 +40,7 @@ SAMPLE = 1200
 """Characters of training data that are shown."""
 
 _FIRST = {"program": 0.26, "sample": 0.05, "measure": 0.1, "pins": 0.07, "files": 0.52}
-_LAST = {"words": 0.30, "results": 0.26, "open": 0.14, "situation": 0.18, "notes": 0.06, "kinds": 0.06}
+_LAST = {"words": 0.29, "results": 0.25, "open": 0.13, "situation": 0.16, "notes": 0.06, "kinds": 0.05, "tuned": 0.06}
 """Share of each section, in the order of the page, of the room for the first and for the last ones. What one does not
 need goes to the others."""
 
@@ -61,6 +62,7 @@ _NAMES = {
     "table": "the table of experiments",
     "ideas": "ideas that nobody has tried",
     "kinds": "kinds of ideas",
+    "tuned": "what tuning has found",
     "situation": "machine and limits",
     "results": "results since your last proposal",
     "open": "what is queued and running",
@@ -172,9 +174,10 @@ def _last(briefing: Briefing, own: str | None) -> dict[str, Section]:
     """What changes every time: time, counters and gauges, and what is going on."""
     state, new = situation(briefing), results(briefing, own)
     words = said("# What the person says now (it takes precedence over everything above)", briefing.words)
-    touched = kinds(briefing.experiments, briefing.contract)
+    touched, tuned = kinds(briefing.experiments, briefing.contract), findings(briefing)
     return {
         "kinds": lambda most: within(touched, most, ""),
+        "tuned": lambda most: within(tuned, most, ""),
         "situation": lambda most: within(state, most, ""),
         "results": lambda most: within(new, most, "the table has all of them"),
         "open": lambda most: unsettled(briefing, most),

@@ -199,9 +199,8 @@ def _limit(name: str, used: float, limit: float) -> str:
 
 def _hints(briefing: Briefing) -> list[str]:
     """What the newest verdicts say about how to go on."""
-    judged = sorted(
-        (x for x in briefing.experiments if x.id and x.judged_seq is not None), key=lambda x: x.judged_seq or 0
-    )
+    ideas = [x for x in briefing.experiments if "sampler" not in x.notes]  # what AutoML breaks teaches no idea anything
+    judged = sorted((x for x in ideas if x.id and x.judged_seq is not None), key=lambda x: x.judged_seq or 0)
     newest = [(x, x.verdict) for x in reversed(judged) if x.verdict and (x.verdict.has_number or x.verdict.is_failure)]
     stumbles = [verdict for _, verdict in takewhile(lambda pair: pair[1].is_failure, newest)]
     barren = [x for x, _ in takewhile(lambda pair: pair[1] != Outcome.KEPT, newest)]
