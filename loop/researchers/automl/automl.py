@@ -8,8 +8,9 @@ restart. It reads no journal and runs nothing; what it knows of earlier experime
 import asyncio
 import random
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from dataclasses import replace as altered
 
 from loop.researchers.automl import narration, plan
 from loop.researchers.automl.constants import Constant
@@ -17,8 +18,8 @@ from loop.researchers.automl.estimator import Estimator
 from loop.researchers.automl.focus import Focus, interpret
 from loop.researchers.automl.plan import Move, Situation
 from loop.researchers.automl.ranges import around
-from loop.researchers.automl.sites import replace, tunable
-from loop.researchers.automl.trials import Notes, Values, of_others, read, starts
+from loop.researchers.automl.sites import Site, idle, replace, tunable
+from loop.researchers.automl.trials import Notes, Trial, Values, of_others, read, starts
 from loop.researchers.protocol import Briefing, NothingLeft, Proposal, Sink
 from loop.study.experiment import Experiment
 from loop.words import listed
@@ -64,7 +65,8 @@ class AutoML:
 
     async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
         """The same briefing gives the same proposal, before a restart and after."""
-        sites = {site.name: (site.path, site.constant) for site in tunable(briefing.files, briefing.contract.run)}
+        places = tunable(briefing.files, briefing.contract.run)
+        sites = {site.name: (site.path, site.constant) for site in places}
         self._listen(briefing, sites, sink)
         assert self._focus is not None
         if not sites:
@@ -75,7 +77,11 @@ class AutoML:
         others = await self._of_others(briefing, present)
         trials = read(briefing.experiments, briefing.champion.id, present, briefing.contract, others)
         situation = Situation(
-            present={name: value for name, value in present.items() if self._focus.allows(name)},
+            present={
+                name: value
+                for name, value in present.items()
+                if self._focus.allows(name) and name not in idle(places, present)
+            },
             ranges=ranges,
             trials=trials,
             champion=briefing.champion.id,
@@ -85,7 +91,7 @@ class AutoML:
             raise NothingLeft("every constant is frozen by what you said; say `search everything` to go on")
         self._review(briefing, situation, sink)
         # Optuna's process answers within milliseconds, or a second while it starts.
-        move = await asyncio.to_thread(self._move, briefing, situation)
+        move = await asyncio.to_thread(self._move, briefing, situation, [_at_work(trial, places) for trial in trials])
         if move is None:
             raise NothingLeft(
                 f"every combination of {', '.join(sorted(situation.present))} near the champion has been tried"
@@ -142,11 +148,11 @@ class AutoML:
 
     # --- choosing ----------------------------------------------------------------------------------------------
 
-    def _move(self, briefing: Briefing, situation: Situation) -> Move | None:
+    def _move(self, briefing: Briefing, situation: Situation, told: Sequence[Trial]) -> Move | None:
         # A cancelled proposal may still be computing in its thread.
         with self._lock:
             estimator, contract = self._estimator, briefing.contract
-            estimator.tell(contract.goal, contract.protocol_id, situation.ranges, situation.trials)
+            estimator.tell(contract.goal, contract.protocol_id, situation.ranges, told)
             who = "" if self.name == "automl" else f" {self.name}"  # two of them draw differently
             rng = random.Random(f"{self._seed} {briefing.next_id}{who}")
             try:
@@ -179,6 +185,14 @@ class AutoML:
             expected=narration.expected(move, situation),
             notes={**asdict(notes), "sampler": move.kind, **{key: value for key, value in steering.items() if value}},
         )
+
+
+def _at_work(trial: Trial, places: Sequence[Site]) -> Trial:
+    """A trial with those of its constants that did something in it: the others' values had no part in its number."""
+    without = idle(places, trial.values)
+    if not without:
+        return trial
+    return altered(trial, values={name: value for name, value in trial.values.items() if name not in without})
 
 
 def nothing_to_tune(files: Collection[str]) -> str:

@@ -23,6 +23,8 @@ from loop.researchers.automl.naming import is_searched, is_switch
 Number = int | float
 Value = Number | bool | str
 Form = Literal["plain", "power", "shift"]
+Condition = tuple[str, str, bool]
+"""Name of a constant, one of its values as text, and whether it must have that value or must not."""
 
 LINE_END = re.compile(rb"\r\n|\r|\n")
 _FIXED = re.compile(r"^\W*fixed\b|\b(?:do not|don't|never) (?:change|touch|tune|edit)\b", re.IGNORECASE)
@@ -47,6 +49,8 @@ class Constant:
     """All that it may be; empty for a number with a range."""
     read: bool = True
     """False where nothing in its file reads it."""
+    under: Condition | None = None
+    """It is read under this condition only; None where it always matters, or nobody knows."""
 
 
 def is_fixed(comment: str) -> bool:

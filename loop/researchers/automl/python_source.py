@@ -21,6 +21,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from loop.researchers.automl.conditions import conditions
 from loop.researchers.automl.constants import (
     LINE_END,
     Constant,
@@ -92,6 +93,7 @@ class _Reader:
         self._classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
         stores = (node for node in nodes if isinstance(node, ast.Attribute | ast.Subscript))
         self._places = Counter(dotted(node) for node in stores if isinstance(node.ctx, ast.Store))
+        self._under = conditions(tree)
         self._found: list[Constant] = []
 
     def read(self) -> list[Constant]:
@@ -291,7 +293,8 @@ class _Reader:
             return
         if isinstance(value, str) and text[1:-1] != value:
             return  # a raw string, or one with escapes in it
-        self._found.append(Constant(name, value, text, form_of(node), start, end, choices, read))
+        under = self._under.get(name.partition("[")[0].rpartition(".")[2])
+        self._found.append(Constant(name, value, text, form_of(node), start, end, choices, read, under))
 
 
 def _differs(a: Value | None, b: Value) -> bool:

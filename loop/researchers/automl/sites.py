@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -61,6 +61,24 @@ def tunable(files: Mapping[str, str], run: str = "") -> list[Site]:
         Site(constant.name if times[constant.name] == 1 else f"{path}:{constant.name}", path, constant)
         for path, constant in found
     ]
+
+
+def idle(sites: Sequence[Site], values: Mapping[str, Value]) -> set[str]:
+    """Constants that do nothing under these values: those that are read under a switch only, and it is set otherwise.
+
+    Where the switch is no constant that is known, or there are two of its name, they count as doing something.
+    """
+    ends = Counter(site.name.rpartition(".")[2].rpartition(":")[2] for site in sites)
+    by_end = {site.name.rpartition(".")[2].rpartition(":")[2]: site.name for site in sites}
+    found = set()
+    for site in sites:
+        if site.constant.under is None:
+            continue
+        switch, wanted, holds = site.constant.under
+        name = by_end.get(switch, "")
+        if ends[switch] == 1 and name in values and name != site.name and (str(values[name]) == wanted) != holds:
+            found.add(site.name)
+    return found
 
 
 def _given(run: str, name: str) -> bool:
