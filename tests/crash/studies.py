@@ -274,7 +274,7 @@ _ALL = (
         experiments=4,
         acts=(
             Act(judged(2), e.Ablated(who="ada", runs=4)),
-            Act(fulfilled, e.Without(who="ada"), titled="a smaller C"),
+            Act(fulfilled, e.Without(who="ada"), titled="a smaller A"),
             Act(submitted_and_judged, gate="a larger B"),
         ),
     ),
