@@ -68,6 +68,10 @@ def bench(
     settings = personal.read()
     scripted = quick or not (settings.model or settings.base_url)
     seeds, runs = seeds or (QUICK_SEEDS if quick else 8), runs or (QUICK_RUNS if quick else None)
+    if scripted and any(one.project for one in wanted) and any(one.asks_a_model for one in proposing):
+        raise Refused(
+            "the script that plays a model knows our own problems only; set LOOPTOP_MODEL, without --quick", 2
+        )
     cells = plan(wanted, proposing, counts, seeds, runs)
     if out.exists() and not out.is_dir():
         raise Refused(f"{out} is a file; --out takes a folder", 2)
