@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCK := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 
-.PHONY: demo test check pytest bench soak cluster trackers pictures recording lock clean
+.PHONY: demo ladder-demo test check pytest bench soak cluster trackers pictures recording lock clean
 
 demo: .venv/.train  ## the main job: a loop at work on the example, with its cockpit; no key and no GPU needed
 	@$(BIN)/looptop --researcher automl $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--budget 20s")')
@@ -24,6 +24,9 @@ pytest: .venv/.dev
 
 bench: .venv/.dev  ## every speed we claim, beside its budget
 	@for name in supervisor metrics sandbox cockpit table automl judge pairs early_stop bundles bundles_real ladder trust briefing steering fair_clock fair_number first_gain throughput endurance cluster report; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
+
+ladder-demo: .venv/.train  ## a study on two rungs, its climb, its attribution and its report; a quarter of an hour, no key
+	@sh examples/ladder_demo.sh
 
 soak: .venv/.dev  ## the slow tests, and the supervisor killed at 300 points of whole studies
 	$(BIN)/python -m pytest -m soak --timeout 3600 -n 2 --dist worksteal

@@ -84,6 +84,7 @@ async def test_one_that_is_forbidden_ends_with_its_run_and_is_not_begun_again(tm
 
     made = house(tmp_path, RUNGS + "limits: {experiments: 1}\n", waits)
     study = await made.work_while(act, Scripted(change("A=5", "A=2")))
+    assert len(study.climbs) == 1, made.end
     (climb,) = study.climbs
     assert climb.ended is not None and (climb.ended.reason, climb.ended.mark) == ("a person forbade it", "")
     assert not study.running()
@@ -93,6 +94,7 @@ async def test_a_rung_that_asks_for_what_is_not_there_says_so_and_the_study_ends
     front = "scales: {small: {}, large: {set: {WIDTH: 9}}, huge: {gpus_per_run: 8}}\nlimits: {experiments: 1}\n"
     made = house(tmp_path, front)
     study = await made.work(Scripted(change("A=5", "A=2")))
+    assert len(study.climbs) == 1, made.end
     (climb,) = study.climbs
     assert climb.ended is not None
     assert climb.ended.reason.startswith("experiment 1 cannot run on large: its files have no constant WIDTH")
