@@ -26,7 +26,7 @@ from tests.stories import Story
 from tui.model.view_state import ViewState
 from tui.render.glyphs import UNICODE
 from tui.widgets.context import Context
-from tui.widgets.tree import TreePanel
+from tui.widgets.experiments import ExperimentsPanel
 
 BUDGET = "100 ms"
 FILTERS = ("dropout", "head rate", "is:kept", "by:claude", "effect>1", "age<6h", "!is:crashed effect>0.5 age<2h warm")
@@ -73,7 +73,7 @@ def timed(work: Callable[[], object], rounds: int) -> str:
     return f"{statistics.median(took):.0f} ms (worst of {rounds}: {max(took):.0f})"
 
 
-class _Panel(TreePanel):
+class _Panel(ExperimentsPanel):
     """The panel without an app around it."""
 
     def __init__(self, known: ViewState) -> None:

@@ -35,11 +35,11 @@ from tests.tui.cockpit.cockpits import Cockpit, opened
 PICTURES = {
     "cockpit-wide": ((200, 50), "runs", (), "dark"),
     "cockpit-80x24": ((80, 24), "runs", (), "dark"),
-    "cockpit-80x24-ansi": ((80, 24), "tree", (), "ansi"),
-    "cockpit-experiment": ((120, 44), "tree", ("enter",), "dark"),
+    "cockpit-80x24-ansi": ((80, 24), "experiments", (), "ansi"),
+    "cockpit-experiment": ((120, 44), "experiments", ("enter",), "dark"),
     "cockpit-review": ((120, 36), "mind", ("a", "enter"), "dark"),
     "cockpit-eight-gpus": ((200, 50), "runs", (), "dark"),
-    "cockpit-light": ((160, 42), "tree", (), "light"),
+    "cockpit-light": ((160, 42), "experiments", (), "light"),
     "cockpit-no-colour": ((80, 24), "progress", (), "mono"),
 }
 

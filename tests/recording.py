@@ -29,19 +29,19 @@ SHADES = (0.5, 1.0)
 """How much of a colour there may be over its ground: two shades of the edge of a letter, and no more."""
 
 KEYS: tuple[tuple[float, tuple[str, ...]], ...] = (
-    (0.16, ("2", "z")),
+    (0.16, ("3", "z")),
     (0.24, ("j", "j")),
     (0.28, ("enter",)),
     (0.31, ("space",)),
     (0.36, ("escape", "z", "1")),
     (0.50, ("4", "z")),
     (0.60, ("z", "1")),
-    (0.70, ("7", "z")),
+    (0.70, ("6", "z")),
     (0.78, ("z", "1")),
     (0.90, ("d",)),
     (0.97, ("escape",)),
 )
-"""What is pressed when, as a share of the whole: the tree, an experiment, progress, the mind, the digest."""
+"""What is pressed when, as a share of the whole: the experiments, one of them, progress, the mind, the digest."""
 
 STUDY_ENDS = 0.88
 """Share of the recording at which the study has come to its end."""

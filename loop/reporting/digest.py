@@ -267,15 +267,17 @@ def _best(study: Study, told: Digest) -> list[str]:
 
 
 def _moved(study: Study, told: Digest) -> str:
-    """How far the best number has moved, in the metric's units and in σ; empty where it has not. From the baseline
-    where there was no number yet."""
+    """How far the best number has moved, in the metric's units, per cent and σ; empty where it has not. From the
+    baseline where there was no number yet."""
     before = study.experiments.get(told.before or 0)
     figures = Figures(study)
     old, best = figures.of(before), figures.best
     if before is None or old is None or best is None or before.id == study.champion:
         return ""
     change = best.mean - old.mean
-    return f"{change:+.2g}" + (f" ({abs(change) / figures.noise:.1f}σ)" if figures.noise else "")
+    sizes = [f"{100 * abs(change / old.mean):.2g}%"] if old.mean else []
+    sizes += [f"{abs(change) / figures.noise:.1f}σ"] if figures.noise else []
+    return f"{change:+.2g}" + (f" ({', '.join(sizes)})" if sizes else "")
 
 
 def _effect(figures: Figures, one: Experiment) -> str:

@@ -8,7 +8,7 @@ from loop.policy import early_stop, error_account, false_discovery, honesty, idl
 from loop.policy.standing import noise
 from loop.reporting import ablation, ladder, sealed, validation
 from loop.reporting.researchers import lacking, researchers, shortage
-from loop.reporting.table import change, claimed, flagged, not_counted, values_of
+from loop.reporting.table import claimed, flagged, moved, not_counted, values_of
 from loop.study.experiment import Experiment, Run
 from loop.study.figures import Figure, Figures
 from loop.study.outcomes import Outcome
@@ -173,7 +173,7 @@ def sentences(study: Study) -> list[str]:
         ]
     lines = [
         f"{kept} of {study.judged()} experiments kept: {study.contract.metric} went from {base.mean:.6g} "
-        f"to {best.mean:.6g} ({change(study)}){claimed(study)}; "
+        f"to {best.mean:.6g} ({moved(study)}){claimed(study)}; "
         f"the result is on the branch {study.branch}."
     ]
     false = false_discovery.of(study)

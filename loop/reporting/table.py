@@ -177,6 +177,18 @@ def change(study: Study) -> str:
     return f"{(best.mean - base.mean) / abs(base.mean):+.1%}"
 
 
+def moved(study: Study) -> str:
+    """The same, and in units of the noise of one run, such as `-2.8%, 38σ`; without those where none is known."""
+    from loop.study.figures import Figures  # late, as above
+
+    found, figures = change(study), Figures(study)
+    gain = figures.gain(study.best)
+    if not found or gain is None or not figures.noise:
+        return found
+    far = abs(gain) / figures.noise
+    return f"{found}, {far:.0f}σ" if far >= 100 else f"{found}, {far:.1f}σ"
+
+
 def claimed(study: Study) -> str:
     """The remark after a number that only the edited program has measured; empty where a verification has."""
     return "" if study.contract.verify is not None else " (self-reported)"

@@ -39,8 +39,8 @@ def test_it_tells_only_of_its_time() -> None:
     story.tell(e.Spent(researcher="r", tokens=10, usd=1.7))
     story.propose(5, 2).tell(e.ApprovalAsked(reason="review: all"), 5)
     headline, sections, found = told(story, after)
-    assert headline == "+3 experiments, 1 kept, best -0.1 (10.0σ), 2 failed, $1.70, 1 waits for you"
-    assert sections["best"] == ["val_bpb 0.8, -0.1 (10.0σ) against experiment 1: experiment 2, idea 2"]
+    assert headline == "+3 experiments, 1 kept, best -0.1 (11%, 10.0σ), 2 failed, $1.70, 1 waits for you"
+    assert sections["best"] == ["val_bpb 0.8, -0.1 (11%, 10.0σ) against experiment 1: experiment 2, idea 2"]
     assert sections["failed"] == ["3 and 4  CUDA error"]
     assert sections["learnt"] == ["3  depth does not.", "2  Width pays."]
     assert sections["faults"][0].startswith("disk: full (since ") and sections["faults"][1] == "llm: 530 (2 times)"
@@ -67,7 +67,7 @@ def test_of_the_whole_study_the_gain_is_over_the_baseline() -> None:
     story = Story().baseline().propose(1).queue(1).runs(1, [0.9])
     judged(story, 1, "kept", 0.9)
     headline, sections, _ = told(story, 0)
-    assert "best -0.1 (10.0σ)" in headline and "against the baseline" in sections["best"][0]
+    assert "best -0.1 (10%, 10.0σ)" in headline and "against the baseline" in sections["best"][0]
     assert sections["loop"][0].endswith("the loop was started")
 
 

@@ -8,7 +8,7 @@ from loop.reporting import ablation
 from loop.reporting import ladder as climbs
 from loop.reporting.researchers import Doing, researchers, shortage
 from loop.reporting.summary import status
-from loop.reporting.table import change, claimed, elsewhere, flagged, had, networked, not_counted, place, values_of
+from loop.reporting.table import claimed, elsewhere, flagged, had, moved, networked, not_counted, place, values_of
 from loop.reporting.validation import progress
 from loop.study.experiment import Experiment, Run
 from loop.study.figures import Figure, Figures
@@ -52,8 +52,7 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
             confined = f"! {confined}, but may use {open_too}: they can send away what they can read"
         lines.append(f"  {open_to if sandbox == 'off' else confined}")
     if study.best is not None:
-        moved = change(study)
-        against = f" ({moved} against the baseline)" if moved else ""
+        against = f" ({far} against the baseline)" if (far := moved(study)) else ""
         on = f" on {study.kind_of(study.best)}" if len(study.kinds) > 1 else ""
         best = f"{study.contract.metric} {_figure(Figures(study).best)}{on}{claimed(study)}{against}"
         lines.append(f"  best {best}, experiment {study.best.id}: {study.best.title}")

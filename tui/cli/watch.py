@@ -24,7 +24,7 @@ def watch(
 ) -> None:
     """Watch a prompt-driven autoresearch that somebody else's agent runs.
 
-    Tree, progress, log and gauges follow its results.tsv, its git and its run.log. Nothing is written in its checkout.
+    Experiments, progress, log and gauges follow its results.tsv, its git and its run.log. Nothing is written there.
 
     Example: looptop watch ~/autoresearch
     """

@@ -90,7 +90,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
         """Draw what can wait until something is on screen: curves, the log and the terminal's title."""
         self.load_samples()
         self.read_log()
-        for name in ("runs", "curve", "machine"):
+        for name in ("runs", "curves", "machine"):
             self.panels[name].redraw()
         self.bars()
         if self.replay is None:
@@ -114,7 +114,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
             return
         if "study" in changed:
             self._notice_study()
-            for name in ("runs", "researchers", "detail", "tree"):
+            for name in ("runs", "researchers", "detail", "experiments"):
                 self.panels[name].redraw()
             self.load_samples()
             self._redraw_progress = self._redraw_charts = True
@@ -157,14 +157,14 @@ class Cockpit(CommandActions, inherit_bindings=False):
                 self._name_terminal()
             if (minute := int(self.now() // 60)) != self._minute:
                 self._minute = minute
-                self.panels["tree"].redraw()  # ages
+                self.panels["experiments"].redraw()  # ages
 
     def draw_charts(self) -> None:
         """Every two seconds: the curves, and the runs with their clocks and gauges."""
         self.panels["runs"].redraw()
         if self._redraw_charts:
             self._redraw_charts = False
-            self.panels["curve"].redraw()
+            self.panels["curves"].redraw()
             self.panels["detail"].redraw()
         if self._redraw_progress:
             self._redraw_progress = False
@@ -176,7 +176,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
         self.life = status_line.life(self.known, self.pid, self.now())
 
     def _notice_study(self) -> None:
-        self.tree_view.changed()
+        self.experiments_view.changed()
         if (needed := self.needs()) != self._needed:
             self._needed = needed
             self.rearrange()

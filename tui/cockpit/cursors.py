@@ -6,10 +6,10 @@ from tui.render.layout import Needs
 from tui.screens.experiment import ExperimentSheet
 from tui.screens.sheet import Sheet
 from tui.widgets.detail import DetailPanel
+from tui.widgets.experiments import ExperimentsPanel
 from tui.widgets.panel import Panel
 from tui.widgets.researchers import ResearchersPanel
 from tui.widgets.runs import RunsPanel
-from tui.widgets.tree import TreePanel
 
 
 class Cursors:
@@ -21,7 +21,7 @@ class Cursors:
     """Which of the views that share one place was looked at last."""
     runs_view: RunsPanel
     researchers_view: ResearchersPanel
-    tree_view: TreePanel
+    experiments_view: ExperimentsPanel
     detail_view: DetailPanel
 
     @property
@@ -48,7 +48,7 @@ class Cursors:
         return not self.panel.boxed
 
     def chosen(self) -> Experiment | None:
-        """The experiment that a person is looking at: on its own sheet, or under the cursor of the runs or the tree."""
+        """The experiment that a person is looking at: on its own sheet, or under a cursor of the views."""
         sheet = self.sheet
         if isinstance(sheet, ExperimentSheet):
             return sheet.found
@@ -57,17 +57,17 @@ class Cursors:
         elif self.active == "detail":
             number = self.detail_view.target
         else:
-            number = self.tree_view.selected() if self.active == "tree" else None
+            number = self.experiments_view.selected() if self.active == "experiments" else None
         return None if number is None else self.known.study.experiments[number]
 
     def pointed(self) -> int | None:
-        """The experiment that the detail shows: under the cursor of the runs or the tree, else the current run's."""
-        if self.active in ("runs", "tree") and self.pointing() and (chosen := self.chosen()) is not None:
+        """The experiment that the detail shows: under the cursor of runs or experiments, else the current run's."""
+        if self.active in ("runs", "experiments") and self.pointing() and (chosen := self.chosen()) is not None:
             return chosen.id
-        if self.tree_view.pointing and (selected := self.tree_view.selected()) is not None:
+        if self.experiments_view.pointing and (selected := self.experiments_view.selected()) is not None:
             return selected
         current = self.known.in_flight()
-        return current[0].id if current is not None else self.tree_view.selected()
+        return current[0].id if current is not None else self.experiments_view.selected()
 
     def pointing(self) -> bool:
         """Whether a person has put a cursor on an experiment: keys are about that one then."""
@@ -75,4 +75,4 @@ class Cursors:
             return self.runs_view.chosen() is not None
         if self.active == "detail":
             return self.detail_view.target is not None
-        return self.active == "tree" and self.tree_view.pointing
+        return self.active == "experiments" and self.experiments_view.pointing

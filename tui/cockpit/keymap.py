@@ -39,6 +39,8 @@ _TEXTUAL = {
     "plus_sign": "plus",
     "low_line": "underscore",
 }
+_OTHER_IDS = {"view-tree": "view-experiments", "view-curve": "view-curves"}
+"""Ids of before, for the keymaps that have them."""
 _SWALLOWED = {"ctrl+i": "tab", "ctrl+m": "enter", "ctrl+h": "backspace", "ctrl+j": "a new line"}
 
 
@@ -64,6 +66,7 @@ def table(keymap: Mapping[str, str]) -> tuple[Key, ...]:
     Raises:
         KeymapError: an unknown id, an unknown key, or a key with two meanings.
     """
+    keymap = {_OTHER_IDS.get(name, name): keys for name, keys in keymap.items()}
     known = {key.id for key in KEYS}
     for name in keymap:
         if name not in known:

@@ -101,7 +101,7 @@ def run(
     colour_support.prepare(os.environ, looks)
     if in_browser():
         return _serve_tab(workspace, read_only, plain, looks, wanted, told)
-    from loop.machine import studies
+    from loop.machine import screen_choices, studies
     from loop.workspace import supervisor_alive
     from tui.cockpit import notifications
     from tui.cockpit.app import Cockpit
@@ -122,6 +122,8 @@ def run(
                 notify=notifications.by(wanted.notify),
                 alive=supervisor_alive if guest is None else lambda _: guest.pid,
                 guest=guest is not None,
+                columns=screen_choices.columns(),
+                keep_columns=screen_choices.keep_columns,
                 driver_class=CockpitDriver,
             )
             app.opens_in, past = past, None
@@ -145,6 +147,7 @@ def _serve_tab(
     Args:
         told: columns and lines of the page as it was opened.
     """
+    from loop.machine import screen_choices
     from loop.workspace import supervisor_alive
     from tui.cockpit.app import Cockpit
     from tui.cockpit.web import BrowserDriver
@@ -157,6 +160,8 @@ def _serve_tab(
         keys=wanted.keymap,
         alive=supervisor_alive,
         driver_class=BrowserDriver,
+        columns=screen_choices.columns(),
+        keep_columns=screen_choices.keep_columns,
     )
     columns, lines = told
     app.run(mouse=True, size=(int(columns), int(lines)) if columns.isdecimal() and lines.isdecimal() else None)

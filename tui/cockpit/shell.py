@@ -4,7 +4,7 @@ The actions of the keys are in `actions/`, by what they are for; `app.py` joins 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from tui.cockpit.cursors import Cursors
 from tui.cockpit.main_screen import MainScreen
 from tui.cockpit.split_keys import SplitKeys
 from tui.model.feed import Feed
+from tui.model.keys import of_views
 from tui.model.replay import Replay
 from tui.model.view_state import ViewState
+from tui.render.experiment_rows import COLUMNS
 from tui.render.glyphs import ASCII, UNICODE
 from tui.render.layout import ASIDE, ASKING
 from tui.render.palette import PALETTES, Palette
@@ -33,8 +35,9 @@ from tui.screens.experiment import ExperimentSheet
 from tui.screens.sheet import Sheet, SheetScreen
 from tui.widgets import status_line
 from tui.widgets.bars import BottomBar, TopBar
-from tui.widgets.curve import CurvePanel
+from tui.widgets.curves import CurvesPanel
 from tui.widgets.detail import DetailPanel
+from tui.widgets.experiments import ExperimentsPanel
 from tui.widgets.log import LogPanel
 from tui.widgets.machine import MachinePanel
 from tui.widgets.mind import MindPanel
@@ -43,7 +46,6 @@ from tui.widgets.progress import ProgressPanel
 from tui.widgets.prompt import Prompt
 from tui.widgets.researchers import ResearchersPanel
 from tui.widgets.runs import RunsPanel
-from tui.widgets.tree import TreePanel
 
 _OF_VIEWS = frozenset({"zoom", "fold", "sort", "scale", "follow", "select", "open"})
 """Actions that mean nothing while a sheet lies over the views."""
@@ -65,6 +67,8 @@ class Shell(App[None], Cursors, inherit_bindings=False):
         now: the time, in Unix seconds.
         keys: a person's keymap, ids to keys.
         notify: how news is announced outside the screen; see `notifications.py`.
+        columns: of the experiments, as the person has chosen them; none: as many as there is room for.
+        keep_columns: remembers them for the next screen.
     """
 
     ENABLE_COMMAND_PALETTE = False
@@ -89,6 +93,8 @@ class Shell(App[None], Cursors, inherit_bindings=False):
         view: str = "runs",
         keys: Mapping[str, str] | None = None,
         notify: str = "off",
+        columns: Sequence[str] = (),
+        keep_columns: Callable[[Sequence[str]], None] = lambda names: None,
     ) -> None:
         self.palette: Palette = PALETTES[theme]
         super().__init__(driver_class=driver_class, ansi_color=self.palette.native)
@@ -119,8 +125,14 @@ class Shell(App[None], Cursors, inherit_bindings=False):
         self.message: tuple[str, str] | None = None
         self._said_at = 0.0
         self.top_bar, self.bottom_bar = TopBar(), BottomBar()
-        self.mind_view, self.tree_view, self.curve_view = MindPanel(self.known.mind), TreePanel(), CurvePanel()
+        self.mind_view, self.experiments_view, self.curves_view = (
+            MindPanel(self.known.mind),
+            ExperimentsPanel(),
+            CurvesPanel(),
+        )
         self.runs_view, self.researchers_view, self.progress_view = RunsPanel(), ResearchersPanel(), ProgressPanel()
+        self.experiments_view.wanted = tuple(name for name in COLUMNS if name in columns)
+        self.keep_columns = keep_columns
         self.detail_view = DetailPanel()
         self.log_view = LogPanel(root / ".looptop" / "runs")
         panels: list[Panel] = [
@@ -128,8 +140,8 @@ class Shell(App[None], Cursors, inherit_bindings=False):
             self.researchers_view,
             self.detail_view,
             self.mind_view,
-            self.tree_view,
-            self.curve_view,
+            self.experiments_view,
+            self.curves_view,
             self.progress_view,
             MachinePanel(),
             self.log_view,
@@ -249,6 +261,10 @@ class Shell(App[None], Cursors, inherit_bindings=False):
         """Make a view the one that keys go to."""
         raise NotImplementedError
 
+    def named(self, view: str) -> str:
+        """A view with its key, as messages name it."""
+        return f"{view} ({of_views(self.keys)[view]})"
+
     def note(self) -> list[Span]:
         return self.panel.note()
 
@@ -264,7 +280,7 @@ class Shell(App[None], Cursors, inherit_bindings=False):
 
     def read_log(self) -> None:
         """Follow the log of the current run, where it is on screen."""
-        pair = self.curve_view.pair()[0]
+        pair = self.curves_view.pair()[0]
         if pair is None or not self.log_view.is_on_screen:
             return
         place = pair[0].id, pair[1].number
@@ -279,7 +295,7 @@ class Shell(App[None], Cursors, inherit_bindings=False):
         """Fetch the samples of the runs whose curves are drawn."""
         sheet = self.sheet
         wanted = sheet.wanted() if sheet is not None else set()
-        self.feed.samples(self.curve_view.wanted() | self.known.leads.wanted() | self.detail_view.wanted() | wanted)
+        self.feed.samples(self.curves_view.wanted() | self.known.leads.wanted() | self.detail_view.wanted() | wanted)
 
     def rearrange(self) -> None:
         """Lay the views out again: something that the layout depends on has changed."""
@@ -302,10 +318,10 @@ class Shell(App[None], Cursors, inherit_bindings=False):
         if self.sheet is not None:
             self.sheet.redraw()
 
-    def open_experiment(self, number: int) -> None:
-        """Open the sheet of one experiment."""
+    def open_experiment(self, number: int, part: str = "") -> None:
+        """Open the sheet of one experiment, at a part of it such as its "diff"."""
         self.hush()
-        self.push_screen(SheetScreen(ExperimentSheet(number)))
+        self.push_screen(SheetScreen(ExperimentSheet(number, part)))
         self.load_samples()
 
     # --- asking ------------------------------------------------------------------------------------------------

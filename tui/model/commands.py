@@ -46,10 +46,12 @@ class CommandSpec:
 COMMANDS = (
     *(CommandSpec(row.name, row.takes, row.help, row, row.numbered) for row in request_table.TABLE),
     CommandSpec("show", "N", "open experiment N", number=True),
+    CommandSpec("diff", "[N]", "the change of experiment N, or of the one under the cursor", number=True),
+    CommandSpec("log", "[N]", "what the last run of experiment N printed, or the current run", number=True),
     CommandSpec("view", "NAME", "show a view", words=VIEWS),
     CommandSpec("compare", "[N ...]", "set experiments side by side; the marked ones"),
-    CommandSpec("find", "TEXT", "search in this view; in the tree, filter"),
-    CommandSpec("sort", "[COLUMN]", "sort the tree; once more turns it round", words=("number", *COLUMNS)),
+    CommandSpec("find", "TEXT", "search in this view; of experiments, filter"),
+    CommandSpec("sort", "[COLUMN]", "sort the experiments; once more turns it round", words=("number", *COLUMNS)),
     CommandSpec("program", "", "the contract in force and its instructions"),
     CommandSpec("studies", "", "all studies of this machine"),
     CommandSpec("replay", "[WHEN]", "back in time, to 22:14 or experiment 37; or to now"),
@@ -136,7 +138,7 @@ def _number(word: str) -> int | None:
 
 def _numbered(spec: CommandSpec, rest: str, study: Study) -> Command:
     first, _, text = rest.partition(" ")
-    number = _number(first)
+    number = study.champion if first == "champion" else _number(first)
     if number is None:
         if "[N]" not in spec.takes:
             raise CommandError(f"{spec.name} takes the number of an experiment")

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from loop.policy import request_table
 from loop.policy.request_table import Row
 from tui.model.commands import EXPORTS
-from tui.render.text import Line, Span
+from tui.render.layout import VIEWS
+from tui.render.text import Line, Span, hung
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Key:
     """Id of a key for everywhere whose place it takes in its own views, where both are on the same key."""
 
 
-ON_EXPERIMENTS = ("runs", "tree", "detail", "experiment")
+ON_EXPERIMENTS = ("runs", "experiments", "detail", "experiment")
 """Where a key can be about one experiment that a person has chosen: what has a cursor, and the experiment's screen."""
 
 
@@ -46,6 +47,19 @@ def _request_key(row: Row) -> Key:
     key = Key(row.name, row.key, row.key, row.name, f"request('{row.name}')", help + asks, "loop", request=True)
     return replace(key, views=ON_EXPERIMENTS, over="before") if row.name == "note" else key
 
+
+_SHOWS = {
+    "runs": "what each slot does, and where it stands",
+    "researchers": "what each does, who heard you",
+    "experiments": "what was tried, what was kept",
+    "progress": "every experiment, and the best so far",
+    "curves": "the current run over the champion's",
+    "mind": "the reasoning as it streams",
+    "detail": "what the cursor is on, in short",
+    "machine": "GPUs, processors, memory, disk",
+    "log": "the run's own output",
+}
+"""What each view is for."""
 
 KEYS = (
     Key("help", "question_mark", "?", "help", "help", "this help, and what the signs mean", "cockpit"),
@@ -61,34 +75,38 @@ KEYS = (
         "loop",
         request=True,
     ),
-    Key("view-runs", "1", "1", "", "view('runs')", "runs: what each slot does, and where it stands", "views"),
-    Key("view-tree", "2", "2", "", "view('tree')", "tree: what was tried, what was kept", "views"),
-    Key("view-curve", "3", "3", "", "view('curve')", "curve: the current run over the champion's", "views"),
-    Key("view-progress", "4", "4", "", "view('progress')", "progress: every experiment, and the best so far", "views"),
-    Key("view-machine", "5", "5", "", "view('machine')", "machine: GPUs, processors, memory, disk", "views"),
-    Key("view-log", "6", "6", "", "view('log')", "log: the run's own output", "views"),
-    Key("view-mind", "7", "7", "", "view('mind')", "mind: the reasoning as it streams", "views"),
-    Key("view-researchers", "8", "8", "", "view('researchers')", "researchers: what each does, who heard you", "views"),
-    Key("view-detail", "9", "9", "", "view('detail')", "detail: what the cursor is on, in short", "views"),
+    *(
+        Key(f"view-{name}", str(number), str(number), "", f"view('{name}')", f"{name}: {_SHOWS[name]}", "views")
+        for number, name in enumerate(VIEWS, 1)
+    ),
     Key("program", "P", "P", "", "program", "program.md: the contract in force, and its instructions", "views"),
     Key("digest", "d", "d", "digest", "digest", "digest: what has happened since you last looked", "views"),
     Key("studies", "L", "L", "", "studies", "studies: all of this machine; enter goes to one", "views"),
     Key("next", "tab", "tab", "", "step(1)", "next view", "views"),
     Key("previous", "shift+tab", "shift+tab", "", "step(-1)", "view before", "views"),
     Key("zoom", "z", "z", "zoom", "zoom", "this view alone, or all of them again", "views"),
-    Key("fold", "c", "c", "", "fold", "fold or open: finished thoughts, fruitless runs of the tree", "views"),
+    Key("fold", "c", "c", "", "fold", "fold or open: finished thoughts, fruitless experiments", "views"),
     Key(
         "sort",
         "O",
         "O",
         "",
         "sort",
-        "tree: sort by the next column, in the end by number again",
+        "experiments: sort by the next column, in the end by number again",
         "views",
-        views=("tree",),
+        views=("experiments",),
     ),
     Key("who", "w", "w", "", "who", "mind: one researcher after the other, or all of them", "views"),
-    Key("columns", "C", "C", "", "columns", "tree: choose its columns, and sort by one", "views", views=("tree",)),
+    Key(
+        "columns",
+        "C",
+        "C",
+        "",
+        "columns",
+        "experiments: choose the columns, and sort by one",
+        "views",
+        views=("experiments",),
+    ),
     Key("mark", "M", "M", "", "mark", "mark this experiment, for = and the curves", "views", views=ON_EXPERIMENTS),
     Key(
         "scale",
@@ -96,9 +114,9 @@ KEYS = (
         "l",
         "",
         "scale",
-        "curve: logarithmic or linear; progress: as y",
+        "curves: logarithmic or linear; progress: as y",
         "views",
-        views=("curve", "progress"),
+        views=("curves", "progress"),
     ),
     Key("replay", "T", "T", "", "replay", "back in time on the same screens, and back to now", "replay"),
     Key("verdict-before", "comma", ",", "", "verdict(-1)", "to the verdict before", "replay"),
@@ -114,9 +132,9 @@ KEYS = (
         "m",
         "",
         "metric",
-        "curve: draw the next value that the run reports",
+        "curves: draw the next value that the run reports",
         "views",
-        views=("curve",),
+        views=("curves",),
         over="mouse",
     ),
     Key(
@@ -143,7 +161,7 @@ KEYS = (
         "/",
         "search",
         "search",
-        "find a text; in the tree: filter, as `is:kept effect>1 dropout`",
+        "find a text; experiments: filter, as `is:kept effect>1 dropout`",
         "moving",
     ),
     Key("again", "n", "n", "", "again(1)", "next place where the text is", "moving"),
@@ -174,6 +192,12 @@ GROUPS = {
     "taking": "Taking along",
     "cockpit": "This screen",
 }
+
+
+def of_views(table: Sequence[Key] = KEYS) -> dict[str, str]:
+    """The key that shows each view, as a person reads it; in the order of the screen."""
+    by_id = {key.id: key for key in table}
+    return {name: by_id[f"view-{name}"].show for name in VIEWS}
 
 
 def key_line(
@@ -220,8 +244,8 @@ def key_line(
     return (*line, (" " + last.show, "key"), (f" {last.label}", "dim"))
 
 
-def help_lines(table: Sequence[Key] = KEYS, ids: bool = False) -> list[Line]:
-    """The help, as lines: every key of the table by group.
+def help_lines(table: Sequence[Key] = KEYS, ids: bool = False, width: int = 200) -> list[Line]:
+    """The help, as lines of `width` cells: every key of the table by group.
 
     Args:
         ids: also the id of each, for a keymap.
@@ -231,7 +255,7 @@ def help_lines(table: Sequence[Key] = KEYS, ids: bool = False) -> list[Line]:
         lines += [((title, "title"),)]
         for key in table:
             if key.group == group:
-                name = ((f"{key.id:<14}", "faint"),) if ids else ()
-                lines.append(((f"  {key.show:<11}", "key"), *name, (key.help, "text")))
+                name = ((f"{key.id:<17}", "faint"),) if ids else ()
+                lines += hung(((f"  {key.show:<11}", "key"), *name), key.help, width)
         lines += [()]
     return lines

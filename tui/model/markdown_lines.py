@@ -15,6 +15,7 @@ WIDEST_TABLE = 110
 _ITEM = re.compile(r"( {0,8}(?:[-*+]|\d{1,3}[.)]) +)\S")
 _ROW = re.compile(r"\s*\|.*\|\s*")
 _RULE = re.compile(r":?-+:?")
+_NOTE = re.compile(r"\s*notes?:\s*(.+)", re.IGNORECASE)
 _FIELD = re.compile(r"\s*(title|hypothesis|expected)[a-z_ ]{0,10}:\s*(.+)", re.IGNORECASE)
 
 
@@ -50,6 +51,17 @@ def aligned(lines: Sequence[str]) -> list[str] | None:
 def _is_rule(row: Sequence[str]) -> bool:
     """Whether a row of a table is the line under its head."""
     return all(not cell or _RULE.fullmatch(cell) for cell in row) and any(row)
+
+
+def repeats_note(text: str, note: str) -> bool:
+    """Whether a line only says what the note that follows it does, as `note: it diverges` does."""
+    field = _NOTE.fullmatch(text)
+    return field is not None and one_line(field[1]) == one_line(note)
+
+
+def is_note(text: str) -> bool:
+    """Whether a line begins as a note of an agent does."""
+    return _NOTE.fullmatch(text) is not None
 
 
 def repeats(text: str, proposed: e.ExperimentProposed) -> bool:

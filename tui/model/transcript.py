@@ -12,7 +12,7 @@ from loop.policy import early_stop, honesty, request_table
 from loop.study import events as e
 from loop.study.queries import uncounted
 from loop.study.state import Study
-from tui.model.markdown_lines import aligned, is_row, mark_of, repeats
+from tui.model.markdown_lines import aligned, is_note, is_row, mark_of, repeats, repeats_note
 from tui.model.text_buffer import Paragraph, TextBuffer
 from tui.render.text import brief, clean, cut, number, one_line, sigmas
 from tui.render.troubles import clock_words
@@ -82,6 +82,10 @@ class Transcript:
                 self._line("tool", f"{body.intent}  →  {body.result}", "  ▸ ", brief(body.seconds))
             case e.ExperimentProposed():
                 self._end_line()
+                noted = []  # between an agent's last words and the proposal that is made of them
+                while self.buffer.paragraphs and self.buffer.paragraphs[-1].kind == "noted":
+                    noted.append(self.buffer.paragraphs[-1].text)
+                    self.buffer.pop()
                 while self.buffer.paragraphs and repeats(self.buffer.paragraphs[-1].text, body):
                     self.buffer.pop()  # its last words, which the proposal says again
                 self.finish()
@@ -91,6 +95,8 @@ class Transcript:
                     self._line("hypothesis", body.hypothesis, "   ")
                 if body.expected:
                     self._line("hypothesis", f"expects {body.expected}", "   ")
+                for text in reversed(noted):
+                    self._line("noted", text, "   ")
             case e.ExperimentJudged():
                 self._verdict(event, body, now)
             case e.ChampionChanged():
@@ -136,7 +142,7 @@ class Transcript:
             case e.Claimed():
                 self._line("note", f"{body.researcher} is about to try {body.title}", "  ", now)
             case e.NoteWritten():
-                self._line("hypothesis", f"noted: {body.text}", "   ")
+                self._note_down(body)
             case e.LessonWritten():
                 self._line("hypothesis", f"learnt from it: {body.text}", "   ")
             case e.IdeaWritten():
@@ -156,6 +162,19 @@ class Transcript:
                 self._line("fault" if body.failed else "note", f"the loop has stopped: {body.reason}", "  ", now)
             case _:
                 pass
+
+    def _note_down(self, body: e.NoteWritten) -> None:
+        """A note, in place of the lines at the end of an agent's words that are notes."""
+        self._end_line()
+        said = []
+        for paragraph in reversed(self.buffer.paragraphs):
+            if paragraph.kind not in ("thought", "thinking") or not is_note(paragraph.text):
+                break
+            said.append(paragraph.text)
+        if any(repeats_note(text, body.text) for text in said):
+            for _ in said:
+                self.buffer.pop()
+        self._line("noted", f"noted: {body.text}", "   ")
 
     def _told_before(self, fault: e.Fault) -> bool:
         """Whether it only repeats what is being waited for; the status line counts down to the next try."""

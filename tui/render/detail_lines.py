@@ -14,7 +14,7 @@ from loop.study.figures import Figures
 from loop.study.state import Study
 from tui.render.diff_colours import diff_line
 from tui.render.glyphs import Glyphs
-from tui.render.text import Line, Span, clean, cut, number, one_line, pad, plus_minus, sigmas, wrap
+from tui.render.text import Line, Span, clean, cut, number, one_line, pad, percent, plus_minus, sigmas, wrap
 
 _LABEL = 8
 """Cells of a label and the gap behind it."""
@@ -124,7 +124,8 @@ def so_far_words(experiment: Experiment, study: Study, figures: Figures, lead: S
             over = "" if experiment.champion is None else f" than {experiment.champion}"
             sure = "" if experiment.confidence is None else f", {experiment.confidence:.1%} sure"
             side = "better" if effect > 0 else "worse"
-            parts.append(f"{sigmas(effect, figures.noise)} {side}{over}{sure}")
+            share = f" ({share})" if (share := percent(effect, figure.mean)) else ""
+            parts.append(f"{sigmas(effect, figures.noise)}{share} {side}{over}{sure}")
             role = "kept" if effect > 0 else "text"
     if lead[0].strip():
         parts.append(f"{lead[0].strip()} at equal training time")

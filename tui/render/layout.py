@@ -12,8 +12,8 @@ Numbers are cells; the origin is the top left corner.
 
 from dataclasses import dataclass
 
-VIEWS = ("runs", "tree", "curve", "progress", "machine", "log", "mind", "researchers", "detail")
-"""In the order of the keys 1 to 9."""
+VIEWS = ("runs", "researchers", "experiments", "progress", "curves", "mind", "detail", "machine", "log")
+"""In the order of the keys 1 to 9, which is that of the screen: row by row, and from the left."""
 
 LEAST = (40, 8)
 """Columns and lines below which there is only a strip."""
@@ -96,7 +96,7 @@ def layout(
     if wide:
         left = width * 61 // 100
         columns = [
-            (0, left, [("runs", runs), *_stack(room - runs, (("tree", 56), ("curve", 44)))]),
+            (0, left, [("runs", runs), *_stack(room - runs, (("experiments", 56), ("curves", 44)))]),
             (left, width - left, [("researchers", minds), *_stack(room - minds, (("progress", 42), (aside, 58)))]),
         ]
     else:
@@ -104,8 +104,8 @@ def layout(
         below = active if active in ("progress", *ASIDE) and active != "mind" else aside
         below = "progress" if below == "mind" else below
         columns = [
-            (0, left, [("runs", runs), *_stack(room - runs, (("mind", 55), ("tree", 45)))]),
-            (left, width - left, [("researchers", minds), *_stack(room - minds, (("curve", 50), (below, 50)))]),
+            (0, left, [("runs", runs), *_stack(room - runs, (("experiments", 55), ("curves", 45)))]),
+            (left, width - left, [("researchers", minds), *_stack(room - minds, ((below, 45), ("mind", 55)))]),
         ]
     places = []
     for x, across, stack in columns:

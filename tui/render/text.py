@@ -9,7 +9,7 @@ A line on screen is a `Line`: spans of text with a role (see `palette.py`), neve
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from loop.sanitize import plain
@@ -195,6 +195,19 @@ def number(value: float | None, digits: int = 5) -> str:
 def plus_minus(error: float | None) -> str:
     """The error of a mean, `±0.0008`; empty where it is not known."""
     return "" if not error else f"±{number(error, 2)}"
+
+
+def hung(lead: Sequence[Span], text: str, width: int, role: str = "text") -> list[Line]:
+    """A text behind `lead`, in lines of `width` cells; what goes on below is indented by as much."""
+    inset = line_cells(lead)
+    rows = wrap(text, max(8, width - inset)) or [(0, 0)]
+    indent: Span = (" " * inset, "text")
+    return [(*(indent,), (text[a:b], role)) if at else (*lead, (text[a:b], role)) for at, (a, b) in enumerate(rows)]
+
+
+def percent(effect: float, mean: float) -> str:
+    """The size of an effect as a share of a mean: `0.36%`; empty where the mean is zero."""
+    return f"{abs(100 * effect / mean):.2g}%" if mean else ""
 
 
 def sigmas(effect: float | None, noise: float | None) -> str:

@@ -8,8 +8,8 @@ from textual.widget import Widget
 
 from tui.render.experiment_rows import COLUMNS
 from tui.render.text import Line, Span, cut, line_cells
+from tui.widgets.experiments import ExperimentsPanel
 from tui.widgets.panel import LineWidget, marked
-from tui.widgets.tree import TreePanel
 
 _KEYS = "space shows or hides  o sorts by it  a automatic  esc done"
 
@@ -19,7 +19,7 @@ class ColumnList(LineWidget, can_focus=True):
 
     ground = "raised"
 
-    def __init__(self, table: TreePanel) -> None:
+    def __init__(self, table: ExperimentsPanel) -> None:
         super().__init__()
         self.table, self.at = table, 0
 
@@ -64,7 +64,7 @@ class ColumnChoice(ModalScreen[None], inherit_bindings=False):
 
     CSS = "ColumnChoice { align: center bottom; background: $background 0%; }"
 
-    def __init__(self, table: TreePanel) -> None:
+    def __init__(self, table: ExperimentsPanel) -> None:
         super().__init__()
         self.list = ColumnList(table)
 

@@ -9,7 +9,7 @@ from tui.render.side_by_side import side_by_side
 from tui.render.text import Line, Span, cells, cut, pad
 from tui.screens.experiment import rule
 from tui.screens.sheet import Sheet
-from tui.widgets.curve import RunOf, comparison
+from tui.widgets.curves import RunOf, comparison
 
 MOST = 5
 """Experiments in one comparison: so many curves can be told apart."""

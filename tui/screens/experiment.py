@@ -17,9 +17,9 @@ from tui.model.text_buffer import Paragraph
 from tui.model.transcript import paragraphs_of
 from tui.render.diff_colours import diff_line
 from tui.render.glyphs import Glyphs
-from tui.render.text import Line, Span, clean, cut, number, one_line, pad, plus_minus, sigmas, wrap
+from tui.render.text import Line, Span, clean, cut, number, one_line, pad, percent, plus_minus, sigmas, wrap
 from tui.screens.sheet import Sheet
-from tui.widgets.curve import RunOf, comparison
+from tui.widgets.curves import RunOf, comparison
 
 _DIFF_LINES = 2000
 """Lines of a diff that are shown; a larger change is read in the pager."""
@@ -88,7 +88,8 @@ def measured_words(experiment: Experiment, study: Study) -> str:
     if effect is not None and experiment.id:
         over = "the champion of then" if experiment.champion is None else f"experiment {experiment.champion}"
         now = sigmas(effect, figures.noise)
-        parts.append(f"{number(abs(effect), 3)} {'better' if effect > 0 else 'worse'} than {over} ({now})")
+        sizes = ", ".join(filter(None, (now, percent(effect, figure.mean))))
+        parts.append(f"{number(abs(effect), 3)} {'better' if effect > 0 else 'worse'} than {over} ({sizes})")
         then = sigmas(experiment.effect, experiment.noise)
         if then != now:
             parts.append(f"{then} when it was judged")
@@ -174,9 +175,11 @@ class ExperimentSheet(Sheet):
 
     view = "experiment"
 
-    def __init__(self, experiment: int) -> None:
+    def __init__(self, experiment: int, part: str = "") -> None:
         super().__init__()
         self.experiment = experiment
+        self._part = part
+        """The heading that it is to begin at; empty for the top."""
         self._diff: str | None = None
 
     @property
@@ -199,6 +202,14 @@ class ExperimentSheet(Sheet):
         known = self.cockpit.known
         samples = sum(len(known.samples.get(key, ())) for key in self.wanted())
         return self.experiment, known.version, samples
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        part, self._part = self._part, ""
+        if part and self._written[1]:
+            titles = [line[0] if line else ("", "") for line in self._written[1]]
+            self.top = titles.index((f"{part} ", "title")) if (f"{part} ", "title") in titles else 0
+            self.redraw()
 
     def hints(self) -> list[Span]:
         keys = {key.id: key.show for key in self.cockpit.keys}

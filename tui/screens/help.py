@@ -5,7 +5,7 @@ from itertools import zip_longest
 from tui.model.commands import COMMANDS
 from tui.model.keys import help_lines
 from tui.render.glyphs import WORDS, Glyphs
-from tui.render.text import Line, Span, fit, line_cells, wrap
+from tui.render.text import Line, Span, fit, hung, line_cells, wrap
 from tui.screens.sheet import Sheet
 
 
@@ -40,13 +40,12 @@ class Help(Sheet):
         return [(" help", "strong"), ("   looptop watches a loop; closing it stops nothing", "dim")]
 
     def write(self, width: int) -> list[Line]:
-        left = help_lines(self.cockpit.keys, ids=width >= 100)
+        left = help_lines(self.cockpit.keys, ids=width >= 100, width=width)
         half = max(width // 2, min(width - 90, max(map(line_cells, left)) + 3)) if width >= 170 else 0
         right = signs(self.cockpit.glyphs, width - half)
         right += [(), (("Commands", "title"), ("  after :", "dim"))]
-        right += [
-            ((f"  {spec.name:<9}", "key"), (f"{spec.takes:<13}", "dim"), (spec.help, "text")) for spec in COMMANDS
-        ]
+        for spec in COMMANDS:
+            right += hung(((f"  {spec.name:<9}", "key"), (f"{spec.takes:<13}", "dim")), spec.help, width - half)
         if not half:
             return [*left, *right]
         return [

@@ -33,7 +33,7 @@ class TopBar(LineWidget):
             gauge_line(state, cockpit.life, now, width, glyphs),
         ]
         if height > 2:
-            lines.append(status_line.tabs_line(cockpit.active, width, cockpit.note()))
+            lines.append(status_line.tabs_line(cockpit.active, width, cockpit.note(), keys.of_views(cockpit.keys)))
         return lines
 
 

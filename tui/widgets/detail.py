@@ -1,4 +1,4 @@
-"""detail: what the cursor is on, in short; it follows the cursor of the runs and of the tree, else the current run."""
+"""detail: what the cursor is on, in short; it follows that of the runs and of the experiments, else the current run."""
 
 import asyncio
 import re
@@ -8,7 +8,7 @@ from loop.study.experiment import Experiment
 from tui.model.slot_rows import SlotRow
 from tui.render.detail_lines import Extras, detail_lines
 from tui.render.text import Line, Span, one_line
-from tui.widgets.curve import RunOf, comparison
+from tui.widgets.curves import RunOf, comparison
 from tui.widgets.log import up_to
 from tui.widgets.panel import Panel, centred
 from tui.widgets.run_rows import lead_span
@@ -26,7 +26,6 @@ class DetailPanel(Panel):
     """One experiment. What is in the study is drawn at once; diff, log and thought once the cursor rests on it."""
 
     view = "detail"
-    number = 9
 
     def __init__(self) -> None:
         super().__init__()

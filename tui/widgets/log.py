@@ -18,7 +18,6 @@ class LogPanel(StreamPanel):
     """The log of the current run, or of the last one."""
 
     view = "log"
-    number = 6
 
     def __init__(self, runs: Path) -> None:
         super().__init__(TextBuffer(400_000))

@@ -119,7 +119,6 @@ class MachinePanel(Panel):
     """The newest readings, in a fixed order."""
 
     view = "machine"
-    number = 5
 
     def __init__(self) -> None:
         super().__init__()

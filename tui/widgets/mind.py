@@ -13,6 +13,7 @@ _ROLES = {
     "tool": "tool",
     "proposal": "strong",
     "hypothesis": "dim",
+    "noted": "dim",
     "champion": "champion",
     "waiting": "waiting",
     "you": "you",
@@ -34,7 +35,6 @@ class MindPanel(StreamPanel):
     """The researchers' reasoning."""
 
     view = "mind"
-    number = 7
 
     def wraps_at(self, width: int) -> int:
         return min(width, _WIDEST)

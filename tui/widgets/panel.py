@@ -13,6 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.model.keys import of_views
 from tui.render.palette import Ground
 from tui.render.text import Line, Span, cells, fit, line_cells, one_line, pad
 from tui.widgets.context import Context, context_of
@@ -122,7 +123,6 @@ class Panel(LineWidget, can_focus=True):
     """One view, with a box around it where several are on screen."""
 
     view: ClassVar[str] = ""
-    number: ClassVar[int] = 0
     boxed = False
     headed = False
     """A line with its name stands above it, where several views share a narrow screen."""
@@ -134,6 +134,11 @@ class Panel(LineWidget, can_focus=True):
     def note(self) -> list[Span]:
         """A few words about the view, for its frame or the line of tabs."""
         return []
+
+    @property
+    def key(self) -> str:
+        """The key that shows this view, as a person reads it."""
+        return of_views(self.cockpit.keys)[self.view]
 
     def begin_anew(self) -> None:
         """Forget what was made of the state that was on screen: another one is, of another moment."""
@@ -180,7 +185,7 @@ class Panel(LineWidget, can_focus=True):
         corners = self.cockpit.glyphs.box
         edge = "focus" if self.has_focus else "border"
         name = [
-            (f"{self.number} ", "key" if self.has_focus else "faint"),
+            (f"{self.key} ", "key" if self.has_focus else "faint"),
             (self.view, "title" if self.has_focus else "dim"),
         ]
         note = fit(self.note(), max(0, width - len(self.view) - 10))
@@ -202,7 +207,7 @@ class Panel(LineWidget, can_focus=True):
         note = fit(self.note(), max(0, width - len(self.view) - 10))
         right: list[Span] = [(" ", "text"), *note, (" ", "text")] if note else []
         gap = width - 8 - len(self.view) - line_cells(right)
-        name: list[Span] = [(f"{self.number} ", "faint"), (self.view, "dim")]
+        name: list[Span] = [(f"{self.key} ", "faint"), (self.view, "dim")]
         return ((f" {rule} ", edge), *name, (" ", "text"), (rule * max(0, gap), edge), *right)
 
     def on_focus(self) -> None:

@@ -201,7 +201,6 @@ class ProgressPanel(Panel):
     """All experiments in one chart."""
 
     view = "progress"
-    number = 4
 
     def __init__(self) -> None:
         super().__init__()

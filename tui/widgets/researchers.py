@@ -10,7 +10,6 @@ class ResearchersPanel(Panel):
     """The researchers, with a cursor that says whom `S` talks to."""
 
     view = "researchers"
-    number = 8
 
     def __init__(self) -> None:
         super().__init__()

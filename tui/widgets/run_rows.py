@@ -62,7 +62,12 @@ def columns_in(width: int, rows: Sequence[SlotRow]) -> tuple[int, list[Column]]:
 
 
 def _slot_width(rows: Sequence[SlotRow]) -> int:
-    return max(3, *(cells(_slot(row, rows)) for row in rows)) if rows else 3
+    return max(cells(_head(rows)), *(cells(_slot(row, rows)) for row in rows)) if rows else 3
+
+
+def _head(rows: Sequence[SlotRow]) -> str:
+    """What stands above the slots."""
+    return "GPU" if all(row.slot.startswith("GPU ") for row in rows) else "slot"
 
 
 def _run_width(rows: Sequence[SlotRow]) -> int:
@@ -85,8 +90,7 @@ def _slot(row: SlotRow, rows: Sequence[SlotRow]) -> str:
 def header(rows: Sequence[SlotRow], width: int, glyphs: Glyphs) -> Line:
     """What the columns are."""
     idea, columns = columns_in(width, rows)
-    all_gpus = all(row.slot.startswith("GPU ") for row in rows)
-    titles = [pad("GPU" if all_gpus else "slot", _slot_width(rows)), pad("run", _run_width(rows))]
+    titles = [pad(_head(rows), _slot_width(rows)), pad("run", _run_width(rows))]
     names = [column.name for column in columns]
     for name in _ORDER:
         if name == "idea":

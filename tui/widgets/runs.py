@@ -11,7 +11,6 @@ class RunsPanel(Panel):
     """The slots, with a cursor that keys are about once a person has moved it."""
 
     view = "runs"
-    number = 1
 
     def __init__(self) -> None:
         super().__init__()

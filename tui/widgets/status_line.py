@@ -4,10 +4,11 @@ Pure: text from a `ViewState` and a time. In a narrow terminal the least importa
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loop.policy import ablation, climbing, early_stop, limits, placebos, validation
+from loop.reporting import table
 from loop.reporting.table import change, networked
 from loop.study.outcomes import NO_NUMBER, Outcome
 from loop.study.state import Study
@@ -15,9 +16,8 @@ from loop.words import clock, duration
 from tui.model.doing import Doing, doing
 from tui.model.view_state import ViewState
 from tui.render.glyphs import Glyphs
-from tui.render.layout import VIEWS
 from tui.render.packing import Part, packed, part
-from tui.render.text import Line, Span, age, cut, fit, line_cells, number, one_line, plus_minus, spread
+from tui.render.text import Line, Span, age, cells, cut, fit, line_cells, number, one_line, plus_minus, spread
 
 _SETTLED = 1800.0
 """Seconds at work from which a supervisor's own rate is told: one verdict in a minute is not sixty an hour."""
@@ -186,6 +186,7 @@ def best_forms(state: ViewState) -> list[list[Span]]:
     lead: Span = ("best ", "dim")
     mean: Span = (number(best.mean), "strong")
     moved = change(state.study)
+    both = table.moved(state.study)
     runs = f"{best.runs} run{'s' if best.runs > 1 else ''}" if best.runs else ""
     forms: list[list[Span]] = [[lead, mean]]
     if moved:
@@ -193,6 +194,9 @@ def best_forms(state: ViewState) -> list[list[Span]]:
     if error := plus_minus(best.error):
         told = ", ".join(filter(None, (moved, runs)))
         forms.append([lead, mean, (f" {error}", "dim"), (f" ({told})", "kept" if moved else "dim")])
+        if both != moved:
+            told = ", ".join(filter(None, (both, runs)))
+            forms.append([lead, mean, (f" {error}", "dim"), (f" ({told})", "kept")])
     return forms
 
 
@@ -302,26 +306,26 @@ def _ends(study: Study, until: float) -> list[list[Span]]:
     return [[(words, "dim")] for words in dict.fromkeys([text, *longer])]
 
 
-def tabs_line(active: str, width: int, note: Sequence[Span] = ()) -> Line:
-    """The views by number, the one on screen marked; a word of that view's own on the right. In a narrow terminal the
-    last names give way, never that of the view on screen."""
-    least = 1 + 2 * len(VIEWS) + len(active) + 2
+def tabs_line(active: str, width: int, note: Sequence[Span], keys: Mapping[str, str]) -> Line:
+    """The views by their `keys`, the one on screen marked; a word of that view's own on the right. In a narrow terminal
+    the last names give way, never that of the view on screen."""
+    least = 1 + sum(1 + cells(key) for key in keys.values()) + len(active) + 3
     space = min(width // 2, width - 3 - least)
     note = fit(note, space) if note and space >= 10 else ()
     room = width - 1 - (line_cells(note) + 2 if note else 0)
     named = {active}
     used = least
-    for view in VIEWS:
-        if view != active and used + len(view) + 2 > room:
+    for view in keys:
+        if view != active and used + len(view) + 1 > room:
             break
-        used += 0 if view == active else len(view) + 2
+        used += 0 if view == active else len(view) + 1
         named.add(view)
     spans: list[Span] = [(" ", "text")]
-    for index, view in enumerate(VIEWS, 1):
+    for view, key in keys.items():
         here = view == active
-        spans.append((f" {index}", "key+cursor" if here else "faint"))
+        spans.append((f" {key}", "key+cursor" if here else "faint"))
         if view in named:
-            spans.append((f" {view} ", "strong+cursor" if here else "dim"))
+            spans.append((f" {view} ", "strong+cursor") if here else (f" {view}", "dim"))
     return spread(spans, [*note, (" ", "text")] if note else [], width)
 
 

@@ -16,6 +16,9 @@ from loop.words import listed
 _NAMED = 3
 """Constants named in one sentence at most."""
 
+_SMALL, _LARGE = 0.05, 0.25
+"""Shares of a range below which a step is called small, and above which large."""
+
 
 def number(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -87,16 +90,15 @@ def lesson(experiment: Experiment, trial: Trial) -> str | None:
 
 
 def choice(move: Move, now: Situation) -> Iterator[str]:
-    """What is tried next, how far that goes, and what is expected."""
-    yield f"Next: {change(move.values, now.present)}. "
+    """What is tried next, and how far that goes; why, and what is expected, is in the proposal itself."""
+    steps = []
     for name, value in move.values.items():
         span = now.ranges[name]
         step = abs(span.place(value) - span.place(now.present[name]))
-        far = "" if span.scale == "choice" else f", {step:.0%} of its range"
-        yield f"{name} goes {_factor(value, now.present[name])}{far}. "
-    yield f"{hypothesis(move, now)} "
-    guess = expected(move, now)
-    yield f"I expect: {guess}.\n" if guess else "I cannot put a number on it yet.\n"
+        size = "small" if step < _SMALL else "large" if step > _LARGE else ""
+        far = f" (a {size} step)" if size and span.scale != "choice" else ""
+        steps.append(f"{name} {_factor(value, now.present[name])}{far}")
+    yield f"Next: {listed(steps, 100)}.\n"
 
 
 def hypothesis(move: Move, now: Situation) -> str:
@@ -117,7 +119,8 @@ def hypothesis(move: Move, now: Situation) -> str:
         case "random":
             return f"{names} at random: what the results so far say is left aside."
         case _:
-            return f"Of {told} results, the best tenth has such values of {names} more often than the rest."
+            which = f"such {names} values" if len(move.values) == 1 else f"such values of {names}"
+            return f"Good results cluster at {which}, of {told} tried."
 
 
 def expected(move: Move, now: Situation) -> str:
@@ -132,8 +135,7 @@ def expected(move: Move, now: Situation) -> str:
         case "other way" if because is not None and because.effect is not None and because.effect < 0:
             return f"better by up to {amount(-because.effect)}, what the opposite lost"
         case "tpe" if (guess := _by_slopes(move, now)) is not None:
-            word = "better" if guess > 0 else "worse"
-            return f"{word} by about {amount(abs(guess))}, going by the slopes of earlier changes"
+            return f"better by about {amount(guess)}, by earlier steps" if guess > 0 else "a probe; no gain expected"
         case _ if effects:
             return f"a change of {amount(fmean(map(abs, effects)))} either way, as far as other constants went"
         case _:
@@ -162,5 +164,5 @@ def _done(trial: Trial) -> str:
 
 def _factor(value: Value, was: Value) -> str:
     if isinstance(value, str | bool) or isinstance(was, str | bool) or was == 0 or value == 0:
-        return f"from {number(was)} to {number(value)}"
-    return f"{'up' if abs(value) > abs(was) else 'down'}, times {value / was:.3g}"
+        return f"{number(was)} → {number(value)}"
+    return f"×{value / was:.3g}"

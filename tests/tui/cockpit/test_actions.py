@@ -129,7 +129,7 @@ async def test_while_the_champion_is_measured_anew_its_run_is_the_current_one_ev
     async with opened(tmp_path, (200, 50)) as (app, pilot):
         assert "run 0.4" in screen(app)[1]
         assert "━ 0.4 loss 1.1" in text_of(app), "the curve draws it"
-        await pilot.press("5")
+        await pilot.press("8")
         await pilot.pause(0.05)
         assert any("run" in line and "0.4  RAM 3.0 GB" in line for line in screen(app))
         assert any("reports" in line and "loss 1.100" in line for line in screen(app)), "the machine view quotes it"
@@ -159,7 +159,7 @@ async def test_overruling_names_what_will_happen_and_takes_a_reason(workspace: P
         assert f"Keep {number}?" in text_of(app) and f"instead of {best}" in " ".join(text_of(app).split())
         await pilot.press("w", *"I see more in it", "enter")
         await settle(app, pilot)
-        await pilot.press("escape", "2")
+        await pilot.press("escape", "3")
         app.open_experiment(best or 0)
         await pilot.pause(0.03)
         await pilot.press("D", "y")
@@ -406,19 +406,19 @@ async def test_exporting_writes_a_file_and_says_where(workspace: Path, key: str,
 
 async def test_the_tree_folds_opens_sorts_and_says_so(tmp_path: Path) -> None:
     record(tmp_path / ".looptop" / "journal.db", experiments=60)
-    async with opened(tmp_path, (120, 50), view="tree", alive=1) as (app, pilot):
-        assert app.tree_view.folding and ", best +" in text_of(app)
-        rows = len(app.tree_view.keys)
-        fold = next(index for index, key in enumerate(app.tree_view.keys) if key < 0)
+    async with opened(tmp_path, (120, 50), view="experiments", alive=1) as (app, pilot):
+        assert app.experiments_view.folding and ", best +" in text_of(app)
+        rows = len(app.experiments_view.keys)
+        fold = next(index for index, key in enumerate(app.experiments_view.keys) if key < 0)
         await pilot.press(*["j"] * fold, "enter")
         await pilot.pause(0.03)
-        assert len(app.tree_view.keys) > rows and app.sheet is None, "enter opens a fold in place"
+        assert len(app.experiments_view.keys) > rows and app.sheet is None, "enter opens a fold in place"
         await pilot.press("c", "c")
         await pilot.pause(0.03)
-        assert len(app.tree_view.keys) == 62
+        assert len(app.experiments_view.keys) == 62
         await pilot.press("O")
         await pilot.pause(0.03)
-        effects = [app.known.figures.effect(app.known.study.experiments[key]) for key in app.tree_view.keys]
+        effects = [app.known.figures.effect(app.known.study.experiments[key]) for key in app.experiments_view.keys]
         measured = [effect for effect in effects if effect is not None]
         assert measured == sorted(measured, reverse=True) and effects[: len(measured)] == measured
 
@@ -442,7 +442,7 @@ async def test_while_a_run_is_verified_the_screen_says_so(workspace: Path) -> No
     with journal_of(workspace) as journal:
         done = e.RunFinished(outcome="finished", seconds=300, metrics={"val_bpb": 0.9})
         journal.append(done, 21, 1)
-    async with opened(workspace, view="tree") as (app, _):
+    async with opened(workspace, view="experiments") as (app, _):
         assert "verifying 21.1" in screen(app)[1]
         assert any("21 verifying" in line for line in screen(app)[3:6])
 

@@ -77,7 +77,7 @@ async def test_that_nothing_confines_the_runs_stays_on_screen(workspace: Path, s
             journal.append(e.SupervisorStarted(pid=1, host="h", version="1", sandbox="off"))
             journal.append(e.ExperimentJudged(verdict="discarded", reason="and much has happened since"), 21)
         await settle(app, pilot)
-        for key in ("1", "2", "4", "6"):
+        for key in ("1", "3", "4", "9"):
             await pilot.press(key)
             await pilot.pause(0.01)
             assert "no sandbox" in screen(app)[0], "\n".join(screen(app))
@@ -100,7 +100,7 @@ async def test_what_a_person_should_look_at_is_marked_in_the_tree_and_told_on_it
         journal.append(judged, 1)
         journal.append(e.ExperimentProposed(researcher="llm", title="a plain idea", parent=0), 2)
         journal.append(e.ExperimentJudged(verdict="discarded", reason="because", metric=1.5), 2)
-    async with opened(tmp_path, view="tree") as (app, pilot):
+    async with opened(tmp_path, view="experiments") as (app, pilot):
         tree = "\n".join(screen(app))
         assert "⚑ a lucky seed" in tree and tree.count("⚑") == 1
         await pilot.press("j", "enter")
@@ -126,8 +126,8 @@ async def test_a_number_that_nobody_else_has_measured_is_called_so(tmp_path: Pat
     ("view", "what"),
     [
         ("mind", "llm"),
-        ("tree", "champion"),
-        ("curve", "21.1 loss"),
+        ("experiments", "champion"),
+        ("curves", "21.1 loss"),
         ("progress", "kept"),
         ("machine", "GPU 0"),
         ("log", "step 00"),
@@ -181,7 +181,7 @@ async def test_a_tiny_terminal_gets_a_strip_and_grows_back(workspace: Path) -> N
 async def test_ascii_only_shows_ascii_only(workspace: Path) -> None:
     async with opened(workspace, (200, 50), ascii_only=True) as (app, pilot):
         assert all(line.isascii() for line in screen(app))
-        await pilot.press("2", "enter")
+        await pilot.press("3", "enter")
         await pilot.pause(0.05)
         assert all(line.isascii() for line in screen(app))
         await pilot.press("escape", "question_mark")
@@ -243,7 +243,7 @@ async def test_nasty_text_shows_harmlessly_everywhere(tmp_path: Path) -> None:
                 journal.append(body, number)
     log = tmp_path / ".looptop" / "runs" / "3.1" / "log.txt"
     log.write_text("\n".join(NASTY) + "\nlast line\n", encoding="utf-8")
-    pages = ["7", *["b"] * 6, "g", "5", "P", *["space"] * 9, "escape", "2", "6", *["b"] * 4, "2", "enter"]
+    pages = ["6", *["b"] * 6, "g", "8", "P", *["space"] * 9, "escape", "3", "9", *["b"] * 4, "3", "enter"]
     pages += ["n"] * len(NASTY)
     async with opened(tmp_path) as (app, pilot):
         for key in pages:
@@ -399,7 +399,7 @@ async def test_read_only_refuses_every_request_in_a_sentence(workspace: Path) ->
 
 async def test_enter_opens_the_experiment_and_esc_comes_back(workspace: Path) -> None:
     async with opened(workspace) as (app, pilot):
-        await pilot.press("2", "j", "enter")
+        await pilot.press("3", "j", "enter")
         await pilot.pause(0.05)
         text = "\n".join(screen(app))
         assert screen(app)[0].startswith(" 20 ") and "hypothesis" in text and "1337" in text and "diff" in text
@@ -408,7 +408,7 @@ async def test_enter_opens_the_experiment_and_esc_comes_back(workspace: Path) ->
         assert screen(app)[0].startswith(" 19 ")
         await pilot.press("escape")
         await settle(app, pilot)
-        assert "2 tree" in screen(app)[2] and app.sheet is None
+        assert "3 experiments" in screen(app)[2] and app.sheet is None
 
 
 async def test_help_is_the_table_and_the_signs(workspace: Path) -> None:
@@ -440,7 +440,7 @@ async def test_scrolling_up_stops_following_and_counts_what_is_new(workspace: Pa
 
 async def test_searching_finds_filters_and_lets_go(workspace: Path) -> None:
     async with opened(workspace) as (app, pilot):
-        await pilot.press("2", "c", "slash", *"crashed", "enter")
+        await pilot.press("3", "c", "slash", *"crashed", "enter")
         await settle(app, pilot)
         rows = [line for line in screen(app)[3:-1] if line.strip()]
         assert "verdict" in rows.pop(0) and rows and all("crashed" in row for row in rows)
@@ -449,10 +449,10 @@ async def test_searching_finds_filters_and_lets_go(workspace: Path) -> None:
         assert len([line for line in screen(app)[3:-1] if line.strip()]) == 20
         await pilot.press("slash", *"budget batches", "enter")
         await settle(app, pilot)
-        assert app.tree_view.keys == [17, 1], "both words, wherever they are: these are of the hypothesis"
+        assert app.experiments_view.keys == [17, 1], "both words, wherever they are: these are of the hypothesis"
         await pilot.press("n")
-        assert app.tree_view.selected() == 1
-        await pilot.press("escape", "7", "slash", *"warm-down", "enter")
+        assert app.experiments_view.selected() == 1
+        await pilot.press("escape", "6", "slash", *"warm-down", "enter")
         await settle(app, pilot)
         assert not app.panels["mind"].following  # type: ignore[attr-defined]
         assert any("warm-down" in line.lower() for line in screen(app)[3:-1])
@@ -465,12 +465,12 @@ async def test_zoom_tab_theme_and_mouse(workspace: Path) -> None:
     async with opened(workspace, (200, 50)) as (app, pilot):
         await pilot.press("tab")
         assert app.active != "mind"
-        await pilot.press("7", "z")
+        await pilot.press("6", "z")
         await settle(app, pilot)
-        assert "2 tree" in screen(app)[2] and "▸  21" not in "\n".join(screen(app))
+        assert "3 experiments" in screen(app)[2] and "▸  21" not in "\n".join(screen(app))
         await pilot.press("escape")
         await settle(app, pilot)
-        assert "2 tree" in "\n".join(screen(app)) and not app.zoomed
+        assert "3 experiments" in "\n".join(screen(app)) and not app.zoomed
         for name in ("light", "contrast", "ansi", "mono", "dark"):
             await pilot.press("t")
             await pilot.pause(0.05)
@@ -523,6 +523,6 @@ def test_leaving_says_whether_the_loop_goes_on_and_how_to_come_back() -> None:
 
 
 async def test_a_picture_is_the_screen_as_svg(workspace: Path) -> None:
-    text = await picture(workspace, (80, 24), view="tree")
+    text = await picture(workspace, (80, 24), view="experiments")
     assert text.startswith("<svg") and text.endswith("</svg>") and "★" in text
-    assert await picture(workspace, (80, 24), view="tree") == text, "the same study gives the same picture"
+    assert await picture(workspace, (80, 24), view="experiments") == text, "the same study gives the same picture"

@@ -126,7 +126,7 @@ async def test_a_small_pane_asks_with_every_answer_on_screen(study: Path, size: 
 
 async def test_on_a_sheet_every_key_means_something_or_says_why_not(study: Path) -> None:
     async with opened(study) as (app, pilot):
-        await pilot.press("2", "j", "j", "enter")
+        await pilot.press("3", "j", "j", "enter")
         await pilot.pause(0.05)
         assert isinstance(app.sheet, ExperimentSheet) and "⚑ 3 (a)" in screen(app)[0]
         for key in ("z", "f", "c", "O", "l", "v"):
@@ -152,8 +152,8 @@ async def test_on_a_sheet_every_key_means_something_or_says_why_not(study: Path)
 
 async def test_keys_are_about_the_experiment_under_the_cursor(study: Path) -> None:
     async with opened(study) as (app, pilot):
-        await pilot.press("2", "j")
-        assert app.tree_view.selected() == 23
+        await pilot.press("3", "j")
+        assert app.experiments_view.selected() == 23
         await pilot.press("a")
         await pilot.pause(0.05)
         assert isinstance(app.screen, Confirm) and app.screen.question.title == "Approve 23?"

@@ -49,7 +49,7 @@ def nearly(study: Study) -> int:
 
 
 def view(name: str) -> Walk:
-    return Walk(lambda app: app.active == name, ("7" if name != "mind" else "2",))
+    return Walk(lambda app: app.active == name, ("6" if name != "mind" else "3",))
 
 
 def sheet(kind: type) -> Callable[[Cockpit], bool]:
@@ -68,7 +68,7 @@ WALKS = {
     "discard": Walk(asked("Discard "), opens=lambda study: study.champion or 0),
     "requeue": Walk(asked("Run "), opens=lambda study: nearly(study)),
     "branch": Walk(asked("Branch from 0?"), opens=lambda study: 0),
-    "note": Walk(lambda app: app.prompt is not None and app.prompt.label == "note on 20", ("2", "j", "j")),
+    "note": Walk(lambda app: app.prompt is not None and app.prompt.label == "note on 20", ("3", "j", "j")),
     "submit": Walk(lambda app: app.prompt is not None and app.prompt.label == "submit"),
     "stop": Walk(asked("Stop the loop?")),
     **{f"view-{name}": view(name) for name in VIEWS},
@@ -86,30 +86,30 @@ WALKS = {
     "previous": Walk(lambda app: app.active == "log"),
     "zoom": Walk(lambda app: app.zoomed),
     "fold": Walk(lambda app: app.known.mind.folded),
-    "sort": Walk(lambda app: app.tree_view.sorted == "effect", ("2",)),
-    "columns": Walk(lambda app: isinstance(app.screen, ColumnChoice), ("2",)),
-    "mark": Walk(lambda app: list(app.known.marked) == [21], ("2", "j")),
-    "compare": Walk(lambda app: isinstance(app.sheet, CompareSheet), ("2", "j", "M", "j", "M")),
-    "metric": Walk(lambda app: app.curve_view.metric != "", ("3",)),
+    "sort": Walk(lambda app: app.experiments_view.sorted == "effect", ("3",)),
+    "columns": Walk(lambda app: isinstance(app.screen, ColumnChoice), ("3",)),
+    "mark": Walk(lambda app: list(app.known.marked) == [21], ("3", "j")),
+    "compare": Walk(lambda app: isinstance(app.sheet, CompareSheet), ("3", "j", "M", "j", "M")),
+    "metric": Walk(lambda app: app.curves_view.metric != "", ("5",)),
     "stretch": Walk(lambda app: app.progress_view.zoom == "recent", ("4",)),
-    "scale": Walk(lambda app: app.curve_view.logarithmic, ("3",)),
-    "down": Walk(lambda app: app.tree_view.at == 21, ("2",)),
+    "scale": Walk(lambda app: app.curves_view.logarithmic, ("5",)),
+    "down": Walk(lambda app: app.experiments_view.at == 21, ("3",)),
     "up": Walk(lambda app: not app.mind_view.following),
-    "page-down": Walk(lambda app: app.tree_view.at is not None, ("2",)),
+    "page-down": Walk(lambda app: app.experiments_view.at is not None, ("3",)),
     "page-up": Walk(lambda app: not app.mind_view.following),
     "top": Walk(lambda app: app.mind_view.top == app.known.mind.first),
-    "bottom": Walk(lambda app: app.tree_view.at == 0, ("2",)),
+    "bottom": Walk(lambda app: app.experiments_view.at == 0, ("3",)),
     "follow": Walk(lambda app: app.mind_view.following, ("k", "k")),
     "search": Walk(lambda app: app.prompt is not None and app.prompt.label == "find"),
     "again": Walk(said("search for something first")),
     "before": Walk(said("search for something first")),
     "newer": Walk(lambda app: app.sheet is not None and app.sheet.experiment == 13, opens=lambda study: 12),
     "older": Walk(lambda app: app.sheet is not None and app.sheet.experiment == 11, opens=lambda study: 12),
-    "open": Walk(sheet(ExperimentSheet), ("2", "j", "j")),
+    "open": Walk(sheet(ExperimentSheet), ("3", "j", "j")),
     "back": Walk(lambda app: app.sheet is None, ("question_mark",)),
     "select": Walk(lambda app: app.mind_view.began is not None),
     "copy": Walk(said("OSC 52")),
-    "pager": Walk(asked("Open in "), ("2", "j", "j")),
+    "pager": Walk(asked("Open in "), ("3", "j", "j")),
     "export": Walk(asked("Export what?")),
     "mouse": Walk(said("mouse on")),
     "theme": Walk(lambda app: app.palette.name == "light"),
@@ -154,7 +154,7 @@ async def test_each_key_does_what_the_help_says(workspace: Path, key: keys.Key) 
         await walked(app, pilot, key.keys.split(",")[0], WALKS[key.id])
 
 
-@pytest.mark.parametrize("name", ["kill", "view-tree", "copy", "detach", "search", "page-up", "help"])
+@pytest.mark.parametrize("name", ["kill", "view-experiments", "copy", "detach", "search", "page-up", "help"])
 async def test_a_keymap_moves_a_key_and_every_place_that_names_it(workspace: Path, name: str) -> None:
     key = next(key for key in keys.KEYS if key.id == name)
     async with opened(workspace, (100, 30), keys={name: "f9"}) as (app, pilot):

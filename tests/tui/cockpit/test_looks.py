@@ -32,7 +32,7 @@ def grounds(app: Cockpit) -> set[str]:
 
 @pytest.mark.parametrize("theme", ["dark", "light", "contrast"])
 async def test_every_cell_of_a_theme_with_a_background_is_painted(study: Path, theme: str) -> None:
-    async with opened(study, (120, 36), theme=theme, view="tree") as (app, pilot):
+    async with opened(study, (120, 36), theme=theme, view="experiments") as (app, pilot):
         for keys in ((), ("enter",), ("escape", "s", *"words"), ("escape", "x")):
             await pilot.press(*keys)
             await pilot.pause(0.05)
@@ -51,7 +51,7 @@ def test_a_light_theme_is_light_on_a_dark_terminal(tmux: Tmux, workspace: Path) 
 @needs_tmux
 def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_comes_back(tmux: Tmux, workspace: Path) -> None:  # noqa: F811
     start(tmux, workspace)
-    tmux.type("2")
+    tmux.type("3")
     tmux.wait("verdict")
     tmux.type("C-z")
     tmux.wait(lambda text: "verdict" not in text)
@@ -62,18 +62,18 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_comes_back(tmux: Tmux, wo
 
 
 async def test_without_colours_the_champion_s_curve_is_dashed(study: Path) -> None:
-    async with opened(study, (120, 40), theme="mono", view="curve") as (app, pilot):
+    async with opened(study, (120, 40), theme="mono", view="curves") as (app, pilot):
         await pilot.press("z")
         await settle(app, pilot)
         known = app.known
-        current, reference = app.curve_view.pair()
+        current, reference = app.curves_view.pair()
         assert current is not None and reference is not None
         text = "\n".join(screen(app))
         assert "━ 21.1 loss" in text and "┅ champion" in text
         alone = {**known.samples, (current[0].id, current[1].number): []}
         dashes = sum("\u2800" < char <= "\u28ff" for char in text)
         known.samples = alone
-        app.curve_view.redraw()
+        app.curves_view.redraw()
         await pilot.pause(0.02)
         assert 0 < sum("\u2800" < char <= "\u28ff" for line in screen(app) for char in line) < dashes
 
@@ -122,7 +122,7 @@ async def test_a_click_goes_to_a_view_and_its_row(study: Path) -> None:
         row = next(y for y, line in enumerate(screen(app)) if "  20 " in line[:20])
         await pilot.click(offset=(12, row))
         await pilot.pause(0.05)
-        assert app.active == "tree" and app.tree_view.selected() == 20
+        assert app.active == "experiments" and app.experiments_view.selected() == 20
 
 
 async def test_nothing_runs_while_all_waits_and_the_screen_says_so(study: Path) -> None:

@@ -24,8 +24,8 @@ async def test_a_note_is_written_changed_and_taken_back_and_everybody_reads_it(t
     root = workspace_of(told(), tmp_path)
     assert shell(root, "note", "3") == "there is no note on experiment 3"
     assert shell(root, "note", "3", "check", "on", "2", "seeds") == "noted", "no loop has to run for it"
-    async with opened(root, view="tree", alive=None) as (app, pilot):
-        app.tree_view.at = 3
+    async with opened(root, view="experiments", alive=None) as (app, pilot):
+        app.experiments_view.at = 3
         await pilot.press("N")
         await settle(app, pilot)
         assert app.prompt is not None and app.prompt.text == "check on 2 seeds", "the note of before can be changed"

@@ -58,9 +58,9 @@ async def test_capital_s_talks_to_one_and_small_s_to_all(study: Path) -> None:
 async def test_the_detail_follows_the_cursor_and_the_mind_comes_back(study: Path) -> None:
     (study / ".looptop" / "runs" / "12.2").mkdir(parents=True)
     (study / ".looptop" / "runs" / "12.2" / "log.txt").write_text("step 1\nstep 2, the last line\n")
-    async with opened(study, (200, 50), view="tree") as (app, pilot):
-        assert "7 mind" in "\n".join(screen(app)) and "9 detail" not in "\n".join(screen(app))
-        while app.tree_view.selected() != 12:
+    async with opened(study, (200, 50), view="experiments") as (app, pilot):
+        assert "6 mind" in "\n".join(screen(app)) and "7 detail" not in "\n".join(screen(app))
+        while app.experiments_view.selected() != 12:
             await pilot.press("j")
         for _ in range(100):
             app.flush()
@@ -68,14 +68,14 @@ async def test_the_detail_follows_the_cursor_and_the_mind_comes_back(study: Path
             if "the last line" in "\n".join(screen(app)):
                 break
         text = "\n".join(screen(app))
-        assert "9 detail" in text and "7 mind" not in text and "why " in text and "step 2, the last line" in text
+        assert "7 detail" in text and "6 mind" not in text and "why " in text and "step 2, the last line" in text
         await pilot.press("g")
         app.flush()
         await pilot.pause(0.05)
-        assert "7 mind" in "\n".join(screen(app))
-        await pilot.press("9")
+        assert "6 mind" in "\n".join(screen(app))
+        await pilot.press("7")
         await settle(app, pilot)
-        assert "9 detail" in "\n".join(screen(app)) and app.chosen() is not None
+        assert "7 detail" in "\n".join(screen(app)) and app.chosen() is not None
 
 
 async def test_a_loop_that_has_ended_shows_no_run_as_if_it_went_on(study: Path) -> None:

@@ -21,14 +21,14 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 SCREENS = {
     "80x24-dark-mind": ((80, 24), "dark", False, "mind", ()),
-    "80x24-ansi-tree": ((80, 24), "ansi", False, "tree", ()),
+    "80x24-ansi-experiments": ((80, 24), "ansi", False, "experiments", ()),
     "80x24-mono-progress": ((80, 24), "mono", False, "progress", ()),
     "80x24-ascii-machine": ((80, 24), "mono", True, "machine", ()),
     "120x36-light": ((120, 36), "light", False, "mind", ()),
-    "120x36-ansi-kill": ((120, 36), "ansi", False, "tree", ("x",)),
+    "120x36-ansi-kill": ((120, 36), "ansi", False, "experiments", ("x",)),
     "200x50-dark": ((200, 50), "dark", False, "mind", ()),
-    "200x50-ascii": ((200, 50), "mono", True, "tree", ()),
-    "120x36-contrast-tree": ((120, 36), "contrast", False, "tree", ("z",)),
+    "200x50-ascii": ((200, 50), "mono", True, "experiments", ()),
+    "120x36-contrast-experiments": ((120, 36), "contrast", False, "experiments", ("z",)),
 }
 
 

@@ -30,22 +30,24 @@ def shown(app: Cockpit, text: str) -> list[int]:
 
 
 async def test_a_filter_works_while_it_is_typed_and_half_a_term_changes_nothing(workspace: Path) -> None:
-    async with opened(workspace, (120, 40), view="tree") as (app, pilot):
+    async with opened(workspace, (120, 40), view="experiments") as (app, pilot):
         await pilot.press("z", "j", "j", "slash", *"is:crashed")
         await pilot.pause(0.05)
-        assert app.prompt is not None and app.tree_view.keys == shown(app, "is:crashed") != []
-        assert app.tree_view.at is None or app.tree_view.at in app.tree_view.keys, "no key is about what is not there"
+        assert app.prompt is not None and app.experiments_view.keys == shown(app, "is:crashed") != []
+        assert app.experiments_view.at is None or app.experiments_view.at in app.experiments_view.keys, (
+            "no key is about what is not there"
+        )
         await pilot.press(*" eff")
         await pilot.press("tab")
         assert app.prompt.text == "is:crashed effect>"
-        assert app.tree_view.keys == shown(app, "is:crashed eff"), "what was whole stays in force"
+        assert app.experiments_view.keys == shown(app, "is:crashed eff"), "what was whole stays in force"
         await pilot.press("enter")
         await settle(app, pilot)
         assert "effect is compared with a number" in screen(app)[-1]
         await pilot.press("slash", "ctrl+u", *"!is:crashed effect>0 head", "enter")
         await settle(app, pilot)
-        assert app.tree_view.keys == shown(app, "!is:crashed effect>0 head") != []
-        assert f"{len(app.tree_view.keys)} of 42" in screen(app)[2]
+        assert app.experiments_view.keys == shown(app, "!is:crashed effect>0 head") != []
+        assert f"{len(app.experiments_view.keys)} of 42" in screen(app)[2]
         await pilot.press("slash")
         assert app.prompt is not None and app.prompt.text == "!is:crashed effect>0 head", "it can be gone on with"
         await pilot.press("ctrl+u", *"on:3", "enter")
@@ -54,42 +56,42 @@ async def test_a_filter_works_while_it_is_typed_and_half_a_term_changes_nothing(
 
 
 async def test_what_a_column_shows_is_what_it_sorts_by(workspace: Path) -> None:
-    async with opened(workspace, (160, 40), view="tree") as (app, pilot):
+    async with opened(workspace, (160, 40), view="experiments") as (app, pilot):
         await pilot.press("z")
         for name in ("time", "mem", "lines", "runs", "metric", "age", "verdict", "title", "note", "by", "usd"):
-            app.obey(f"sort {name}") if name in COLUMNS else app.tree_view.sort(name, reverse=False)
+            app.obey(f"sort {name}") if name in COLUMNS else app.experiments_view.sort(name, reverse=False)
             seen = app.known.seen
-            values = [seen.number(app.known.study.experiments[key], name) for key in app.tree_view.keys]
+            values = [seen.number(app.known.study.experiments[key], name) for key in app.experiments_view.keys]
             told = [value for value in values if value is not None]
             assert told == sorted(told, reverse=not seen.least_first(name)), name
             assert values[: len(told)] == told, "what has none comes last"
         app.obey("sort metric")
-        assert app.tree_view.order() == "by metric"
+        assert app.experiments_view.order() == "by metric"
         app.obey("sort metric")
-        assert app.tree_view.order() == "by metric, the other way round"
+        assert app.experiments_view.order() == "by metric, the other way round"
         app.obey("sort nonsense")
         assert app.message is not None and app.message[0].startswith("sort takes one of")
 
 
 async def test_columns_are_chosen_and_the_automatic_ones_come_back(workspace: Path) -> None:
-    async with opened(workspace, (200, 50), view="tree") as (app, pilot):
-        before = [column.name for column in app.tree_view.shown]
+    async with opened(workspace, (200, 50), view="experiments") as (app, pilot):
+        before = [column.name for column in app.experiments_view.shown]
         await pilot.press("C", *"jjjjjjj", "space")
         await pilot.pause(0.05)
         assert isinstance(app.screen, ColumnChoice)
-        assert [column.name for column in app.tree_view.shown] == [*before, "time"]
+        assert [column.name for column in app.experiments_view.shown] == [*before, "time"]
         await pilot.press("o")
-        assert app.tree_view.sorted == "time"
+        assert app.experiments_view.sorted == "time"
         await pilot.press("a", "escape")
         await pilot.pause(0.05)
-        assert [column.name for column in app.tree_view.shown] == before
-        assert not isinstance(app.screen, ColumnChoice) and app.tree_view.sorted == "time"
+        assert [column.name for column in app.experiments_view.shown] == before
+        assert not isinstance(app.screen, ColumnChoice) and app.experiments_view.sorted == "time"
 
 
 async def test_marked_experiments_are_set_side_by_side_and_drawn(workspace: Path) -> None:
-    async with opened(workspace, (200, 50), view="tree") as (app, pilot):
+    async with opened(workspace, (200, 50), view="experiments") as (app, pilot):
         for key in (18, 29):
-            app.tree_view.at = key
+            app.experiments_view.at = key
             await pilot.press("M")
         await settle(app, pilot)
         assert list(app.known.marked) == [18, 29] and any("29◆" in line for line in screen(app))
@@ -101,13 +103,13 @@ async def test_marked_experiments_are_set_side_by_side_and_drawn(workspace: Path
         text = "\n".join(screen(app))
         assert "#18 " in text and "#29 " in text and "against 18" in text and "better by" in text
         assert "seed 1337" in text and "━ 18 loss" in text and "┅ 29" in text
-        assert app.tree_view.filter("num_params_M>0") == ""
+        assert app.experiments_view.filter("num_params_M>0") == ""
         past = ViewState()
         past.apply(app.journal.read(until=8, kinds=FOLDED))
         past.share = 1
         assert 0 in past.study.experiments and not past.seen.printed(), "nothing has run at that moment"
         app.show(past)
-        app.tree_view.redraw()
+        app.experiments_view.redraw()
         sheet.redraw()
         await pilot.pause(0.05)
         assert "none of these is there yet" in "\n".join(screen(app)), "as a replay shows it"

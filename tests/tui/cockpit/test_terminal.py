@@ -18,6 +18,7 @@ from loop.workspace import supervise
 from tests.crowded import crowd
 from tests.recorded import record
 from tests.terminals import PATIENCE, ROOT, Tmux, gone, needs_tmux, whole
+from tui.render.layout import VIEWS
 
 pytestmark = needs_tmux
 
@@ -53,7 +54,7 @@ def test_80x24_shows_follows_grows_and_shrinks(tmux: Tmux, workspace: Path) -> N
     with supervise(workspace):
         start(tmux, workspace)
         text = tmux.wait("stale")
-        assert "1 runs" in text and "7 mind" in text and "q detach" in text
+        assert "1 runs" in text and "6 mind" in text and "q detach" in text
         with Journal(workspace / ".looptop" / "journal.db") as journal:
             journal.append(e.GaugeRead(cpu=7, ram_used=1, ram_total=2, disk_free=3))
             tmux.wait("live")
@@ -61,7 +62,7 @@ def test_80x24_shows_follows_grows_and_shrinks(tmux: Tmux, workspace: Path) -> N
         tmux.wait("written while you watch")
         tmux.resize(200, 50)
         text = tmux.wait("╯")
-        assert all(f"{i} {view}" in text for i, view in ((1, "runs"), (2, "tree"), (3, "curve"), (7, "mind")))
+        assert all(f"{key} {view}" in text for key, view in list(enumerate(VIEWS, 1))[:6])
         tmux.resize(50, 10)
         tmux.wait(lambda text: "1 runs  2" in text and "q detach" in text)
         tmux.resize(40, 4)
@@ -76,7 +77,7 @@ def test_80x24_shows_follows_grows_and_shrinks(tmux: Tmux, workspace: Path) -> N
 def test_200x50_shows_everything_and_q_leaves_the_terminal_whole(tmux: Tmux, workspace: Path) -> None:
     with supervise(workspace):
         process = start(tmux, workspace, (200, 50))
-        tmux.wait("8 researchers")
+        tmux.wait("2 researchers")
         assert tmux.flags() == "100", "the alternate screen, no cursor, and the mouse left to the terminal"
         tmux.type("q")
         tmux.wait("the loop goes on in the background")
@@ -172,7 +173,7 @@ def test_the_title_of_the_terminal_says_how_it_goes(tmux: Tmux, workspace: Path)
 def test_the_pager_gets_the_terminal_and_gives_it_back(tmux: Tmux, workspace: Path) -> None:
     tmux.environ["PAGER"] = "sh -c 'head -3 \"$0\"; echo PAGED; read line'"
     start(tmux, workspace)
-    tmux.type("6")
+    tmux.type("9")
     tmux.wait("step 00600")
     tmux.type("o")
     text = tmux.wait("PAGED")
@@ -189,7 +190,7 @@ def test_the_pager_gets_the_terminal_and_gives_it_back(tmux: Tmux, workspace: Pa
 
 def test_copying_in_tmux_goes_into_its_buffer(tmux: Tmux, workspace: Path) -> None:
     start(tmux, workspace)
-    tmux.type("2")
+    tmux.type("3")
     tmux.wait("verdict")
     tmux.type("y")
     tmux.wait("to tmux")
@@ -214,7 +215,7 @@ def test_watching_the_status_writes_over_itself(tmux: Tmux, workspace: Path) -> 
 def test_gnu_screen_s_terminal_is_served_too(tmux: Tmux, workspace: Path) -> None:
     tmux.environ["TERM"] = "screen"
     start(tmux, workspace, (120, 36), before="unset TMUX; TERM=screen; export TERM;")
-    tmux.type("2")
+    tmux.type("3")
     tmux.wait("champion")
     tmux.type("q")
     tmux.wait("rc=0")
@@ -240,9 +241,9 @@ def test_eight_runs_and_four_researchers_at_every_size(tmux: Tmux, tmp_path: Pat
         assert "6 running · verifying · 2 thinking" in text and "verify " in text and "°C" in text
         assert "GPU 6 idle" in text and "2 wait for you" in text and "heard by llm-a and claude" in text
         tmux.resize(120, 36)
-        tmux.wait(lambda text: "8 researchers" in text and "65%" in text and "3 curve" in text and "°C" not in text)
+        tmux.wait(lambda text: "2 researchers" in text and "65%" in text and "5 curves" in text and "°C" not in text)
         tmux.resize(80, 24)
-        text = tmux.wait(lambda text: "─ 8 researchers ─" in text and "─ 7 mind ─" in text)
+        text = tmux.wait(lambda text: "─ 2 researchers ─" in text and "─ 6 mind ─" in text)
         assert text.count("━") > 30 and "idle" in text
         tmux.resize(50, 10)
         tmux.wait(lambda text: "more, j and k" in text and "verify " in text)
@@ -251,8 +252,8 @@ def test_eight_runs_and_four_researchers_at_every_size(tmux: Tmux, tmp_path: Pat
         tmux.wait("Kill run 14.1?")
         tmux.type("n")
         tmux.wait(lambda text: "Kill run" not in text)
-        tmux.type("8")
-        tmux.wait("8 researchers")
+        tmux.type("2")
+        tmux.wait("2 researchers")
         tmux.type("j")
         tmux.type("S")
         tmux.wait("say to llm-a")

@@ -30,8 +30,8 @@ def test_views_fill_the_room_between_the_bars_and_never_overlap(width: int, heig
 
 
 def test_80x24_shows_one_view_under_two_lines_and_the_tabs() -> None:
-    plan = layout(80, 24, "tree")
-    assert [place.view for place in plan.places] == ["tree"]
+    plan = layout(80, 24, "experiments")
+    assert [place.view for place in plan.places] == ["experiments"]
     assert plan.status == 3 and not plan.places[0].boxed
 
 
@@ -44,22 +44,22 @@ def test_the_runs_of_one_gpu_leave_the_narrow_screen_to_the_mind() -> None:
 
 @pytest.mark.parametrize("width", [110, 160])
 def test_a_wide_screen_keeps_the_view_aside_that_was_looked_at_last(width: int) -> None:
-    always = {"runs", "researchers", "tree", "curve"}
+    always = {"runs", "researchers", "experiments", "curves"}
     for aside in ASIDE:
-        places = {place.view for place in layout(width, 50, "tree", aside=aside).places}
+        places = {place.view for place in layout(width, 50, "experiments", aside=aside).places}
         assert always | {aside} <= places
     assert "log" in {place.view for place in layout(width, 50, "log", aside="machine").places}
 
 
 def test_zoom_shows_one_view_at_any_size() -> None:
-    assert [place.view for place in layout(200, 50, "curve", zoomed=True).places] == ["curve"]
+    assert [place.view for place in layout(200, 50, "curves", zoomed=True).places] == ["curves"]
 
 
 @pytest.mark.parametrize("size", [(40, 8), (59, 24), (200, 17)])
 def test_a_small_terminal_has_one_view(size: tuple[int, int]) -> None:
     plan = layout(*size)
     assert not plan.tiny and plan.places[0].view == "runs"
-    assert [place.view for place in layout(*size, "tree").places] == ["tree"]
+    assert [place.view for place in layout(*size, "experiments").places] == ["experiments"]
 
 
 @pytest.mark.parametrize(

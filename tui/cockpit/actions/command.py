@@ -73,6 +73,8 @@ class CommandActions(
         """Commands that are about this screen, by name."""
         return {
             "show": self._show,
+            "diff": lambda command: self._show_part(command, "diff"),
+            "log": lambda command: self._show_part(command, "log"),
             "view": lambda command: self.action_view(command.text),
             "find": lambda command: self.action_search(command.text),
             "compare": self._compare,
@@ -104,13 +106,27 @@ class CommandActions(
             self.action_compare()
 
     def _sort(self, command: Command) -> None:
-        self.action_view("tree")
+        self.action_view("experiments")
         by = {"": None, "number": ""}.get(command.text, command.text)
-        self.say(f"sorted {self.tree_view.sort(by)}")
+        self.say(f"sorted {self.experiments_view.sort(by)}")
 
     def _show(self, command: Command) -> None:
         self.leave_sheets()
         self.open_experiment(command.number or 0)
+
+    def _show_part(self, command: Command, part: str) -> None:
+        """Open the experiment that is meant at its diff or its log; without one, the log is that of the current run."""
+        chosen = self.chosen()
+        number = command.number if command.number is not None or chosen is None else chosen.id
+        if command.text:
+            self.say(f"{part} takes the number of an experiment", "warn")
+        elif number is not None:
+            self.leave_sheets()
+            self.open_experiment(number, part)
+        elif part == "log":
+            self.action_view("log")
+        else:
+            self.say(f"put the cursor on an experiment first, in {self.named('experiments')}, or say `diff N`")
 
     def _export(self, command: Command) -> None:
         form, _, path = command.text.partition(" ")

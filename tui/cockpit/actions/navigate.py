@@ -14,12 +14,12 @@ from tui.screens.experiment import ExperimentSheet
 from tui.screens.help import Help
 from tui.screens.program import ProgramSheet
 from tui.screens.sheet import Sheet, SheetScreen
+from tui.widgets.experiments import ExperimentsPanel
 from tui.widgets.panel import Panel
 from tui.widgets.prompt import Completion, Prompt
 from tui.widgets.researchers import ResearchersPanel
 from tui.widgets.runs import RunsPanel
 from tui.widgets.stream import StreamPanel
-from tui.widgets.tree import TreePanel
 
 
 class NavigateActions(Shell, inherit_bindings=False):
@@ -69,8 +69,8 @@ class NavigateActions(Shell, inherit_bindings=False):
             self.panel.follow()
 
     def action_fold(self) -> None:
-        if self.active == "tree":
-            folded = self.tree_view.fold()
+        if self.active == "experiments":
+            folded = self.experiments_view.fold()
             self.say(
                 "runs of experiments that came to nothing are " + ("folded; enter opens one" if folded else "open")
             )
@@ -78,7 +78,7 @@ class NavigateActions(Shell, inherit_bindings=False):
             folded = self.mind_view.fold()
             self.say("finished thoughts are " + ("folded to a line each" if folded else "open"))
         else:
-            self.say("nothing folds in this view; mind (1) and tree (2) do")
+            self.say(f"nothing folds in this view; {self.named('mind')} and {self.named('experiments')} do")
 
     def action_who(self) -> None:
         """Let the mind show one researcher after the other, and then all again."""
@@ -95,10 +95,10 @@ class NavigateActions(Shell, inherit_bindings=False):
         self.say(f"the mind shows {name} alone" if name else "the mind shows all researchers")
 
     def action_sort(self) -> None:
-        if self.active != "tree":
-            self.say("only the tree (2) can be sorted")
+        if self.active != "experiments":
+            self.say(f"only {self.named('experiments')} can be sorted")
             return
-        self.say(f"sorted {self.tree_view.sort()}")
+        self.say(f"sorted {self.experiments_view.sort()}")
 
     def action_compare(self) -> None:
         """Set the marked experiments side by side; of fewer than two the one under the cursor is another."""
@@ -112,7 +112,7 @@ class NavigateActions(Shell, inherit_bindings=False):
             marked = [study.champion if over is None else over, *marked] if study.champion is not None else marked
         marked = list(dict.fromkeys(marked))
         if len(marked) < 2:
-            self.say("mark two experiments first: M in the tree (2) marks the one under the cursor")
+            self.say(f"mark two experiments first: M in {self.named('experiments')} marks the one under the cursor")
         else:
             self.compare(marked)
 
@@ -125,25 +125,27 @@ class NavigateActions(Shell, inherit_bindings=False):
         self.load_samples()
 
     def action_metric(self) -> None:
-        name = self.curve_view.draw()
-        names = self.curve_view.names()
+        name = self.curves_view.draw()
+        names = self.curves_view.names()
         self.say(f"draws {name}; {listed(names, 8)} are reported" if name else "the run reports no other value")
 
     def action_stretch(self) -> None:
         self.say(f"shows {self.progress_view.scale()}")
 
     def action_columns(self) -> None:
-        if self.active == "tree":
-            self.push_screen(ColumnChoice(self.tree_view))
+        if self.active == "experiments":
+            table = self.experiments_view
+            self.push_screen(ColumnChoice(table), lambda _: self.keep_columns(table.wanted))
         else:
-            self.say("columns are of the tree (2)")
+            self.say(f"columns are of {self.named('experiments')}")
 
     def action_mark(self) -> None:
         """Mark the experiment that a person is looking at, or take its mark off."""
         chosen = self.chosen()
         if chosen is None:
             self.say(
-                "put the cursor on an experiment first" + (": enter opens a fold" if self.active == "tree" else "")
+                "put the cursor on an experiment first"
+                + (": enter opens a fold" if self.active == "experiments" else "")
             )
             return
         marked = self.known.marked
@@ -154,28 +156,28 @@ class NavigateActions(Shell, inherit_bindings=False):
         others = f"; marked are {listed([str(one) for one in marked])}" if marked else "; none is marked now"
         self.say(f"{chosen.id} is {'marked' if chosen.id in marked else 'not marked any more'}{others}")
         self.load_samples()
-        for view in ("tree", "curve"):
+        for view in ("experiments", "curves"):
             self.panels[view].redraw_with_note()
 
     def action_scale(self) -> None:
         if self.active == "progress":
             self.say(f"shows {self.progress_view.scale()}")
             return
-        if not self.panels["curve"].is_on_screen:
-            self.say("the scale is of curve (3) and progress (4)")
+        if not self.panels["curves"].is_on_screen:
+            self.say(f"the scale is of {self.named('curves')} and {self.named('progress')}")
             return
-        self.curve_view.logarithmic = not self.curve_view.logarithmic
-        self.curve_view.redraw_with_note()
-        self.say("logarithmic scale" if self.curve_view.logarithmic else "linear scale")
+        self.curves_view.logarithmic = not self.curves_view.logarithmic
+        self.curves_view.redraw_with_note()
+        self.say("logarithmic scale" if self.curves_view.logarithmic else "linear scale")
 
     def action_search(self, text: str = "") -> None:
         """Look for `text`; has a person type it where it is empty."""
         target = self._target()
-        if not isinstance(target, (StreamPanel, TreePanel, Sheet)):
-            self.say("nothing to search in this view; mind, tree and log can be searched")
+        if not isinstance(target, (StreamPanel, ExperimentsPanel, Sheet)):
+            self.say("nothing to search in this view; mind, experiments and log can be searched")
             return
 
-        if isinstance(target, TreePanel):
+        if isinstance(target, ExperimentsPanel):
             self._filter(target, text)
             return
 
@@ -188,7 +190,7 @@ class NavigateActions(Shell, inherit_bindings=False):
         else:
             self.ask(Prompt("find", "a text, then enter", find))
 
-    def _filter(self, table: TreePanel, text: str) -> None:
+    def _filter(self, table: ExperimentsPanel, text: str) -> None:
         """Show only what fits a filter; has a person type it where it is empty, and shows what fits while they do."""
         seen = self.known.seen
 
@@ -209,7 +211,7 @@ class NavigateActions(Shell, inherit_bindings=False):
 
     def action_again(self, direction: int) -> None:
         target = self._target()
-        if isinstance(target, TreePanel) and target.needle:
+        if isinstance(target, ExperimentsPanel) and target.needle:
             target.move(direction)  # only what has the text is there
         elif not isinstance(target, (StreamPanel, Sheet)) or not target.needle:
             self.say("search for something first: /")
@@ -226,7 +228,7 @@ class NavigateActions(Shell, inherit_bindings=False):
             selecting = self.panel.select()
             self.say("j and k take in more lines, y copies them, esc lets go" if selecting else "nothing selected")
         else:
-            self.say("lines can be selected in mind (1) and log (6)")
+            self.say(f"lines can be selected in {self.named('mind')} and {self.named('log')}")
 
     # --- opening and closing -----------------------------------------------------------------------------------
 
@@ -243,7 +245,7 @@ class NavigateActions(Shell, inherit_bindings=False):
             self.push_screen(SheetScreen(kind()))
 
     def action_open(self) -> None:
-        if self.active == "tree" and self.tree_view.open_fold():
+        if self.active == "experiments" and self.experiments_view.open_fold():
             return
         current = self.known.in_flight()
         if self.active == "researchers" and (name := self.researchers_view.chosen()) is not None:
@@ -251,7 +253,9 @@ class NavigateActions(Shell, inherit_bindings=False):
             self.show_mind_of(name)
             return
         found = self.chosen()
-        chosen = found.id if found is not None else self.tree_view.selected() if current is None else current[0].id
+        chosen = (
+            found.id if found is not None else self.experiments_view.selected() if current is None else current[0].id
+        )
         if chosen is None:
             self.say("no experiment yet")
         else:
@@ -265,7 +269,7 @@ class NavigateActions(Shell, inherit_bindings=False):
             self.shown()
         elif isinstance(self.panel, StreamPanel) and self.panel.began is not None:
             self.panel.let_go()
-        elif isinstance(self.panel, (TreePanel, StreamPanel)) and self.panel.needle:
+        elif isinstance(self.panel, (ExperimentsPanel, StreamPanel)) and self.panel.needle:
             self.panel.search("")
         elif isinstance(self.panel, (RunsPanel, ResearchersPanel)) and self.panel.at is not None:
             self.panel.let_go()

@@ -72,7 +72,7 @@ class RequestActions(AskingLoop, inherit_bindings=False):
 
     def _meant(self, row: Row) -> Experiment | None:
         """The experiment that a key's request is about: the one on its own screen, or the one that a person has put the
-        tree's cursor on; else the usual one. Says so where there is none."""
+        cursor of the experiments on; else the usual one. Says so where there is none."""
         pointed = isinstance(self.sheet, ExperimentSheet) or (self.sheet is None and self.pointing())
         if row.default is not None and not pointed:
             found = row.default(self.known.study)
@@ -81,7 +81,7 @@ class RequestActions(AskingLoop, inherit_bindings=False):
                 return None
             return found
         if (chosen := self.chosen()) is None:
-            self.say("choose an experiment first: 2 shows the tree, j and k move, enter opens")
+            self.say(f"choose an experiment first, in {self.named('experiments')}: j and k move, enter opens")
         return chosen
 
     def ask_for(self, row: Row, experiment: Experiment | None = None, why: str = "", *, ask_why: bool = False) -> None:

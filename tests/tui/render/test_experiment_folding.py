@@ -7,7 +7,7 @@ from loop.study.experiment import Experiment
 from loop.study.figures import Figures
 from loop.study.outcomes import VERDICTS, Outcome
 from loop.study.state import Study
-from tui.render.tree_folding import LEAST, Fold, folded
+from tui.render.experiment_folding import LEAST, Fold, folded
 
 
 def experiment(number: int, verdict: Outcome | None, parent: int | None) -> Experiment:

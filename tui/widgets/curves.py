@@ -64,11 +64,10 @@ def _key(pair: RunOf) -> tuple[int, int]:
     return pair[0].id, pair[1].number
 
 
-class CurvePanel(Panel):
+class CurvesPanel(Panel):
     """The current run, or the last one while none is."""
 
-    view = "curve"
-    number = 3
+    view = "curves"
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Which experiments the tree shows each in a row, and which it folds into one row with a count. Pure.
+"""Which experiments the table of experiments shows each in a row, and which it folds into one row with a count. Pure.
 
 A person looks for what was kept and for what happened just now; of four hundred ideas that came to nothing they want
 the number. So consecutive experiments on the same champion that nothing builds on fold into one row, except the newest.

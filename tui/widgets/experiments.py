@@ -1,4 +1,4 @@
-"""tree: the experiments as a table on the graph of what was built on what, newest first, fruitless ones folded.
+"""experiments: the experiments as a table on the graph of what was built on what, newest first, fruitless ones folded.
 
 A filter shows some of them and an order others first; both are in the language of `loop.reporting.query`, which the
 command line takes too.
@@ -13,10 +13,10 @@ from loop.reporting.query import QueryError
 from loop.reporting.seen import Seen
 from loop.study.experiment import Experiment
 from tui.render.commit_graph import Node, Row, walk
+from tui.render.experiment_folding import Fold, folded
 from tui.render.experiment_rows import COLUMNS, Column, automatic, column_at, fitting, fold_line, header, row_line
 from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, cut
-from tui.render.tree_folding import Fold, folded
 from tui.widgets.panel import Panel, centred, marked
 
 if TYPE_CHECKING:
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 _EVERYTHING = query.parse("")
 
 
-class TreePanel(Panel):
+class ExperimentsPanel(Panel):
     """The graph, with a cursor. The newest experiment is at the top."""
 
-    view = "tree"
-    number = 2
+    view = "experiments"
 
     def __init__(self) -> None:
         super().__init__()
