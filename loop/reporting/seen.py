@@ -38,14 +38,15 @@ class Seen:
 
     def text(self, experiment: Experiment) -> str:
         """What words are looked for in, without regard to case: number, title, hypothesis, expectation, verdict,
-        reason, what it taught, the person's note, its researcher and what that has noted."""
+        reason, what it taught, the person's note, its researcher. Of what the researcher keeps for itself only what was
+        imported counts: AutoML has every constant's name there."""
         x = experiment
         state = (x.verdict, x.phase, x.judged_seq, x.note, x.lesson)
         known = self._texts.get(x.id)
         if known is None or known[0] != state:
             verdict = x.verdict.word if x.verdict is not None else x.phase
             told = (x.title, x.hypothesis, x.expected, verdict, x.reason, x.lesson, x.note, x.researcher)
-            noted = (f"{name} {value}" for name, value in x.notes.items())
+            noted = (f"{name} {value}" for name, value in x.notes.items() if x.imported)
             known = self._texts[x.id] = state, "\n".join((f"#{x.id}", *told, *noted)).casefold()
         return known[1]
 

@@ -1,11 +1,13 @@
 """Rows of the table of experiments: the graph, and the columns beside it as far as there is room. Pure."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from loop.reporting.seen import MEASURES, Seen
 from loop.reporting.table import flagged
 from loop.study.experiment import Experiment
+from loop.study.outcomes import NO_NUMBER
 from loop.words import size
 from tui.render.commit_graph import Row
 from tui.render.glyphs import Glyphs
@@ -39,19 +41,22 @@ COLUMNS = {
         Column("time", 4, MEASURES["time"].help),
         Column("usd", 6, MEASURES["usd"].help, "$"),
         Column("mem", 7, MEASURES["mem"].help),
-        Column("note", 24, "what a person has noted on it, and why one should look", left=True),
+        Column("note", 24, "what a person has noted on it, why it has no number, or why to look", left=True),
     )
 }
 """In the order in which they stand on screen; the idea follows, and the note after it."""
+
+_EXIT = re.compile(r"^exit code -?\d+: ")
+"""What an error's own words say better."""
 
 _AUTOMATIC = (
     ("effect", 8),
     ("metric", 20),
     ("age", 20),
     ("by", 26),
+    ("note", 30),
     ("runs", 28),
     ("lines", 34),
-    ("note", 36),
     ("mem", 60),
 )
 """Columns that are shown where a person has chosen none, the most important first, and the cells that have to be left
@@ -67,7 +72,7 @@ def automatic(width: int, lanes: int, *, authors: int, noted: bool) -> list[Colu
     Args:
         lanes: cells that the graph takes.
         authors: researchers there are; the name of the only one needs no column.
-        noted: there is a note on some experiment.
+        noted: some experiment has something to say in that column.
     """
     left = width - lanes - 1 - 4 - COLUMNS["verdict"].width - 1
     found = ["verdict"]
@@ -104,7 +109,7 @@ def header(columns: Sequence[Column], metric: str, lanes: int, width: int, sorte
             spans.append((shown + " ", "warn" if column.name == sorted_by else "faint"))
     room = width - sum(cells(text) for text, _ in spans)
     role = "warn" if sorted_by == "title" else "faint"
-    if (note := _note_width(columns)) and room > note:
+    if (note := _note_width(columns, lanes, width)) and room > note:
         return (*spans, (pad("idea", room - note), role), ("note", "warn" if sorted_by == "note" else "faint"))
     return (*spans, (cut("idea", max(0, room)), role))
 
@@ -119,12 +124,15 @@ def column_at(columns: Sequence[Column], lanes: int, width: int, x: int) -> str:
             at += column.width + 1
             if x < at:
                 return column.name
-    note = _note_width(columns)
+    note = _note_width(columns, lanes, width)
     return "note" if note and x >= width - note else "title"
 
 
-def _note_width(columns: Sequence[Column]) -> int:
-    return sum(column.width for column in columns if column.name == "note")
+def _note_width(columns: Sequence[Column], lanes: int, width: int) -> int:
+    """Cells of the note, which shares with the idea what the other columns leave; 0 where it is not shown."""
+    least = sum(column.width for column in columns if column.name == "note")
+    left = width - lanes - 5 - sum(column.width + 1 for column in columns if column.name != "note")
+    return max(least, left // 2) if least else 0
 
 
 def row_line(
@@ -159,7 +167,7 @@ def row_line(
     for column in columns:
         if column.name != "note":
             spans += [*_cell(column, experiment, seen, role, word, glyphs), (" ", "text")]
-    noted = _note_width(columns)
+    noted = _note_width(columns, lanes, width)
     if flagged(experiment):
         spans.append((glyphs.flag + " ", "warn"))
     if experiment.note and not noted:
@@ -187,10 +195,18 @@ def _graph(row: Row, sign: str, role: str, lanes: int) -> list[Span]:
 
 
 def _note(experiment: Experiment, glyphs: Glyphs) -> list[Span]:
-    """The person's note; without one, why a person should look, where they should."""
+    """The person's note; without one, why a person should look, where they should, or why it has no number."""
     if experiment.note:
         return [(f"{glyphs.note} {one_line(experiment.note)}", "you")]
-    return [(f"{glyphs.flag} {one_line(why)}", "warn") for why in flagged(experiment)[:1]]
+    if flags := flagged(experiment):
+        return [(f"{glyphs.flag} {one_line(flags[0])}", "warn")]
+    return [(_EXIT.sub("", one_line(experiment.reason)), "dim")] if says(experiment) else []
+
+
+def says(experiment: Experiment) -> bool:
+    """Whether it has something to say in the column of notes."""
+    failed = experiment.verdict is not None and experiment.verdict in NO_NUMBER and bool(experiment.reason)
+    return failed or bool(experiment.note) or bool(flagged(experiment))
 
 
 def _cell(column: Column, experiment: Experiment, seen: Seen, role: str, word: str, glyphs: Glyphs) -> list[Span]:

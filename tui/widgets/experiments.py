@@ -14,7 +14,7 @@ from loop.reporting.seen import Seen
 from loop.study.experiment import Experiment
 from tui.render.commit_graph import Node, Row, walk
 from tui.render.experiment_folding import Fold, folded
-from tui.render.experiment_rows import COLUMNS, Column, automatic, column_at, fitting, fold_line, header, row_line
+from tui.render.experiment_rows import COLUMNS, Column, automatic, column_at, fitting, fold_line, header, row_line, says
 from tui.render.glyphs import Glyphs
 from tui.render.text import Line, Span, cut
 from tui.widgets.panel import Panel, centred, marked
@@ -58,7 +58,7 @@ class ExperimentsPanel(Panel):
         self._authors = 0
         """Researchers that there are."""
         self._noted = False
-        """There is a note on some experiment."""
+        """Some experiment has something to say in the column of notes."""
         self._opened: set[int] = set()
         self._built: tuple[object, ...] = ()
         self._stale = True
@@ -77,7 +77,7 @@ class ExperimentsPanel(Panel):
         ids = [x.id for x in self._ordered(seen)]
         self.count = len(ids)
         self._authors = len({experiment.researcher for experiment in found.values() if experiment.id})
-        self._noted = any(experiment.note for experiment in found.values())
+        self._noted = any(map(says, found.values()))
         plain = self.sorted or self.needle or not self.folding or self.reversed
         rows = list(ids) if plain else folded(ids, found, self._opened)
         self._folds = {row.key: row for row in rows if isinstance(row, Fold)}
