@@ -23,7 +23,7 @@ async def test_a_new_screen_shows_runs_researchers_and_the_mind(study: Path) -> 
     async with opened(study, (80, 30), view="runs") as (app, _):
         text = "\n".join(screen(app))
         assert app.active == "runs"
-        assert "─ 8 researchers ─" in text and "─ 7 mind ─" in text and "idle: " in text and "llm-b" in text
+        assert "─ 2 researchers ─" in text and "─ 6 mind ─" in text and "idle: " in text and "llm-b" in text
         assert text.count("━") > 20 and "vs champ." in text
 
 
@@ -39,6 +39,20 @@ async def test_keys_are_about_the_run_under_the_cursor(study: Path) -> None:
         await pilot.press("escape", "escape")
         await pilot.pause(0.05)
         assert app.runs_view.at is None and app.sheet is None
+
+
+async def test_a_run_is_ended_and_its_researcher_told_why_in_one_go(study: Path) -> None:
+    async with opened(study, (80, 24), view="runs") as (app, pilot):
+        row = app.runs_view.rows[2]
+        await pilot.press("j", "j", "j", "x")
+        await pilot.pause(0.05)
+        assert "and tell claude why" in "\n".join(screen(app))
+        await pilot.press("s", *"it diverges", "enter")
+        await pilot.pause(0.1)
+        killed, told = requests(study)[-2:]
+        assert isinstance(killed.body, e.Killed) and (killed.experiment, killed.run) == (row.experiment, 1)
+        assert isinstance(told.body, e.Steered) and told.body.to == "claude"
+        assert told.body.text == f"I ended {row.experiment} ({row.idea}): it diverges"
 
 
 async def test_capital_s_talks_to_one_and_small_s_to_all(study: Path) -> None:

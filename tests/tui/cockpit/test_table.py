@@ -1,10 +1,12 @@
 """The table of experiments: filters, orders, columns and marks, as a person uses them; and side by side."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loop.reporting import query
+from loop.reporting.seen import Seen
 from loop.study.folding import FOLDED
 from tests.recorded import record
 from tests.tui.cockpit.cockpits import opened, screen, settle
@@ -74,18 +76,34 @@ async def test_what_a_column_shows_is_what_it_sorts_by(workspace: Path) -> None:
 
 
 async def test_columns_are_chosen_and_the_automatic_ones_come_back(workspace: Path) -> None:
-    async with opened(workspace, (200, 50), view="experiments") as (app, pilot):
+    kept: list[tuple[str, ...]] = []
+    async with opened(workspace, (200, 50), view="experiments", keep_columns=kept.append) as (app, pilot):
         before = [column.name for column in app.experiments_view.shown]
         await pilot.press("C", *"jjjjjjj", "space")
         await pilot.pause(0.05)
         assert isinstance(app.screen, ColumnChoice)
-        assert [column.name for column in app.experiments_view.shown] == [*before, "time"]
+        assert {column.name for column in app.experiments_view.shown} == {*before, "time"}
         await pilot.press("o")
         assert app.experiments_view.sorted == "time"
         await pilot.press("a", "escape")
         await pilot.pause(0.05)
         assert [column.name for column in app.experiments_view.shown] == before
         assert not isinstance(app.screen, ColumnChoice) and app.experiments_view.sorted == "time"
+        await pilot.press("C", "space", "escape")
+        await pilot.pause(0.05)
+    assert kept == [(), tuple(name for name in before if name != "verdict")]
+    async with opened(workspace, (200, 50), view="experiments", columns=(*kept[-1], "gone")) as (app, _):
+        assert [column.name for column in app.experiments_view.shown] == before[1:], "those of the screen before"
+
+
+async def test_a_row_says_why_it_has_no_number_and_a_word_is_looked_for_in_what_was_said(workspace: Path) -> None:
+    async with opened(workspace, (200, 50), view="experiments") as (app, pilot):
+        await pilot.press("slash", *"is:failed loss", "enter")
+        await pilot.pause(0.05)
+        rows = [line for line in screen(app) if "crashed" in line[:30]]
+        assert rows and all("loss is NaN at step 212" in line for line in rows)
+        tuned = replace(app.known.study.experiments[1], notes={"params": {"DROPOUT": 0.0}})
+        assert "dropout" not in Seen(app.known.study, app.known.figures).text(tuned)
 
 
 async def test_marked_experiments_are_set_side_by_side_and_drawn(workspace: Path) -> None:

@@ -37,6 +37,14 @@ def test_pieces_join_and_lines_part() -> None:
     assert [p.text for p in buffer.paragraphs if p.kind == "thought"] == ["one line", "and another"]
 
 
+def test_an_agent_s_last_words_and_its_notes_are_said_once() -> None:
+    closing = "I widen it.\n\ntitle: wider\nhypothesis: more room\nnote: narrow is worse\nnote: wide is slow\n"
+    notes = [e.NoteWritten(researcher="llm", text=text) for text in ("narrow is worse", "wide is slow")]
+    buffer = tell(think(closing), *notes, PROPOSAL)
+    said = [p.text for p in buffer.paragraphs if p.kind not in ("speaker", "gap")]
+    assert said == ["I widen it.", "7  wider", "more room", "noted: narrow is worse", "noted: wide is slow"]
+
+
 def test_code_between_fences_is_told_apart_and_diffs_in_it_too() -> None:
     buffer = tell(think("see\n```dif"), think("f\n+ new\n- old\n``"), think("`\nafter\n"))
     kinds = [(p.kind, p.text) for p in buffer.paragraphs if p.kind in ("thought", "fence", "code")]

@@ -18,7 +18,7 @@ from loop.words import listed
 from loop.workspace import who
 from tui.cockpit.asking_loop import AskingLoop
 from tui.model.doing import newest_thought
-from tui.render.text import one_line
+from tui.render.text import cut, one_line
 from tui.screens.confirm import Choice
 from tui.screens.experiment import ExperimentSheet
 from tui.widgets.prompt import Prompt
@@ -113,6 +113,9 @@ class RequestActions(AskingLoop, inherit_bindings=False):
         choices: list[Choice] = [("y", "y", words)]
         if row.reasoned and not why:
             choices.append(("w", "w", f"{words}, with a reason for the record"))
+        told = experiment.researcher if row.name == "kill" and experiment is not None else ""
+        if told in (mind.name for mind in self.known.study.minds.present()):
+            choices.append(("s", "s", f"{words}, and tell {one_line(told)} why"))
         if row.name == "approve" and len(waiting := self.known.waiting()) > 1:
             choices.append(("A", "A", f"approve all {len(waiting)}: {listed([str(one.id) for one in waiting])}"))
         waits = experiment is not None and experiment.phase == "waiting"
@@ -124,6 +127,8 @@ class RequestActions(AskingLoop, inherit_bindings=False):
                 self._approve(self.known.waiting())
             elif key == "w":
                 self._ask_why(row, experiment)
+            elif key == "s" and experiment is not None:
+                self._end_and_tell(experiment, lambda: send(row.body(who())))
             elif key == "enter" and experiment is not None:
                 self.open_experiment(experiment.id)
             else:
@@ -138,6 +143,18 @@ class RequestActions(AskingLoop, inherit_bindings=False):
             return ""
 
         self.confirm(f"{words[0].upper()}{words[1:]}?", one_line(would), choices, answer, over)
+
+    def _end_and_tell(self, experiment: Experiment, end: Callable[[], None]) -> None:
+        """Have a run ended, and its researcher told why, in the person's words."""
+        name, title = experiment.researcher, cut(one_line(experiment.title), 60)
+
+        def send(text: str) -> None:
+            end()
+            if text:
+                self._pass_on(f"I ended {experiment.id} ({title}): {text}", name)
+
+        hint = "only this one hears it; enter ends the run and sends it, esc leaves things as they are"
+        self.ask(Prompt(f"tell {one_line(name)} why", hint, send))
 
     def approve_all(self) -> None:
         """Approve whatever waits, once a person has seen what that is."""
