@@ -44,6 +44,8 @@ class Dispatcher:
         """By experiment and run."""
         self._adopted: list[RunInFlight] = []
         """Those that an earlier supervisor has started, until their slots look after them."""
+        self._closing: dict[tuple[int, int], asyncio.Task[None]] = {}
+        """What removes the worktrees of runs that have ended."""
         self._rehearsing: RunInFlight | None = None
         self.unopened: tuple[str, ...] = ()
         """Editable files that the last run of the baseline which came to a number did not open."""
@@ -156,7 +158,7 @@ class Dispatcher:
         if finished.outcome == Outcome.LOST:
             self._workspace.drop_written(experiment.id, number)
         self._record_end(running, finished)
-        await handle.close()  # running until then: an end of the loop waits for it
+        self._closing[experiment.id, number] = asyncio.create_task(handle.close())
         return lost.reason if lost is not None and not lost.passes else None
 
     def _listen(self, job: Job, slot: Slot) -> RunInFlight | None:
@@ -175,6 +177,14 @@ class Dispatcher:
         if run.condemned is not None and run.condemned.then == "stopped":
             running.stop("looptop")  # who was to say so may have died before
         return running
+
+    async def closed(self, experiment: Experiment, number: int) -> None:
+        """Wait until nothing is left of a run that has ended; a `MachineFault` where something cannot be removed."""
+        try:
+            if (closing := self._closing.get((experiment.id, number))) is not None:
+                await closing
+        finally:
+            self._closing.pop((experiment.id, number), None)
 
     async def verify(self, experiment: Experiment, number: int, slot: Slot) -> None:
         """Measure the metric of a finished run anew, in a fresh worktree that the run cannot have touched.
@@ -255,8 +265,8 @@ class Dispatcher:
 
     @property
     def busy(self) -> bool:
-        """Whether a run, a verification or a rehearsal goes on."""
-        return bool(self._running) or self._rehearsing is not None
+        """Whether a run, a verification or a rehearsal goes on, or something of one is still being removed."""
+        return bool(self._running) or bool(self._closing) or self._rehearsing is not None
 
     def observe(self, reading: e.GaugeRead) -> e.GaugeRead:
         """The reading, with what each run holds."""

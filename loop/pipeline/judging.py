@@ -1,4 +1,4 @@
-"""Judging: when an experiment has run enough, its verdict, the branch and the note in git.
+"""Judging: when an experiment has run enough, its verdict and the branch in git; what follows, `filing` does.
 
 Every step may be repeated without effect, so a supervisor that was killed halfway is followed by one that finishes.
 """
@@ -9,15 +9,14 @@ from functools import partial
 from typing import Literal
 
 from loop.journal.recorder import Recorder
-from loop.lineage import Lineage, verdict_note
+from loop.lineage import Lineage
+from loop.pipeline.filing import Filing
 from loop.policy import neighbours, rejections, run_checks, scheduler
 from loop.policy.noise import pooled
 from loop.policy.standing import decision, lacks_champion, stale, standing
-from loop.runs.log import compress_log
 from loop.study import events as e
-from loop.study.experiment import Experiment
+from loop.study.experiment import CLASH, Experiment
 from loop.study.outcomes import Outcome
-from loop.workspace import Workspace
 
 
 class Judging:
@@ -29,14 +28,14 @@ class Judging:
 
     def __init__(
         self,
-        workspace: Workspace,
         lineage: Lineage,
         recorder: Recorder,
+        filing: Filing,
         opened: Callable[[Experiment, e.ExperimentJudged], tuple[e.ExperimentJudged, e.PlaceboOpened] | None]
         | None = None,
     ) -> None:
         self._opened = opened
-        self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
+        self._lineage, self._recorder, self._filing = lineage, recorder, filing
         self.judging = asyncio.Lock()
         """Held from looking at the champion until it is changed."""
         self._moving = asyncio.Lock()
@@ -64,7 +63,7 @@ class Judging:
                 return failure
             if experiment.verdict is not None:
                 if experiment.asked:
-                    await self.write_notes(experiment)  # its note tells all of its runs
+                    self._filing.later(experiment)  # its note tells all of its runs
                 return None
             if stands != "measured":
                 await self.give_verdict(experiment, e.ExperimentJudged(verdict=stands, reason=reason))
@@ -101,14 +100,32 @@ class Judging:
         await self.give_verdict(experiment, self._figures(experiment, verdict, reason, by=who))
 
     async def settle(self, experiment: Experiment, reason: str | None, by: str = "guard") -> None:
-        """Give a proposal that was rejected, for `reason`, its verdict and its note; None where it was not."""
+        """Give a proposal that was rejected, for `reason`, its verdict; None where it was not."""
         if reason is None:
             return
         if experiment.verdict is None:
             judged = e.ExperimentJudged(verdict=Outcome.REJECTED, reason=reason, by=by)
             await self.give_verdict(experiment, judged)
         else:  # it is on record with the commit
-            await self.write_notes(experiment)
+            self._filing.later(experiment)
+
+    async def clash(self, experiment: Experiment, reason: str) -> None:
+        """Settle an experiment that cannot be moved onto a new champion, for `reason`.
+
+        One that has not run is nobody's result. Runs that were spent are judged by the champion that they were made
+        beside: they say what the change is worth there, and it is not kept by that. Either way its researcher may make
+        it anew.
+        """
+        async with self.judging:
+            study = self._recorder.study
+            measured = bool(experiment.counted()) and standing(study, experiment)[0] == "measured"
+            if experiment.verdict is not None or not measured or lacks_champion(study, experiment):
+                await self.settle(experiment, reason, CLASH)
+                return
+            found = decision(study, experiment).reason.partition(": ")[2]
+            against = f"measured against experiment {experiment.parent}, which was champion when it started"
+            told = self._told(f"{found}; {against}, and cannot be moved: {reason}")
+            await self.give_verdict(experiment, self._figures(experiment, Outcome.DISCARDED, told, by=CLASH))
 
     async def _consider_reference(
         self, experiment: Experiment, stands: Outcome | Literal["measured"], why: str, run: int | None
@@ -121,7 +138,7 @@ class Judging:
                 # It worked before, so this is the machine's doing; the numbers that it has go on counting.
                 message = f"run {experiment.id}.{newest.number} of the champion gave no number: {newest.reason}"
                 self._recorder.record(e.Fault(where="champion", message=message))
-            await self.write_notes(experiment)  # its note tells all of its runs
+            self._filing.later(experiment)  # its note tells all of its runs
             return None
         if stands != "measured":
             if experiment.verdict is None:
@@ -238,7 +255,7 @@ class Judging:
                 changed = e.ChampionChanged(commit=successor.commit or "", metric=metric)
                 facts.append((changed, successor.id, None))
             self._recorder.record_all(facts)
-        await self.write_notes(experiment)
+        self._filing.later(experiment)
 
     async def make_champion(self, successor: Experiment) -> None:
         """Make an experiment that was kept the champion again. No verdict changes: what was measured was measured.
@@ -261,34 +278,3 @@ class Judging:
             await self._recorder.disk.retry_when_space(
                 partial(self._lineage.branch.advance, successor.commit, old.commit)
             )
-
-    async def write_notes(self, *experiments: Experiment) -> None:
-        """Bring git's notes and the run folders in line with the verdicts of experiments; may be done again.
-
-        The notes come last, so that a start which finds one knows that the folders are done. An experiment that could
-        not become a commit has no note; the journal has its edits.
-        """
-        notes = {x.commit: verdict_note.write(self._recorder.study.contract, x) for x in experiments if x.commit}
-        for experiment in experiments:
-            await asyncio.to_thread(self._put_away, experiment)
-        await self._recorder.disk.retry_when_space(partial(self._lineage.notes.write, notes))
-
-    async def remove_note(self, experiment: Experiment) -> None:
-        """Bring git's note in line with an experiment that has no verdict any more; may be done again."""
-        if experiment.commit is not None:
-            await self._recorder.disk.retry_when_space(partial(self._lineage.notes.remove, experiment.commit))
-
-    def _put_away(self, experiment: Experiment) -> None:
-        """Limit what a judged experiment keeps on disk to its compressed logs and, if it was kept, its checkpoints.
-
-        Checkpoints fill a disk in a day, logs in a month.
-        """
-        verifying = {run.number for x, run in self._recorder.study.verifying() if x.id == experiment.id}
-        for run in experiment.runs.values():
-            if run.outcome is None or run.number in verifying:
-                continue  # a person may judge while it runs
-            checkpoints = experiment.verdict == Outcome.KEPT and run.outcome != Outcome.LOST
-            self._workspace.drop_written(experiment.id, run.number, but="out" if checkpoints else "")
-            folder = self._workspace.run_folder(experiment.id, run.number)
-            for log in (folder, folder / "verify"):
-                compress_log(log)

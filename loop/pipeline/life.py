@@ -10,6 +10,7 @@ from functools import partial
 
 from loop.journal.recorder import Recorder
 from loop.lineage import LineageError
+from loop.pipeline.ahead import Ahead
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
@@ -20,7 +21,7 @@ from loop.policy import scheduler
 from loop.runs.executor import Executor, MachineFault, NodeFault
 from loop.runs.slot import Slot
 from loop.study import events as e
-from loop.study.experiment import CLASH, Experiment
+from loop.study.experiment import Experiment
 from loop.study.queries import gpu_memory_needed
 
 
@@ -39,11 +40,12 @@ class Life:
         dispatcher: Dispatcher,
         judging: Judging,
         rehearsal: Rehearsal,
+        ahead: Ahead,
         limited: Callable[[], bool],
     ) -> None:
         self._recorder, self._proposals, self._executor = recorder, proposals, executor
         self._dispatcher, self._judging = dispatcher, judging
-        self._rehearsal, self._limited = rehearsal, limited
+        self._rehearsal, self._ahead, self._limited = rehearsal, ahead, limited
         self._claimed: dict[tuple[int, int], int] = {}
         """Experiment and number of the runs that slots have in hand, and which slot it is."""
         self._quarantine = Quarantine(recorder, executor.slots)
@@ -64,6 +66,10 @@ class Life:
     def _may_serve(self, slot: Slot) -> bool:
         """Whether a free slot works, and nothing is to be done in it."""
         return not self.closing and not self._quarantine.is_drained(slot) and self._next(slot) is None
+
+    async def look_ahead(self) -> None:
+        """Make ready, for ever, what slots will take next."""
+        await self._ahead.follow(self._claimed)
 
     async def serve(self, slot: Slot) -> None:
         """Take one experiment after another into `slot`, for ever.
@@ -114,12 +120,22 @@ class Life:
         Raises:
             CannotGoOn: runs do not use the experiments' files, or what everything is measured against does not work.
         """
+        try:
+            return await self._stages(work, slot, running)
+        finally:
+            await self._dispatcher.closed(work.experiment, work.run)
+
+    async def _stages(self, work: scheduler.Work, slot: Slot, running: RunInFlight | None) -> str | None:
         experiment, number, trouble = work.experiment, work.run, None
         if running is not None:
             trouble = await self._dispatcher.take_over(running)
         elif number not in experiment.runs:
+            stood = experiment.verdict
+            await self._ahead.let_go(experiment)
+            if experiment.verdict != stood:  # it clashed there
+                return None
             if (rejected := await self._proposals.rebase(experiment)) is not None:
-                await self._judging.settle(experiment, rejected, CLASH)
+                await self._judging.clash(experiment, rejected)
                 return None
             if experiment.phase == "waiting":  # a person's own edit, which does not go together with the new champion
                 return None

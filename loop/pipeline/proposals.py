@@ -3,6 +3,7 @@
 A queued experiment is also moved onto a newer champion here. Nothing is run.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -174,6 +175,8 @@ class Proposals:
         change, schedule = changes.kind(before, files), changes.of_schedule(before, files)
 
         def record(done: Committed) -> None:
+            if experiment.verdict is not None and experiment.commit is not None and then is None:
+                return  # a person has decided while it was moved
             queued = e.ExperimentQueued(
                 commit=done.sha,
                 parent=parent,
@@ -265,6 +268,8 @@ class Proposals:
         if all(self._files(champion.commit).get(path) == text for path, text in texts.items()):
             return f"the new champion, experiment {champion.id}, has this change already"
         await self._queue(experiment, champion.id, champion.commit, texts, experiment.flags)
+        if experiment.verdict is not None:  # somebody has taken it out of the queue meanwhile
+            await asyncio.to_thread(self._lineage.refs.point, experiment.id, experiment.commit)
         return None
 
     def _clash(self, experiment: Experiment, champion: Experiment, clash: MergeConflict) -> str | None:

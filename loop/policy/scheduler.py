@@ -193,6 +193,24 @@ def _next_to_run(study: Study, claimed: Claims, slot: int, others: Collection[in
     return champion if _keeps_company(study, claimed, slot, others) else None
 
 
+def upcoming(study: Study, claimed: Claims, count: int) -> list[Experiment]:
+    """The first `count` experiments in the queue, in the order in which slots that fall free take them, as far as one
+    can tell: which slot is free next, and what its run brings, nobody knows yet. None while nothing may start."""
+    if study.champion is None or study.paused or study.stopping != "no" or study.short_of_room or study.validates_only:
+        return []
+    if study.limit is not None and study.limit.limit not in PAID:
+        return []
+    in_hand = {number for number, _ in claimed}
+    queued = [
+        x
+        for x in study.open_experiments()
+        if x.phase == "queued" and not x.running() and x.id not in in_hand and x.commit
+    ]
+    begun = sorted((x for x in queued if x.counted()), key=lambda x: x.id)  # a verdict near is worth more than a start
+    fresh = [x for x in queued if not x.counted()]
+    return [*begun, *(calibration.order(study, fresh) if fresh else ())][:count]
+
+
 def kind_of(study: Study, slot: int) -> str:
     """Kind of the slot of that number."""
     return "" if study.supervisor is None else study.supervisor.kind(slot)

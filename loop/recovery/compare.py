@@ -14,6 +14,7 @@ Never here: a clock, a file, git itself, recording an event.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from itertools import takewhile
 
 from loop.lineage import Survey, moved, verdict_note
 from loop.recovery.findings import (
@@ -190,7 +191,6 @@ def _folders(study: Study, world: Observed) -> Iterable[Finding]:
 def _notes(study: Study, world: Observed) -> Iterable[Finding]:
     """Verdicts that git does not have, has differently, or still has although the journal withdrew them."""
     notes = world.survey.notes
-    newest = max((x.judged_seq or 0 for x in study.experiments.values()), default=0)
     missing: list[int] = []
     otherwise: list[int] = []
     back: list[int] = []
@@ -204,11 +204,17 @@ def _notes(study: Study, world: Observed) -> Iterable[Finding]:
     if back:
         said = f"{_named(back)} runs again, and git's note still tells the old verdict"
         yield Finding("note", said, "taken away", tuple(map(Forget, back)), tuple(back), ordinary=True)
+    # Each slot may have come to a verdict while one of each was being filed.
+    most = 2 * max(1, len(study.supervisor.slots) if study.supervisor is not None else 1)
+    newest = sorted((x for x in study.experiments.values() if x.judged_seq), key=lambda x: -(x.judged_seq or 0))
+    wrong = {*missing, *otherwise}
+    late = {x.id for x in takewhile(lambda x: x.commit is None or x.id in wrong, newest[:most])}
     for numbers, what in ((missing, "has no note in git"), (otherwise, "is another in git's note")):
         if numbers:
-            # The verdict is recorded first, and a champion that was measured anew has one run more than its note.
+            # Verdicts are recorded first, and filed in that order; and what was measured anew after its verdict, a
+            # champion or whoever was asked how alike runs are, has one run more than its note.
             ordinary = all(
-                study.experiments[number].judged_seq == newest or number == study.champion for number in numbers
+                number in late or number == study.champion or study.experiments[number].asked for number in numbers
             )
             said = f"the verdict of {_named(numbers)} {what}"
             yield Finding(

@@ -11,6 +11,7 @@ from pathlib import Path
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage
+from loop.pipeline.filing import Filing
 from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
 from loop.recovery import compare
@@ -52,9 +53,10 @@ def mend(root: Path) -> list[Finding]:
         if not study.tag:
             return []
         lineage = Lineage(root, study.tag)
-        proposals, judging = Proposals(lineage, recorder, journal), Judging(workspace, lineage, recorder)
+        proposals, filing = Proposals(lineage, recorder, journal), Filing(workspace, lineage, recorder)
+        judging = Judging(lineage, recorder, filing)
         sweep = partial(asyncio.to_thread, sweep_leftovers, workspace.folder)
-        repair = Repair(workspace, lineage, recorder, proposals, judging, sweep)
+        repair = Repair(workspace, lineage, recorder, proposals, judging, filing, sweep)
 
         async def both() -> list[Finding]:
             found = await repair.look()

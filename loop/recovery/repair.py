@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from loop.journal import Journal
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, LineageError
+from loop.pipeline.filing import Filing
 from loop.pipeline.judging import Judging
 from loop.pipeline.proposals import Proposals
 from loop.recovery import compare
@@ -100,10 +101,12 @@ class Repair:
         recorder: Recorder,
         proposals: Proposals,
         judging: Judging,
+        filing: Filing,
         sweep: Callable[[], Awaitable[object]],
     ) -> None:
         self._workspace, self._lineage = workspace, lineage
-        self._recorder, self._proposals, self._judging, self._sweep = recorder, proposals, judging, sweep
+        self._recorder, self._proposals = recorder, proposals
+        self._judging, self._filing, self._sweep = judging, filing, sweep
 
     @property
     def _study(self) -> Study:
@@ -130,7 +133,7 @@ class Repair:
         cleared = False
         for one in found:
             if notes := [mend.experiment for mend in one.mends if isinstance(mend, d.Write)]:
-                await self._judging.write_notes(*(self._study.experiments[number] for number in notes))
+                await self._filing.write(*(self._study.experiments[number] for number in notes))
                 continue
             for mend in one.mends:
                 if isinstance(mend, d.RunAgain) and (mend.experiment, mend.run) in going:
@@ -141,6 +144,7 @@ class Repair:
                     cleared = True
                 else:
                     await self._mend(mend)
+        await self._filing.finish()
 
     async def _clear(self) -> None:
         await self._sweep()
@@ -162,7 +166,7 @@ class Repair:
             case d.Record(facts=facts):
                 self._recorder.record_dated(facts)
             case d.Forget(experiment=number):
-                await self._judging.remove_note(experiments[number])
+                await self._filing.remove(experiments[number])
             case d.SetAside(folder=folder):
                 await asyncio.to_thread(self._set_aside, folder)
             case d.PutBack(commit=commit, seen=seen):

@@ -21,7 +21,7 @@ from loop.study.measure import Printed
 from loop.study.outcomes import Outcome
 
 CLASH = "clash"
-"""Who rejects an experiment that does not go together with a new champion."""
+"""Who ends an experiment that does not go together with a new champion: it is rejected, or discarded if it has run."""
 
 Phase = Literal["proposed", "waiting", "queued", "running", "judged"]
 

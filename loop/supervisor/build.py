@@ -10,10 +10,12 @@ from loop.machine.disk import DiskReserve
 from loop.machine.gauges import Gauges
 from loop.pipeline.ablating import Ablating
 from loop.pipeline.advice import Advice
+from loop.pipeline.ahead import Ahead
 from loop.pipeline.archive import StudyArchive
 from loop.pipeline.bundling import Bundling
 from loop.pipeline.climbing import Climbing
 from loop.pipeline.dispatcher import Dispatcher
+from loop.pipeline.filing import Filing
 from loop.pipeline.judging import Judging
 from loop.pipeline.life import Life
 from loop.pipeline.placebos import Placebos, Seals
@@ -44,6 +46,7 @@ class Parts:
     executor: Executor
     dispatcher: Dispatcher
     judging: Judging
+    filing: Filing
     life: Life
     pool: ResearcherPool
     requests: Requests
@@ -77,7 +80,8 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         executor.tell = partial(_tell, recorder)
         executor.remark = lambda node, what: recorder.record(e.Fault(where=node, message=what))
     seals = Seals(workspace.seal)
-    judging = Judging(workspace, lineage, recorder, seals.opened)
+    filing = Filing(workspace, lineage, recorder)
+    judging = Judging(lineage, recorder, filing, seals.opened)
     proposals = Proposals(lineage, recorder, journal, seals.of)
     advice = Advice(lineage, workspace.root, prepared.sandbox.kind)
     dispatcher = Dispatcher(workspace, lineage, recorder, executor, advice)
@@ -94,7 +98,10 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     climbing = Climbing(
         workspace, lineage, recorder, dispatcher.drop, lambda: max(len(slot.gpus) for slot in executor.slots())
     )
-    repair = Repair(workspace, lineage, recorder, proposals, judging, executor.sweep)
+    repair = Repair(workspace, lineage, recorder, proposals, judging, filing, executor.sweep)
+    # Where nothing confines runs, one could change what is checked out for another.
+    checkouts = executor if isinstance(executor, LocalExecutor) and prepared.sandbox.kind != "off" else None
+    ahead = Ahead(recorder, proposals, judging, checkouts, lambda: len(executor.slots()))
     return Parts(
         prepared=prepared,
         reserve=reserve,
@@ -102,9 +109,10 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         executor=executor,
         dispatcher=dispatcher,
         judging=judging,
-        life=Life(recorder, proposals, executor, dispatcher, judging, rehearsal, limit.reached),
+        filing=filing,
+        life=Life(recorder, proposals, executor, dispatcher, judging, rehearsal, ahead, limit.reached),
         pool=pool,
-        requests=Requests(recorder, pool, proposals, dispatcher, judging, validating, ablating, climbing),
+        requests=Requests(recorder, pool, proposals, dispatcher, judging, filing, validating, ablating, climbing),
         validating=validating,
         ablating=ablating,
         climbing=climbing,

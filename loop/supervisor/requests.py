@@ -11,6 +11,7 @@ from loop.lineage import LineageError
 from loop.pipeline.ablating import Ablating
 from loop.pipeline.climbing import Climbing
 from loop.pipeline.dispatcher import Dispatcher
+from loop.pipeline.filing import Filing
 from loop.pipeline.judging import Judging
 from loop.pipeline.own import propose
 from loop.pipeline.pool import ResearcherPool
@@ -36,12 +37,13 @@ class Requests:
         proposals: Proposals,
         dispatcher: Dispatcher,
         judging: Judging,
+        filing: Filing,
         validating: Validating,
         ablating: Ablating,
         climbing: Climbing,
     ) -> None:
         self._recorder, self._pool, self._proposals = recorder, pool, proposals
-        self._dispatcher, self._judging = dispatcher, judging
+        self._dispatcher, self._judging, self._filing = dispatcher, judging, filing
         self._validating, self._ablating, self._climbing = validating, ablating, climbing
 
     @property
@@ -181,7 +183,7 @@ class Requests:
                 return f"experiment {experiment.id} is discarded, and experiment {before.id} is the champion again"
             case e.Requeued():
                 self._queue_again(experiment)
-                await self._judging.remove_note(experiment)
+                await self._filing.remove(experiment)
                 return f"experiment {experiment.id} is queued again"
             case e.Branched():
                 await self._judging.make_champion(experiment)

@@ -93,6 +93,8 @@ class Supervisor:
             follow_program(self._prepared, self._recorder),
             submission.follow(self._prepared.lineage, self._recorder),
             self._parts.requests.fulfil_all(),
+            self._parts.filing.follow(),
+            self._life.look_ahead(),
             self._parts.validating.follow(self._is_done),
             self._parts.ablating.follow(),
             self._parts.climbing.follow(self._parts.life.has_idle_slot, self._is_done),
@@ -203,8 +205,9 @@ class Supervisor:
             await asyncio.sleep(0.02)  # what has failed, so no event can be relied on here
         try:  # a verdict that is in the journal gets its note
             await asyncio.wait_for(self._parts.judging.judging.acquire(), LONGEST_GOODBYE)
-        except TimeoutError:
-            pass  # git hangs: it is done at the next start
+            await asyncio.wait_for(self._parts.filing.finish(), LONGEST_GOODBYE)
+        except (TimeoutError, UserError, DiskError, OSError):
+            pass  # git hangs, or fails: it is done at the next start
         tasks = [*self._tasks, *self._served.values()]
         for task in tasks:
             task.cancel()

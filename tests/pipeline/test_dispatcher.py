@@ -138,9 +138,15 @@ class House:
         self.recorder.record_all([(proposed, number, None), (queued, number, None)])
         return self.recorder.study.experiments[number]
 
+    async def run(self, experiment: Experiment) -> None:
+        """The experiment's next run, to its end."""
+        number = len(experiment.runs) + 1
+        await self.dispatcher.run(scheduler.Work(experiment, number), Slot(0, "CPU"))
+        await self.dispatcher.closed(experiment, number)
+
     async def told(self, experiment: Experiment) -> dict[str, object]:
         """What the experiment's next run has told."""
-        await self.dispatcher.run(scheduler.Work(experiment, len(experiment.runs) + 1), Slot(0, "CPU"))
+        await self.run(experiment)
         run = list(experiment.runs.values())[-1]
         assert run.outcome == "finished", run.reason
         told = self.workspace.run_folder(experiment.id, run.number) / "out" / "told.json"
@@ -236,7 +242,7 @@ async def test_a_file_of_the_checkout_is_read_where_the_program_says_so(house: H
     reads += f"print('loss:', Path({str(house.workspace.root)!r}, 'data/set.txt').read_text())\n"
     reads += "Path(os.environ['LOOPTOP_RUN_DIR'], 'told.json').write_text('{}')\n"
     refused = house.experiment(train_py=reads)
-    await house.dispatcher.run(scheduler.Work(refused, len(refused.runs) + 1), Slot(0, "CPU"))
+    await house.run(refused)
     assert refused.runs[1].outcome == "crashed" and "Error" in refused.runs[1].reason
     declared = house.contract.model_copy(update={"read": ("data",)})
     house.recorder.record(e.ProgramChanged(contract=declared, text="", changed=("read",)))
@@ -251,7 +257,7 @@ async def test_who_declares_the_whole_checkout_does_not_declare_what_looptop_kee
     declared = house.contract.model_copy(update={"read": (".",)})
     house.recorder.record(e.ProgramChanged(contract=declared, text="", changed=("read",)))
     experiment = house.experiment(train_py=reads)
-    await house.dispatcher.run(scheduler.Work(experiment, len(experiment.runs) + 1), Slot(0, "CPU"))
+    await house.run(experiment)
     assert experiment.runs[1].metrics == {"loss": len(CHECK)}
     assert experiment.runs[1].outcome == "crashed" and "journal.db" in experiment.runs[1].reason
 

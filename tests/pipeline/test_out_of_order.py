@@ -80,6 +80,22 @@ async def test_what_won_against_a_champion_of_before_moves_and_is_measured_again
     assert "A=2" in taken and "C=2" in taken, "what is taken up again is what ran"
 
 
+async def test_what_won_against_a_champion_of_before_on_the_same_lines_is_judged_by_the_runs_that_it_has(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path)
+    late = Late(second=3.0)
+    house.executor = executor = FakeExecutor(late, slots=2)
+    study = await house.work_while(late.heard, Scripted(change("A=5", "A=2"), change("A=5", "A=1")))
+    second = study.experiments[2]
+    assert study.champion == 1 and (second.verdict, second.parent, second.champion) == ("discarded", 0, 0)
+    assert second.metric == 12.1 and second.effect == pytest.approx(2.95), "a researcher that counts learns from it"
+    assert "when it started, and cannot be moved: it changes the same lines as the new champion" in second.reason
+    assert [job.name for job, _ in executor.jobs if job.experiment == 2] == ["2.1"]
+    assert study.judged() == 2 and not study.clashes
+    audit(house.events())
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_whatever_ends_first_the_same_changes_are_kept(tmp_path: Path, seed: int) -> None:
     house = House(tmp_path)

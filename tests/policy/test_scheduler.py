@@ -109,6 +109,21 @@ def test_a_verdict_near_goes_before_a_start() -> None:
     assert next_id(story, (2, 2)) == 1
 
 
+def test_what_slots_take_next_is_known_before_one_is_free() -> None:
+    story = Story().baseline()
+    for number in (1, 2, 3, 4):
+        story.propose(number).queue(number)
+    story.start(1, 1).start(2, 1).finish(2, 1, 0.99)
+
+    def next_ones(*claimed: tuple[int, int]) -> list[int]:
+        return [x.id for x in scheduler.upcoming(story.study(), dict.fromkeys(claimed, 0), 2)]
+
+    assert next_ones((1, 1)) == [2, 3], "what has run already goes before a start"
+    assert next_ones((1, 1), (2, 2), (3, 1)) == [4]
+    story.tell(e.Paused(who="x"))
+    assert next_ones() == []
+
+
 def near_win() -> Story:
     """A challenger, worth another run, of a baseline that has three."""
     return Story().baseline().propose(1).queue(1).propose(2).queue(2).runs(1, [0.975])

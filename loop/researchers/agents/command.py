@@ -219,9 +219,12 @@ class Command:
         """The newest experiment of ours, where it came to nothing and its session may mend it."""
         ended = (x for x in reversed(briefing.experiments) if x.researcher == self.name and x.verdict is not None)
         newest = next(ended, None)
-        if newest is None or newest.verdict is None or newest.verdict.has_number or newest.id in self._gone_back:
+        if newest is None or newest.verdict is None or newest.id in self._gone_back:
             return None
-        ended_by_us = newest.verdict == Outcome.REJECTED and newest.judged_by in ("guard", "judge", CLASH)
+        clashed = newest.judged_by == CLASH
+        if newest.verdict.has_number and not clashed:
+            return None
+        ended_by_us = clashed or (newest.verdict == Outcome.REJECTED and newest.judged_by in ("guard", "judge"))
         session = newest.notes.get("session")
         if not (newest.verdict.is_failure or ended_by_us) or not isinstance(session, str):
             return None

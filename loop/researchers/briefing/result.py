@@ -111,8 +111,9 @@ def repair(experiment: Experiment, log: str, left: int) -> str:
     """
     verdict = experiment.verdict or Outcome.CRASHED
     if experiment.judged_by == CLASH:
+        how = "was not kept" if experiment.counted() else "did not run"
         return (
-            f"Experiment #{experiment.id} ({one_line(experiment.title, 120)}) did not run: "
+            f"Experiment #{experiment.id} ({one_line(experiment.title, 120)}) {how}: "
             f"{one_line(experiment.reason, REASON)}. If the idea still makes sense on top of that, make its edit anew "
             "and hand it over; if the new champion has what it would have brought, give it up."
         )

@@ -154,7 +154,8 @@ class LanguageModel:
     async def _repairing(self, crashed: Experiment, talk: Talk, briefing: Briefing, sink: Sink) -> Talk:
         """The conversation that proposed an experiment which came to nothing, told why."""
         talk.repaired.append(crashed.id)
-        talk.paid += crashed.verdict != Outcome.REJECTED or crashed.judged_by == "judge"
+        free = crashed.judged_by == CLASH or (crashed.verdict == Outcome.REJECTED and crashed.judged_by != "judge")
+        talk.paid += not free
         before, talk.toolbox = talk.toolbox, self._toolbox(briefing, sink, None, repairs=True)
         talk.toolbox.draft, talk.toolbox.mends = before.draft, talk.repaired
         talk.number, talk.turns, talk.idle, talk.errors = briefing.next_id, 0, 0, Counter()
@@ -218,8 +219,11 @@ class LanguageModel:
 
 
 def _mendable(experiment: Experiment) -> bool:
-    """Whether its conversation may mend it: it has no number that counts, and it was no person who ended it."""
+    """Whether its conversation may mend it: it has no number that counts, or one of lines that a champion has changed;
+    and it was no person who ended it."""
     verdict = experiment.verdict
+    if experiment.judged_by == CLASH:
+        return True
     if verdict is None or verdict.has_number:
         return False
-    return verdict.is_failure or (verdict == Outcome.REJECTED and experiment.judged_by in ("guard", "judge", CLASH))
+    return verdict.is_failure or (verdict == Outcome.REJECTED and experiment.judged_by in ("guard", "judge"))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -76,6 +77,9 @@ class LocalExecutor:
         self._division = divide(gauges.devices(), cores(), plan, environ)
         self._slots = [_measured(slot, gauges) for slot in self._division.slots]
         self._running: set[LocalRun] = set()
+        self._ahead: dict[str, str] = {}
+        """Commits that are checked out for runs which have not started, by the name of the run."""
+        self._making: asyncio.Task[object] | None = None
 
     def slots(self) -> Sequence[Slot]:
         return self._slots
@@ -86,6 +90,23 @@ class LocalExecutor:
 
     async def ready(self, slot: Slot, need: Callable[[], int | None], report: Report) -> None:
         await self._readiness.wait(slot, need, report)
+
+    async def prepare(self, run: str, commit: str) -> None:
+        """See `Checkouts` of `pipeline/ahead`; one at a time."""
+        self._ahead[run] = commit
+        self._making = asyncio.create_task(asyncio.to_thread(self._trees.add, run, commit))
+        try:
+            await asyncio.shield(self._making)
+        except (UserError, OSError) as error:
+            self._ahead.pop(run, None)
+            raise MachineFault(error) from error
+
+    async def forget(self, run: str) -> None:
+        if self._ahead.pop(run, None) is not None:
+            try:
+                await asyncio.to_thread(self._trees.remove, run)
+            except (UserError, OSError) as error:
+                raise MachineFault(error) from error
 
     async def start(self, job: Job, slot: Slot, listener: RunListener) -> LocalRun:
         folders = self._folders(job)
@@ -119,7 +140,13 @@ class LocalExecutor:
         return reading.model_copy(update={"gpu_use": use or reading.gpu_use})
 
     async def close(self) -> None:
-        """Let go of the names that were made outside of the workspace, where a run was not waited for."""
+        """Let go of what was made ready for runs, and of the names that were made outside of the workspace, where a run
+        was not waited for."""
+        if self._making is not None:
+            await asyncio.wait([self._making])  # git cannot be interrupted
+        for run in list(self._ahead):
+            with suppress(MachineFault):  # the next start removes it
+                await self.forget(run)
         await asyncio.to_thread(scratch.forget, self._workspace.folder)
 
     # --- starting ----------------------------------------------------------------------------------------------
@@ -224,7 +251,7 @@ class LocalExecutor:
             Who opens the editable files from now on, where somebody wants to know.
         """
         if job.kind != "verify":
-            project = self._trees.add(job.name, job.commit) / self._workspace.prefix
+            project = self._tree(job.name, job.commit) / self._workspace.prefix
             for path, held in job.instead.items():
                 _put(project / path, held)
             if job.kind == "try" or job.experiment == 0:
@@ -241,6 +268,15 @@ class LocalExecutor:
         for path, held in job.instead.items():
             _put(project / path, held)
         return None
+
+    def _tree(self, name: str, commit: str) -> Path:
+        """The worktree of a run, made ready before or now."""
+        ready = self._ahead.pop(name, None)
+        if ready == commit:
+            return self._trees.path(name)
+        if ready is not None:
+            self._trees.remove(name)
+        return self._trees.add(name, commit)
 
     def _named(self, use: GpuUse) -> GpuUse:
         """Who is on a GPU, with the names of the runs that go on here on their processes."""

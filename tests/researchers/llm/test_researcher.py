@@ -487,17 +487,19 @@ async def test_a_clash_that_the_loop_found_goes_back_with_the_new_champion() -> 
     assert proposal.edits["train.py"] == NEW.replace("DEPTH = 4", "DEPTH = 6") and proposal.notes["repairs"] == 1
 
 
-async def test_a_clash_uses_up_no_repair_and_may_keep_its_title() -> None:
+@pytest.mark.parametrize(("verdict", "metric"), [("rejected", None), ("discarded", 3.5)])
+async def test_a_clash_uses_up_no_repair_and_may_keep_its_title(verdict: str, metric: float | None) -> None:
     with Endpoint(PROPOSED, *[Answer(calls=(PROPOSE,))] * 4) as endpoint:
         researcher, clashes = model(endpoint.url), list[Experiment]()
         await researcher.propose(briefing(), Spoken())
         for number in range(1, 5):
             clash = experiment(
-                number, "rejected", None, title="DEPTH 4 → 6", reason="it changes the same lines", judged_by=CLASH
+                number, verdict, metric, title="DEPTH 4 → 6", reason="it changes the same lines", judged_by=CLASH
             )
             clashes.append(clash)
             proposal = await researcher.propose(briefing(*clashes), Spoken())
             assert proposal.notes["repairs"] == number and len(endpoint.requests) == number + 1
+        assert ("was not kept: it changes" if metric else "did not run: it changes") in endpoint.requests[-1].text
 
 
 async def test_of_several_that_failed_each_has_its_turn() -> None:

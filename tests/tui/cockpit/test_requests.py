@@ -17,6 +17,7 @@ from loop.journal.recorder import Recorder
 from loop.pipeline.ablating import Ablating
 from loop.pipeline.climbing import Climbing
 from loop.pipeline.dispatcher import Dispatcher
+from loop.pipeline.filing import Filing
 from loop.pipeline.judging import Judging
 from loop.pipeline.pool import ResearcherPool
 from loop.pipeline.proposals import Proposals
@@ -65,11 +66,12 @@ def workspace_of(story: Story, root: Path) -> Path:
 def requests_of(recorder: Recorder) -> Requests:
     """A supervisor's part that fulfils requests; nothing here comes so far that it needs a slot or git."""
     idle = cast(Dispatcher, SimpleNamespace(ends_for=lambda request: False, kill=lambda *_, **__: False))
-    judging = Judging(None, None, recorder)  # type: ignore[arg-type]
+    filing = Filing(None, None, recorder)  # type: ignore[arg-type]
+    judging = Judging(None, recorder, filing)  # type: ignore[arg-type]
     validating = Validating(None, recorder)  # type: ignore[arg-type]
     ablating, climbing = cast(Ablating, None), cast(Climbing, None)
     pool, proposals = cast(ResearcherPool, None), cast(Proposals, None)
-    return Requests(recorder, pool, proposals, idle, judging, validating, ablating, climbing)
+    return Requests(recorder, pool, proposals, idle, judging, filing, validating, ablating, climbing)
 
 
 async def outcomes(root: Path, asked: list[tuple[e.Body, int]]) -> list[str]:
