@@ -196,7 +196,7 @@ def _next_to_run(study: Study, claimed: Claims, slot: int, others: Collection[in
 def upcoming(study: Study, claimed: Claims, count: int) -> list[Experiment]:
     """The first `count` experiments in the queue, in the order in which slots that fall free take them, as far as one
     can tell: which slot is free next, and what its run brings, nobody knows yet. None while nothing may start."""
-    if study.champion is None or study.paused or study.stopping != "no" or study.short_of_room or study.validates_only:
+    if study.champion is None or study.paused or study.stopping != "no" or study.short_of_room or study.does_one_thing:
         return []
     if study.limit is not None and study.limit.limit not in PAID:
         return []
