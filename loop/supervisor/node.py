@@ -9,6 +9,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -78,7 +79,17 @@ def serve(
         heard,
     )
     agents.append(
-        Agent(executor, workspace, store.take, gauges, opening.lease, probe.code(), gone or _leave, lock.close)
+        Agent(
+            executor,
+            workspace,
+            store.take,
+            gauges,
+            opening.lease,
+            probe.code(),
+            gone or _leave,
+            lock.close,
+            partial(lacking, place),
+        )
     )
     return agents[0]
 

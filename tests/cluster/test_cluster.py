@@ -327,3 +327,19 @@ async def test_a_node_on_which_nothing_can_be_started_costs_no_experiment_and_no
     assert {run.slot_name for run in runs} == {"alpha/CPU"}
     said = {fault.where: fault.message for _, fault in study.faults}
     assert "beta: a commit could not be stored on this machine" in said["runs on beta/CPU"]
+
+
+async def test_a_disk_that_fills_on_a_node_is_no_fault_of_the_experiment(cluster: Cluster) -> None:
+    slot, agent = cluster.executor.slots()[0], cluster.link.machines["alpha"].agent
+    assert agent is not None
+    full = "the disk under /x has 12 MB left, and a study needs 1.0 GB to start"
+    agent._short = lambda: full if agent._runs and next(iter(agent._runs.values())).handle is not None else None
+    failing = replace(cluster.job(), instead={"run.sh": b"echo No space left on device; exit 1\n"})
+    run = await cluster.executor.start(failing, slot, Listener())
+    result = await run.wait()
+    await run.close()
+    assert result.outcome == Outcome.CRASHED and result.lost is not None
+    assert (result.lost.reason, result.lost.passes) == (full, False)
+    agent._short = lambda: full
+    with pytest.raises(NodeFault, match="alpha: the disk under /x has 12 MB left"):
+        await cluster.executor.start(cluster.job(run=2), slot, Listener())

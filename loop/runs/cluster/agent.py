@@ -14,6 +14,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from loop.errors import UserError
@@ -24,6 +25,7 @@ from loop.runs.cluster.wire import Batch, Ended, Event, Going, Heard, Holds, Ope
 from loop.runs.executor import Executor, Job, MachineFault
 from loop.runs.output import Sample
 from loop.runs.slot import Slot
+from loop.runs.spec import Lost
 from loop.study.outcomes import Outcome
 from loop.workspace import Workspace
 
@@ -59,6 +61,7 @@ class Agent:
         code: see `Opened`.
         gone: called when the lease is over and all runs are.
         let_go: gives the node back to other studies.
+        short: why the disk here has no room for runs, where it has none. Blocks.
     """
 
     def __init__(
@@ -71,9 +74,11 @@ class Agent:
         code: str,
         gone: Callable[[], None],
         let_go: Callable[[], None] = lambda: None,
+        short: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._executor, self._workspace, self._take, self._gauges = executor, workspace, take, gauges
         self._lease, self._code, self._gone, self._let_go = lease, code, gone, let_go
+        self._short = short
         self.session = 0
         """See `Opened`."""
         self._runs: dict[str, AgentRun] = {}
@@ -197,6 +202,8 @@ class Agent:
             return time.monotonic()
         run = self._runs[token] = AgentRun(job, slot)
         try:
+            if reason := await asyncio.to_thread(self._short):
+                raise UserError(reason)
             async with self._storing:
                 for packed in packs:
                     await asyncio.to_thread(self._take, packed)
@@ -275,6 +282,9 @@ class Agent:
         result, fault = None, ""
         try:
             result = await run.handle.wait()
+            failed = result.outcome in (Outcome.CRASHED, Outcome.NO_METRIC) and result.lost is None
+            if failed and (reason := await asyncio.to_thread(self._short)):  # it may have filled the disk itself
+                result = replace(result, lost=Lost(reason, believed=False, passes=False))
             if run.job.kind == "run" and result.outcome == Outcome.FINISHED:
                 out = self._workspace.run_folder(run.job.experiment, run.job.run) / "out"
                 run.left = await asyncio.to_thread(parcels.pack, out, self._archive(run.job))
