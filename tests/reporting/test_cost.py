@@ -65,6 +65,7 @@ def test_every_second_of_a_slot_is_booked_once() -> None:
         "verification": 30.0,
         "validation": 0.0,
         "attribution": 0.0,
+        "climbing": 0.0,
         "lost": 30.0,
         "idle": pytest.approx(2 * HOUR - 550),
     }
