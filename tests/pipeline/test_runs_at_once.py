@@ -56,10 +56,14 @@ class Place:
     def two(self) -> list[asyncio.Task[str | None]]:
         """Two runs of the baseline, started in the same moment."""
         slots = enumerate(self.executor.slots(), 1)
-        return [
-            asyncio.create_task(self.dispatcher.run(scheduler.Work(self.baseline, number), slot))
-            for number, slot in slots
-        ]
+        return [asyncio.create_task(self.whole(number, slot)) for number, slot in slots]
+
+    async def whole(self, number: int, slot: Slot) -> str | None:
+        """A run of the baseline, until nothing is left of it."""
+        try:
+            return await self.dispatcher.run(scheduler.Work(self.baseline, number), slot)
+        finally:
+            await self.dispatcher.closed(self.baseline, number)
 
     async def until_running(self) -> None:
         await self.recorder.until(lambda: len(self.baseline.running()) == 2)
