@@ -16,11 +16,14 @@ def conditions(tree: ast.Module) -> dict[str, Condition]:
     """For each name that is read under one and the same condition wherever it is read, that condition.
 
     A name stands for the last part of what it is written as, so `cfg.decay` and `self.decay` count as one: where they
-    are two, the worst is that a condition is not seen.
+    are two, the worst is that a condition is not seen. Where an expression is too deep to follow, none is.
     """
     found: dict[str, _Path] = {}
-    for name, path in _reads(tree, frozenset()):
-        found[name] = found[name] & path if name in found else path
+    try:
+        for name, path in _reads(tree, frozenset()):
+            found[name] = found[name] & path if name in found else path
+    except RecursionError:
+        return {}
     # The innermost of several would do as well; the order only has to be the same every time.
     return {name: min(path) for name, path in found.items() if path}
 

@@ -67,6 +67,8 @@ def train(config):
 """
     assert asleep(config) == {"Config.ema_rate"}
     assert asleep("RATE = 0.1\nif MODE:\n    go(RATE)\n") == set()
+    deep = SOURCE + "TEXT = " + " + ".join(["'a'"] * 2000) + "\n"
+    assert {site.name for site in tunable({"train.py": deep})} == {site.name for site in tunable({"train.py": SOURCE})}
 
 
 async def test_a_constant_is_not_searched_while_it_does_nothing_and_is_once_it_does() -> None:
