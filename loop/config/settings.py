@@ -92,14 +92,17 @@ Key = Annotated[SecretStr, BeforeValidator(_key)]
 
 
 def _cluster(value: Any) -> Any:
-    """Where a cluster is: `auto`, HOST:PORT, ray://HOST:PORT, or `off`."""
+    """Where a cluster is: `auto`, HOST:PORT, or `off`."""
     if not isinstance(value, str) or value in ("auto", "off"):
         return value
-    host, _, port = value.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal() or not value.isprintable() or set(value) & set(" @/?#") - {"/"}:
-        raise ValueError("it must be auto, HOST:PORT, ray://HOST:PORT, or off")
-    if "/" in host:
-        raise ValueError("it must be auto, HOST:PORT, ray://HOST:PORT, or off")
+    if value.startswith("ray://"):
+        raise ValueError(
+            "ray:// is Ray's client, which looptop does not go through; let this machine join the cluster with "
+            "`ray start --address HOST:6379 --num-cpus 0`, and say auto"
+        )
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or not value.isprintable() or set(value) & set(" @/?#"):
+        raise ValueError("it must be auto, HOST:PORT, or off")
     return value
 
 
@@ -185,7 +188,7 @@ class Settings(BaseModel):
     """How many runs there are at once on this machine, and what each gets; None: one a GPU. `program.md` goes over it.
     """
     cluster: Cluster | None = None
-    """Address of a Ray cluster that runs happen on: `auto`, HOST:PORT or ray://HOST:PORT. None: on this machine."""
+    """Address of a Ray cluster that runs happen on: `auto` or HOST:PORT. None: on this machine."""
     cluster_lease: Annotated[Seconds, Field(ge=2)] = 60.0
     """Seconds without a word between the loop and a node after which the node ends its runs, and they are run again;
     for as long, runs outlive a loop that was killed. A sixth of it, at most 10 s, counts as silence."""

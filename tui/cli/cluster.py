@@ -36,9 +36,7 @@ Python = Annotated[
 @app.command()
 def check(
     context: typer.Context,
-    address: Annotated[
-        str | None, typer.Argument(help="auto, HOST:PORT or ray://HOST:PORT.", show_default=False)
-    ] = None,
+    address: Annotated[str | None, typer.Argument(help="auto or HOST:PORT.", show_default=False)] = None,
     sandbox: Sandbox = None,
     as_json: AsJson = False,
 ) -> None:

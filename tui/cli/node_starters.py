@@ -5,6 +5,9 @@ from pathlib import Path
 
 TOKEN_FILE = "~/.ray/auth_token"
 
+ALONG = ("PATH", "HOME", "USER", "LANG", "LD_LIBRARY_PATH", "XDG_CACHE_HOME", "LOOPTOP_NODE_FOLDER")
+"""What a job has of the environment that it is submitted from: Slurm would take all of it along, keys and all."""
+
 
 def ssh_script(address: str, ray: str, token: str) -> str:
     """What a shell on another machine is given on its standard input, where no `ps` shows the token.
@@ -30,7 +33,7 @@ def slurm_script(address: str, ray: str, nodes: int, gpus: int, cpus: int, time:
 
     Args:
         gpus: on each node.
-        cpus: on each node; 0 leaves it to Slurm.
+        cpus: on each node; 0 leaves it to Slurm. Ray is told what Slurm gave; by itself it counts the whole machine.
         time: as Slurm has it, such as 12:00:00.
     """
     wanted = [
@@ -41,11 +44,13 @@ def slurm_script(address: str, ray: str, nodes: int, gpus: int, cpus: int, time:
         *([f"--cpus-per-task={cpus}"] if cpus else []),
         f"--time={time}",
         *([f"--partition={partition}"] if partition else []),
+        f"--export={','.join(ALONG)}",
         "--output=looptop-nodes-%j.out",
     ]
-    own = f'exec {shlex.quote(ray)} start --block --address {shlex.quote(address)} --node-name "$SLURMD_NODENAME"'
-    if cpus:
-        own += f" --num-cpus {cpus}"
+    own = (
+        f"exec {shlex.quote(ray)} start --block --address {shlex.quote(address)} "
+        '--node-name "$SLURMD_NODENAME" --num-cpus "${SLURM_CPUS_ON_NODE:-1}"'
+    )
     return "\n".join(
         (
             "#!/bin/bash",
@@ -54,7 +59,7 @@ def slurm_script(address: str, ray: str, nodes: int, gpus: int, cpus: int, time:
             f"# Each machine joins the Ray cluster at {address}. The token is read from {TOKEN_FILE}, which has to be",
             "# there on every machine, as in a home folder that all of them share.",
             "export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0",
-            f"srun --kill-on-bad-exit=0 bash -c {shlex.quote(own)}",
+            f"srun --export=ALL --kill-on-bad-exit=0 bash -c {shlex.quote(own)}",
             "",
         )
     )

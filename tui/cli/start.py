@@ -39,8 +39,7 @@ Cluster = Annotated[
     str | None,
     typer.Option(
         "--cluster",
-        help="Runs on a Ray cluster instead of this machine: auto, HOST:PORT, ray://HOST:PORT; off ends that. "
-        "See docs/scale.md.",
+        help="Runs on a Ray cluster instead of this machine: auto or HOST:PORT; off ends that. See docs/scale.md.",
     ),
 ]
 Tag = Annotated[str | None, typer.Option("--tag", help="Name of a new study; its branch is looptop/TAG.")]

@@ -216,7 +216,7 @@ def connect(address: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray = importlib.import_module("ray")
-    options: dict[str, Any] = {} if address.startswith("ray://") or address == "auto" else _local_node(address)
+    options: dict[str, Any] = {} if address == "auto" else _local_node(address)
     try:
         ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR", **options)
     except Exception as error:

@@ -27,7 +27,7 @@ class RayLink:
     """See `Link`.
 
     Args:
-        address: as Ray has it: `auto`, HOST:PORT, or ray://HOST:PORT.
+        address: as Ray has it: `auto` or HOST:PORT.
         factory: what makes an agent on a node, as `module:function`.
         study: see `Opening`.
         log_file: descriptor to which Ray's own words go.
