@@ -4,7 +4,7 @@ BIN := .venv/bin
 LOCK := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 
-.PHONY: demo ladder-demo test check pytest bench soak cluster slurm trackers pictures recording lock clean
+.PHONY: demo ladder-demo test check pytest bench soak cluster slurm ssh trackers pictures recording lock clean
 
 demo: .venv/.train  ## the main job: a loop at work on the example, with its cockpit; no key and no GPU needed
 	@$(BIN)/looptop --researcher automl $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--budget 20s")')
@@ -43,6 +43,10 @@ cluster: .venv/.dev  ## what runs on other machines, on real Ray: two nodes on t
 slurm: .venv/.dev  ## a study on a real Slurm of one machine, by root, after apt-get install slurmctld slurmd munge
 	@$(PIP) -e '.[ray]' -c constraints.txt
 	$(BIN)/python -m tests.cluster.slurm
+
+ssh: .venv/.dev  ## a node that joins through a real sshd on the loopback, after apt-get install openssh-server
+	@$(PIP) -e '.[ray]' -c constraints.txt
+	$(BIN)/python -m tests.cluster.sshd
 
 pictures: .venv/.dev  ## docs/*.png: STUDY=folder for those of a study of yours, the recorded one otherwise
 	$(BIN)/python -m tests.pictures docs $(STUDY)
