@@ -132,7 +132,8 @@ class Life:
         elif number not in experiment.runs:
             stood = experiment.verdict
             await self._ahead.let_go(experiment)
-            if experiment.verdict != stood or experiment.phase == "waiting":  # it clashed there
+            phase = experiment.phase  # by a name of its own, since the same is asked again below
+            if experiment.verdict != stood or phase == "waiting":  # it clashed there
                 return None
             if (rejected := await self._proposals.rebase(experiment)) is not None:
                 await self._judging.clash(experiment, rejected)
