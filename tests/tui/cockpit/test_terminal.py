@@ -69,7 +69,7 @@ def test_80x24_shows_follows_grows_and_shrinks(tmux: Tmux, workspace: Path) -> N
         text = tmux.wait(lambda text: "1 runs" not in text and "q detach" in text)
         assert "live" in text and "best" in text and "run 13.1" in text
         tmux.type("x")
-        tmux.wait("no room to ask: needs 24x5, has 40x4")
+        tmux.wait("no room to ask: needs 24x6, has 40x4")
         tmux.resize(80, 24)
         tmux.wait("q detach")
 
