@@ -215,6 +215,10 @@ models:
 
 _NO_SESSION = {"repair": "it does not say how its session is called, so it is not gone back to"}
 
+_SILENT = dict.fromkeys(
+    ("429", "500", "529", "402"), "it tries again without a word, so all that can be told is its deadline"
+)
+
 _NO_SHELL = dict.fromkeys(
     ("commit", "new file", "dotfile", "refused"), "it has no shell unless it may use it unasked, so it cannot try"
 )
@@ -289,6 +293,7 @@ ROSTER = {
             _vibe,
             bounded="--max-turns 2",
             python="3.12",
+            unable=_SILENT,
         ),
         Agent(
             "gptme", "pip:gptme", "gptme", "gptme --non-interactive --output-format json", _gptme, unable=_NO_SESSION
@@ -299,7 +304,7 @@ ROSTER = {
             "cn",
             "cn -p --auto",
             _continue,
-            unable=_NO_SESSION,
+            unable=_NO_SESSION | _SILENT,
         ),
     )
 }
