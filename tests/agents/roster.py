@@ -216,7 +216,7 @@ models:
 _NO_SESSION = {"repair": "it does not say how its session is called, so it is not gone back to"}
 
 _SILENT = dict.fromkeys(
-    ("429", "500", "529", "402"), "it tries again without a word, so all that can be told is its deadline"
+    ("402", "429", "500", "529", "after 529"), "it tries again without a word, so all that can be told is its deadline"
 )
 
 _NO_SHELL = dict.fromkeys(

@@ -62,6 +62,7 @@ _SPAN = re.compile(r"([\d.]+)\s*(ms|milliseconds?|s|sec\w*|m|min\w*|h|hours?|d|d
 _SECONDS = {"ms": 0.001, "mi": 60.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _RETRYING = re.compile(r"\b(retrying|retry \d|will retry|attempt \d+ failed)", re.IGNORECASE)
 _ENDS = re.compile(r"\W*(?:fatal )?error(?: code)?\b:?\s", re.IGNORECASE)
+_STOPPED = re.compile(r"\W*stopped: (?P<why>[\w -]{3,60})$", re.IGNORECASE)
 _ERROR = re.compile(r"error|fail|exceeded|overloaded|unauthori|invalid|denied|refused|expired|exhausted", re.IGNORECASE)
 
 
@@ -127,8 +128,10 @@ def retried(line: str) -> Failure | None:
 def ended(line: str) -> Failure | None:
     """The failure of a service that a line of plain output begins with as an error; None where it is none.
 
-    An agent that prints events as JSON may end with such a line beside them.
+    An agent that prints events as JSON may end with such a line beside them, or with the limit of its own that it met.
     """
+    if (stopped := _STOPPED.match(line)) is not None:
+        return Failure(f"it stopped by itself: {stopped['why'].replace('_', ' ')}")
     return in_text(line) if len(line) <= LONGEST_LINE and _ENDS.match(line) else None
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from loop.researchers.agents.agent_events import Failure
-from loop.researchers.agents.failures import Kind, in_text, kind, last_words, pause, retried, sentence
+from loop.researchers.agents.failures import Kind, ended, in_text, kind, last_words, pause, retried, sentence
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,9 @@ def test_an_error_in_plain_output_is_looked_for_at_its_end_only() -> None:
     assert again is not None and (again.status, again.wait) == (503, 0.0)
     assert retried("Overloaded, retrying in 2.5 seconds... error 529").wait == 2.5  # type: ignore[union-attr]
     assert retried("I am retrying the edit.") is None
+
+
+def test_a_limit_of_its_own_that_an_agent_met_is_told_in_words() -> None:
+    met = ended("Stopped: turn_limit")
+    assert met is not None and sentence(met) == "it stopped by itself: turn limit"
+    assert ended("I stopped: it was late") is None
