@@ -10,11 +10,13 @@ The whole is from the baseline's verdict to the last one, with the first thought
 last runs, beside which there is nothing new. The middle is from when each slot has begun a candidate until the last
 candidate begins: what a study of days is made of. A line says in which share of the middle slots had a run, in which
 they had none for want of a proposal, and in which share of the whole they had one; and how many experiments an hour
-begin in the middle. A gap is the supervisor's own: from the end of a run on record to the start of the next in that
-slot, where one was ready. Processor time is that of the supervisor and of all that it starts, for an experiment.
+are run in the middle, those at its rims in part. A gap is the supervisor's own: from the end of a run on record to the
+start of the next in that slot, where one was ready. Processor time is that of the supervisor and of all that it
+starts, for an experiment.
 
 The ideal is slots that are never idle, with runs for each experiment as the judge asks for them: one, and what a
-keep costs (its repeats, the champion's). Runs on a champion of before that are made again are no part of it.
+keep costs (its repeats, and the champion's where a proposal stood ready and the champion's run came first). Runs on a
+champion of before that are made again are no part of it.
 
 Claimed, of the middle: at least 97% busy with one slot where thinking takes as long as running, 95% with four slots
 where it takes four times as long; with four slots 95% of the ideal experiments an hour; and with eight slots at most
@@ -43,6 +45,7 @@ from loop.sandbox.backend import choose
 from loop.study import events as e
 from loop.study.folding import FOLDED, fold
 from loop.study.readings import GpuGauge
+from loop.study.state import Study
 from loop.study.team import MOST_AT_ONCE, Member
 from loop.supervisor.build import build
 from loop.supervisor.startup import Prepared
@@ -107,9 +110,9 @@ class Found:
     waiting: float
     """Share of the slots' time in which nothing was ready for them."""
     an_hour: float
-    """Experiments that begin."""
+    """First runs of experiments."""
     repeats: float
-    """Runs beyond the first that the judge asked for, for an experiment of the whole."""
+    """Runs beyond the first that the judge asked for, for an experiment."""
     again: float
     """Runs on a champion of before, made again, for an experiment of the whole."""
     between: float
@@ -204,19 +207,41 @@ def measured(events: list[e.Event], slots: int, processor: float) -> Found:
             if came <= one.end:
                 own.append(then.start - one.end)
     again = sum(run.number <= x.since_run for x in experiments for run in x.runs.values())
-    repeats = sum(len(x.runs) for x in experiments) - len(begun) - again
     own.sort()
+    ran, repeated = made(study, spans, ready, *middle)
     return Found(
         whole=share(spans, first.judged_at, last),
         busy=share(spans, *middle),
         waiting=waiting / long,
-        an_hour=3600 * sum(middle[0] <= at < middle[1] for at in begun) / (middle[1] - middle[0]),
-        repeats=repeats / len(experiments),
+        an_hour=3600 * ran / (middle[1] - middle[0]),
+        repeats=repeated / ran,
         again=again / len(experiments),
         between=statistics.median(own) if own else 0.0,
         between_95=own[int(0.95 * (len(own) - 1))] if own else 0.0,
         processor=processor / len(experiments),
     )
+
+
+def made(
+    study: Study, spans: Mapping[int, Sequence[Span]], ready: Mapping[int | None, float], began: float, ended: float
+) -> tuple[float, float]:
+    """First runs in that time, and others that the judge asked for: repeats of candidates, and runs of what is settled
+    where a proposal stood ready and had to wait for them. What a champion ran because nothing else was there is none of
+    them. A run of which a part lies in that time counts for that part: slots that begin and end together would else
+    lose or gain a whole round."""
+    first = {x.id: min(run.started_at for run in x.runs.values()) for x in study.experiments.values() if x.runs}
+    found = asked = 0.0
+    for span in (one for mine in spans.values() for one in mine):
+        x, at = study.experiments[span.experiment], span.start
+        part = max(0.0, min(span.end, ended) - max(at, began)) / (span.end - at)
+        if span.run <= x.since_run:
+            continue
+        if at == first[x.id]:
+            found += part
+        else:
+            waits = any(since <= at < first.get(number or 0, math.inf) for number, since in ready.items())
+            asked += part * (waits or x.judged_at is None or at < x.judged_at)
+    return found, asked
 
 
 def share(spans: Mapping[int, Sequence[Span]], began: float, ended: float) -> float:
