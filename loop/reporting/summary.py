@@ -183,8 +183,7 @@ def sentences(study: Study) -> list[str]:
     lines += _trust(study)
     if opened := sealed.newest(study):
         lines.append(opened)
-    climbed = f"The ladder: {told}." if (told := ladder.sentence(study)) else ""
-    lines += filter(None, (validation.sentence(study), ablation.sentence(study), climbed))
+    lines += filter(None, (validation.sentence(study), ablation.sentence(study), ladder.sentence(study)))
     return lines
 
 
