@@ -19,7 +19,7 @@ echo "== a study of ${EXPERIMENTS:-8} experiments, ${BUDGET:-8} s each; at its e
 "$looptop" run --headless --researcher automl
 echo "== what each kept change is worth in today's champion"
 "$looptop" ablate || true
-while "$looptop" status --json | grep -q '"pid": [0-9]'; do sleep 2; done
+while "$looptop" status --json | grep -q '"pid": [0-9]'; do sleep 15; "$looptop" ablate --show | tail -1; done
 "$looptop" ablate --show || true
 echo "== the ladder"
 "$looptop" ladder

@@ -39,10 +39,11 @@ def runs_at_end(study: Study) -> int:
 def is_owed(study: Study) -> bool:
     """Whether the study is to be validated before it ends: it has gained something, and nobody has looked yet.
 
-    A validation that was begun for this champion, whatever became of it, is not begun again.
+    A validation that was begun for this champion, whatever became of it, is not begun again; and a loop that was
+    started for one thing does that alone.
     """
     runs = runs_at_end(study)
-    if not runs or not study.champion or study.validation is not None or _is_broken(study):
+    if not runs or not study.champion or study.validation is not None or study.does_one_thing or _is_broken(study):
         return False
     if any(one.began.champion == study.champion for one in study.validations):
         return False

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loop.policy import ablation, designs, scheduler
+from loop.policy import ablation, designs, scheduler, validation
 from loop.policy.permissions import Allowed, Refused
 from loop.study import events as e
 from loop.study.contract import Contract
@@ -46,6 +46,12 @@ def test_when_a_person_may_ask() -> None:
     study = story.study()
     assert isinstance(ablation.may_do_without(study, study.experiments[2]), Allowed)
     assert isinstance(ablation.may_do_without(study, study.experiments[0]), Refused)
+
+
+def test_a_loop_that_was_started_for_one_validates_nothing() -> None:
+    story = grown(Contract(verify=None, validation=2))
+    assert validation.is_owed(story.study())
+    assert not validation.is_owed(began(story, only=True).study())
 
 
 def test_idle_slots_begin_one_where_the_program_says_so_and_again_once_the_champion_has_grown() -> None:
