@@ -11,6 +11,7 @@ from functools import partial
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage
 from loop.lineage.variants import commit_rows
+from loop.pipeline.filing import put_away
 from loop.pipeline.judging import Judging
 from loop.pipeline.own import propose
 from loop.pipeline.proposals import PERSON, Proposals
@@ -18,7 +19,6 @@ from loop.policy import ablation, attribution, designs
 from loop.policy.attribution import Stack, Step
 from loop.policy.permissions import Refused
 from loop.researchers.protocol import Proposal
-from loop.runs.log import compress_log
 from loop.study import events as e
 from loop.study.ablation import Ablation
 from loop.study.asked import Request
@@ -219,17 +219,7 @@ class Ablating:
         if now.began.request is not None:
             facts.append((e.RequestFulfilled(request=now.began.request, outcome=ablation.told(ended)), None, None))
         self._recorder.record_all(facts)
-        await asyncio.to_thread(self._put_away, now)
-
-    def _put_away(self, now: Ablation) -> None:
-        """Keep of its runs the compressed logs alone."""
-        number = now.began.champion
-        for run in self._study.experiments[number].validating(now.seq):
-            if run.outcome is not None:
-                self._workspace.drop_written(number, run.number)
-                folder = self._workspace.run_folder(number, run.number)
-                for log in (folder, folder / "verify"):
-                    compress_log(log)
+        await asyncio.to_thread(put_away, self._workspace, self._study, now.seq, [now.began.champion])
 
 
 def _rows(runs: int | None) -> Callable[[int], Sequence[Sequence[bool]]]:

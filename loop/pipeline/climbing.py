@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from loop.errors import UserError
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage
+from loop.pipeline.filing import put_away
 from loop.policy import climbing, ladder
 from loop.policy.permissions import Refused
 from loop.researchers.automl import sites
 from loop.researchers.automl.constants import Value
-from loop.runs.log import compress_log
 from loop.study import events as e
 from loop.study import rungs
 from loop.study.asked import Request
@@ -142,17 +142,7 @@ class Climbing:
         if now.began.request is not None and not climbing.goes_further(study, now, ended.passed):
             facts.append((e.RequestFulfilled(request=now.began.request, outcome=ladder.told(study, ended)), None, None))
         self._recorder.record_all(facts)
-        await asyncio.to_thread(self._put_away, now)
-
-    def _put_away(self, now: Climb) -> None:
-        """Keep of its runs the compressed logs alone: what they have trained is on no rung of the search."""
-        for number in now.sides:
-            for run in self._study.experiments[number].validating(now.seq):
-                if run.outcome is not None:
-                    self._workspace.drop_written(number, run.number)
-                    folder = self._workspace.run_folder(number, run.number)
-                    for log in (folder, folder / "verify"):
-                        compress_log(log)
+        await asyncio.to_thread(put_away, self._workspace, self._study, now.seq, now.sides)
 
 
 def files_on(lineage: Lineage, study: Study, experiment: Experiment, rung: str) -> Mapping[str, bytes]:

@@ -6,6 +6,7 @@ then. A supervisor that is killed before that is followed by one that files them
 """
 
 import asyncio
+from collections.abc import Iterable
 from functools import partial
 
 from loop.journal.recorder import Recorder
@@ -13,6 +14,7 @@ from loop.lineage import Lineage, verdict_note
 from loop.runs.log import compress_log
 from loop.study.experiment import Experiment, Run
 from loop.study.outcomes import Outcome
+from loop.study.state import Study
 from loop.workspace import Workspace
 
 
@@ -88,7 +90,26 @@ class Filing:
         """
         for run in ended:
             checkpoints = verdict == Outcome.KEPT and run.outcome != Outcome.LOST
-            self._workspace.drop_written(experiment.id, run.number, but="out" if checkpoints else "")
-            folder = self._workspace.run_folder(experiment.id, run.number)
-            for log in (folder, folder / "verify"):
-                compress_log(log)
+            _keep_logs(self._workspace, experiment.id, run.number, but="out" if checkpoints else "")
+
+
+def put_away(workspace: Workspace, study: Study, seq: int, numbers: Iterable[int]) -> None:
+    """Keep of runs that count for no verdict the compressed logs alone: what they have trained is known or of no use.
+    Blocks.
+
+    Args:
+        seq: where the validation, the ablation or the climb that they are of began in the journal.
+        numbers: of the experiments that they ran.
+    """
+    for number in numbers:
+        for run in study.experiments[number].validating(seq):
+            if run.outcome is not None:
+                _keep_logs(workspace, number, run.number)
+
+
+def _keep_logs(workspace: Workspace, experiment: int, run: int, but: str = "") -> None:
+    """Drop what a run has written, but the folder of that name, and compress its logs."""
+    workspace.drop_written(experiment, run, but=but)
+    folder = workspace.run_folder(experiment, run)
+    for log in (folder, folder / "verify"):
+        compress_log(log)

@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Callable
 
 from loop.journal.recorder import Recorder
+from loop.pipeline.filing import put_away
 from loop.policy import validation
 from loop.policy.permissions import Refused
-from loop.runs.log import compress_log
 from loop.study import events as e
 from loop.study.asked import Request
 from loop.study.state import Study
@@ -83,14 +83,4 @@ class Validating:
             outcome = validation.told(self._study.contract.metric, ended)
             facts.append((e.RequestFulfilled(request=now.began.request, outcome=outcome), None, None))
         self._recorder.record_all(facts)
-        await asyncio.to_thread(self._put_away, now)
-
-    def _put_away(self, now: Validation) -> None:
-        """Keep of its runs the compressed logs alone: what they have trained is the champion's and the baseline's."""
-        for number in now.sides:
-            for run in self._study.experiments[number].validating(now.seq):
-                if run.outcome is not None:
-                    self._workspace.drop_written(number, run.number)
-                    folder = self._workspace.run_folder(number, run.number)
-                    for log in (folder, folder / "verify"):
-                        compress_log(log)
+        await asyncio.to_thread(put_away, self._workspace, self._study, now.seq, now.sides)

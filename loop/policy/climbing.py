@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from itertools import count, islice
 from typing import Literal
 
+from loop.policy import side_by_side
 from loop.policy.limits import PAID
 from loop.policy.permissions import Allowed, Answer, Refused
 from loop.study import rungs
@@ -261,19 +262,12 @@ def next_run(
         return None
     if over(study, now) or (now.began.device and kind != now.began.device):
         return None
-    done = [_begun_runs(study, now, number, claimed) for number in now.sides]
+    done = [side_by_side.begun_runs(study.experiments[number], now.seq, claimed) for number in now.sides]
     least = min(done)
     if least >= len(now.began.seeds):
         return None
     order = [(least + place) % len(done) for place in range(len(done))]
     return study.experiments[now.sides[next(side for side in order if done[side] == least)]]
-
-
-def _begun_runs(study: Study, now: Climb, number: int, claimed: Collection[tuple[int, int]]) -> int:
-    """Runs of one side that have ended, go on, or are in a slot's hand."""
-    experiment = study.experiments[number]
-    in_hand = sum(of == number and run not in experiment.runs for of, run in claimed)
-    return len(experiment.validating(now.seq)) + in_hand
 
 
 def next_seed(study: Study, experiment: Experiment, starting: Collection[int]) -> int:
@@ -286,11 +280,9 @@ def next_seed(study: Study, experiment: Experiment, starting: Collection[int]) -
         ValueError: there is none.
     """
     now = study.climb
-    taken = {*starting, *(run.seed for run in experiment.validating(now.seq))} if now is not None else set()
-    for seed in now.began.seeds if now is not None else ():
-        if seed not in taken:
-            return seed
-    raise ValueError(f"experiment {experiment.id} has all of its runs of the climb")
+    if now is None:
+        raise ValueError("no climb is under way")
+    return side_by_side.next_seed(experiment, now.seq, now.began.seeds, starting)
 
 
 def over(study: Study, now: Climb) -> str:

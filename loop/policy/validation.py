@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import count, islice
 
+from loop.policy import side_by_side
 from loop.policy.comparison import by_words, figure
 from loop.policy.noise import student_quantile
 from loop.policy.permissions import Allowed, Answer, Refused
@@ -96,18 +97,11 @@ def next_run(study: Study, claimed: Mapping[tuple[int, int], int], kind: str) ->
     now = study.validation
     if now is None or over(study, now) or (now.began.device and kind != now.began.device):
         return None
-    done = [_begun_runs(study, now, number, claimed) for number in now.sides]
+    done = [side_by_side.begun_runs(study.experiments[number], now.seq, claimed) for number in now.sides]
     if min(done) >= len(now.began.seeds):
         return None
     side = done[0] % 2 if done[0] == done[1] else done.index(min(done))
     return study.experiments[now.sides[side]]
-
-
-def _begun_runs(study: Study, now: Validation, number: int, claimed: Collection[tuple[int, int]]) -> int:
-    """Runs of one side that have ended, go on, or are in a slot's hand."""
-    experiment = study.experiments[number]
-    in_hand = sum(of == number and run not in experiment.runs for of, run in claimed)
-    return len(experiment.validating(now.seq)) + in_hand
 
 
 def next_seed(study: Study, experiment: Experiment, starting: Collection[int]) -> int:
@@ -120,11 +114,9 @@ def next_seed(study: Study, experiment: Experiment, starting: Collection[int]) -
         ValueError: there is none.
     """
     now = study.validation
-    taken = {*starting, *(run.seed for run in experiment.validating(now.seq))} if now is not None else set()
-    for seed in now.began.seeds if now is not None else ():
-        if seed not in taken:
-            return seed
-    raise ValueError(f"experiment {experiment.id} has all of its runs of the validation")
+    if now is None:
+        raise ValueError("no validation is under way")
+    return side_by_side.next_seed(experiment, now.seq, now.began.seeds, starting)
 
 
 def over(study: Study, now: Validation) -> str:

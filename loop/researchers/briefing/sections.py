@@ -27,11 +27,6 @@ MEASURING, MEASURE_MOST = 6, 2_400
 
 READ_REST = "read_file shows the rest"
 
-MEASURING, MEASURE_MOST = 6, 2_400
-"""Files that measure which are shown at most, and tokens of all of them."""
-
-READ_REST = "read_file shows the rest"
-
 _MARKS = re.compile(r"^[ \t]*(?:(?:#+|[*>-])[ \t]+)*")
 """Markup of a heading, a list or a quotation at the start of a line; `#7` is an experiment."""
 
