@@ -169,8 +169,13 @@ class Proposals:
         files: Mapping[str, str],
         flagged: tuple[str, ...],
         then: e.ExperimentJudged | e.ApprovalAsked | None = None,
+        title: str = "",
     ) -> None:
-        """Commit, and record in one transaction that it is queued and what happens to it at once, if anything."""
+        """Commit, and record in one transaction that it is queued and what happens to it at once, if anything.
+
+        Args:
+            title: what it is called from here on; empty: as before.
+        """
         before = {path: text for path, text in self._files(parent_commit).items() if path in files}
         change, schedule = changes.kind(before, files), changes.of_schedule(before, files)
 
@@ -186,11 +191,13 @@ class Proposals:
                 flags=flagged,
                 change=change,
                 schedule=schedule,
+                title=title,
+                fingerprint=self._fingerprint(parent_commit, files) if title else "",
             )
             facts: list[tuple[e.Body, int | None, int | None]] = [(queued, experiment.id, None)]
             self._recorder.record_all(facts if then is None else [*facts, (then, experiment.id, None)])
 
-        await self._commit(experiment, parent, parent_commit, files, told=record)
+        await self._commit(experiment, parent, parent_commit, files, title or experiment.title, told=record)
 
     async def _commit(
         self,
@@ -198,6 +205,7 @@ class Proposals:
         parent: int | None,
         parent_commit: str,
         files: Mapping[str, str],
+        title: str,
         like: str | None = None,
         told: Callable[[Committed], None] = lambda _: None,
     ) -> Committed:
@@ -208,7 +216,7 @@ class Proposals:
             trailers["Parts"] = ", ".join(map(str, experiment.parts))
         if experiment.expected:
             trailers["Expected"] = experiment.expected
-        message = ExperimentMessage(title=experiment.title, hypothesis=experiment.hypothesis, trailers=trailers)
+        message = ExperimentMessage(title=title, hypothesis=experiment.hypothesis, trailers=trailers)
         contents = {path: text.encode("utf-8", "replace") for path, text in files.items()}
         commit = partial(
             self._lineage.commit, experiment.id, parent_commit, contents, message, experiment.proposed_at, like
@@ -224,19 +232,21 @@ class Proposals:
         Raises:
             LineageError: it cannot be made, or comes out as another one, which is kept under `superseded/` then.
         """
-        history = self._journal.read(kinds={"experiment_queued"}, experiment=experiment.id)
+        history = self._journal.read(kinds={"experiment_proposed", "experiment_queued"}, experiment=experiment.id)
         steps = [event.body for event in history if isinstance(event.body, e.ExperimentQueued)]
+        titles = [event.body.title for event in history if isinstance(event.body, e.ExperimentProposed)]
+        title = titles[-1] if titles else experiment.title
         last: e.ExperimentQueued | None = None
         made = ""
         for step in steps:
+            title = step.title or title
             if last is None or last.commit == step.commit:
                 files: Mapping[str, str] = self.edits(experiment)
             else:  # it was moved onto a new champion then
-                moved = last.parent_commit, step.parent_commit, last.commit, self._recorder.study.contract.edit
-                merged = await self._recorder.disk.retry_when_space(partial(self._lineage.commits.merge, *moved))
-                files = {path: content.decode("utf-8", "replace") for path, content in merged.items()}
+                moved = last.parent_commit, step.parent_commit, last.commit
+                files, _ = await self._moved(experiment, *moved, by_value=bool(step.title))
             if last is None or last.commit != step.commit:
-                made = (await self._commit(experiment, step.parent, step.parent_commit, files, like)).sha
+                made = (await self._commit(experiment, step.parent, step.parent_commit, files, title, like)).sha
             last = step
         if made != experiment.commit:
             raise LineageError(f"made again it is {made[:12]}, which is kept, and not {(experiment.commit or '')[:12]}")
@@ -253,24 +263,50 @@ class Proposals:
         if experiment.id == 0 or champion is None or experiment.parent == champion.id or experiment.verdict is not None:
             return None
         assert experiment.commit and experiment.parent_commit and champion.commit
-        merge = partial(
-            self._lineage.commits.merge,
-            experiment.parent_commit,
-            champion.commit,
-            experiment.commit,
-            self._recorder.study.contract.edit,
-        )
+        moved = experiment.parent_commit, champion.commit, experiment.commit
+        title = ""
         try:
-            merged = await self._recorder.disk.retry_when_space(merge)
+            texts, _ = await self._moved(experiment, *moved)
         except MergeConflict as clash:
-            return self._clash(experiment, champion, clash)
-        texts = {path: content.decode("utf-8", "replace") for path, content in merged.items() if content is not None}
+            if experiment.counted():  # its figures, from beside the champion that it was made on, would be lost
+                return self._clash(experiment, champion, clash)
+            try:
+                texts, title = await self._moved(experiment, *moved, by_value=True)
+            except MergeConflict:
+                return self._clash(experiment, champion, clash)
         if all(self._files(champion.commit).get(path) == text for path, text in texts.items()):
             return f"the new champion, experiment {champion.id}, has this change already"
-        await self._queue(experiment, champion.id, champion.commit, texts, experiment.flags)
+        if title and (repeats := self._repeats(self._fingerprint(champion.commit, texts), experiment.id)):
+            return f"on the new champion, experiment {champion.id}, {repeats}"
+        await self._queue(experiment, champion.id, champion.commit, texts, experiment.flags, title=title)
         if experiment.verdict is not None:  # somebody has taken it out of the queue meanwhile
             await asyncio.to_thread(self._lineage.refs.point, experiment.id, experiment.commit)
         return None
+
+    async def _moved(
+        self, experiment: Experiment, base: str, onto: str, commit: str, by_value: bool = False
+    ) -> tuple[dict[str, str], str]:
+        """What a proposal's files are on another commit than `base`, and what it is called there, "" where as before.
+
+        Args:
+            by_value: put its values there, instead of merging lines.
+
+        Raises:
+            MergeConflict: it does not go together with what is there.
+        """
+        edit = self._recorder.study.contract.edit
+        if not by_value:
+            merge = partial(self._lineage.commits.merge, base, onto, commit, edit)
+            merged = await self._recorder.disk.retry_when_space(merge)
+            return {path: content.decode("utf-8", "replace") for path, content in merged.items()}, ""
+        from loop.researchers.automl import moving  # late: the loop starts without it
+
+        texts = await asyncio.to_thread(self._lineage.commits.files, [base, commit, onto], edit)
+        sides = texts[base], texts[commit], texts[onto]
+        found = moving.onto(experiment, *sides, self._recorder.study.contract.run)
+        if found is None:
+            raise MergeConflict(edit[0], "it is more than values of constants that are there")
+        return dict(found.files), found.title
 
     def _clash(self, experiment: Experiment, champion: Experiment, clash: MergeConflict) -> str | None:
         """Why an experiment cannot be moved onto the champion; or a question to the person who submitted it."""

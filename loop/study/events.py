@@ -216,6 +216,10 @@ class ExperimentQueued(Fact):
     """What kind of change it is, see `policy/changes`; "" in journals from before it was told."""
     schedule: bool = False
     """It touches what happens when in the training."""
+    title: str = ""
+    """What it is called from here on, where its values were put onto a champion that had moved the same constants."""
+    fingerprint: str = ""
+    """Of its files there, as in `ExperimentProposed`."""
 
 
 class ApprovalAsked(Fact):

@@ -228,6 +228,7 @@ class Experiment:
         self.lines_added, self.lines_removed = queued.lines_added, queued.lines_removed
         self.flags, self.doubts = queued.flags, ()
         self.change, self.schedule = queued.change, queued.schedule
+        self.title = queued.title or self.title
 
     def start(self, started: RunStarted, number: int, at: float) -> None:
         """Take in that a run of it has started."""

@@ -213,8 +213,13 @@ def _proposed(study: Study, event: e.Event, body: e.ExperimentProposed) -> None:
         study.ideas.pop(idea, None)
     study.imported += experiment.imported
     _open(study, event.experiment)
-    if body.fingerprint and study.first_of(body.fingerprint) is None:
-        study.fingerprints[body.fingerprint] = event.experiment
+    _known_as(study, event.experiment, body.fingerprint)
+
+
+def _known_as(study: Study, number: int, fingerprint: str) -> None:
+    """Note that an experiment's files have this fingerprint, unless others had it before."""
+    if fingerprint and study.first_of(fingerprint) is None:
+        study.fingerprints[fingerprint] = number
 
 
 def _open(study: Study, number: int) -> None:
@@ -230,6 +235,7 @@ def _of_experiment(study: Study, experiment: Experiment, event: e.Event) -> None
         case "experiment_queued":
             experiment.queue(body)
             _open(study, experiment.id)
+            _known_as(study, experiment.id, body.fingerprint)
         case "approval_asked":
             experiment.phase, experiment.waits_for = "waiting", body.reason
         case "run_started" if event.run is not None:

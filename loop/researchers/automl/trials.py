@@ -102,13 +102,18 @@ def read(
     measured, levels = _measured(experiments, contract), _levels(experiments)
     today = levels.get(champion, 0.0)
     for experiment in experiments:
-        own = notes.get(experiment.id)
+        own, base = notes.get(experiment.id), None
+        if experiment.clashed:
+            continue  # nobody has tried it, and it may come back
         if own is not None:
             # One that was rebased onto a newer champion has that champion's other constants.
             base = known.get(own.parent if experiment.parent is None else experiment.parent)
             change = {name: own.params[name] for name in own.was}
             known.setdefault(experiment.id, own.params if base is None else {**base, **change})
-        before = own.was if own and _is_a_step(own) else {}
+        before: Values = {}
+        if own is not None and is_a_step(own):
+            # Where a champion has moved the same constant since, it was tried from that one's value.
+            before = own.was if base is None else {name: base.get(name, was) for name, was in own.was.items()}
         if own is None and experiment.id in others:
             theirs = others[experiment.id]
             parent = known.get(-1 if experiment.parent is None else experiment.parent, {})
@@ -160,13 +165,16 @@ def _behind(experiment: Experiment) -> tuple[int, float] | None:
     return None if stopped is None else (round(100 * stopped.share), abs(stopped.value - stopped.beside))
 
 
-def _is_a_step(own: Notes) -> bool:
+def is_a_step(own: Notes) -> bool:
     """Whether a change is large enough that its effect says which way helps, and is not luck alone."""
-    pairs = ((own.params[name], was) for name, was in own.was.items())
-    return any(
-        not (isinstance(new, float) and isinstance(was, float)) or abs(new - was) > LEAST_STEP * abs(was)
-        for new, was in pairs
-    )
+    return any(not next_to_nothing(own.params[name], was) for name, was in own.was.items())
+
+
+def next_to_nothing(new: Value, was: Value) -> bool:
+    """Whether a change of one constant is so small that its effect is luck alone."""
+    if isinstance(new, float) and isinstance(was, float):
+        return abs(new - was) <= LEAST_STEP * abs(was)
+    return new == was
 
 
 def _measured(experiments: Sequence[Experiment], contract: Contract) -> dict[int, tuple[float | None, float | None]]:
