@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from loop.config.settings import Address, Cluster, Sandboxes, Settings
+from loop.config.settings import Address, Cluster, NodeNames, Sandboxes, Settings
 from loop.study.contract import Contract
 from loop.study.slot_plan import DEFAULT, MOST, SlotPlan
 from loop.study.values import Seconds
@@ -41,6 +41,8 @@ class Overrides(BaseModel):
     """Runs at once, whatever the program and the settings say."""
     cluster: Cluster | None = None
     """Address of a Ray cluster that runs happen on; "off": they happen on this machine again."""
+    cluster_nodes: NodeNames | None = None
+    """Which nodes of the cluster are used; empty: all are."""
     tag: str | None = None
     """Name of a study that is begun."""
 
@@ -52,7 +54,7 @@ class Overrides(BaseModel):
         """A person's settings with the flags in force."""
         given = {
             name: value
-            for name in ("model", "base_url", "sandbox", "cluster")
+            for name in ("model", "base_url", "sandbox", "cluster", "cluster_nodes")
             if (value := getattr(self, name)) is not None
         }
         return settings.model_copy(update=given)

@@ -109,6 +109,22 @@ def _cluster(value: Any) -> Any:
 Cluster = Annotated[str, BeforeValidator(_cluster)]
 
 
+def _node_names(value: Any) -> Any:
+    """Names of nodes, with commas between or as a list; `all` is every one."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+        raise ValueError("write the names of nodes with commas between, such as gpu1,gpu2, or all")
+    names = tuple(dict.fromkeys(name.strip() for name in given if name.strip()))
+    if wrong := [name for name in names if not name.isprintable() or set(name) & set(" /;")]:
+        raise ValueError(f"{wrong[0]!r} is no name of a node; `looptop cluster check` lists them")
+    if not names and given == [""]:
+        raise ValueError("it names no node; write all for every one")
+    return () if names == ("all",) else names
+
+
+NodeNames = Annotated[tuple[str, ...], BeforeValidator(_node_names)]
+
+
 def _words(value: Any) -> Any:
     """Several words; in a variable they have commas between."""
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
@@ -189,6 +205,8 @@ class Settings(BaseModel):
     """
     cluster: Cluster | None = None
     """Address of a Ray cluster that runs happen on: `auto` or HOST:PORT. None: on this machine."""
+    cluster_nodes: NodeNames = ()
+    """Which of its nodes are used, by their names; all where none is named."""
     cluster_lease: Annotated[Seconds, Field(ge=2)] = 60.0
     """Seconds without a word between the loop and a node after which the node ends its runs, and they are run again;
     for as long, runs outlive a loop that was killed. A sixth of it, at most 10 s, counts as silence."""

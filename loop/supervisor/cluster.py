@@ -81,9 +81,8 @@ async def join(prepared: Prepared, base: str, link: Link) -> ClusterExecutor:
     def packed(commit: str, known: Collection[str]) -> bytes:
         return pack(lineage.git, commit, base, known)
 
-    executor = ClusterExecutor(
-        Home(prepared.workspace, packed, os.environ, probe.code()), link, opening_of(prepared, base)
-    )
+    home = Home(prepared.workspace, packed, os.environ, probe.code())
+    executor = ClusterExecutor(home, link, opening_of(prepared, base), prepared.settings.cluster_nodes)
     try:
         await executor.connect()
     except BaseException:

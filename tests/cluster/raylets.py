@@ -110,6 +110,11 @@ class Raylets:
             shutil.rmtree(_short(self.folder / node.name), ignore_errors=True)
 
 
+def ray_folder(raylets: Raylets, name: str) -> Path:
+    """Where the Ray of that node keeps its sockets and its own logs."""
+    return _short(raylets.folder / name)
+
+
 def _short(place: Path) -> Path:
     """Ray makes unix sockets in its folder, whose paths may have 107 bytes."""
     return Path("/tmp") / f"looptop-ray-{abs(hash(str(place))) % 10**8}"

@@ -308,6 +308,36 @@ async def test_a_node_is_one_study_s_at_a_time(cluster: Cluster) -> None:
         await executor.connect()
 
 
+async def test_of_the_nodes_only_those_that_are_named_are_used(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.executor._only = ("beta", "gamma")
+    await cluster.executor.connect()
+    assert [slot.name for slot in cluster.executor.slots()] == ["beta/CPU 0", "beta/CPU 1"]
+    assert cluster.executor.notes == ["gamma is not in the cluster; it is used once it is"]
+    await cluster.executor.close()
+    cluster.executor = cluster.another_executor()
+    cluster.executor._only = ("gamma",)
+    with pytest.raises(NoNode, match=r"of those wanted, gamma, none can run anything \(it has alpha and beta\)"):
+        await cluster.executor.connect()
+
+
+async def test_a_node_that_was_unfit_is_used_once_it_is_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loop.runs.cluster.executor.LOOK_S", 0.02)
+    monkeypatch.setattr("loop.runs.cluster.executor.AGAIN_S", 0.05)
+    cluster, told = Cluster(tmp_path), list[str]()
+    cluster.executor.remark = lambda where, what: told.append(what)
+    cluster.link.machines["beta"].facts = {"disk_free": 1000}
+    await cluster.executor.connect()
+    assert "beta: its disk has 1000 B left" in cluster.executor.notes[0]
+    await asyncio.sleep(0.3)
+    assert told == [] and len(cluster.executor.slots()) == 2  # tried again, and no word of it
+    cluster.link.machines["beta"].facts = {}
+    while len(cluster.executor.slots()) < 4:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    assert told == ["beta can be used now: beta/CPU 0 and beta/CPU 1"]
+    await cluster.executor.close()
+
+
 async def test_a_node_on_which_nothing_can_be_started_costs_no_experiment_and_not_the_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

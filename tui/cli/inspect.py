@@ -172,17 +172,21 @@ def show(
     number: Number,
     diff: Annotated[bool, typer.Option("--diff", help="Print its change as a unified diff.")] = False,
     log: Annotated[bool, typer.Option("--log", help="Print the output of its newest run.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="List what its runs have left, such as checkpoints.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one experiment, its diff or its log.
+    """Show one experiment, its diff, its log, or the files that its runs have left.
 
     Without an option: its hypothesis, its runs, its verdict and the reason.
 
     Example: looptop show 12 --diff
+
+    Example: looptop show 12 --files
     """
     from loop.reporting import summary
     from loop.sanitize import plain
-    from tui.cli import status_text
+    from loop.workspace import Workspace
+    from tui.cli import run_files, status_text
 
     root = find_root(context.obj)
     with open_journal(root) as journal:
@@ -195,7 +199,15 @@ def show(
         if not found.runs:
             raise Refused(f"experiment {number} has not run yet")
         _print_log(root, number, max(found.runs), follow=False)
-    if diff or log:
+    if files:
+        left = run_files.files_of(Workspace(root), found)
+        if as_json:
+            print_json([{"run": file.run, "path": str(file.path), "bytes": file.bytes} for file in left])
+        elif not left:
+            raise Refused(run_files.why_none(found))
+        else:
+            typer.echo("\n".join(plain(line) for line in run_files.lines_of(left)))
+    if diff or log or files:
         return
     if as_json:
         print_json(summary.experiment(study, found))

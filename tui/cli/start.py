@@ -42,6 +42,10 @@ Cluster = Annotated[
         help="Runs on a Ray cluster instead of this machine: auto or HOST:PORT; off ends that. See docs/scale.md.",
     ),
 ]
+ClusterNodes = Annotated[
+    str | None,
+    typer.Option("--cluster-nodes", help="Which nodes of the cluster to use, such as gpu1,gpu2; all ends that."),
+]
 Tag = Annotated[str | None, typer.Option("--tag", help="Name of a new study; its branch is looptop/TAG.")]
 Theme = Annotated[str | None, typer.Option("--theme", help="Colours: auto, dark, light, contrast, ansi, mono (none).")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with plain ASCII characters.")]
@@ -59,6 +63,7 @@ def start(
     hours: Hours = None,
     slots: Slots = None,
     cluster: Cluster = None,
+    cluster_nodes: ClusterNodes = None,
     tag: Tag = None,
     ascii: Ascii = False,
     theme: Theme = None,
@@ -165,6 +170,7 @@ def run(
     hours: Hours = None,
     slots: Slots = None,
     cluster: Cluster = None,
+    cluster_nodes: ClusterNodes = None,
     tag: Tag = None,
 ) -> None:
     """Run the loop in the foreground, without a screen.

@@ -54,10 +54,10 @@ class Node:
             return "ok", await self._agent.begin()
         except ModuleNotFoundError as error:
             said = f"the Python of this node ({python.executable}, process {system.getpid()}) has no {error.name}"
-            return "refused", said
+            return "unopened", said
         except Exception as error:
             if any(kind.__name__ == "UserError" for kind in type(error).__mro__):
-                return "refused", str(error)
+                return "refused" if self._agent is not None else "unopened", str(error)
             raise
 
     async def call(self, session: int, method: str, arguments: Any) -> Any:
@@ -121,7 +121,10 @@ class Bridge:
         }
         self._actors[node.id] = actor = self._node.options(**options).remote()
         asked = actor.open.remote(self._factory, opening, node.name)
-        opened: Opened = _answer(await asyncio.wait_for(asked, LONGEST_OPENING))
+        said = await asyncio.wait_for(asked, LONGEST_OPENING)
+        if said[0] == "unopened":  # a process of ours in which there is nothing; it would stay as long as the node does
+            await self.release(node, opening.study)
+        opened: Opened = _answer(said)
         return opened
 
     async def call(self, node: NodeInfo, study: str, session: int, method: str, *arguments: object) -> object:
@@ -151,7 +154,7 @@ class Bridge:
 
 def _answer(said: Any) -> Any:
     kind, value = said
-    if kind == "refused":
+    if kind in ("refused", "unopened"):
         raise UserError(value)
     if kind == "gone":
         raise NodeGone(value)

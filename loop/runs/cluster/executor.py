@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +18,7 @@ from loop.errors import UserError
 from loop.runs.cluster import parcels
 from loop.runs.cluster.fitness import remarks, unfit
 from loop.runs.cluster.node import ClusterNode
+from loop.runs.cluster.placing import kind_of, numbered, placed
 from loop.runs.cluster.run import ClusterRun
 from loop.runs.cluster.wire import Facts, Going, Link, NodeGone, NodeInfo, Opened, Opening
 from loop.runs.executor import Job, Listen, MachineFault, NodeFault, Report, RunListener
@@ -31,7 +33,10 @@ from loop.workspace import Workspace
 log = logging.getLogger(__name__)
 
 LOOK_S = 5.0
-"""Seconds between two looks at which nodes there are, while one is missing."""
+"""Seconds between two looks at which nodes there are."""
+
+AGAIN_S = 60.0
+"""Seconds until a node that was refused is tried again: another study has left it by then, or its disk has room."""
 
 
 class NoNode(UserError):
@@ -56,16 +61,18 @@ class ClusterExecutor:
 
     Args:
         opening: as each node is opened.
+        only: names of those nodes that are used, or of their hosts; empty: all are.
     """
 
     name = "cluster"
 
-    def __init__(self, home: Home, link: Link, opening: Opening) -> None:
-        self._home, self._link, self._opening = home, link, opening
+    def __init__(self, home: Home, link: Link, opening: Opening, only: Collection[str] = ()) -> None:
+        self._home, self._link, self._opening, self._only = home, link, opening, only
         self._nodes: list[ClusterNode] = []
         self._notes: list[str] = []
-        self._refused: set[str] = set()
-        """Nodes that are unfit, by their ids."""
+        self._refused: dict[str, float] = {}
+        """When nodes that were unfit or another study's are tried again, by their ids."""
+        self._trying: dict[str, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
         self.tell: Callable[[str, str], None] = lambda where, what: None
         """Hears what is wrong with a node, by its name, and an empty text once that is over."""
@@ -79,17 +86,22 @@ class ClusterExecutor:
             NoNode: none is; with the reason of each.
             UserError: the cluster cannot be reached.
         """
-        nodes = await self._link.nodes()
+        there = await self._link.nodes()
+        nodes = [info for info in there if self._wanted(info)]
         reasons = []
         for info, found in zip(nodes, await asyncio.gather(*(self._try(node) for node in nodes)), strict=True):
             if isinstance(found, str):
                 reasons.append(f"{info.name}: {found}")
-                self._refused.add(info.id)
+                self._refuse(info)
             else:
                 self._add(*found)
+        lacking = sorted(set(self._only) - {name for info in nodes for name in (info.name, info.host)})
         if not self._nodes:
-            raise NoNode(f"no node of the cluster can run anything ({'; '.join(reasons) or 'it has none'})")
-        self._notes += [f"{reason}; it gets no runs" for reason in reasons]
+            why = reasons or [f"it has {_names([info.name for info in there])}"]
+            said = f"of those wanted, {_names(sorted(self._only))}, none" if self._only else "no node of the cluster"
+            raise NoNode(f"{said} can run anything ({'; '.join(why)})")
+        self._notes += [f"{reason}; it gets no runs for now" for reason in reasons]
+        self._notes += [f"{name} is not in the cluster; it is used once it is" for name in lacking]
         self._looking = asyncio.create_task(self._look())
 
     async def _try(self, info: NodeInfo) -> tuple[ClusterNode, Opened, Facts] | str:
@@ -111,9 +123,9 @@ class ClusterExecutor:
         """Put an open node to work."""
         info = node.info
         taken = {one.name for one in self._nodes}
-        node.name = next(name for number in range(1, 10_000) if (name := _numbered(info.name, number)) not in taken)
+        node.name = next(name for number in range(1, 10_000) if (name := numbered(info.name, number)) not in taken)
         first = sum(len(one.slots) for one in self._nodes)
-        node.slots = tuple(_placed(node, slot, first + at, facts) for at, slot in enumerate(opened.slots))
+        node.slots = tuple(placed(node, slot, first + at, facts) for at, slot in enumerate(opened.slots))
         self._notes += [f"{node.name}: {note}" for note in opened.notes]
         self._nodes.append(node)
         node.begin(info)
@@ -204,8 +216,9 @@ class ClusterExecutor:
         return reading
 
     async def close(self) -> None:
-        if self._looking is not None:
-            self._looking.cancel()
+        for task in (self._looking, *self._trying.values()):
+            if task is not None:
+                task.cancel()
         await asyncio.gather(*(node.end() for node in self._nodes))
         await self._link.close()
 
@@ -307,15 +320,28 @@ class ClusterExecutor:
                     taken.add(same[0].id)
             names = {node.info.name for node in self._nodes if not node.working}
             for info in nodes:
-                if info.id not in taken | self._refused and info.name not in names:
-                    await self._welcome(info)
+                due = self._refused.get(info.id, 0.0) <= time.monotonic() and info.id not in self._trying
+                if due and self._wanted(info) and info.id not in taken and info.name not in names:
+                    # Beside the looks: a node that does not answer must not keep the others waiting for a minute.
+                    task = self._trying[info.id] = asyncio.create_task(self._welcome(info))
+                    task.add_done_callback(partial(self._tried, info.id))
+
+    def _tried(self, id: str, task: asyncio.Task[None]) -> None:
+        self._trying.pop(id, None)
+
+    def _wanted(self, info: NodeInfo) -> bool:
+        return not self._only or info.name in self._only or info.host in self._only
+
+    def _refuse(self, info: NodeInfo) -> None:
+        self._refused[info.id] = time.monotonic() + AGAIN_S
 
     async def _welcome(self, info: NodeInfo) -> None:
-        """Put a node to work that has joined the cluster since the start."""
+        """Put a node to work that has joined the cluster since the start, or could not be used before."""
         found = await self._try(info)
         if isinstance(found, str):
-            self._refused.add(info.id)
-            self.remark(info.name, f"{info.name} has joined the cluster and gets no runs: {found}")
+            if info.id not in self._refused:
+                self.remark(info.name, f"{info.name} has joined the cluster and gets no runs for now: {found}")
+            self._refuse(info)
         else:
             try:
                 await self._end_late(found[0])
@@ -323,7 +349,8 @@ class ClusterExecutor:
                 log.warning("%s: %s", info.name, error)
             self._add(*found)
             slots = listed([slot.name for slot in found[0].slots])
-            self.remark(info.name, f"{info.name} has joined the cluster: {slots}")
+            came = "can be used now" if self._refused.pop(info.id, None) is not None else "has joined the cluster"
+            self.remark(info.name, f"{info.name} {came}: {slots}")
 
     async def _end_late(self, node: ClusterNode) -> None:
         """End the runs that were given up with their node, and that it still has; tell of each. Raises: UserError."""
@@ -343,7 +370,7 @@ class ClusterExecutor:
         except UserError as error:
             log.warning("%s is not back: %s", node.name, error)
             return False
-        if [_kind(slot, facts) for slot in opened.slots] != [slot.kind for slot in node.slots]:
+        if [kind_of(slot, facts) for slot in opened.slots] != [slot.kind for slot in node.slots]:
             kinds = listed([slot.name for slot in opened.slots])
             self.tell(node.name, f"{node.name} is back with other slots ({kinds}); start the loop anew to use them")
             return False
@@ -361,16 +388,5 @@ def _came_to(going: Going) -> str:
     return f"has come to {metric} {value:g}, which is not counted" if value is not None else f"has {result.outcome}"
 
 
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}#{number}"
-
-
-def _placed(node: ClusterNode, slot: Slot, number: int, facts: Facts) -> Slot:
-    """A slot of that node as one of the study."""
-    shares = f"{node.name}/{slot.shares}" if slot.shares else ""
-    return replace(slot, index=number, name=f"{node.name}/{slot.name}", shares=shares, kind=_kind(slot, facts))
-
-
-def _kind(slot: Slot, facts: Facts) -> str:
-    """What its runs can be compared by: without a GPU the processors are what differs between machines."""
-    return slot.kind if slot.gpus else f"{slot.kind}, {facts.processor}"
+def _names(names: Sequence[str]) -> str:
+    return listed(names) if names else "none"
