@@ -17,13 +17,11 @@ import psutil
 import pynvml
 
 from loop.study.readings import GaugeRead, GpuGauge, GpuProcess, GpuUse
+from loop.study.slot_record import SLICES
 
 QUICK_S = 1.0  # between two looks at a GPU's utilisation and memory
 SLOW_S = 3.0  # between two looks at its temperature and power
 USERS_S = 10.0  # between two looks at who is on the GPUs
-
-SLICES = 100
-"""Slices of a GPU at most, the driver has seven; by this their numbers stay apart from those of whole ones."""
 
 _FIRST_PIDS = "pid:[4026531836]"  # PROC_PID_INIT_INO of Linux: the process table of the machine itself
 _LONGEST_COMMAND = 60

@@ -12,10 +12,11 @@ from loop.errors import UserError
 from loop.journal.recorder import Recorder
 from loop.lineage import Lineage
 from loop.pipeline.filing import put_away
-from loop.policy import climbing, ladder
+from loop.policy import climbing, ladder, slot_units
 from loop.policy.permissions import Refused
 from loop.researchers.automl import sites
 from loop.researchers.automl.constants import Value
+from loop.runs.local.slots import too_few_gpus
 from loop.study import events as e
 from loop.study import rungs
 from loop.study.asked import Request
@@ -34,7 +35,6 @@ class Climbing:
 
     Args:
         drop: ends whatever runs for the validation or climb of that number, for a reason; none of it counts.
-        gpus: how many GPUs a run can have at most.
     """
 
     def __init__(
@@ -43,10 +43,9 @@ class Climbing:
         lineage: Lineage,
         recorder: Recorder,
         drop: Callable[[int, str], None],
-        gpus: Callable[[], int],
     ) -> None:
         self._workspace, self._lineage, self._recorder = workspace, lineage, recorder
-        self._drop, self._gpus = drop, gpus
+        self._drop = drop
 
     @property
     def _study(self) -> Study:
@@ -107,12 +106,10 @@ class Climbing:
         """What a rung asks for and one of the sides, or the machine, has not, in a sentence; None where nothing."""
         there = rungs.at(self._study.contract, began.rung)
         assert there is not None
-        if there.rung.gpus_per_run is not None and there.rung.gpus_per_run > (most := self._gpus()):
-            have = f"{most} GPU{'s' if most > 1 else ''}" if most else "no GPU"
-            return (
-                f"{began.rung} asks for {there.rung.gpus_per_run} GPUs a run, and a run has {have} here: give slots as "
-                "many with `slots: {gpus_per_run: N}`, or the rung fewer"
-            )
+        if (asked := slot_units.width(self._study, began.rung, began.device)) > (
+            most := slot_units.most(self._study, began.device)
+        ):
+            return too_few_gpus(began.rung, asked, most)
         numbers = (began.experiment, *(() if began.against is None else (began.against,)), began.baseline)
         try:
             for number in numbers:

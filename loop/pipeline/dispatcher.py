@@ -97,6 +97,7 @@ class Dispatcher:
                 validates=running.beside,
                 row=row,
                 rung=rung,
+                also=slot.also,
             )
             self._recorder.record(started, experiment.id, number)
             return await self._see_out(running, experiment)
@@ -111,7 +112,7 @@ class Dispatcher:
             running = self._running[handle.job.experiment, handle.job.run]
             running.started(handle)
             self._adopted.append(running)
-            adopted = e.RunAdopted(slot=handle.slot.index, slot_name=handle.slot.name)
+            adopted = e.RunAdopted(slot=handle.slot.index, slot_name=handle.slot.name, also=handle.slot.also)
             self._recorder.record(adopted, handle.job.experiment, handle.job.run)
         return set(self._running)
 

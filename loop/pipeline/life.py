@@ -4,8 +4,9 @@ The study says at which stage an experiment is, and every stage may be repeated:
 middle of one is followed by another that goes on from there. No stage knows the next.
 """
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from loop.journal.recorder import Recorder
@@ -17,9 +18,9 @@ from loop.pipeline.proposals import Proposals
 from loop.pipeline.quarantine import CannotGoOn, Quarantine
 from loop.pipeline.rehearsal import Rehearsal
 from loop.pipeline.run_in_flight import RunInFlight
-from loop.policy import scheduler
+from loop.policy import reservations, scheduler, slot_units
 from loop.runs.executor import Executor, MachineFault, NodeFault
-from loop.runs.slot import Slot
+from loop.runs.slot import Slot, together
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.queries import gpu_memory_needed
@@ -48,6 +49,8 @@ class Life:
         self._rehearsal, self._ahead, self._limited = rehearsal, ahead, limited
         self._claimed: dict[tuple[int, int], int] = {}
         """Experiment and number of the runs that slots have in hand, and which slot it is."""
+        self._together: dict[tuple[int, int], slot_units.Set] = {}
+        """The slots of those that have several."""
         self._quarantine = Quarantine(recorder, executor.slots)
         self.closing = False
         """The loop ends: no stage begins any more."""
@@ -65,7 +68,35 @@ class Life:
 
     def _may_serve(self, slot: Slot) -> bool:
         """Whether a free slot works, and nothing is to be done in it."""
-        return not self.closing and not self._quarantine.is_drained(slot) and self._next(slot) is None
+        if self.closing or self._quarantine.is_drained(slot) or self._next(slot) is not None:
+            return False
+        return reservations.held(self._recorder.study, slot.index) is None
+
+    # --- what is reserved ----------------------------------------------------------------------------------------
+
+    @property
+    def claimed(self) -> scheduler.Claims:
+        """What slots have in hand."""
+        return self._claimed
+
+    @property
+    def together(self) -> Collection[slot_units.Set]:
+        """The slots of each run in hand that has several."""
+        return self._together.values()
+
+    def working(self) -> list[int]:
+        """Numbers of the slots that work, and whose GPU is there and free."""
+        troubles = self._recorder.study.troubles
+        return [slot.index for slot in self._quarantine.working() if slot.name not in troubles]
+
+    def is_idle(self, index: int) -> bool:
+        """Whether a slot has nothing to do, were it not reserved."""
+        if index in self._claimed.values():
+            return False
+        others = [slot.index for slot in self._quarantine.working() if slot.index != index]
+        return scheduler.work_of_one(self._recorder.study, self._claimed, index, others) is None
+
+    # --- serving -------------------------------------------------------------------------------------------------
 
     async def look_ahead(self) -> None:
         """Make ready, for ever, what slots will take next."""
@@ -78,20 +109,58 @@ class Life:
             CannotGoOn: no slot can run anything, or what everything is measured against does not work.
             LineageError, OSError: git or the disk fails, and not for lack of room.
         """
-        report = partial(self._report, slot)
         for running in [one for one in self._dispatcher.adopted if one.slot.index == slot.index]:
             job = running.job
-            await self._serve(scheduler.Work(self._recorder.study.experiments[job.experiment], job.run), slot, running)
+            x = self._recorder.study.experiments[job.experiment]
+            await self._serve(scheduler.Work(x, job.run), running.slot, running)
         while True:
             await self._recorder.until(lambda: self._next(slot) is not None)
-            await self._executor.ready(slot, lambda: gpu_memory_needed(self._recorder.study), report)
+            if (work := self._next(slot)) is None:
+                continue
+            looked_at = work.slots
+            await self._ready(slot, looked_at)
             self._limited()
-            if (work := self._next(slot)) is not None:
+            if (work := self._next(slot)) is not None and work.slots == looked_at:
                 await self._serve(work, slot)
+
+    async def _ready(self, slot: Slot, several: slot_units.Set) -> None:
+        """Wait until a run can start in `slot`; or in several, until then or until they are no longer kept for it."""
+        if not several:
+            await self._ready_one(slot)
+            return
+        there = {one.index: one for one in self._executor.slots()}
+
+        def is_over() -> bool:
+            return (work := self._next(slot)) is None or work.slots != several
+
+        async def all_of_them() -> None:
+            for index in several:
+                await self._ready_one(there[index])
+
+        waits = [asyncio.create_task(all_of_them()), asyncio.create_task(self._recorder.until(is_over))]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        for wait in done:
+            wait.result()
+
+    async def _ready_one(self, slot: Slot) -> None:
+        need = partial(gpu_memory_needed, self._recorder.study)
+        await self._executor.ready(slot, need, partial(self._report, slot))
+        if slot.name in self._recorder.study.troubles:  # who told of it waits no longer
+            self._report(slot, "", 0.0)
 
     async def _serve(self, work: scheduler.Work, slot: Slot, running: RunInFlight | None = None) -> None:
         """Have one run of an experiment in `slot`, and let that rest afterwards where its machine is at fault."""
         experiment, claim = work.experiment, (work.experiment.id, work.run)
+        if work.slots:
+            there = {one.index: one for one in self._executor.slots()}
+            slot = together([there[index] for index in work.slots], work.gpus)
+        if slot.also:
+            self._together[claim] = (slot.index, *slot.also)
         self._claimed[claim] = slot.index
         trouble = None
         try:
@@ -105,6 +174,7 @@ class Life:
             self._dispatcher.lose(experiment, "the disk is full")  # it is done again when there is room
         finally:
             self._claimed.pop(claim, None)
+            self._together.pop(claim, None)
             self._recorder.wake()
         await self._quarantine.rest(slot, trouble)  # another slot may take the experiment meanwhile
 

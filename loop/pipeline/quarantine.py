@@ -49,10 +49,13 @@ class Quarantine:
         """Whether a person keeps it out of work."""
         return slot_health.is_drained(self._recorder.study, slot.name)
 
+    def working(self) -> list[Slot]:
+        """The slots that are not out of work."""
+        return [one for one in self._slots if one.index not in self._out and not self.is_drained(one)]
+
     def others(self, slot: Slot) -> list[int]:
         """Numbers of the other slots that are not out of work."""
-        working = (one for one in self._slots if one.index not in self._out and not self.is_drained(one))
-        return [one.index for one in working if one is not slot]
+        return [one.index for one in self.working() if one is not slot]
 
     def works(self, slot: Slot) -> None:
         """Take in that a run in the slot was not lost."""

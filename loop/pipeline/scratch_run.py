@@ -179,7 +179,8 @@ class ScratchRuns:
         until = time.monotonic() + PATIENCE
         while True:
             study = self._study()
-            busy = {run.slot for _, run in study.running()}
+            busy = {slot for _, run in study.running() for slot in (run.slot, *run.also)}
+            busy.update(*study.reserved.sets)
             slots = await asyncio.to_thread(self._with_room, gpu_memory_needed(study))
             for slot in sorted(slots, key=lambda slot: slot.index in busy):
                 if (lock := _take(self._workspace.scratch_lock(slot.index))) is not None:

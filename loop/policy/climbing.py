@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from itertools import count, islice
 from typing import Literal
 
-from loop.policy import side_by_side
+from loop.policy import side_by_side, slot_units
 from loop.policy.limits import PAID
 from loop.policy.permissions import Allowed, Answer, Refused
 from loop.study import rungs
@@ -156,13 +156,13 @@ def _has_share(study: Study, x: Experiment, rung: str) -> bool:
 
 
 def expected(study: Study, x: Experiment, rung: str) -> float:
-    """Seconds that the runs of a climb will take together: as those on that rung took before, else as much longer
+    """Slot seconds that the runs of a climb will take together: as those on that rung took before, else as much longer
     than its budget as those of the study's own rung are."""
     there = rungs.at(study.contract, rung)
     if there is None:
         return 0.0
     known = [
-        run.seconds + run.verify_seconds
+        (run.seconds + run.verify_seconds) * run.slots
         for number in study.climbed
         for run in study.experiments[number].runs.values()
         if run.protocol_id == there.protocol_id and run.metric is not None
@@ -172,7 +172,8 @@ def expected(study: Study, x: Experiment, rung: str) -> float:
     else:
         own = [run.seconds + run.verify_seconds for run in study.tried(x) if run.metric is not None]
         over = sum(own) / len(own) / study.contract.budget if own else 1.0
-        one = there.contract.budget * max(1.0, over)
+        slots = slot_units.slots_of_a_run(study, rung, slot_units.kind_for(study, rung))
+        one = there.contract.budget * max(1.0, over) * slots
     sides = 2 if incumbent(study, x, rung) is None else 3
     return one * sides * there.rung.runs
 
@@ -236,7 +237,7 @@ def begun(
         seeds=tuple(islice((seed for seed in count(FRESH_SEED) if seed not in taken), there.rung.runs)),
         protocol_id=there.protocol_id,
         commits=tuple(side.commit or "" for side in sides),
-        device=study.kinds[0],
+        device=slot_units.kind_for(study, rung),
         why=why,
         request=request,
         only=only,
@@ -268,6 +269,21 @@ def next_run(
         return None
     order = [(least + place) % len(done) for place in range(len(done))]
     return study.experiments[now.sides[next(side for side in order if done[side] == least)]]
+
+
+def lacking_runs(study: Study, claimed: Mapping[tuple[int, int], int]) -> int:
+    """Runs of the climb that are still to be started; 0 while none may be.
+
+    Args:
+        claimed: what slots have in hand, see `scheduler.Claims`.
+    """
+    now = study.climb
+    if now is None or study.stopping != "no" or not _has_room(study):
+        return 0
+    if now.began.experiment in study.grounded or over(study, now):
+        return 0
+    begun = [side_by_side.begun_runs(study.experiments[number], now.seq, claimed) for number in now.sides]
+    return sum(max(0, len(now.began.seeds) - runs) for runs in begun)
 
 
 def next_seed(study: Study, experiment: Experiment, starting: Collection[int]) -> int:
@@ -352,4 +368,5 @@ def told_progress(study: Study, now: Climb) -> str:
     """How far a climb is, in a few words."""
     done, of = progress(study, now)
     held = ", held" if now.began.experiment in study.grounded else ""
+    held += f"; {study.reserved.why}" if study.reserved.why else ""
     return f"{done} of {of} runs{held}"

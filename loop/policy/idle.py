@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass
 
-from loop.policy import supply
+from loop.policy import reservations, supply
 from loop.policy.scheduler import given_up, lacks_reference, reference
 from loop.policy.standing import standing
 from loop.study.experiment import Run
@@ -33,22 +33,26 @@ def states(study: Study) -> list[SlotState]:
     supervisor = study.supervisor
     if supervisor is None:
         return []
-    busy = {run.slot: (f"{x.id}.{run.number}", run.started_at) for x, run in study.running()}
-    for x, run in study.verifying():
-        busy.setdefault(run.slot, (f"{x.id}.{run.number}", run.started_at + run.seconds))
+    going = [(run, f"{x.id}.{run.number}", run.started_at) for x, run in study.running()]
+    going += [(run, f"{x.id}.{run.number}", run.started_at + run.seconds) for x, run in study.verifying()]
+    busy: dict[int, tuple[str, float]] = {}
+    for run, name, at in going:
+        for slot in (run.slot, *run.also):
+            busy.setdefault(slot, (name, at))
     last: dict[int, float] = {}
     for run in _runs(study):
-        last[run.slot] = max(last.get(run.slot, 0.0), _ended(run, run.started_at))
+        for slot in (run.slot, *run.also):
+            last[slot] = max(last.get(slot, 0.0), _ended(run, run.started_at))
     found: list[SlotState] = []
     for index, name in enumerate(supervisor.slots):
         run_name, since = busy.get(index, ("", last.get(index)))
         kind = supervisor.kind(index)
-        why = "" if run_name else _why(study, name, kind)
+        why = "" if run_name else _why(study, name, kind, reservations.told(study, index))
         found.append(SlotState(name, kind, run_name, since, why))
     return found
 
 
-def _why(study: Study, slot: str, kind: str) -> str:
+def _why(study: Study, slot: str, kind: str, reserved: str) -> str:
     supervisor = study.supervisor
     assert supervisor is not None
     if supervisor.stopped_at is not None:
@@ -64,6 +68,8 @@ def _why(study: Study, slot: str, kind: str) -> str:
         return "the loop is being stopped"
     if study.paused:
         return "the loop is paused (`looptop resume`)"
+    if reserved:
+        return reserved
     if study.limit is not None:
         return f"a limit is reached: {study.limit.reason}"
     if lacks_reference(study, kind):
@@ -97,8 +103,9 @@ def busy_share(study: Study, now: float) -> float | None:
     supervisor, begin = study.supervisor, _begin(study, now)
     if supervisor is None or not supervisor.slots or now <= begin:
         return None
-    spans = ((max(begin, run.started_at), min(now, _ended(run, now))) for run in _runs(study))
-    return min(1.0, sum(max(0.0, end - start) for start, end in spans) / (len(supervisor.slots) * (now - begin)))
+    spans = ((max(begin, run.started_at), min(now, _ended(run, now)), run.slots) for run in _runs(study))
+    spent = sum(max(0.0, end - start) * slots for start, end, slots in spans)
+    return min(1.0, spent / (len(supervisor.slots) * (now - begin)))
 
 
 def an_hour(study: Study, now: float) -> float | None:

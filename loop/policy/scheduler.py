@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
 
-from loop.policy import ablation, calibration, climbing, honesty, neighbours, pairs, validation
+from loop.policy import (
+    ablation,
+    calibration,
+    climbing,
+    honesty,
+    neighbours,
+    pairs,
+    reservations,
+    slot_units,
+    validation,
+)
 from loop.policy.limits import PAID
 from loop.policy.noise import pooled
 from loop.policy.standing import alike, awaits_champion, noise, standing
@@ -65,6 +75,9 @@ class Work:
     """The same for the ablation."""
     climbs: bool = False
     """The same of the climb."""
+    slots: slot_units.Set = ()
+    """Numbers of all slots that the run takes, where it is more than the one; `gpus`: how many of their GPUs."""
+    gpus: int = 0
 
 
 Claims = Mapping[tuple[int, int], int]
@@ -92,11 +105,37 @@ def next_work(study: Study, claimed: Claims = NONE, slot: int = 0, others: Colle
 
     Numbers of two kinds of slot do not compare. So each kind measures the baseline and every champion for itself, and
     an experiment goes on where it began, unless no slot of that kind works any more.
+
+    A slot that is reserved for a run of several takes nothing else, see `reservations`.
     """
     if study.short_of_room:
         return None
+    if (held := reservations.held(study, slot)) is not None:
+        return _on_several(study, claimed, slot, held)
+    return work_of_one(study, claimed, slot, others)
+
+
+def _on_several(study: Study, claimed: Claims, slot: int, held: slot_units.Set) -> Work | None:
+    """What the first of reserved slots serves, once nothing goes on in any of them."""
+    if slot != held[0] or not reservations.is_whole(held, claimed):
+        return None
     for experiment, run in study.verifying():
-        if (experiment.id, run.number) not in claimed:
+        if run.also and (experiment.id, run.number) not in claimed:
+            return Work(experiment, run.number, slots=held, gpus=int(run.gpus or 0))
+    side = climbing.next_run(study, claimed, kind_of(study, slot), nothing_else=True)
+    return (
+        None
+        if side is None
+        else Work(side, _next_number(side, claimed), climbs=True, slots=held, gpus=study.reserved.gpus)
+    )
+
+
+def work_of_one(study: Study, claimed: Claims, slot: int, others: Collection[int] = ()) -> Work | None:
+    """See `next_work`: what a free slot has to do that nobody has reserved."""
+    if study.short_of_room:
+        return None
+    for experiment, run in study.verifying():
+        if (experiment.id, run.number) not in claimed and not run.also:
             return Work(experiment, run.number)
     if (side := _next_to_validate(study, claimed, slot, others)) is not None:
         return Work(side, _next_number(side, claimed), validates=True)
@@ -140,7 +179,10 @@ def _next_to_ablate(
 def _next_to_climb(
     study: Study, claimed: Claims, slot: int, others: Collection[int], nothing_else: bool = False
 ) -> Experiment | None:
-    """Whose run of the climb is next in a slot."""
+    """Whose run of the climb is next in a slot that has the GPUs for it."""
+    now = study.climb
+    if now is None or slot_units.width(study, now.began.rung, kind_of(study, slot)):
+        return None
     side = climbing.next_run(study, claimed, kind_of(study, slot), nothing_else=nothing_else)
     return None if side is None or _is_another_s(study, side, slot, others) else side
 

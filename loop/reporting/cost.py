@@ -201,14 +201,14 @@ def ahead(pace: Pace) -> dict[str, float]:
 
 def _book_run(found: Books, experiment: Experiment, run: Run, end: float) -> None:
     seconds = run.seconds if run.outcome is not None else max(0.0, end - run.started_at)
-    gpus = _gpus(run)
-    spend = Spend(runs=1, seconds=seconds, gpu_seconds=seconds * gpus, cpu_seconds=run.cpu_seconds)
+    gpus, of_slots = _gpus(run), seconds * run.slots
+    spend = Spend(runs=1, seconds=of_slots, gpu_seconds=seconds * gpus, cpu_seconds=run.cpu_seconds)
     if run.joules is not None:
-        spend.joules, spend.metered = run.joules, seconds
+        spend.joules, spend.metered = run.joules, of_slots
     found.accounts[account(experiment, run)].add(spend)
     _book(found, spend, experiment.researcher, experiment.id, run.started_at + seconds)
     if run.verify_seconds:
-        again = Spend(seconds=run.verify_seconds, gpu_seconds=run.verify_seconds * gpus)
+        again = Spend(seconds=run.verify_seconds * run.slots, gpu_seconds=run.verify_seconds * gpus)
         found.accounts[_serves(run) or "verification"].add(again)
         _book(found, again, experiment.researcher, experiment.id, run.started_at + seconds + run.verify_seconds)
 

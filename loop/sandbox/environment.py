@@ -56,6 +56,7 @@ def child_environment(
     tmp_dir: Path,
     cache_dir: Path,
     devices: str | None = None,
+    gpus: int = 0,
     threads: int | None = None,
     workspace: Path | None = None,
     home: Path | None = None,
@@ -75,6 +76,7 @@ def child_environment(
         tmp_dir: the run's own temporary folder, as TMPDIR.
         cache_dir: shared by all runs: what torch.compile and Triton built once is not built again.
         devices: the slot's GPUs as CUDA_VISIBLE_DEVICES (`0`, `0,1`, a UUID; empty: none). None leaves the parent's.
+        gpus: how many those are, as LOOPTOP_GPUS; 0 without any.
         threads: how many the numeric libraries are told to use, where a run has a part of the machine; None: nothing.
         workspace: where it has a `.venv`, `uv run` uses that one, as it is, instead of making one in each worktree.
         home: a folder of the run's own, where the person's home is out of its reach.
@@ -89,6 +91,7 @@ def child_environment(
         "LOOPTOP_BUDGET_CLOCK": budget_clock,
         "LOOPTOP_SEED": str(seed),
         "LOOPTOP_RUN_DIR": str(run_dir),
+        "LOOPTOP_GPUS": str(gpus),
         "TMPDIR": str(tmp_dir),
         "TERM": "dumb",
         "PYTHONUNBUFFERED": "1",  # step lines arrive when they are printed

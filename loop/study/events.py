@@ -59,7 +59,7 @@ from loop.study.researcher_events import (
 )
 from loop.study.run_events import RunAdopted, RunCondemned, RunFinished, RunStarted, StepSampled, Verified, Waited
 from loop.study.sealed import MilestoneOpened, SealedNumber
-from loop.study.slot_events import NeighboursMeasured, SlotsJoined
+from loop.study.slot_events import NeighboursMeasured, SlotsJoined, SlotsReserved
 from loop.study.slot_record import SlotRecord
 from loop.study.validation import ValidationBegan, ValidationEnded
 
@@ -308,6 +308,7 @@ Body = Annotated[
     | Verified
     | NeighboursMeasured
     | SlotsJoined
+    | SlotsReserved
     | MilestoneOpened
     | ExperimentJudged
     | ChampionChanged

@@ -82,6 +82,7 @@ class Run:
     validates: int = 0
     row: int = 0
     rung: str = ""
+    also: tuple[int, ...] = ()
     steps: int = 0
     company: float | None = None
     """As in `RunFinished`."""
@@ -100,6 +101,12 @@ class Run:
     def adopt(self, adopted: RunAdopted) -> None:
         """Take in that another supervisor looks after it."""
         self.slot, self.slot_name = adopted.slot, adopted.slot_name
+        self.also = adopted.also
+
+    @property
+    def slots(self) -> int:
+        """How many slots it takes."""
+        return 1 + len(self.also)
 
     @property
     def had(self) -> float:
@@ -253,6 +260,7 @@ class Experiment:
             validates=started.validates,
             row=started.row,
             rung=started.rung,
+            also=started.also,
             ref=started.ref,
         )
 

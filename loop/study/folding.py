@@ -76,10 +76,13 @@ def apply(study: Study, event: e.Event) -> None:
             study.stopping, study.limit = "no", None
             study.options = body.options
             study.troubles.clear()
+            study.reserved = e.SlotsReserved()
             study.minds.begin()
         case "slots_joined":
             if study.supervisor is not None:
                 study.supervisor.join(body.records)
+        case "slots_reserved":
+            study.reserved = body
         case "supervisor_stopped":
             _close_supervision(study, event.at)
             study.minds.thoughts.clear()
@@ -256,8 +259,8 @@ def _of_experiment(study: Study, experiment: Experiment, event: e.Event) -> None
                 run.verify(body)
             else:
                 run.finish(body, study.contract_of(run))
-            study.run_seconds += body.seconds
-            study.climb_seconds += body.seconds if run.rung else 0.0
+            study.run_seconds += body.seconds * run.slots
+            study.climb_seconds += body.seconds * run.slots if run.rung else 0.0
             _leave_run(study, experiment)
         case "experiment_judged":
             experiment.judge(body, event.at, event.seq)

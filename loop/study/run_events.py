@@ -40,6 +40,8 @@ class RunStarted(Fact):
     """Which row of an ablation it is, from 1 on: it ran that row's commit, not the experiment's."""
     rung: str = ""
     """The rung of the ladder that it is on; empty for the study's own."""
+    also: tuple[int, ...] = ()
+    """Numbers of the other slots whose GPUs it has, too."""
 
 
 class RunAdopted(Fact):
@@ -49,6 +51,8 @@ class RunAdopted(Fact):
     slot: int
     """Number of its slot among those of the new supervisor; `slot_name`: the name."""
     slot_name: str = ""
+    also: tuple[int, ...] = ()
+    """The others whose GPUs it has, as in `RunStarted`."""
 
 
 class StepSampled(Fact):

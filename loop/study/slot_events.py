@@ -14,6 +14,22 @@ class SlotsJoined(Fact):
     """Their numbers go on behind those that there were."""
 
 
+class SlotsReserved(Fact):
+    """Which slots are kept for runs of more GPUs than a slot has, from here on: they take nothing else, and where
+    something goes on in one of them, such a run waits for its end."""
+
+    kind: Literal["slots_reserved"] = "slots_reserved"
+    sets: tuple[tuple[int, ...], ...] = ()
+    """One set of slots a run, by their numbers, the one that serves it first; none: all of them are given back."""
+    gpus: int = 0
+    """GPUs that each of the runs has."""
+    experiment: int = 0
+    rung: str = ""
+    """What for: an experiment's climb to that rung."""
+    why: str = ""
+    """Why there is no set, or none yet for the next run, where that needs to be told."""
+
+
 class NeighboursMeasured(Fact):
     """What it costs a run that others go on beside it: the baseline's run alone, against those in company."""
 

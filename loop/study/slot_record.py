@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
+SLICES = 100
+"""Slices of a GPU at most, the driver has seven; by this their numbers stay apart from those of whole ones."""
+
 
 class SlotRecord(BaseModel):
     """One slot of a supervisor."""

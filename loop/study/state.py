@@ -79,6 +79,8 @@ class Study:
     """Slots that a person has put to work again, and the place of that in the journal."""
     checkout: e.CheckoutChanged | None = None
     """The person's own edit that could be submitted; None while there is none."""
+    reserved: e.SlotsReserved = field(default_factory=e.SlotsReserved)
+    """Slots that are kept for a run of several."""
     neighbours: dict[str, e.NeighboursMeasured] = field(default_factory=dict)
     """What company costs, by kind of slot."""
     milestones: list[tuple[float, e.MilestoneOpened]] = field(default_factory=list)
@@ -110,7 +112,7 @@ class Study:
     climbed: set[int] = field(default_factory=set)
     """Experiments that were a side of one."""
     run_seconds: float = 0.0
-    """Seconds of runs and their verifications so far, and how many of these were on a rung of the ladder."""
+    """Slot seconds of runs and their verifications so far, and how many of these were on a rung of the ladder."""
     climb_seconds: float = 0.0
     grounded: dict[int, Literal["hold", "forbid"]] = field(default_factory=dict)
     """Experiments that a person keeps from climbing."""

@@ -22,6 +22,7 @@ from loop.pipeline.placebos import Placebos, Seals
 from loop.pipeline.pool import ResearcherPool
 from loop.pipeline.proposals import Proposals
 from loop.pipeline.rehearsal import Rehearsal
+from loop.pipeline.reserving import Reserving
 from loop.pipeline.scratch_run import ScratchRuns
 from loop.pipeline.validating import Validating
 from loop.pipeline.workshop import AgentWorktree
@@ -48,6 +49,7 @@ class Parts:
     judging: Judging
     filing: Filing
     life: Life
+    reserving: Reserving
     pool: ResearcherPool
     requests: Requests
     validating: Validating
@@ -95,13 +97,12 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
     pool = ResearcherPool(recorder, proposals, judging, archive, workshop, team, slots, limit.reached, scratch)
     validating = Validating(workspace, recorder)
     ablating = Ablating(workspace, recorder, lineage, proposals, judging, pool.next_number)
-    climbing = Climbing(
-        workspace, lineage, recorder, dispatcher.drop, lambda: max(len(slot.gpus) for slot in executor.slots())
-    )
+    climbing = Climbing(workspace, lineage, recorder, dispatcher.drop)
     repair = Repair(workspace, lineage, recorder, proposals, judging, filing, executor.sweep)
     # Where nothing confines runs, one could change what is checked out for another.
     checkouts = executor if isinstance(executor, LocalExecutor) and prepared.sandbox.kind != "off" else None
     ahead = Ahead(recorder, proposals, judging, checkouts, lambda: len(executor.slots()))
+    life = Life(recorder, proposals, executor, dispatcher, judging, rehearsal, ahead, limit.reached)
     return Parts(
         prepared=prepared,
         reserve=reserve,
@@ -110,7 +111,8 @@ def build(prepared: Prepared, journal: Journal, gauges: Gauges, executor: Execut
         dispatcher=dispatcher,
         judging=judging,
         filing=filing,
-        life=Life(recorder, proposals, executor, dispatcher, judging, rehearsal, ahead, limit.reached),
+        life=life,
+        reserving=Reserving(recorder, executor, life),
         pool=pool,
         requests=Requests(recorder, pool, proposals, dispatcher, judging, filing, validating, ablating, climbing),
         validating=validating,

@@ -17,7 +17,7 @@ from loop.machine import studies
 from loop.machine.gauges import MachineGauges, cores
 from loop.machine.systemd import lingers, outside_the_session
 from loop.runs.executor import Executor
-from loop.runs.local.slots import divide
+from loop.runs.local.slots import divide, refuse_rungs
 from loop.study.folding import FOLDED, fold
 from loop.supervisor.build import build
 from loop.supervisor.startup import CannotStart, Prepared, preflight
@@ -66,7 +66,8 @@ def work(start: Path, flags: Overrides, beside: Callable[[Path], Coroutine[Any, 
     prepared = preflight(start, flags)
     gauges = MachineGauges(workspace.root)
     if not prepared.cluster:  # refused before anybody thinks that it has begun
-        divide(gauges.devices(), cores(), prepared.slots, os.environ)
+        division = divide(gauges.devices(), cores(), prepared.slots, os.environ)
+        refuse_rungs(prepared.options.applied(prepared.program.contract).scales, division.slots)
     with supervise(workspace.root), ExitStack() as held:
         if not begun and exists(workspace.journal):
             prepared = preflight(start, flags)  # another was here between our look and our lock, and has begun a study

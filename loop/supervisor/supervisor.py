@@ -98,6 +98,7 @@ class Supervisor:
             self._parts.validating.follow(self._is_done),
             self._parts.ablating.follow(),
             self._parts.climbing.follow(self._parts.life.has_idle_slot, self._is_done),
+            self._parts.reserving.follow(),
             self._parts.bundling.follow(),
             self._parts.placebos.follow(),
             *(self._pool.research(researcher) for researcher in self._prepared.researchers),

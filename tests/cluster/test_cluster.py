@@ -18,10 +18,12 @@ from loop.runs.cluster.wire import Opening
 from loop.runs.executor import Job, NodeFault
 from loop.runs.log import read_log
 from loop.runs.output import Sample
+from loop.runs.slot import together
 from loop.study.outcomes import Outcome
 from loop.study.slot_plan import SlotPlan
 from loop.workspace import Workspace
 from tests.cluster.local_link import LocalLink
+from tests.gauges import FakeGauges
 from tests.supervisor.test_supervisor import House, Scripted, change
 
 SCRIPT = """# one
@@ -197,6 +199,20 @@ async def test_a_node_that_dies_loses_its_run_and_says_which_node_it_was(slow: C
     assert slow.told[-1][0] == "beta" and "run again" in slow.told[-1][1]
     with pytest.raises(NodeFault, match="beta is gone"):
         await slow.executor.start(slow.job(run=2), slot, Listener())
+
+
+async def test_a_run_of_two_slots_has_the_gpus_of_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loop.supervisor.node.MachineGauges", lambda root: FakeGauges(2))
+    cluster = Cluster(tmp_path)
+    await cluster.executor.connect()
+    place = together(cluster.executor.slots()[2:], 2)
+    run = await cluster.executor.start(cluster.job(), place, Listener())
+    assert (await run.wait()).outcome == Outcome.FINISHED and place.name == "beta/GPU 0 + beta/GPU 1"
+    seen = cluster.node_file("env.txt")
+    assert seen is not None and "beta" in str(seen)
+    assert {"CUDA_VISIBLE_DEVICES=0,1", "LOOPTOP_GPUS=2"} <= set(seen.read_text().splitlines())
+    await run.close()
+    await cluster.executor.close()
 
 
 async def test_a_deadline_is_kept_on_the_node(tmp_path: Path) -> None:

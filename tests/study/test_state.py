@@ -217,6 +217,7 @@ def _one_of_each() -> list[e.Event]:
         e.RunCondemned(then="shadow", curve="loss", share=0.4, value=3.1, beside=3.0, limit=0.05, champion=0),
         e.MilestoneOpened(champion=0),
         e.NeighboursMeasured(slots="CPU", protocol_id=story.contract.protocol_id, runs=2, worse=0.1, error=0.1),
+        e.SlotsReserved(sets=((0, 1),), gpus=2, experiment=1, rung="large"),
         e.SlotsJoined(records=(SlotRecord(name="beta/CPU", kind="CPU"),)),
     ):
         story.tell(body, 1, 1)

@@ -17,15 +17,17 @@ from loop.config.program import ProgramError, load
 from loop.journal import Journal, JournalError
 from loop.lineage import LineageError, find_root, matching, tags
 from loop.machine.disk import lacking
-from loop.machine.gauges import MachineGauges
+from loop.machine.gauges import MachineGauges, cores
 from loop.machine.systemd import ends_at_logout, lingers
 from loop.recovery import doctor
 from loop.researchers import registry
 from loop.researchers.agents.checkup import examine as agent
 from loop.researchers.agents.command_line import UnknownResearcher
+from loop.runs.local.slots import CannotDivide, divide, refuse_rungs
 from loop.sandbox.backend import NoSandbox, choose
 from loop.sandbox.project_python import ProjectPython
 from loop.sandbox.project_python import choose as choose_python
+from loop.study.contract import Contract
 from loop.study.folding import fold
 from loop.study.team import TUNERS
 from loop.supervisor import trial
@@ -153,11 +155,29 @@ def _workspace(folder: Path, flags: Overrides) -> Iterator[Check]:
             "verify", contract.verify is not None, contract.verify or "the metric is self-reported",
             "name a `verify:` command that measures it where the edited file cannot reach",
         )  # fmt: skip
+        if said := _undivided(root, flags, contract):
+            yield Check("slots", False, said, needed=True)
     except ProgramError as error:
         yield Check("program.md", False, str(error), needed=True)
     except JournalError:
         pass  # said below
     yield from study(root)
+
+
+def _undivided(root: Path, flags: Overrides, contract: Contract) -> str:
+    """Why this machine cannot be divided as `slots:` and `scales:` ask; empty where it can."""
+    options = _options(root, flags)
+    try:
+        settings = options.over_settings(personal.read())
+        if settings.cluster not in (None, "off"):
+            return ""  # its nodes say so
+        plan = options.slot_plan(contract, settings)
+        refuse_rungs(contract.scales, divide(MachineGauges(root).devices(), cores(), plan, os.environ).slots)
+    except personal.SettingsError:
+        return ""  # said below
+    except CannotDivide as error:
+        return str(error)
+    return ""
 
 
 def study(root: Path) -> Iterator[Check]:

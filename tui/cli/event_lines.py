@@ -139,8 +139,16 @@ def _text(event: e.Event, study: Study) -> str | None:
             return f"climbing: experiment {began.experiment} on {began.rung} beside {beside}the baseline, {runs}"
         case e.ClimbEnded() as climbed:
             return ladder.told(study, climbed)
+        case e.SlotsReserved(sets=sets, experiment=x, rung=rung, why=why):
+            if why:
+                return f"! the climb of experiment {x} to {rung} waits: {why}"
+            names = study.supervisor.slots if study.supervisor is not None else ()
+            each = [" + ".join(names[slot] for slot in one if slot < len(names)) for one in sets]
+            what = f"are reserved for experiment {x} on {rung}" if rung else "are reserved for the run in them"
+            return f"{', '.join(each)} {what}" if sets else "the reserved slots are given back"
         case e.RunStarted(seed=seed, budget=budget, rung=rung):
             on = f" on {rung}" if rung else ""
+            on += f", {event.body.slot_name}" if event.body.also else ""
             return f"run {number}.{event.run} started{on}: seed {seed}, budget {budget:g} s"
         case e.RunAdopted(slot_name=slot):
             return f"run {number}.{event.run} goes on, and is taken over on {slot}"

@@ -55,6 +55,7 @@ def slot_rows(state: ViewState, now: float) -> list[SlotRow]:
     study = state.study
     slots = state.slots
     running = {run.slot: (x, run) for x, run in study.running()}
+    also = {slot: pair for pair in running.values() for slot in pair[1].also}
     verifying: dict[int, list[tuple[Experiment, Run]]] = {}
     for x, run in study.verifying():
         verifying.setdefault(run.slot, []).append((x, run))
@@ -65,6 +66,8 @@ def slot_rows(state: ViewState, now: float) -> list[SlotRow]:
         beside = [_verification(state, slot.name, gpus, *pair, usual, now) for pair in verifying.pop(index, ())]
         if index in running:
             rows.append(_run(state, slot.name, gpus, *running.pop(index), now))
+        elif index in also:
+            rows.append(_run(state, slot.name, gpus, *also[index], now))
         elif not beside:
             since = None if slot.since is None else max(0.0, now - slot.since)
             rows.append(SlotRow(slot.name, "idle", idea=one_line(slot.why), seconds=since, gpus=gpus))

@@ -24,7 +24,7 @@ from loop.runs.cluster.agent_run import AgentRun
 from loop.runs.cluster.wire import Batch, Ended, Event, Going, Heard, Holds, Opened
 from loop.runs.executor import Executor, Job, MachineFault
 from loop.runs.output import Sample
-from loop.runs.slot import Slot
+from loop.runs.slot import Slot, together
 from loop.runs.spec import Lost
 from loop.study.outcomes import Outcome
 from loop.workspace import Workspace
@@ -123,7 +123,7 @@ class Agent:
         slots, notes = tuple(self._executor.slots()), tuple(self._executor.notes)
         now = time.monotonic()
         going = tuple(
-            Going(token, run.job, run.slot, now - run.began, None if run.ended is None else run.ended.result)
+            Going(token, run.job, tuple(run.slots), run.gpus, now - run.began, run.ended.result if run.ended else None)
             for token, run in left.items()
             if token in self._runs
         )
@@ -192,22 +192,26 @@ class Agent:
             return said or "it is looked at"
         return ""
 
-    async def _start(self, token: str, job: Job, slot: int, packs: Sequence[bytes]) -> float:
+    async def _start(self, token: str, job: Job, slots: Sequence[int], gpus: int, packs: Sequence[bytes]) -> float:
         """Start a run; asked twice, it is started once.
+
+        Args:
+            slots: one, or those of which it has that many GPUs.
 
         Returns:
             The clock here.
         """
         if token in self._runs:
             return time.monotonic()
-        run = self._runs[token] = AgentRun(job, slot)
+        run = self._runs[token] = AgentRun(job, slots, gpus)
         try:
             if reason := await asyncio.to_thread(self._short):
                 raise UserError(reason)
             async with self._storing:
                 for packed in packs:
                     await asyncio.to_thread(self._take, packed)
-            run.handle = await self._executor.start(job, self._slot(slot), _Deaf())
+            place = [self._slot(number) for number in slots]
+            run.handle = await self._executor.start(job, together(place, gpus) if gpus else place[0], _Deaf())
         except BaseException:
             self._runs.pop(token, None)
             run.over.set()

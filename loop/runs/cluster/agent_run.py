@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from loop.runs.cluster.wire import Ended, Heard
@@ -22,7 +23,9 @@ class AgentRun:
     """One run, from when it is asked for."""
 
     job: Job
-    slot: int
+    slots: Sequence[int]
+    gpus: int = 0
+    """As in `Going`."""
     handle: RunHandle | None = None
     began: float = field(default_factory=time.monotonic)
     heard: int = 0

@@ -23,7 +23,7 @@ from loop.runs.cluster.run import ClusterRun
 from loop.runs.cluster.wire import Facts, Going, Link, NodeGone, NodeInfo, Opened, Opening
 from loop.runs.executor import Job, Listen, MachineFault, NodeFault, Report, RunListener
 from loop.runs.local.orphans import sweep_leftovers
-from loop.runs.slot import Slot
+from loop.runs.slot import Slot, together
 from loop.sandbox import scratch
 from loop.study.contract import Contract
 from loop.study.readings import GaugeRead
@@ -170,7 +170,9 @@ class ClusterExecutor:
             sent = replace(job, contract=self._with_variables(job))
             async with node.storing:
                 packs = await self._packs(node, job)
-                await node.ask("start", token, sent, local, [packed for packed in packs if packed])
+                also = [at for at, one in enumerate(node.slots) if one.index in slot.also]
+                gpus = len(slot.gpus) if also else 0
+                await node.ask("start", token, sent, (local, *also), gpus, [packed for packed in packs if packed])
                 node.remember((job.base, job.commit))
         except MachineFault:
             node.forget(run)
@@ -200,7 +202,8 @@ class ClusterExecutor:
 
     def _taken_over(self, node: ClusterNode, going: Going, listen: Listen) -> ClusterRun | None:
         """A run that an earlier supervisor has left on a node, where it is to go on."""
-        slot = node.slots[going.slot]
+        place = [node.slots[number] for number in going.slots]
+        slot = together(place, going.gpus) if going.gpus else place[0]
         if (listener := listen(going.job, slot)) is None:
             return None
         folder = self._home.workspace.run_folder(going.job.experiment, going.job.run)

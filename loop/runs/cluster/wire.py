@@ -92,8 +92,9 @@ class Going:
 
     token: str
     job: Job
-    slot: int
-    """Number of its slot there."""
+    slots: tuple[int, ...]
+    """Numbers of its slots there, and of how many of their GPUs it has where there are several."""
+    gpus: int
     seconds: float
     """Since it was started."""
     ended: RunResult | None = None

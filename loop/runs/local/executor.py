@@ -182,6 +182,7 @@ class LocalExecutor:
             tmp_dir=tmp,
             cache_dir=folders.cache,
             devices=slot.devices,
+            gpus=len(slot.gpus),
             threads=slot.threads,
             workspace=self._workspace.root,
             home=self._policy.access.home_of(tmp) if self._policy.access.sandbox.kind != "off" else None,

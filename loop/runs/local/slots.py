@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from loop.errors import UserError
 from loop.machine.gauges import Device
 from loop.runs.slot import Slot
+from loop.study.scales import Scales
 from loop.study.slot_plan import SlotPlan
+from loop.study.slot_record import SLICES
 from loop.words import listed
 
 
@@ -50,6 +52,33 @@ def divide(devices: Sequence[Device], cores: Sequence[int], plan: SlotPlan, envi
         labels = listed([device.label for device in idle])
         notes.append(f"{labels} stays unused: a run gets {plan.gpus_per_run} GPUs of one kind (`gpus_per_run:`)")
     return Division(slots, tuple(notes))
+
+
+def refuse_rungs(scales: Scales, slots: Sequence[Slot]) -> None:
+    """Refuse a ladder with a rung whose runs need more GPUs than this machine has of one kind.
+
+    Raises:
+        CannotDivide: there is one.
+    """
+    of_kind: dict[str, set[int]] = {}
+    for slot in slots:
+        whole = (index for index in slot.gpus if index < SLICES)  # CUDA shows a process one slice
+        of_kind.setdefault(slot.kind, set()).update(whole)
+    most = max((len(gpus) for gpus in of_kind.values()), default=0)
+    each = max((len(slot.gpus) for slot in slots), default=0)
+    for name, rung in scales.items():
+        if (asked := rung.gpus_per_run or 0) > max(most, each):
+            raise CannotDivide(too_few_gpus(name, asked, most))
+
+
+def too_few_gpus(rung: str, asked: int, most: int) -> str:
+    """That a machine has not the GPUs that a run on a rung is to have.
+
+    Args:
+        most: how many of one kind it has.
+    """
+    have = "no GPU is" if not most else "1 GPU of one kind is" if most == 1 else f"{most} GPUs of one kind are"
+    return f"{rung} asks for {asked} GPUs a run (`gpus_per_run:` in `scales:`), and {have} here"
 
 
 def _several(devices: Sequence[Device], used: Collection[int]) -> str:

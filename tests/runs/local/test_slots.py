@@ -11,8 +11,9 @@ from loop.config.overrides import Overrides
 from loop.config.program import ProgramError, parse
 from loop.config.settings import Settings
 from loop.machine.gauges import Device, MachineGauges
-from loop.runs.local.slots import CannotDivide, divide
+from loop.runs.local.slots import CannotDivide, divide, refuse_rungs
 from loop.study.contract import Contract
+from loop.study.scales import Rung
 from loop.study.slot_plan import DEFAULT, SlotPlan
 from tests.machine.test_gauges import Driver
 
@@ -192,3 +193,15 @@ def test_this_machine_has_cores_to_divide() -> None:
     from loop.machine.gauges import cores, processors
 
     assert len(cores()) == processors() == len(os.sched_getaffinity(0))
+
+
+def test_a_ladder_may_ask_for_the_gpus_that_there_are_and_for_no_more() -> None:
+    eight = divide([*H100, *MIXED[4:]], CORES, SlotPlan(), {}).slots
+    refuse_rungs({"small": Rung(), "large": Rung(gpus_per_run=4)}, eight)
+    refuse_rungs(
+        {"small": Rung(), "large": Rung(gpus_per_run=2)}, divide(H100, CORES, SlotPlan(gpus_per_run=2), {}).slots
+    )
+    with pytest.raises(CannotDivide, match=r"^huge asks for 9 GPUs a run .*, and 4 GPUs of one kind are here$"):
+        refuse_rungs({"small": Rung(), "huge": Rung(gpus_per_run=9)}, eight)
+    with pytest.raises(CannotDivide, match="and no GPU is here"):
+        refuse_rungs({"small": Rung(), "huge": Rung(gpus_per_run=1)}, divide([], CORES, SlotPlan(), {}).slots)
