@@ -24,7 +24,7 @@ from loop.study.slot_plan import SlotPlan
 from loop.workspace import Workspace
 from tests.cluster.local_link import LocalLink
 from tests.gauges import FakeGauges
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 SCRIPT = """# one
 A=5

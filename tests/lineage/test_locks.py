@@ -14,7 +14,7 @@ from loop.lineage import Lineage, LineageError, init_repository, locks
 from loop.lineage.message import ExperimentMessage
 from loop.study import events as e
 from tests.repositories import git, git_wrapper, make_repository
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 
 class Holder:

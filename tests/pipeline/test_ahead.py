@@ -17,7 +17,7 @@ from loop.workspace import Workspace
 from tests.consistency import faults, rows_of
 from tests.fake_executor import FakeExecutor, ended
 from tests.gauges import FakeGauges
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from loop.runs.executor import Job
 from loop.runs.slot import Slot
 from loop.runs.spec import RunResult
 from tests.fake_executor import FakeExecutor, ended
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 from tui.cli.status_text import details
 
 LINES = "\n".join(f"V{n}=5" for n in range(8)) + "\necho no\n"

@@ -15,7 +15,7 @@ from loop.study import events as e
 from loop.study.state import Study
 from loop.workspace import Workspace
 from tests.fake_executor import FakeExecutor, ended
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 RUNGS = "scales: {small: {}, large: {budget: 2s, runs: 2, env: {SIZE: 9}}, huge: {budget: 3s, runs: 2}}\n"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loop.study import events as e
-from tests.supervisor.test_supervisor import House, Scripted
+from tests.supervisor.house import House, Scripted
 
 HANGS = 'echo "curl: (6) Could not resolve host: example.org"\nsleep 1\necho "loss: 1.$LOOPTOP_SEED"\n'
 

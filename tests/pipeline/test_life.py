@@ -20,7 +20,7 @@ from loop.runs.waited import WaitedCurve
 from loop.study import events as e
 from loop.workspace import Workspace
 from tests.fake_executor import FakeExecutor, ended
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 BROKEN = Lost("its machine is out of order", passes=False)
 

@@ -18,7 +18,7 @@ from loop.study.events import Event
 from loop.workspace import Workspace
 from tests.fake_executor import FakeExecutor, ended
 from tests.policy.test_out_of_order import audit
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 
 @pytest.fixture(autouse=True)

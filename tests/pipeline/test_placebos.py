@@ -25,7 +25,7 @@ from loop.study.folding import FOLDED, fold
 from loop.study.state import Study
 from loop.workspace import Workspace
 from tests.fake_executor import FakeExecutor, ended
-from tests.supervisor.test_supervisor import House, Scripted
+from tests.supervisor.house import House, Scripted
 from tui.cli import event_lines, status_text
 
 SOURCE = "RATE = 0.02\nDECAY = 0.1\nWARMUP = 0.3\nprint(RATE, DECAY, WARMUP)\n"

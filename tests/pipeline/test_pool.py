@@ -16,7 +16,7 @@ from loop.study.state import Study
 from loop.study.team import Member
 from loop.workspace import Workspace
 from tests.fake_executor import FakeExecutor, ended
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 Act = Callable[[Journal], None]
 

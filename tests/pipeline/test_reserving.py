@@ -13,7 +13,7 @@ from loop.runs.spec import RunResult
 from loop.study import events as e
 from loop.workspace import Workspace
 from tests.fake_executor import FakeExecutor, ended
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 RUNGS = "scales: {small: {}, large: {budget: 2s, runs: 2, gpus_per_run: 2}}\n"
 

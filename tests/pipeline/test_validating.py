@@ -13,7 +13,7 @@ from loop.study import events as e
 from loop.study.state import Study
 from loop.workspace import Workspace
 from tests.fake_executor import FakeExecutor, ended
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 
 @pytest.fixture(autouse=True)

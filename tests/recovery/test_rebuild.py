@@ -18,7 +18,7 @@ from loop.study.state import Study
 from loop.workspace import Workspace
 from tests.recovery.test_recovery import STEPS, Hurt
 from tests.repositories import git
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from loop.study.folding import FOLDED, fold
 from loop.study.state import Study
 from loop.workspace import Workspace
 from tests.repositories import git
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 STEPS = (change("A=5", "A=4"), change("B=5", "B=9"), change("# the end", "exit 3"), change("C=5", "C=3"))
 

@@ -10,7 +10,7 @@ import pytest
 
 from loop.machine.disk import DiskReserve
 from loop.study import events as e
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 SLOW = "# one\nA=5\nB=5\nsleep 0.3\n# the end\necho loss: $((A + B)).$((LOOPTOP_SEED % 2))\n"
 

@@ -17,7 +17,7 @@ from loop.supervisor.notices import Notices, Outbox
 from loop.workspace import Workspace
 from tests.listener import Listener, listening
 from tests.stories import Story
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 
 async def heard(server: Listener, count: int) -> list[str]:

@@ -9,7 +9,7 @@ from loop.journal import Journal
 from loop.study import events as e
 from loop.workspace import Workspace
 from tests.repositories import git, git_wrapper
-from tests.supervisor.test_supervisor import House, Scripted, change
+from tests.supervisor.house import House, Scripted, change
 
 COMMITS_SLOWLY = """
 "$real" "$@" || exit

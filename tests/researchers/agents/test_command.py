@@ -5,10 +5,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from loop.journal import Journal
@@ -17,97 +15,13 @@ from loop.researchers.agents.command_line import UnknownResearcher, first_word
 from loop.researchers.protocol import Unusable
 from loop.researchers.registry import check
 from loop.study import events as e
-from loop.study.state import Study
 from loop.workspace import Workspace, supervise
-from tests.repositories import fingerprint, git
+from tests.repositories import git
+from tests.researchers.agents.scripts import CLOSE, IMPROVE, Agents, _lives
 from tests.researchers.spoken import Spoken
-from tests.supervisor.test_supervisor import SCRIPT, House
+from tests.supervisor.house import SCRIPT
 
 PROGRAMS = Path(__file__).parents[2] / "programs"
-
-LOWER = """\
-a=$(sed -n 's/^A=//p' run.sh)
-sed -i "s/^A=.*/A=$((a - 1))/" run.sh
-"""
-IMPROVE = 'cat > "$LOOPTOP_RUN_DIR/told"\n' + LOWER
-CLOSE = (
-    'echo "**Title:** one less"; echo "hypothesis: less is less"; echo "expected: -1"; echo "note: it is additive"\n'
-)
-
-
-class Agents(House):
-    """A workspace, with a place outside it for agents' scripts."""
-
-    def __init__(self, folder: Path, front: str = "limits: {experiments: 2}\n") -> None:
-        root = folder / "a project"
-        root.mkdir()
-        super().__init__(root, front)
-        self.folder = folder
-
-    def agent(self, script: str, deadline: float = 30) -> Command:
-        path = self.folder / "agent.sh"
-        path.write_text(script)
-        return self.command(f"sh '{path}'", deadline)
-
-    def command(self, line: str, deadline: float = 30) -> Command:
-        command = Command(line, deadline)
-        command.ahead = False  # these scripts do the same again and again: each needs the result of the one before
-        return command
-
-    async def work_with(self, script: str, deadline: float = 30) -> Study:
-        """Run the loop with an agent until it ends by itself; nothing is left then, nothing of the person's changed."""
-        before = fingerprint(self.root)
-        study = await self.work(self.agent(script, deadline))
-        self.at_rest()
-        assert fingerprint(self.root) == before
-        return study
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Wait until `condition` holds; a journal that is not there yet counts as not."""
-        async with asyncio.timeout(60):
-            while not (Workspace(self.root).journal.exists() and condition()):  # noqa: ASYNC110 - files and processes
-                await asyncio.sleep(0.02)
-
-    def at_rest(self) -> None:
-        assert self.agents_alive() == []
-        assert list((self.root / ".looptop" / "trees").iterdir()) == []
-        assert git(self.root, "worktree", "list").count("\n") == 0
-
-    @property
-    def out(self) -> Path:
-        """The agent's LOOPTOP_RUN_DIR."""
-        return self.root / ".looptop" / "workshop" / "1" / "out"
-
-    def agents_alive(self) -> list[int]:
-        """Processes of an agent, also of those that hide their environment."""
-        found = {int(path.name) for path in (self.out / "pids").glob("*")}
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("LOOPTOP_RUN_DIR", "").startswith(f"{self.root}/.looptop/workshop"):
-                    found.add(process.pid)
-            except psutil.Error:
-                continue
-        return [pid for pid in found if _lives(pid)]
-
-    def faults(self) -> list[str]:
-        return [event.body.message for event in self.events("fault") if isinstance(event.body, e.Fault)]
-
-    def thoughts(self) -> str:
-        return "".join(event.body.text for event in self.events("thought") if isinstance(event.body, e.Thought))
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-@pytest.fixture
-def agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Agents:
-    monkeypatch.setattr("loop.pipeline.pool.PATIENCE", (0.01, 0.02))
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.3)  # a limit is noticed with the next beat
-    return Agents(tmp_path)
 
 
 async def test_what_it_changes_is_what_it_proposes_and_its_last_words_say_why(agents: Agents) -> None:
@@ -202,108 +116,6 @@ async def test_one_that_fails_by_itself_is_asked_again_for_as_long_as_it_takes(a
     turns = f'echo >> "{agents.folder}/turns"; [ $(wc -l < "{agents.folder}/turns") -ge 9 ] || exit 1\n'
     study = await agents.work_with(turns + IMPROVE + "\n")
     assert len(agents.faults()) == 8, "a limit of its account may pass overnight"
-    assert study.experiments[1].verdict == "kept"
-
-
-TALKS = """\
-#!/bin/sh
-cat > "$LOOPTOP_RUN_DIR/told"
-echo "$@" >> "%(folder)s/calls"
-turn=$(wc -l < "%(folder)s/calls")
-say() {
-  printf '{"type":"assistant","session_id":"s-1","message":{"id":"m%%s",' "$turn"
-  printf '"content":[{"type":"text","text":"%%s"}]}}\\n' "$1"
-}
-echo '{"type":"system","subtype":"init","session_id":"s-1","model":"claude-x"}'
-"""
-"""An agent that tells its session, and notes how it is called."""
-
-
-class Claude:
-    """A small program called `claude`, in a folder of its own."""
-
-    def __init__(self, folder: Path, script: str) -> None:
-        self.folder = folder
-        self.program = folder / "claude"
-        self.program.write_text(TALKS % {"folder": folder} + script)
-        self.program.chmod(0o755)
-
-    def calls(self) -> list[str]:
-        return (self.folder / "calls").read_text().splitlines()
-
-
-async def test_a_question_is_answered_once_in_the_same_session_and_shown(agents: Agents) -> None:
-    claude = Claude(
-        agents.folder, '[ "$turn" != 1 ] || { say "Wide or narrow?"; exit; }\n' + LOWER + 'say "title: less"\n'
-    )
-    study = await agents.work(agents.command(f"'{claude.program}' -p", 30))
-    assert [x.title for x in study.experiments.values()][1:] == ["less", "less"]
-    assert claude.calls()[:2] == ["-p", "--resume s-1 -p"]
-    (asked,) = agents.faults()
-    assert asked == "it asks: Wide or narrow? (it is told that nobody is there, and to decide by itself)"
-    assert study.troubles == {} and study.experiments[1].researcher == "claude"
-
-
-async def test_one_that_asks_again_is_no_proposal(agents: Agents) -> None:
-    claude = Claude(agents.folder, '[ "$turn" -gt 2 ] || { say "Wide or narrow?"; exit; }\n' + LOWER)
-    study = await agents.work(agents.command(f"'{claude.program}' -p", 30))
-    assert agents.faults()[1:] == ["it asks again, though it was told to decide: Wide or narrow?"]
-    assert study.experiments[1].verdict == "kept"
-
-
-async def test_an_experiment_that_came_to_nothing_goes_back_to_its_session(agents: Agents) -> None:
-    breaks = "sed -i 's/^# one/exit 7/' run.sh; say 'title: shorter'\n"
-    mends = "grep -c 'exit 7' run.sh; sed -i 's/^exit 7/# one/' run.sh; " + LOWER + "say 'title: shorter, mended'\n"
-    claude = Claude(agents.folder, f'if [ "$turn" = 1 ]; then {breaks} else {mends} fi\n')
-    study = await agents.work(agents.command(f"'{claude.program}' -p", 30))
-    first, second = study.experiments[1], study.experiments[2]
-    assert (first.verdict, second.verdict) == ("crashed", "kept")
-    assert second.title == "shorter, mended (repair of 1)" and second.notes["repairs"] == 1
-    assert claude.calls() == ["-p", "--resume s-1 -p"]
-    told = (agents.out / "told").read_text()
-    assert "exit code 7" in told and "holds the champion with your edit of then" in told
-    assert "\n1\n" in agents.thoughts(), "its edit was in the files"
-
-
-async def test_a_session_that_is_gone_is_gone_back_to_once(agents: Agents) -> None:
-    gone = '[ "$1" != --resume ] || { echo "No conversation found"; exit 1; }\n'
-    breaks = "sed -i 's/^# one/exit 7/' run.sh\n"
-    claude = Claude(agents.folder, f'{gone}if [ "$turn" = 1 ]; then {breaks} else {LOWER} fi\n')
-    study = await agents.work(agents.command(f"'{claude.program}' -p", 30))
-    assert claude.calls() == ["-p", "--resume s-1 -p", "-p"]
-    assert [x.verdict for x in study.experiments.values()] == ["kept", "crashed", "kept"]
-
-
-async def test_a_key_that_is_refused_ends_the_agent_at_once_and_asks_for_a_person(agents: Agents) -> None:
-    error = '"retry_delay_ms":600000,"error_status":401,"error":"authentication_failed"'
-    retry = f'{{"type":"system","subtype":"api_retry",{error}}}'
-    claude = Claude(agents.folder, f"for i in 1 2; do echo '{retry}'; done; sleep 600\n")
-    study = await agents.work(agents.command(f"'{claude.program}' -p", 600))
-    assert agents.faults()[-1] == (
-        "it cannot use its account or its model (401: authentication failed); mend that, and start `looptop` again"
-    )
-    assert study.supervisor is not None and study.supervisor.failed and len(claude.calls()) == 1
-
-
-async def test_a_limit_is_waited_for_and_an_outage_that_passes_is_told(agents: Agents) -> None:
-    limit = '{"type":"result","subtype":"success","is_error":true,"result":"rate limit, try again in 0.01 s"}'
-    outage = '{"type":"system","subtype":"api_retry","retry_delay_ms":100,"error_status":529,"error":"overloaded"}'
-    script = f"[ \"$turn\" != 1 ] || {{ echo '{limit}'; exit 1; }}\necho '{outage}'\n{LOWER}say 'title: less'\n"
-    study = await agents.work(agents.command(f"'{Claude(agents.folder, script).program}' -p", 30))
-    assert agents.faults()[:2] == ["its account is at a limit (rate limit, try again in 0.01 s)", "529: overloaded"]
-    assert study.troubles == {} and study.experiments[1].title == "less"
-
-
-async def test_silence_is_told_and_nothing_else_happens(agents: Agents, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loop.researchers.agents.relay.SILENCE_S", 0.05)
-    wait = f'while [ ! -e "{agents.folder}/told" ]; do sleep 0.05; done\n'
-
-    def act(event: e.Event) -> None:
-        if isinstance(event.body, e.Fault):
-            (agents.folder / "told").touch()
-
-    study = await agents.work_while(act, agents.agent(wait + IMPROVE + CLOSE))
-    assert agents.faults()[0].startswith("it has printed nothing for ")
     assert study.experiments[1].verdict == "kept"
 
 

@@ -2,59 +2,14 @@
 
 import json
 import random
-import textwrap
 from typing import Any
 
 import pytest
 
 from loop.researchers.agents.agent_events import Failure, ToolUse, Usage
-from loop.researchers.agents.closing import Closing, closing, title_of
-from loop.researchers.agents.listener import LONGEST_LINE, Listener, Shown, Words
-from loop.researchers.briefing.instructions import COMMAND_END
-
-
-def jsonl(*lines: dict[str, Any]) -> bytes:
-    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-
-
-def listen(data: bytes, *more: tuple[float, bytes]) -> tuple[str, list[ToolUse], list[Usage], str]:
-    """What is shown of some output: the words, the tools, the costs; and the final message."""
-    listener = Listener()
-    said: list[Shown] = listener.feed(data, 0.0)
-    for at, piece in more:
-        said += listener.feed(piece, at)
-    said += listener.finish(more[-1][0] if more else 0.0)
-    words = "".join(one.text for one in said if isinstance(one, Words))
-    tools = [one for one in said if isinstance(one, ToolUse)]
-    return words, tools, [one for one in said if isinstance(one, Usage)], listener.final
-
-
-def claude(*blocks: dict[str, Any], **usage: int) -> dict[str, Any]:
-    message = {"id": "m1", "type": "message", "role": "assistant", "model": "claude-x", "content": list(blocks)}
-    return {"type": "assistant", "message": message | ({"usage": usage} if usage else {}), "session_id": "s"}
-
-
-INIT = {"type": "system", "subtype": "init", "model": "claude-x", "tools": ["Bash"] * 500, "session_id": "s"}
-RESULT = {
-    "type": "result",
-    "subtype": "success",
-    "is_error": False,
-    "result": "Done.\ntitle: wider",
-    "total_cost_usd": 0.31,
-    "usage": {
-        "input_tokens": 10,
-        "cache_creation_input_tokens": 100,
-        "cache_read_input_tokens": 1000,
-        "output_tokens": 50,
-    },
-    "modelUsage": {"claude-x": {"inputTokens": 10}},
-}
-BASH = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "python train.py", "timeout": 5}}
-
-
-def bash_result(**more: Any) -> dict[str, Any]:
-    block = {"type": "tool_result", "tool_use_id": "t1", "content": "val_bpb: 1.0\nand more"} | more
-    return {"type": "user", "message": {"role": "user", "content": [block]}}
+from loop.researchers.agents.closing import Closing, closing
+from loop.researchers.agents.listener import LONGEST_LINE, Listener, Words
+from tests.researchers.agents.streams import BASH, INIT, RESULT, bash_result, claude, jsonl, listen
 
 
 def test_claude_code_thinks_uses_tools_and_says_what_it_cost() -> None:
@@ -302,55 +257,6 @@ def test_output_means_the_same_however_it_is_cut() -> None:
         assert listen(pieces[0], *((0.0, piece) for piece in pieces[1:])) == whole
 
 
-def test_the_closing_lines_are_read_however_they_are_marked_up() -> None:
-    said = closing(
-        "title: an old one\n\nI did it.\n\n"
-        "- **Title:** Wider model\n"
-        "* `hypothesis`: more capacity: it underfits\n"
-        "### Expected: -0.01\n"
-        "1. **Note**: depth costs time\n"
-        "NOTES: so does width\n"
-        "note: depth costs time\n"
-    )
-    assert said == Closing("Wider model", "more capacity: it underfits", "-0.01", ("depth costs time", "so does width"))
-
-
-def test_an_echoed_briefing_and_bare_talk_are_no_closing_lines() -> None:
-    assert closing("title: <what you changed>\nhypothesis: ...\nnote: [what you learnt]\ntitle:\n") == Closing()
-    assert closing("The title of the plot: nothing\nsubtitle: x\n") == Closing()
-    assert closing("title: early\n" + "line\n" * 100) == Closing()
-
-
-def test_without_a_title_the_change_gives_one() -> None:
-    before = {"train.py": "A = 1\nB = 2\n"}
-    assert title_of(before, {"train.py": "A = 1\nB = 3\n"}) == "B = 3"
-    assert title_of(before, {"train.py": "A = 1\n"}) == "without B = 2"
-    assert title_of(before, {"train.py": "A = 1\n\nB = 2\n"}) == "change train.py"
-    assert title_of({}, {"other.txt": "new\n"}) == "new"
-
-
-def test_a_template_that_is_echoed_says_nothing_even_if_it_is_wrapped() -> None:
-    assert closing(COMMAND_END) == Closing()
-    wrapped = "\n".join(textwrap.wrap(COMMAND_END.replace("\n", " \n "), 60, replace_whitespace=False))
-    assert closing(wrapped) == Closing()
-    assert closing(f"{COMMAND_END}\n\ntitle: wider\n").title == "wider"
-    assert closing("title: what changes is the width").title == "what changes is the width"
-
-
-def test_a_line_that_was_wrapped_is_whole_again() -> None:
-    hypothesis = "a smaller learning rate lies nearer to the minimum of the loss, since the loss is a bowl in log LR"
-    for width in (72, 80):
-        text = "\n".join(textwrap.wrap(f"hypothesis: {hypothesis}", width)) + "\nexpected: 0.3\n\nI am done."
-        assert closing(text) == Closing(hypothesis=hypothesis, expected="0.3")
-    assert closing("note: LR matters\nLet me know!").notes == ("LR matters",)
-
-
-def test_code_in_a_line_keeps_its_backticks() -> None:
-    assert closing("note: `LR` matters to `b`").notes == ("`LR` matters to `b`",)
-    assert closing("title: `LR = 0.2`").title == "LR = 0.2"
-    assert closing("**title: wider**").title == "wider"
-
-
 def test_the_last_message_of_an_unknown_agent_is_found_in_its_json() -> None:
     events = [{"event": "delta", "data": {"text": word}} for word in ("I", " look", " around")]
     end = {"event": "finished", "data": [{"output": {"summary": "Done.\ntitle: wider\nhypothesis: more room"}}]}
@@ -358,13 +264,6 @@ def test_the_last_message_of_an_unknown_agent_is_found_in_its_json() -> None:
     assert closing(final) == Closing("wider", "more room")
     assert words.count("title: wider") == 1 and "delta" not in words
     assert words.startswith("(it prints JSON of a kind that is not known here")
-
-
-def test_closing_lines_that_are_printed_twice_are_shown_once() -> None:
-    message = b"I made it wider.\ntitle: wider\nhypothesis: more room\n"
-    words, _, _, final = listen(message + b"tokens used\n1,234\n" + message)
-    assert words.count("title: wider") == words.count("hypothesis: more room") == 1
-    assert closing(final) == Closing("wider", "more room")
 
 
 def test_tools_that_lack_a_permission_are_counted() -> None:

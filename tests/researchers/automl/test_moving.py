@@ -26,7 +26,7 @@ from loop.workspace import Workspace
 from tests.consistency import faults, rows_of
 from tests.fake_executor import FakeExecutor, ended
 from tests.pipeline.test_placebos import SOURCE, workspace
-from tests.supervisor.test_supervisor import Scripted
+from tests.supervisor.house import Scripted
 
 PRESENT: dict[str, Value] = {"RATE": 0.02, "DECAY": 0.1, "WARMUP": 0.3}
 

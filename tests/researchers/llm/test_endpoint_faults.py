@@ -1,10 +1,8 @@
 """Everything that an endpoint can do wrong, over real sockets: what may pass is waited for, what may not is told."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
-from tenacity import wait_random_exponential
 
 from loop.config.settings import Settings
 from loop.researchers.llm.endpoint import Endpoint as Ours
@@ -17,11 +15,7 @@ BOTH = pytest.mark.parametrize("dialect", ["chat", "responses"])
 LONG = Answer(reasoning="one two three four five six seven eight", calls=PROPOSED.calls)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Waits that a test can wait for."""
-    monkeypatch.setattr("loop.researchers.llm.endpoint._growing", wait_random_exponential(multiplier=0.01, max=0.02))
-    yield
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 PASSING = {

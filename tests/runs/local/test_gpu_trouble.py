@@ -24,7 +24,7 @@ from loop.study.outcomes import Outcome
 from loop.study.readings import GpuGauge, GpuProcess, GpuUse
 from loop.study.state import Study
 from tests.native import compiled
-from tests.supervisor.test_supervisor import SCRIPT, House, Scripted, change
+from tests.supervisor.house import SCRIPT, House, Scripted, change
 
 GIB = 1 << 30
 TOTAL = 80 * GIB
