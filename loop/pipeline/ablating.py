@@ -15,9 +15,9 @@ from loop.pipeline.filing import put_away
 from loop.pipeline.judging import Judging
 from loop.pipeline.own import propose
 from loop.pipeline.proposals import PERSON, Proposals
-from loop.policy import ablation, attribution, designs
+from loop.policy import ablation, attribution, designs, permissions
 from loop.policy.attribution import Stack, Step
-from loop.policy.permissions import Refused
+from loop.policy.permissions import Allowed, Refused
 from loop.researchers.protocol import Proposal
 from loop.study import events as e
 from loop.study.ablation import Ablation
@@ -146,8 +146,9 @@ class Ablating:
         gone, edits = found
         if self._study.best is not best:
             return "the champion has changed meanwhile; ask again"
-        if (same := self._proposals.repeated(best.id, edits)) is not None:
-            return same
+        if (said := self._proposals.repeated(best.id, edits)) is not None:
+            same = self._proposals.same_as(best.id, edits)
+            return said if same is None else self._known(gone, same)
         number = self._next_number()
         fulfilled = e.RequestFulfilled(request=request.seq, outcome=f"it is experiment {number}")
         title = f"without {ablation.changes(gone)}: {experiment.title}"
@@ -159,6 +160,14 @@ class Ablating:
         return None
 
     # --- inside ------------------------------------------------------------------------------------------------
+
+    def _known(self, gone: Sequence[int], same: Experiment) -> str:
+        """That the champion without some changes has run already, and what to do if it is wanted."""
+        number = "" if same.metric is None else f", at {same.metric:.6g}"
+        was = "the baseline" if same.id == 0 else f"experiment {same.id}, “{same.title:.60}”"
+        may = isinstance(permissions.branch(self._study, same), Allowed)
+        leads = f"`looptop branch {same.id}` goes back to it" if may else f"`looptop show {same.id}` has it"
+        return f"the champion without {ablation.changes(gone)} has run already: it is {was}{number}; {leads}"
 
     def _stack(self) -> Stack:
         """Today's champion as its baseline and its kept changes; blocks.

@@ -148,7 +148,9 @@ class Dispatcher:
             lost = _believed(experiment, result.lost or starved)
         reason = self._lost_by(running, result, lost)
         company = neighbours.company_of(study, experiment.runs[number], result.seconds)
-        finished = ends.finished(study, experiment, result, running.steps, reason, job.contract)
+        finished = ends.finished(
+            study, experiment, result, running.steps, reason, job.contract, again=not running.dropped
+        )
         seen = {"steps": running.stepped, "company": company, "curve": running.curve.curve()}
         finished = finished.model_copy(update=seen)
         if experiment.id == 0 and not rung and finished.outcome.has_number and result.opened is not None:
@@ -329,10 +331,10 @@ class Dispatcher:
 
     def _lost_by(self, running: RunInFlight, result: RunResult, lost: Lost | None) -> str:
         """Why a run does not count, in a sentence; "" where it does."""
-        if running.lost:
-            return "ended with the supervisor"
         if running.dropped:
             return f"its climb is over: {running.dropped}"
+        if running.lost:
+            return "ended with the supervisor"
         if lost is not None:
             return lost.reason
         return (self._recorder.disk.shortage() or "") if result.outcome == Outcome.CRASHED else ""

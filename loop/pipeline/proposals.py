@@ -142,6 +142,10 @@ class Proposals:
             return None
         return self._repeats(self._fingerprint(commit, edits), None)
 
+    def same_as(self, parent: int, edits: Mapping[str, str]) -> Experiment | None:
+        """The experiment whose files a proposal would have."""
+        return self._recorder.study.first_of(self._fingerprint(self._commit_of(parent), edits))
+
     def _fingerprint(self, commit: str, edits: Mapping[str, str]) -> str:
         return guards.fingerprint({**self._files(commit), **edits})
 

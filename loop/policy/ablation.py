@@ -327,6 +327,17 @@ def changes(numbers: Iterable[int]) -> str:
     return f"experiment{'s' if len(names) > 1 else ''} {listed(names)}"
 
 
+def row_title(study: Study, run: Run) -> str:
+    """What a row of an ablation runs: `experiment 9 without experiments 2 and 5 (row 3 of 16 of an ablation)`."""
+    now = next((one for one in study.ablations if one.seq == run.validates), None)
+    if now is None or run.row > len(now.began.rows):
+        return f"row {run.row} of an ablation"
+    signs = now.began.rows[run.row - 1]
+    out = [x for factor, sign in zip(now.began.factors, signs, strict=True) if sign == "-" for x in factor]
+    made = f"experiment {now.began.champion}" + (f" without {changes(sorted(out))}" if out else ", whole")
+    return f"{made} (row {run.row} of {len(now.began.rows)} of an ablation)"
+
+
 def told(ended: AblationEnded) -> str:
     """An ablation's result, in a sentence without its full stop."""
     if not ended.worths or ended.together is None:
@@ -344,14 +355,21 @@ def told(ended: AblationEnded) -> str:
 
 def compared(ended: AblationEnded) -> str:
     """The sum of the single worths beside the whole, in a sentence without its full stop; empty where nothing tells."""
-    if ended.together is None or ended.whole is None:
+    if ended.together is None or ended.whole is None or (gap := ended.gap) is None:
         return ""
-    gap = ended.together.worth - ended.whole.worth
-    error = math.hypot(ended.together.error, ended.whole.error)
-    text = f"all of them singly {figure(ended.together.worth, 3)}, the whole {figure(ended.whole.worth, 3)}"
-    if abs(gap) <= 2 * error:
-        return f"{text}: they add up, as far as these runs tell"
-    return f"{text}: {'they overlap' if gap > 0 else 'they are worth more together than singly'}"
+    both = f"all of them singly {figure(ended.together.worth, 3)}, the whole {figure(ended.whole.worth, 3)}"
+    between = f"{figure(gap.low, 3)} to {figure(gap.high, 3)}"
+    return f"{both}, the difference {figure(gap.worth, 3)} ({between}): {agreement(ended)}"
+
+
+def agreement(ended: AblationEnded) -> str:
+    """Whether sum and whole agree, without their numbers; empty where nothing tells."""
+    if (gap := ended.gap) is None:
+        return ""
+    if gap.low <= 0 <= gap.high:
+        return "they add up, as far as these runs tell"
+    does = "overlap: together they do less" if gap.worth > 0 else "need each other: together they do more"
+    return f"there is an interaction, some of the changes {does} than singly"
 
 
 def noise_words(ended: AblationEnded) -> str:

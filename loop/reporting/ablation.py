@@ -111,10 +111,18 @@ def sentence(study: Study) -> str:
     said = ablation.told(newest)
     nothing = ablation.barnacles(study)
     more = ""
+    if newest.gap is not None and not newest.gap.low <= 0 <= newest.gap.high:
+        more = f" Their sum is not the whole: {ablation.agreement(newest)}."
     if nothing:
         numbers = [number for one in nothing for number in one.changes]
-        more = f" Worth nothing today: {ablation.changes(numbers)} (`looptop without {numbers[0]}`)."
+        more += f" Worth nothing today: {ablation.changes(numbers)} (`looptop without {numbers[0]}`)."
     return f"{said[:1].upper()}{said[1:]}; `looptop ablate --show` has each.{more}"
+
+
+def of_champion(study: Study, number: int) -> str:
+    """The sum of the worths beside the whole, where the newest ablation was of that champion; else empty."""
+    newest = ablation.newest(study)
+    return ablation.compared(newest) if newest is not None and newest.champion == number else ""
 
 
 def of_change(study: Study, number: int) -> str:

@@ -50,6 +50,7 @@ def finished(
     steps: tuple[float, float] | None,
     lost_by: str,
     contract: Contract | None = None,
+    again: bool = True,
 ) -> e.RunFinished:
     """The end of a run; one that owes a metric and has none is a failure, whatever its exit code says.
 
@@ -57,13 +58,14 @@ def finished(
         steps: when it printed its first step and its last, by the monotonic clock; None where it printed none.
         lost_by: why it does not count, in a sentence; "" where it does.
         contract: by which it is measured; None: the study's.
+        again: one that does not count is run again.
     """
     contract = contract or study.contract
     outcome = result.outcome
     reason = result.reason
     failed: run_checks.Failed | None = None
     if lost_by:
-        outcome, reason = Outcome.LOST, f"{lost_by}{AGAIN}"
+        outcome, reason = Outcome.LOST, f"{lost_by}{AGAIN if again else ''}"
     elif outcome == Outcome.FINISHED and contract.verify is None:
         value = result.metrics.get(contract.metric)
         if value is None:

@@ -6,6 +6,7 @@ that is on the branch.
 """
 
 from dataclasses import dataclass
+from math import hypot
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -78,6 +79,17 @@ class AblationEnded(Fact):
     """Where that is from: a validation with fresh seeds, or all runs of the two."""
     reason: str = ""
     """Why it ended before all rows had run, or what else is to be said; empty where nothing is."""
+
+    @property
+    def gap(self) -> Worth | None:
+        """The sum less the whole: what changes do beside each other that none of them does alone. Its interval is that
+        of two numbers which share no run; these share some, so it is no narrower than it should be."""
+        if self.together is None or self.whole is None:
+            return None
+        ours, all_of_it = self.together, self.whole
+        worth, error = ours.worth - all_of_it.worth, hypot(ours.error, all_of_it.error)
+        reach = hypot(ours.high - ours.low, all_of_it.high - all_of_it.low) / 2
+        return Worth(changes=(), worth=worth, error=error, low=worth - reach, high=worth + reach)
 
 
 @dataclass(slots=True)

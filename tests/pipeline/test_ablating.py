@@ -6,6 +6,7 @@ import pytest
 
 from loop.journal import Journal
 from loop.lineage import Lineage
+from loop.policy import ablation
 from loop.runs.executor import Job
 from loop.runs.slot import Slot
 from loop.runs.spec import RunResult
@@ -14,6 +15,7 @@ from loop.study.state import Study
 from loop.workspace import Workspace
 from tests.fake_executor import FakeExecutor, ended
 from tests.supervisor.house import House, Scripted, change
+from tui.model.slot_rows import run_title
 
 LINES = "\n".join(f"V{n}=5" for n in range(6)) + "\necho no\n"
 
@@ -79,9 +81,46 @@ async def test_each_kept_change_is_measured_in_todays_champion_and_one_is_taken_
     assert request.outcome.startswith("of 3 kept changes in experiment 4, 3 help (16 runs)")
     texts = {Lineage(tmp_path, "test").commits.read(commit, "run.sh") for commit in found.began.commits}
     assert len(texts) == 8
+    ask(tmp_path, e.Without(who="ada"), 4)
     ask(tmp_path, e.Without(who="ada"), 1)
     study = await house.work(Scripted())
     new = next(x for x in study.experiments.values() if x.submitted)
+    said = next(one.outcome for one in study.requests.values() if one.kind == "without" and one.experiment == 4)
+    assert said.startswith("the champion without experiments 3 and 4 has run already: it is experiment 2, “V0=5 to")
+    assert said.endswith("; `looptop branch 2` goes back to it")
+    row = next(run for run in study.experiments[4].runs.values() if run.row and "-" in found.began.rows[run.row - 1])
+    assert "experiment 4 without experiment" in run_title(study, study.experiments[4], row)
     assert new.title.startswith("without experiment 1: ") and new.verdict == "kept"
     text = (Lineage(tmp_path, "test").commits.read(study.branch, "run.sh") or b"").decode()
     assert "V2=5" in text and "V0=4" in text and "V1=3" in text
+
+
+async def test_a_kept_bundle_is_taken_apart_and_the_part_that_harms_leaves_again(tmp_path: Path) -> None:
+    """Each 4 gains 0.07, as much as a run scatters; V0 loses 0.2 as soon as another one is there."""
+
+    async def answer(job: Job, slot: Slot) -> RunResult:
+        text = (Lineage(tmp_path, "test").commits.read(job.commit, "run.sh") or b"").decode()
+        clash = 0.2 if "V0=4" in text and text.count("=4") > 1 else 0.0
+        return ended(loss=10.0 - 0.07 * text.count("=4") + clash + (job.seed + 1) % 2 / 10)
+
+    house = House(tmp_path, front="ahead: false\n", script=LINES)
+    house.executor = FakeExecutor(answer)
+    study = await house.work(Scripted(*(change(f"V{n}=5", f"V{n}=4") for n in range(6))))
+    bundle = study.best
+    assert bundle is not None and bundle.parts and bundle.verdict == "kept"
+    harmful = next(x.id for x in study.experiments.values() if x.title == "V0=5 to V0=4")
+    assert harmful in bundle.parts
+    ask(tmp_path, e.Ablated(who="ada", only=True))
+    study = await house.work(Scripted())
+    (found,) = study.ablations
+    assert {x for one in found.began.factors for x in one} == set(bundle.parts), "each part is a factor"
+    assert found.ended is not None
+    worths = {one.changes: one for one in found.ended.worths}
+    assert worths[harmful,].high < 0 and all(one.worth > 0 for of, one in worths.items() if of != (harmful,))
+    assert [one.changes for one in ablation.barnacles(study)] == [(harmful,)]
+    ask(tmp_path, e.Without(who="ada"), harmful)
+    study = await house.work(Scripted())
+    new = next(x for x in study.experiments.values() if x.submitted)
+    assert (new.verdict, study.champion) == ("kept", new.id), new.reason
+    text = (Lineage(tmp_path, "test").commits.read(study.branch, "run.sh") or b"").decode()
+    assert "V0=5" in text and text.count("=4") == len(bundle.parts) - 1

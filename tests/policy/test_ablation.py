@@ -3,8 +3,10 @@
 import pytest
 
 from loop.policy import ablation, designs, scheduler, validation
+from loop.policy.comparison import figure
 from loop.policy.permissions import Allowed, Refused
 from loop.study import events as e
+from loop.study.ablation import Worth
 from loop.study.contract import Contract
 from loop.study.outcomes import Outcome
 from tests.stories import Story
@@ -120,6 +122,25 @@ def test_what_the_runs_say() -> None:
     assert "#1 0.30" in ablation.for_researchers(study) and "Worth nothing there: #3" in ablation.for_researchers(study)
     changed = story.tell(e.ProgramChanged(contract=Contract(verify=None, budget=1)))
     assert ablation.newest(changed.study()) is None, "numbers of another protocol say nothing"
+
+
+@pytest.mark.parametrize(
+    ("whole", "says"),
+    [
+        (0.30, "they add up, as far as these runs tell"),
+        (0.20, "there is an interaction, some of the changes overlap: together they do less than singly"),
+        (0.45, "there is an interaction, some of the changes need each other: together they do more than singly"),
+    ],
+)
+def test_the_sum_beside_the_whole_with_the_interval_of_the_difference(whole: float, says: str) -> None:
+    def worth(value: float, reach: float) -> Worth:
+        return Worth(changes=(), worth=value, error=reach / 2, low=value - reach, high=value + reach)
+
+    ended = e.AblationEnded(champion=3, together=worth(0.31, 0.03), whole=worth(whole, 0.04))
+    assert ended.gap is not None and ended.gap.high - ended.gap.worth == pytest.approx(0.05)
+    assert ablation.agreement(ended) == says
+    between = f"({figure(ended.gap.low, 3)} to {figure(ended.gap.high, 3)})"
+    assert f"the difference {figure(ended.gap.worth, 3)} {between}: {says}" in ablation.compared(ended)
 
 
 def test_one_that_ends_early_says_why() -> None:

@@ -197,7 +197,7 @@ def test_what_each_change_is_worth_today_has_a_section_with_a_chart() -> None:
     told = [(of, value) for of, value in found.numbers if of.startswith("ablation.")]
     assert len(told) >= 14 and all(ask(study, books, of) == pytest.approx(value) for of, value in told)
     assert not re.findall(r"\S*\d\S*", found.prose) and found.links <= found.places | {"e0"}
-    assert text.count('class="bar ') == 4 and 'class="bar harms"' in text and "looptop without" in text
+    assert text.count('class="bar ') == 5 and 'class="bar harms"' in text and "looptop without" in text
     markdown = page.as_markdown(page.gather(study, books, lambda x: ""), books)
     assert "### What each is worth today" in markdown and "| 1. idea 1 | +0.150 | +0.100 to +0.200 |" in markdown
     kept = page.gather(study, books, lambda x: "").kept[0]

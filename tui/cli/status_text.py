@@ -237,6 +237,8 @@ def details(study: Study, found: Experiment) -> list[str]:
     for other in study.experiments.values():
         if found.id in other.parts:
             lines.append(f"  came back in experiment {other.id}, with others: {word(other.verdict)}")
+    if whole := ablation.of_champion(study, found.id):
+        lines.append(f"  its changes: {whole}")
     if worth := ablation.of_change(study, found.id):
         lines.append(f"  worth: {worth}")
     if found.lesson:

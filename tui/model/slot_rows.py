@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from loop.policy import idle
+from loop.policy import ablation, idle
 from loop.study import queries
 from loop.study.experiment import Experiment, Run
 from loop.study.readings import GaugeRead, GpuGauge
@@ -171,6 +171,10 @@ def run_title(study: Study, experiment: Experiment, run: Run) -> str:
             return "your file as it is, alone: what runs beside it cost"
         return "your file as it is" + (f", run {run.number} of {most}: measures the noise" if most > 1 else "")
     title = one_line(experiment.title)
+    if run.row:
+        return ablation.row_title(study, run)
+    if run.validates:
+        return f"{title} (of the validation)"
     if experiment.asked and experiment.verdict is not None:
         return f"{title} (again: how alike equal seeds are)"
     if experiment.verdict is not None:

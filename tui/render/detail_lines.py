@@ -62,6 +62,7 @@ def detail_lines(
     reason = one_line(experiment.reason or (experiment.waits_for if experiment.phase == "waiting" else ""))
     lines += labelled("because", reason, width, "dim", 3)
     lines += labelled("worth", ablation.of_change(study, experiment.id), width, "text", 2)
+    lines += labelled("changes", ablation.of_champion(study, experiment.id), width, "text", 3)
     lines += labelled("ladder", "; ".join(map(ladder.brief, ladder.of_experiment(study, experiment))), width, "text", 2)
     lines += labelled("learnt", one_line(experiment.lesson), width, "dim", 2)
     if extras is None:

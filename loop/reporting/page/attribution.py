@@ -7,7 +7,7 @@ from loop.policy import ablation
 from loop.reporting.page import values as v
 from loop.reporting.page.facts import Interval
 from loop.reporting.page.values import Value
-from loop.study.ablation import AblationEnded, Worth
+from loop.study.ablation import Worth
 from loop.study.figures import Figures
 from loop.study.state import Study
 
@@ -50,7 +50,7 @@ class Attribution:
     runs: Value
     failed: Value | None
     bars: Sequence[Bar]
-    """Changes, the best first; then their sum and the whole, where they are known."""
+    """Changes, the best first; then their sum, the whole and the difference of the two, where they are known."""
     zero: float
     height: float
     compared: str
@@ -68,7 +68,9 @@ def attribution(study: Study) -> Attribution | None:
         return None
     order = sorted(enumerate(found.worths), key=lambda pair: -pair[1].worth)
     rows = [(f"ablation.worths.{index}", one) for index, one in order]
-    rows += [(f"ablation.{name}", one) for name in ("together", "whole") if (one := getattr(found, name)) is not None]
+    rows += [
+        (f"ablation.{name}", one) for name in ("together", "whole", "gap") if (one := getattr(found, name)) is not None
+    ]
     scale = _Scale([one for _, one in rows])
     sources = {
         "study": "the study's",
@@ -83,7 +85,7 @@ def attribution(study: Study) -> Attribution | None:
         bars=[_bar(study, place, of, one, scale) for place, (of, one) in enumerate(rows)],
         zero=scale.at(0.0),
         height=TOP * 2 + ROW * len(rows),
-        compared=_compared(found),
+        compared=ablation.agreement(found),
         whole_from={"validation": "its validation", "runs": "all runs of the two", "": ""}[found.whole_from],
         noise=v.plain("ablation.sd", found.sd, 2),
         noise_from=sources.get(found.noise_from, ""),
@@ -106,8 +108,8 @@ def _bar(study: Study, place: int, of: str, one: Worth, scale: _Scale) -> Bar:
     title = " + ".join(x.title for x in kept)
     kind = "carries" if one.low > 0 else "harms" if one.high < 0 else "open"
     if not one.changes:
-        kind = "sum" if of.endswith("together") else "whole"
-        title = "all of them singly" if kind == "sum" else "the whole champion"
+        kind = {"together": "sum", "whole": "whole", "gap": "open"}[of.rpartition(".")[2]]
+        title = {"sum": "all of them singly", "whole": "the whole champion", "open": "the first less the second"}[kind]
     effects = [effect for x in kept if (effect := Figures(study).effect(x)) is not None]
     before = v.signed(f"{of}.before", sum(effects)) if effects else None
     low, high = (Value(f"{of}.{name}", value, v.signs(value)) for name, value in (("low", one.low), ("high", one.high)))
@@ -126,8 +128,3 @@ def _bar(study: Study, place: int, of: str, one: Worth, scale: _Scale) -> Bar:
         low=scale.at(one.low),
         high=scale.at(one.high),
     )
-
-
-def _compared(found: AblationEnded) -> str:
-    """Whether the sum and the whole agree, without their numbers."""
-    return ablation.compared(found).partition(": ")[2]
