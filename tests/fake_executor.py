@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from pathlib import Path
 
+from loop.lineage import Lineage
 from loop.runs.executor import Job, Listen, Report, RunListener
 from loop.runs.output import Sample
 from loop.runs.slot import Slot
@@ -91,3 +93,13 @@ class FakeExecutor:
 
     async def close(self) -> None:
         pass
+
+
+def scored(root: Path, loss: Callable[[str, int], float]) -> FakeExecutor:
+    """Runs that end at once with `loss(script, seed)`, where the script is their commit's `run.sh`."""
+
+    async def answer(job: Job, slot: Slot) -> RunResult:
+        script = (Lineage(root, "test").commits.read(job.commit, "run.sh") or b"").decode()
+        return ended(loss=loss(script, job.seed))
+
+    return FakeExecutor(answer)

@@ -43,18 +43,13 @@ class Story:
         queued = e.ExperimentQueued(commit=f"{number:040d}", parent=parent, parent_commit="0" * 40)
         return self.tell(queued, number)
 
-    def start(self, number: int, run: int, seed: int = 1337, slot: int = 0, device: str = "") -> "Story":
-        started = e.RunStarted(
-            seed=seed,
-            slot=slot,
-            budget=20,
-            deadline=80,
-            protocol_id=self.contract.protocol_id,
-            pid=1,
-            pid_started=1.0,
-            device=device,
-        )
-        return self.tell(started, number, run)
+    def start(
+        self, number: int, run: int, seed: int = 1337, slot: int = 0, device: str = "", **more: object
+    ) -> "Story":
+        """Begin a run; `more` is what else its `RunStarted` says, or says instead."""
+        said = {"budget": 20, "deadline": 80, "protocol_id": self.contract.protocol_id, "pid": 1, "pid_started": 1.0}
+        said |= {"seed": seed, "slot": slot, "device": device, **more}
+        return self.tell(e.RunStarted.model_validate(said), number, run)
 
     def finish(self, number: int, run: int, value: float | None, outcome: str = "finished") -> "Story":
         metrics = {} if value is None else {self.contract.metric: value}

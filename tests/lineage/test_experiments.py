@@ -15,15 +15,6 @@ AT = 1_700_000_000.0
 IDEA = ExperimentMessage("halve the learning rate", "The loss rises at first.", {"Researcher": "automl"})
 
 
-@pytest.fixture
-def lineage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lineage:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    made = Lineage(make_repository(tmp_path / "repo"), "study")
-    made.prepare()
-    return made
-
-
 def with_lr(value: str) -> bytes:
     return TRAIN.replace("LR = 0.1", f"LR = {value}").encode()
 

@@ -18,15 +18,6 @@ AT = 1_700_000_000.0
 IDEA = ExperimentMessage("x")
 
 
-@pytest.fixture
-def lineage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lineage:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    made = Lineage(make_repository(tmp_path / "repo"), "study")
-    made.prepare()
-    return made
-
-
 def records(lineage: Lineage) -> list[str]:
     return git(lineage.root, "worktree", "list", "--porcelain").split("\n\n")
 

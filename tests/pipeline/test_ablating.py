@@ -7,36 +7,22 @@ import pytest
 from loop.journal import Journal
 from loop.lineage import Lineage
 from loop.policy import ablation
-from loop.runs.executor import Job
-from loop.runs.slot import Slot
-from loop.runs.spec import RunResult
 from loop.study import events as e
 from loop.study.state import Study
 from loop.workspace import Workspace
-from tests.fake_executor import FakeExecutor, ended
+from tests.fake_executor import scored
 from tests.supervisor.house import House, Scripted, change
 from tui.model.slot_rows import run_title
 
 LINES = "\n".join(f"V{n}=5" for n in range(6)) + "\necho no\n"
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
-def of(root: Path) -> FakeExecutor:
+def loss(script: str, seed: int) -> float:
     """A 4 gains 2 and a 3 another 1; V2 harms by 0.5 as soon as V0 is changed, too. A run scatters by 0.07."""
-
-    async def answer(job: Job, slot: Slot) -> RunResult:
-        text = (Lineage(root, "test").commits.read(job.commit, "run.sh") or b"").decode()
-        loss = 50.0 - 2 * text.count("=4") - 3 * text.count("=3")
-        if "V2=4" in text:
-            loss += 1.0 if "V0=5" in text else 2.5
-        return ended(loss=loss + job.seed % 2 / 10)
-
-    return FakeExecutor(answer)
+    harm = 0.0 if "V2=4" not in script else 1.0 if "V0=5" in script else 2.5
+    return 50.0 - 2 * script.count("=4") - 3 * script.count("=3") + harm + seed % 2 / 10
 
 
 def ideas() -> list[object]:
@@ -50,7 +36,7 @@ def ask(root: Path, body: e.Body, experiment: int | None = None) -> None:
 
 async def kept_four(root: Path, front: str = "bundles: false\n") -> tuple[House, Study]:
     house = House(root, front=f"ahead: false\n{front}", script=LINES)
-    house.executor = of(root)
+    house.executor = scored(root, loss)
     study = await house.work(Scripted(*ideas()))  # type: ignore[arg-type]
     assert study.lineage == [0, 1, 2, 3, 4]
     return house, study
@@ -98,13 +84,12 @@ async def test_each_kept_change_is_measured_in_todays_champion_and_one_is_taken_
 async def test_a_kept_bundle_is_taken_apart_and_the_part_that_harms_leaves_again(tmp_path: Path) -> None:
     """Each 4 gains 0.07, as much as a run scatters; V0 loses 0.2 as soon as another one is there."""
 
-    async def answer(job: Job, slot: Slot) -> RunResult:
-        text = (Lineage(tmp_path, "test").commits.read(job.commit, "run.sh") or b"").decode()
-        clash = 0.2 if "V0=4" in text and text.count("=4") > 1 else 0.0
-        return ended(loss=10.0 - 0.07 * text.count("=4") + clash + (job.seed + 1) % 2 / 10)
+    def clashing(script: str, seed: int) -> float:
+        clash = 0.2 if "V0=4" in script and script.count("=4") > 1 else 0.0
+        return 10.0 - 0.07 * script.count("=4") + clash + (seed + 1) % 2 / 10
 
     house = House(tmp_path, front="ahead: false\n", script=LINES)
-    house.executor = FakeExecutor(answer)
+    house.executor = scored(tmp_path, clashing)
     study = await house.work(Scripted(*(change(f"V{n}=5", f"V{n}=4") for n in range(6))))
     bundle = study.best
     assert bundle is not None and bundle.parts and bundle.verdict == "kept"

@@ -19,11 +19,7 @@ from tests.fake_executor import FakeExecutor, ended
 from tests.gauges import FakeGauges
 from tests.supervisor.house import House, Scripted, change
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 async def test_what_waits_for_a_slot_is_on_todays_champion_before_one_is_free(tmp_path: Path) -> None:

@@ -5,35 +5,24 @@ from pathlib import Path
 import pytest
 
 from loop.lineage import Lineage
-from loop.runs.executor import Job
-from loop.runs.slot import Slot
-from loop.runs.spec import RunResult
-from tests.fake_executor import FakeExecutor, ended
+from tests.fake_executor import scored
 from tests.supervisor.house import House, Scripted, change
 from tui.cli.status_text import details
 
 LINES = "\n".join(f"V{n}=5" for n in range(8)) + "\necho no\n"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
-def of(root: Path) -> FakeExecutor:
+def loss(script: str, seed: int) -> float:
     """Each 4 gains 0.07 and each 9 loses 2, where one run scatters by 0.07."""
-
-    async def answer(job: Job, slot: Slot) -> RunResult:
-        text = (Lineage(root, "test").commits.read(job.commit, "run.sh") or b"").decode()
-        return ended(loss=10.0 - 0.07 * text.count("=4") + 2 * text.count("=9") + (job.seed + 1) % 2 / 10)
-
-    return FakeExecutor(answer)
+    return 10.0 - 0.07 * script.count("=4") + 2 * script.count("=9") + (seed + 1) % 2 / 10
 
 
 async def test_near_wins_come_back_together_and_their_parts_are_named(tmp_path: Path) -> None:
     house = House(tmp_path, front="ahead: false\n", script=LINES)
-    house.executor = of(tmp_path)
+    house.executor = scored(tmp_path, loss)
     ideas = [change(f"V{n}=5", f"V{n}=4") for n in range(6)]
     study = await house.work(Scripted(change("V6=5", "V6=9"), *ideas))
     (bundle,) = [x for x in study.experiments.values() if x.parts]
@@ -50,6 +39,6 @@ async def test_near_wins_come_back_together_and_their_parts_are_named(tmp_path: 
 
 async def test_a_program_may_say_no(tmp_path: Path) -> None:
     house = House(tmp_path, front="ahead: false\nbundles: false\n", script=LINES)
-    house.executor = of(tmp_path)
+    house.executor = scored(tmp_path, loss)
     study = await house.work(Scripted(*(change(f"V{n}=5", f"V{n}=4") for n in range(6))))
     assert not any(x.parts for x in study.experiments.values())

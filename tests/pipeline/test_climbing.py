@@ -20,10 +20,7 @@ from tests.supervisor.house import House, Scripted, change
 RUNGS = "scales: {small: {}, large: {budget: 2s, runs: 2, env: {SIZE: 9}}, huge: {budget: 3s, runs: 2}}\n"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 async def holds_on_large_alone(job: Job, slot: Slot) -> RunResult:

@@ -20,11 +20,7 @@ from tests.fake_executor import FakeExecutor, ended
 from tests.policy.test_out_of_order import audit
 from tests.supervisor.house import House, Scripted, change
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 class Late:

@@ -31,10 +31,7 @@ from tui.cli import event_lines, status_text
 SOURCE = "RATE = 0.02\nDECAY = 0.1\nWARMUP = 0.3\nprint(RATE, DECAY, WARMUP)\n"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 async def luck(job: Job, slot: Slot) -> RunResult:

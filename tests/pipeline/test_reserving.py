@@ -18,10 +18,7 @@ from tests.supervisor.house import House, Scripted, change
 RUNGS = "scales: {small: {}, large: {budget: 2s, runs: 2, gpus_per_run: 2}}\n"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def gpus(count: int) -> list[Slot]:

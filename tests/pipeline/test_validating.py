@@ -15,11 +15,7 @@ from loop.workspace import Workspace
 from tests.fake_executor import FakeExecutor, ended
 from tests.supervisor.house import House, Scripted, change
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_BUSY", 0.05)
-    monkeypatch.setattr("loop.supervisor.heartbeat.HEARTBEAT_IDLE", 0.05)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 async def lucky(job: Job, slot: Slot) -> RunResult:

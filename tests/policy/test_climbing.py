@@ -51,20 +51,11 @@ def step(story: Story, values: dict[int, float | None], outcome: str = "finished
         return False
     climb, number = now(study), work.experiment.id
     seed = climbing.next_seed(study, work.experiment, ())
-    started = e.RunStarted(
-        seed=seed,
-        slot=0,
-        budget=20,
-        deadline=80,
-        protocol_id=climb.began.protocol_id,
-        pid=1,
-        pid_started=1.0,
-        validates=climb.seq,
-        rung=climb.began.rung,
-    )
     value = values[number]
     said = value if value is None else value + seed % 2 / 1000
-    story.tell(started, number, work.run).finish(number, work.run, said, outcome if value is None else "finished")
+    began = {"protocol_id": climb.began.protocol_id, "validates": climb.seq, "rung": climb.began.rung}
+    ending = outcome if value is None else "finished"
+    story.start(number, work.run, seed, **began).finish(number, work.run, said, ending)
     return True
 
 

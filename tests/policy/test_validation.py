@@ -23,17 +23,7 @@ def pair(story: Story, number: int, run: int, seed: int, value: float | None, ou
     """A run of the validation under way."""
     now = story.study().validation
     assert now is not None
-    started = e.RunStarted(
-        seed=seed,
-        slot=0,
-        budget=20,
-        deadline=80,
-        protocol_id=story.contract.protocol_id,
-        pid=1,
-        pid_started=1.0,
-        validates=now.seq,
-    )
-    return story.tell(started, number, run).finish(number, run, value, outcome)
+    return story.start(number, run, seed, validates=now.seq).finish(number, run, value, outcome)
 
 
 def test_champion_and_baseline_take_turns_and_who_goes_first_changes() -> None:

@@ -1,7 +1,5 @@
 """A replay: the screens of a past moment are those that were there at the time, and its keys move that moment."""
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,15 +13,6 @@ from tests.tui.cockpit.cockpits import Cockpit, journal_of, screen, settle
 from tests.tui.cockpit.test_snapshots import snapshot
 from tui.model.replay import Replay
 from tui.screens.experiment import ExperimentSheet
-
-
-@pytest.fixture
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def moments(events: list[e.Event]) -> list[int]:

@@ -6,8 +6,6 @@ depends on the day.
 """
 
 import os
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,15 +28,6 @@ SCREENS = {
     "200x50-ascii": ((200, 50), "mono", True, "experiments", ()),
     "120x36-contrast-experiments": ((120, 36), "contrast", False, "experiments", ("z",)),
 }
-
-
-@pytest.fixture
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 def snapshot(app: Cockpit) -> str:
