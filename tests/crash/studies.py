@@ -109,6 +109,8 @@ class Life:
     any_order: bool = False
     sandbox: str = "off"
     script: str = SCRIPT
+    gpus: int = 0
+    """How many the machine is made up to have; 0: it is as it is."""
     team: bool = False
     """AutoML and two commands that cast dice propose, ahead of free slots."""
 
@@ -267,6 +269,13 @@ _ALL = (
         {"a smaller A": GOOD},
         experiments=1,
         front="deadline: 60s\nscales: {small: {}, large: {budget: 2s, runs: 2}, huge: {env: {SIZE: 9}, runs: 2}}\n",
+    ),
+    Life(
+        "climbed-on-two",
+        {"a smaller A": GOOD},
+        experiments=1,
+        front="deadline: 60s\nscales: {small: {}, large: {budget: 2s, runs: 2, gpus_per_run: 2}}\nclimb: 90%\n",
+        gpus=2,
     ),
     Life(
         "ablated",

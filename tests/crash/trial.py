@@ -22,11 +22,13 @@ import psutil
 import loop.__main__ as supervisor
 from loop.journal import Journal
 from loop.study.state import Study
+from loop.supervisor import service
 from tests import consistency
 from tests.consistency import Fault, Row
 from tests.crash.mortal import Mortal
 from tests.crash.studies import Life
 from tests.crash.tracer import Tracer, Whose
+from tests.gauges import FakeGauges
 from tests.repositories import fingerprint
 
 Counter = Literal["step", "call", "git"]
@@ -214,6 +216,8 @@ class Trial:
         }
         os.environ.update(environment)
         tempfile.tempdir = None
+        if self.life.gpus:
+            service.MachineGauges = lambda root: FakeGauges(self.life.gpus)  # type: ignore[misc, assignment]
         (self.root / ".looptop").mkdir(exist_ok=True)
         log = os.open(self.root / ".looptop" / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -339,6 +343,9 @@ def _told(study: Study, rows: Sequence[Row]) -> dict[str, str]:
         told[f"(validation of {one.began.champion})"] = repr(one.ended)
     for ablation in study.ablations:
         told[f"(ablation of {ablation.began.champion})"] = repr(ablation.ended)
+    for climb in study.climbs:
+        told[f"(climb of {climb.began.experiment} to {climb.began.rung})"] = repr(climb.ended)
+    told["(reserved)"] = repr(study.reserved)
     told["(champion)"] = study.best.title if study.best is not None else ""
     told["(champions)"] = ", ".join(study.experiments[number].title for number in study.lineage)
     return told
