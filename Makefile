@@ -35,8 +35,10 @@ soak: .venv/.dev  ## the slow tests, and the supervisor killed at 300 points of 
 trackers: .venv/.trackers  ## `looptop follow` against a real MLflow server, TensorBoard's own reader, and wandb offline
 	.venv/trackers/bin/python -m pytest tests/follow/test_trackers.py
 
+# libfaketime has a node believe in another hour; what it requires is for Python, and nothing here imports it.
 cluster: .venv/.dev  ## what runs on other machines, on real Ray: two nodes on this one. Installs Ray (285 MB)
 	@$(PIP) -e '.[ray]' -c constraints.txt
+	@$(PIP) --no-deps libfaketime==3.0.1
 	$(BIN)/python -m pytest tests/cluster --timeout 600
 	$(BIN)/python -m bench.cluster
 

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,8 @@ import psutil
 RAY = Path(sys.executable).parent / "ray"
 STORE = 80_000_000  # bytes of plasma; the least that Ray takes is 75 MB
 LONGEST_START = 150.0
+ATTEMPTS = 3
+"""Ray gives its own processes 30 s to be there, which a busy machine may not have."""
 
 
 @dataclass
@@ -31,6 +33,10 @@ class Node:
     folder: Path
     """Where looptop keeps what it needs there."""
     process: subprocess.Popen[bytes]
+
+    def of_runs(self) -> list[int]:
+        """Processes of runs that are alive there."""
+        return _with("LOOPTOP_RUN_DIR", lambda place: place.startswith(f"{self.folder}/"))
 
     def kill(self) -> None:
         """End the node as a power cut would, with all that was started by it and led no life of its own."""
@@ -56,50 +62,61 @@ class Raylets:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host(1)}:{self.port}"
+
+    def host(self, number: int) -> str:
+        """Address of the node that was started as that one, from 1."""
+        return f"127.0.0.{number}"
+
+    def entering(self, name: str) -> list[str]:
+        """What a command has in front to be run on a node; nothing where all nodes are this machine."""
+        return []
 
     @property
     def environment(self) -> dict[str, str]:
         """What a supervisor needs to be let in."""
         return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "RAY_USAGE_STATS_ENABLED": "0"}
 
-    def start(self, name: str, cpus: int = 2, environ: Mapping[str, str] | None = None) -> Node:
-        """Start a node; the first one is the head."""
+    def start(
+        self, name: str, cpus: int = 2, environ: Mapping[str, str] | None = None, ray: Sequence[str] = ()
+    ) -> Node:
+        """Start a node; the first one is the head.
+
+        Args:
+            ray: the command, where it is not that of this environment.
+        """
         number = len(self.nodes) + 1
-        address, place = f"127.0.0.{number}", self.folder / name
+        address, place = self.host(number), self.folder / name
         if name in self.nodes:  # it comes back
             address = self.nodes[name].address
         where = (
-            ["--head", "--include-dashboard", "false", "--port", str(self.port)]
+            ["--head", "--include-dashboard", "false", "--no-monitor", "--port", str(self.port)]
             if name == next(iter(self.nodes), name)
             else ["--address", self.address]
         )
-        command = [str(RAY), "start", "--block", *where, "--node-ip-address", address, "--node-name", name]
-        command += [
-            "--num-cpus",
-            str(cpus),
-            "--object-store-memory",
-            str(STORE),
-        ]
-        command += ["--temp-dir", str(_short(place)), "--min-worker-port", "0", "--max-worker-port", "0"]
+        command = [*self.entering(name), *(ray or [str(RAY)]), "start", "--block", *where]
+        command += ["--node-ip-address", address, "--node-name", name, "--num-cpus", str(cpus)]
+        command += ["--object-store-memory", str(STORE), "--temp-dir", str(_short(place))]
+        command += ["--min-worker-port", "0", "--max-worker-port", "0", "--include-log-monitor", "false"]
         own = {
-            "RAY_raylet_start_wait_time_s": "120",
             **os.environ,
             **self.environment,
             "LOOPTOP_NODE_FOLDER": str(place / "looptop"),
             **(environ or {}),
         }
         place.mkdir(parents=True, exist_ok=True)
-        (place / "ray.out").unlink(missing_ok=True)
-        with (place / "ray.out").open("ab") as out:
-            process = subprocess.Popen(command, stdout=out, stderr=out, env=own, start_new_session=True, cwd="/")
-        node = self.nodes[name] = Node(name, address, place / "looptop", process)
-        until = time.monotonic() + LONGEST_START
-        while b"Ray runtime started" not in (place / "ray.out").read_bytes():
-            if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"{name} did not start: {(place / 'ray.out').read_text()[-2000:]}")
-            time.sleep(0.1)
-        return node
+        for _ in range(ATTEMPTS):
+            (_short(place) / "ray_current_cluster").unlink(missing_ok=True)  # of a head that was killed
+            with (place / "ray.out").open("wb") as out:
+                process = subprocess.Popen(command, stdout=out, stderr=out, env=own, start_new_session=True, cwd="/")
+            node = self.nodes[name] = Node(name, address, place / "looptop", process)
+            until = time.monotonic() + LONGEST_START
+            while process.poll() is None and time.monotonic() < until:
+                if b"Ray runtime started" in (place / "ray.out").read_bytes():
+                    return node
+                time.sleep(0.1)
+            node.kill()
+        raise RuntimeError(f"{name} did not start: {(place / 'ray.out').read_text()[-2000:]}")
 
     def __enter__(self) -> "Raylets":
         return self
@@ -122,10 +139,15 @@ def _short(place: Path) -> Path:
 
 def _of(folder: Path) -> list[int]:
     """Processes of the node that has its folder there."""
+    return _with("LOOPTOP_NODE_FOLDER", lambda place: place == str(folder))
+
+
+def _with(variable: str, right: Callable[[str], bool]) -> list[int]:
+    """Processes whose environment has that variable, and has it right."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get("LOOPTOP_NODE_FOLDER") == str(folder):
+            if process.pid != os.getpid() and right(process.environ().get(variable, "")):
                 found.append(process.pid)
         except (psutil.Error, OSError):
             pass  # gone, or somebody else's

@@ -4,6 +4,7 @@ Where Ray is not installed they are left out; `make cluster` installs it and run
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from loop.journal import Journal
 from loop.lineage import init_repository
 from loop.runs.log import read_log
 from loop.study import events as e
+from loop.study.experiment import Experiment
 from loop.study.folding import FOLDED, fold
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
@@ -41,7 +43,7 @@ subprocess.Popen([sys.executable, "-c",
     "import os, signal, time; signal.signal(15, signal.SIG_IGN); os.setsid(); time.sleep(600)  # a daemon"])
 open(out + "/env.txt", "w").write(repr(dict(os.environ)))
 for number in range(int(float(os.environ["LOOPTOP_BUDGET_S"]) * 10)):
-    print(f"step {number} loss {1 / (number + 1):.3f}", flush=True)
+    print(f"step {number} loss {1 / (number + 1):.3f} age {time.time():.3f}", flush=True)
     time.sleep(0.1)
 loss = 1 + (rate - 0.2) ** 2 + (decay - 0.1) ** 2 + int(os.environ["LOOPTOP_SEED"]) % 7 * 1e-4
 open(out + "/loss.txt", "w").write(f"{loss:.5f}")
@@ -80,18 +82,19 @@ def raylets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Raylets
 class Project:
     """A checkout, and the loop there as a process of its own."""
 
-    def __init__(self, root: Path, raylets: Raylets, budget: str = "0.3s", **environ: str) -> None:
+    def __init__(self, root: Path, raylets: Raylets, budget: str = "0.3s", check: str = CHECK, **environ: str) -> None:
         root.mkdir()
         self.root, self.raylets = root, raylets
         (root / "train.py").write_text(TRAIN)
-        (root / "check.py").write_text(CHECK)
+        (root / "check.py").write_text(check)
         (root / "program.md").write_text(PROGRAM.format(budget=budget))
         init_repository(root, [root / name for name in ("train.py", "check.py", "program.md")])
         self.environ = {**os.environ, **raylets.environment, "HEAD_SECRET_KEY": "of the supervisor", **environ}
 
     def start(self, *flags: str) -> "subprocess.Popen[str]":
         sandbox = [] if shutil.which("bwrap") else ["--sandbox", "off"]
-        command = [str(LOOPTOP), "run", "--headless", "--cluster", self.raylets.address, "--researcher", "automl"]
+        command = [*self.raylets.entering(next(iter(self.raylets.nodes), "")), str(LOOPTOP), "run", "--headless"]
+        command += ["--cluster", self.raylets.address, "--researcher", "automl"]
         return subprocess.Popen(
             [*command, *sandbox, *flags],
             cwd=self.root,
@@ -119,12 +122,21 @@ class Project:
         return any(run.slot_name.startswith(node) for _, run in self.study().running())
 
 
-def daemons() -> list[int]:
-    """Processes that runs have left behind."""
+def true_loss(project: Project, experiment: Experiment) -> float:
+    """What an experiment's file comes to without its noise."""
+    show = ["git", "show", f"{experiment.commit}:train.py"]
+    text = subprocess.run(show, cwd=project.root, capture_output=True, text=True, check=True).stdout
+    rate, decay = (float(re.findall(rf"^{name} = (.+)$", text, re.M)[0]) for name in ("rate", "decay"))
+    return 1 + (rate - 0.2) ** 2 + (decay - 0.1) ** 2
+
+
+def daemons(raylets: Raylets | None = None) -> list[int]:
+    """Processes that runs have left behind: on these nodes, or anywhere."""
     found = []
     for process in psutil.process_iter():
         try:
-            if "# a daemon" in " ".join(process.cmdline()):
+            there = raylets is None or process.environ().get("LOOPTOP_RUN_DIR", "").startswith(f"{raylets.folder}/")
+            if there and "# a daemon" in " ".join(process.cmdline()):
                 found.append(process.pid)
         except psutil.Error:
             pass
@@ -148,7 +160,19 @@ def test_forty_experiments_on_eight_slots_of_two_nodes(tmp_path: Path, raylets: 
     assert "step 0 loss 1.000" in read_log(folder).text
     assert (folder / "out" / "loss.txt").exists()  # the checkpoint of what was kept is at home
     assert "SECRET" not in (folder / "out" / "env.txt").read_text()
-    assert daemons() == []
+    assert daemons(raylets) == []
+    for experiment in (one for one in study.experiments.values() if one.runs):
+        comes_to = true_loss(project, experiment)
+        finished = [run for run in experiment.runs.values() if run.outcome == Outcome.FINISHED]
+        assert all(run.metric is not None and abs(run.metric - comes_to) < 7e-4 for run in finished), experiment
+        if experiment.verdict == Outcome.KEPT and experiment.id:
+            assert experiment.parent is not None, experiment
+            assert comes_to < true_loss(project, study.experiments[experiment.parent]), experiment
+        elif experiment.id:
+            assert comes_to > true_loss(project, champion) - 7e-4, experiment
+    lines = project.events("step_sampled")
+    ages = sorted(one.at - one.body.values["age"] for one in lines if "age" in one.body.values)  # type: ignore[union-attr]
+    print(f"{len(ages)} lines, {ages[len(ages) // 2]:.3f} s old, 99% under {ages[len(ages) * 99 // 100]:.3f} s")
     secret = raylets.token.encode()
     on_nodes = (path for node in raylets.nodes.values() for path in node.folder.rglob("*") if path.is_file())
     assert not any(secret in path.read_bytes() for path in on_nodes)
@@ -165,7 +189,7 @@ def test_a_node_that_dies_in_the_middle_costs_its_runs_and_no_experiment(tmp_pat
     lost = [run for x in study.experiments.values() for run in x.runs.values() if run.outcome == Outcome.LOST]
     assert lost and all("beta has gone; it is run again" in run.reason for run in lost), said
     assert all(x.verdict is not None for x in study.experiments.values() if x.runs), said
-    assert "beta has gone" in said and daemons() == []
+    assert "beta has gone" in said and daemons(raylets) == []
 
 
 def test_a_node_that_comes_back_is_used_again(tmp_path: Path, raylets: Raylets) -> None:
@@ -182,13 +206,15 @@ def test_a_node_that_comes_back_is_used_again(tmp_path: Path, raylets: Raylets) 
     )  # fmt: skip
     loop.send_signal(signal.SIGTERM)
     assert loop.wait() == 0
-    assert "beta" not in project.study().troubles and daemons() == []
+    assert "beta" not in project.study().troubles and daemons(raylets) == []
 
 
 def test_the_runs_of_a_supervisor_that_was_killed_are_taken_over_by_the_next(tmp_path: Path, raylets: Raylets) -> None:
     project = Project(tmp_path / "project", raylets, budget="6s")
     loop = project.start("--experiments", "1")
-    project.until(lambda: project.running_on("alpha") and project.running_on("beta") and len(daemons()) > 1, loop)
+    project.until(
+        lambda: project.running_on("alpha") and project.running_on("beta") and len(daemons(raylets)) > 1, loop
+    )
     going = {(x.id, run.number): run.ref for x, run in project.study().running()}
     loop.kill()
     loop.wait()
@@ -204,7 +230,7 @@ def test_the_runs_of_a_supervisor_that_was_killed_are_taken_over_by_the_next(tmp
     for experiment, number in going:
         log = read_log(Workspace(project.root).run_folder(experiment, number), max_bytes=1 << 20).text.splitlines()
         assert [line.split()[1] for line in log if line.startswith("step")] == [str(step) for step in range(60)]
-    assert daemons() == []
+    assert daemons(raylets) == []
 
 
 def test_the_runs_of_a_supervisor_that_does_not_come_back_are_ended_by_their_nodes(
@@ -212,10 +238,10 @@ def test_the_runs_of_a_supervisor_that_does_not_come_back_are_ended_by_their_nod
 ) -> None:
     project = Project(tmp_path / "project", raylets, budget="30s", LOOPTOP_CLUSTER_LEASE="3")
     loop = project.start()
-    project.until(lambda: bool(daemons()), loop)
+    project.until(lambda: bool(daemons(raylets)), loop)
     loop.kill()
     loop.wait()
-    while daemons():
+    while daemons(raylets):
         time.sleep(0.1)
 
 
@@ -266,4 +292,4 @@ def test_a_cluster_that_is_started_anew_is_used_again(tmp_path: Path, raylets: R
     project.until(lambda: any(one.seq > since for one in project.events("run_started")), loop)
     loop.send_signal(signal.SIGTERM)
     assert loop.wait() == 0
-    assert daemons() == []
+    assert daemons(raylets) == []

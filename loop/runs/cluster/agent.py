@@ -25,7 +25,7 @@ from loop.runs.cluster.wire import Batch, Ended, Event, Going, Heard, Holds, Ope
 from loop.runs.executor import Executor, Job, MachineFault
 from loop.runs.output import Sample
 from loop.runs.slot import Slot, together
-from loop.runs.spec import Lost
+from loop.runs.spec import Lost, RunResult
 from loop.study.outcomes import Outcome
 from loop.workspace import Workspace
 
@@ -286,12 +286,8 @@ class Agent:
         result, fault = None, ""
         try:
             result = await run.handle.wait()
-            failed = result.outcome in (Outcome.CRASHED, Outcome.NO_METRIC) and result.lost is None
-            if failed and (reason := await asyncio.to_thread(self._short)):  # it may have filled the disk itself
+            if result.lost is None and (reason := await self._incomplete(run, result)):
                 result = replace(result, lost=Lost(reason, believed=False, passes=False))
-            if run.job.kind == "run" and result.outcome == Outcome.FINISHED:
-                out = self._workspace.run_folder(run.job.experiment, run.job.run) / "out"
-                run.left = await asyncio.to_thread(parcels.pack, out, self._archive(run.job))
         except UserError as error:
             fault = str(error)
         finally:
@@ -299,6 +295,21 @@ class Agent:
         run.ended = Ended(token, result, fault, run.left, run.heard)
         if not run.unclaimed:
             self._say(run.ended)
+
+    async def _incomplete(self, run: AgentRun, result: RunResult) -> str:
+        """Why this disk may have kept a run from what it was to write, so that nothing of it counts; else empty."""
+        job = run.job
+        finished = job.kind == "run" and result.outcome == Outcome.FINISHED
+        if result.outcome in (Outcome.CRASHED, Outcome.NO_METRIC) or (finished and job.contract.verify):
+            if reason := await asyncio.to_thread(self._short):  # it may have filled the disk itself
+                return reason
+        if finished:
+            out = self._workspace.run_folder(job.experiment, job.run) / "out"
+            try:
+                run.left = await asyncio.to_thread(parcels.pack, out, self._archive(job))
+            except UserError as error:
+                return str(error)
+        return ""
 
     def _stop(self, run: AgentRun, by: str) -> None:
         run.stop = run.stop or by

@@ -366,7 +366,8 @@ class ClusterExecutor:
         try:
             facts = await self._link.examine(info)
             if why := unfit(facts, info, self._opening, self._home.code):
-                raise UserError(why)
+                node.unfit(why)
+                return False
             node.info = info
             opened: Opened = await node.open(self._home.code)
             await self._end_late(node)

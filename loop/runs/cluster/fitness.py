@@ -1,5 +1,7 @@
 """Whether a node can run a study's experiments, by what it says of itself."""
 
+import platform
+
 from loop.runs.cluster.wire import Facts, NodeInfo, Opening
 from loop.words import duration, size
 
@@ -22,6 +24,11 @@ def unfit(facts: Facts, node: NodeInfo, opening: Opening, code: str) -> str:
         )
     if facts.looptop != code:
         return f"its looptop is {facts.looptop}, and {code} here; install the same on both"
+    if facts.python != platform.python_version():
+        return (
+            f"its Python is {facts.python} ({facts.executable}), and {platform.python_version()} here; install the "
+            "same on both, for a program may come to another number under another"
+        )
     if node.cpus < 1:
         return "its Ray was started with no processor to give (--num-cpus 0), so it is left alone"
     if not facts.token:

@@ -56,6 +56,8 @@ class ClusterNode:
         self._over.set()
         self._heard_at = 0.0
         self._told = ""
+        self._unfit = False
+        """Somebody was told why it gets no runs."""
 
     @property
     def working(self) -> bool:
@@ -99,6 +101,7 @@ class ClusterNode:
         self.info, self.known = info, []
         self._heard_at = time.monotonic()
         self._over.clear()
+        self._unfit = False
         self._pump = asyncio.create_task(self._listen())
 
     async def end(self) -> None:
@@ -173,18 +176,20 @@ class ClusterNode:
         self._lose(why)
 
     async def _hear(self) -> str:
-        after = 0
+        after, warned = 0, False
         while True:
             try:
                 batch = await self._link.call(self.info, "poll", after, min(HOLD_S, self._opening.lease / 4))
             except LinkDown as error:
-                log.warning("%s cannot be asked: %s", self.name, error)
+                if not warned:
+                    log.warning("%s cannot be asked: %s", self.name, error)
+                warned = True
                 await asyncio.sleep(AGAIN_S)
                 continue
             except NodeGone:
                 return f"{self.name} has gone"
             assert isinstance(batch, Batch)
-            after = batch.last
+            after, warned = batch.last, False
             self._heard_at = time.monotonic()
             for event in batch.events:
                 if (run := self._runs.get(event.token)) is not None:
@@ -208,6 +213,12 @@ class ClusterNode:
         runs, self._runs = self._runs, {}
         for run in runs.values():
             run.lose(why)
+
+    def unfit(self, why: str) -> None:
+        """Tell, once, why no runs go there although it is back."""
+        if not self._unfit:
+            self._unfit = True
+            self._say(f"{self.name} is back and gets no runs: {why}")
 
     def back(self) -> None:
         """Tell that it is there again."""

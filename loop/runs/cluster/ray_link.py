@@ -5,6 +5,7 @@ import importlib.util
 import itertools
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -41,6 +42,7 @@ class RayLink:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._sessions: dict[str, int] = {}
+        self._heard_at = 0.0
         self._connecting = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
 
@@ -81,7 +83,7 @@ class RayLink:
         try:
             return cast(Sequence[NodeInfo], await asyncio.wait_for(self._ask("nodes"), LONGEST_LISTING))
         except TimeoutError:
-            if self._process is not None and self._process.returncode is None:
+            if self._process is not None and self._process.returncode is None and self._mute:
                 self._process.kill()  # its Ray waits for a cluster that is gone; another one may find it again
             raise LinkDown(f"Ray at {self._address} does not answer") from None
 
@@ -106,6 +108,11 @@ class RayLink:
         if self._reader is not None:
             await self._reader
 
+    @property
+    def _mute(self) -> bool:
+        """Nothing comes over the bridge. Without its head Ray lists no nodes, but what nodes say still arrives."""
+        return time.monotonic() - self._heard_at >= LONGEST_LISTING
+
     async def _ask(self, method: str, *arguments: object) -> object:
         await self.connect()
         assert self._process is not None and self._process.stdin is not None
@@ -127,6 +134,7 @@ class RayLink:
         try:
             while True:
                 number, kind, value = await frames.read(stream)
+                self._heard_at = time.monotonic()
                 future = self._waiting.get(number)
                 if future is None or future.done():
                     continue

@@ -1,0 +1,37 @@
+"""Nodes that are there and get no runs: the sentence, and what ends it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.test_cluster import Cluster
+
+
+async def test_a_node_of_another_python_is_refused(tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path)
+    cluster.link.machines["alpha"].facts = {"python": "3.11.99"}
+    await cluster.executor.connect()
+    assert cluster.executor.notes[0].startswith("alpha: its Python is 3.11.99 (")
+    assert {slot.name.partition("/")[0] for slot in cluster.executor.slots()} == {"beta"}
+    await cluster.executor.close()
+
+
+async def test_a_node_that_comes_back_unfit_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loop.runs.cluster.executor.LOOK_S", 0.02)
+    cluster = Cluster(tmp_path)
+    await cluster.executor.connect()
+    alpha = cluster.link.machines["alpha"]
+    alpha.facts, alpha.dead = {"looptop": "0.0.9 (aaaaaaaa)"}, True
+    while len(cluster.executor.slots()) > 2:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    alpha.dead = False
+    while not any("is back and" in what for _, what in cluster.told):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    alpha.facts = {}
+    while len(cluster.executor.slots()) < 4:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    (said,) = [what for _, what in cluster.told if "is back and" in what]
+    assert said.startswith("alpha is back and gets no runs: its looptop is 0.0.9 (aaaaaaaa), and ")
+    assert cluster.told[-1] == ("alpha", "")
+    await cluster.executor.close()
