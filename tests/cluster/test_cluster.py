@@ -186,7 +186,8 @@ async def test_a_node_that_is_cut_off_ends_its_runs_and_is_used_again_when_it_is
     again.stop("ada")
     assert (await again.wait()).outcome == Outcome.KILLED
     await again.close()
-    assert [what for where, what in slow.told][-1] == ""
+    while [what for where, what in slow.told if where == "alpha"][-1]:  # noqa: ASYNC110 - slow on a busy machine
+        await asyncio.sleep(0.02)
 
 
 async def test_a_node_that_dies_loses_its_run_and_says_which_node_it_was(slow: Cluster) -> None:

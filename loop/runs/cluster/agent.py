@@ -300,9 +300,9 @@ class Agent:
         """Why this disk may have kept a run from what it was to write, so that nothing of it counts; else empty."""
         job = run.job
         finished = job.kind == "run" and result.outcome == Outcome.FINISHED
-        if result.outcome in (Outcome.CRASHED, Outcome.NO_METRIC) or (finished and job.contract.verify):
-            if reason := await asyncio.to_thread(self._short):  # it may have filled the disk itself
-                return reason
+        failed = result.outcome in (Outcome.CRASHED, Outcome.NO_METRIC)
+        if (failed or (finished and job.contract.verify)) and (reason := await asyncio.to_thread(self._short)):
+            return reason  # it may have filled the disk itself
         if finished:
             out = self._workspace.run_folder(job.experiment, job.run) / "out"
             try:
