@@ -228,7 +228,7 @@ class Ablating:
         if now.began.request is not None:
             facts.append((e.RequestFulfilled(request=now.began.request, outcome=ablation.told(ended)), None, None))
         self._recorder.record_all(facts)
-        await asyncio.to_thread(put_away, self._workspace, self._study, now.seq, [now.began.champion])
+        await put_away(self._workspace, self._study, now.seq, [now.began.champion])
 
 
 def _rows(runs: int | None) -> Callable[[int], Sequence[Sequence[bool]]]:

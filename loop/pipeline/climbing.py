@@ -139,7 +139,7 @@ class Climbing:
         if now.began.request is not None and not climbing.goes_further(study, now, ended.passed):
             facts.append((e.RequestFulfilled(request=now.began.request, outcome=ladder.told(study, ended)), None, None))
         self._recorder.record_all(facts)
-        await asyncio.to_thread(put_away, self._workspace, self._study, now.seq, now.sides)
+        await put_away(self._workspace, self._study, now.seq, now.sides)
 
 
 def files_on(lineage: Lineage, study: Study, experiment: Experiment, rung: str) -> Mapping[str, bytes]:

@@ -93,18 +93,22 @@ class Filing:
             _keep_logs(self._workspace, experiment.id, run.number, but="out" if checkpoints else "")
 
 
-def put_away(workspace: Workspace, study: Study, seq: int, numbers: Iterable[int]) -> None:
+async def put_away(workspace: Workspace, study: Study, seq: int, numbers: Iterable[int]) -> None:
     """Keep of runs that count for no verdict the compressed logs alone: what they have trained is known or of no use.
-    Blocks.
 
     Args:
         seq: where the validation, the ablation or the climb that they are of began in the journal.
         numbers: of the experiments that they ran.
     """
-    for number in numbers:
-        for run in study.experiments[number].validating(seq):
-            if run.outcome is not None:
-                _keep_logs(workspace, number, run.number)
+    # Looked up here: while a thread reads the study, the next event may change it.
+    ended = [
+        (number, run.number)
+        for number in numbers
+        for run in study.experiments[number].validating(seq)
+        if run.outcome is not None
+    ]
+    for number, run in ended:
+        await asyncio.to_thread(_keep_logs, workspace, number, run)
 
 
 def _keep_logs(workspace: Workspace, experiment: int, run: int, but: str = "") -> None:

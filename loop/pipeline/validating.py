@@ -4,7 +4,6 @@ Its runs are like any other's: the scheduler says which is next, the slots run t
 on after any death.
 """
 
-import asyncio
 from collections.abc import Callable
 
 from loop.journal.recorder import Recorder
@@ -83,4 +82,4 @@ class Validating:
             outcome = validation.told(self._study.contract.metric, ended)
             facts.append((e.RequestFulfilled(request=now.began.request, outcome=outcome), None, None))
         self._recorder.record_all(facts)
-        await asyncio.to_thread(put_away, self._workspace, self._study, now.seq, now.sides)
+        await put_away(self._workspace, self._study, now.seq, now.sides)

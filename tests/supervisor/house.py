@@ -25,6 +25,9 @@ from tests.gauges import FakeGauges
 
 SCRIPT = "# one\nA=5\n# two\nB=5\n# three\nC=5\n# the end\necho loss: $((A + B + C)).$((LOOPTOP_SEED % 2))\n"
 
+LONGEST = 110
+"""Seconds after which a loop that does not end has hung; beside a load of 30 one of a second takes half a minute."""
+
 
 class Scripted:
     """Proposes what it is told to, one after another."""
@@ -111,7 +114,7 @@ class House:
         """Run the loop until it ends by itself."""
         (self.root / ".looptop").mkdir(exist_ok=True)
         with supervise(self.root), Journal(Workspace(self.root).journal, create=True) as journal:
-            await asyncio.wait_for(self.supervisor(journal, *researchers).run(), 60)
+            await asyncio.wait_for(self.supervisor(journal, *researchers).run(), LONGEST)
         return self.study()
 
     async def work_while(self, act: Callable[[e.Event], None], *researchers: Researcher) -> Study:
@@ -127,7 +130,7 @@ class House:
         path = Workspace(self.root).journal
         with supervise(self.root), Journal(path, create=True) as journal:
             watching = asyncio.create_task(watch(path))
-            self.end = await asyncio.wait_for(self.supervisor(journal, *researchers).run(), 60)
+            self.end = await asyncio.wait_for(self.supervisor(journal, *researchers).run(), LONGEST)
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             return fold(journal.read(kinds=FOLDED))
