@@ -39,7 +39,8 @@ PROGRAM = "---\nedit: run.sh\nrun: bash run.sh\nmetric: loss\nbudget: {seconds}s
 LONG_S = 30.0
 """Seconds of the runs that the busy share is claimed for."""
 
-THOUGHT_S = 0.05
+THOUGHT = 0.2
+"""A thought, of a run: the minute that a language model takes where a run lasts five."""
 
 KEYS = "3j15k3491"
 
@@ -57,7 +58,7 @@ def run_of(seconds: float) -> str:
 
 
 def supervise_at(root: Path, address: str, slots: int, seconds: float, count: int) -> None:
-    """Be the supervisor of a study whose researcher proposes at once."""
+    """Be the supervisor of a study whose researcher sleeps and proposes."""
     (root / "run.sh").write_text(script(0).replace("sleep 0\n", run_of(seconds)))
     more = f"keep: {{baseline_runs: 2}}\nvalidation: 0\nlimits: {{experiments: {count}, failures: null}}\n"
     (root / "program.md").write_text(PROGRAM.format(seconds=max(1, seconds), more=more))
@@ -69,7 +70,7 @@ def supervise_at(root: Path, address: str, slots: int, seconds: float, count: in
         lineage,
         load(root, matching),
         Overrides(),
-        (Sleeper(THOUGHT_S, count),),
+        (Sleeper(THOUGHT * seconds, count),),
         choose("off"),
         team=(Member(kind="sleep", name=Sleeper.name, at_once=MOST_AT_ONCE),),
         slots=SlotPlan(cpu_slots=slots),

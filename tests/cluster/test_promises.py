@@ -8,6 +8,7 @@ import hashlib
 import json
 import random
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -34,11 +35,14 @@ from loop.workspace import Workspace
 from tests.cluster.raylets import Raylets, ray_folder
 from tests.cluster.test_adoption import Adopting, by, dies
 from tests.cluster.test_cluster import Listener
+from tests.cluster.test_ray import LOOPTOP, Project
 
 pytestmark = pytest.mark.timeout(600)
 
 SECRETS = {"ANTHROPIC_API_KEY": "of-the-shell-that-ran-ray-start", "NODE_ONLY": "of-that-shell-too"}
 HEAD = {"OPENAI_API_KEY": "of-the-head", "HF_TOKEN": "that-the-program-passes-on", "HEAD_ONLY": "of-the-head-too"}
+
+NODE = "LOOPTOP_NODE_FOLDER"
 
 SCRIPTS = {
     "greedy.py": """
@@ -218,25 +222,15 @@ def sha(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
 
-def marked(words: str) -> list[psutil.Process]:
-    """Processes that go on with these words in their command line."""
+def marked(words: str, raylets: Raylets) -> list[psutil.Process]:
+    """Processes on these nodes that go on, with these words in their command line."""
     found = []
     for process in psutil.process_iter():
         try:
             if words in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            pass
-    return found
-
-
-def agents(raylets: Raylets) -> list[psutil.Process]:
-    """The processes of ours in which agents of these nodes are, or would be."""
-    found = []
-    for process in marked("ray::Node"):
-        try:
-            if process.environ().get("LOOPTOP_NODE_FOLDER", "").startswith(f"{raylets.folder}/"):
-                found.append(process)
+                named = process.environ()
+                if any(named.get(name, "").startswith(f"{raylets.folder}/") for name in ("LOOPTOP_RUN_DIR", NODE)):
+                    found.append(process)
         except psutil.Error:
             pass
     return found
@@ -251,19 +245,42 @@ async def test_a_run_that_takes_more_memory_than_it_may_is_ended_and_says_so(stu
 async def test_of_a_run_that_is_killed_no_process_is_left_on_its_node(study: Study) -> None:
     listener = Listener()
     run = await study.start(study.job("daemon.py"), listener=listener)
-    while not marked("promised to end") or not listener.samples:  # noqa: ASYNC110
+    while not marked("promised to end", study.raylets) or not listener.samples:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     run.stop("ada")
     result = await run.wait()
     assert (result.outcome, result.reason) == (Outcome.KILLED, "killed by ada")
-    assert marked("promised to end") == [] and marked("daemon.py") == []
+    assert marked("promised to end", study.raylets) == [] and marked("daemon.py", study.raylets) == []
     await run.close()
+
+
+def test_a_person_ends_an_experiment_on_a_node_whose_runs_they_have_left_unconfined(
+    tmp_path: Path, raylets: Raylets
+) -> None:
+    project = Project(tmp_path / "project", raylets, budget="10s")
+    loop = project.start("--sandbox", "off", "--experiments", "1")
+    said = []
+
+    def goes_on() -> bool:
+        return any(x.id == 1 for x, _ in project.study().running()) and bool(marked("# a daemon", raylets))
+
+    project.until(goes_on, loop)
+    for words in (["status"], ["kill", "1"]):
+        done = subprocess.run([LOOPTOP, *words], cwd=project.root, env=project.environ, capture_output=True, text=True)
+        assert done.returncode == 0, done
+        said.append(done.stdout)
+    said.append(loop.communicate()[0])
+    assert loop.returncode == 0, said
+    assert "runs are not confined" in said[0]
+    runs = project.study().experiments[1].runs
+    assert [run.outcome for run in runs.values()] == [Outcome.KILLED], said
+    assert marked("# a daemon", raylets) == []
 
 
 async def test_a_deadline_is_kept_by_the_node(study: Study) -> None:
     result = await study.see(study.job("daemon.py", deadline=1.0))
     assert result.outcome == Outcome.TIMED_OUT and "deadline of 1 s" in result.reason, result
-    assert marked("promised to end") == []
+    assert marked("promised to end", study.raylets) == []
 
 
 async def test_secrets_of_both_shells_reach_no_run_and_no_disk(study: Study, raylets: Raylets) -> None:
@@ -294,7 +311,9 @@ async def test_the_sandbox_is_in_force_on_the_node(study: Study, raylets: Raylet
     assert written == []
     assert study.asked["sockets"] and not [one for one in study.asked["sockets"] if found[one] == "connected"]
     assert found["port"] != "connected"
-    others = {hashlib.sha256(Path(f"/proc/{one.pid}/environ").read_bytes()).hexdigest() for one in marked("raylet")}
+    others = {
+        hashlib.sha256(Path(f"/proc/{one.pid}/environ").read_bytes()).hexdigest() for one in marked("raylet", raylets)
+    }
     assert others and not others & set(found["environs"])
 
 
@@ -363,7 +382,7 @@ async def test_two_studies_at_once_have_each_its_places(tmp_path: Path, raylets:
     assert {slot.name for slot in other.executor.slots()} == {"beta/CPU 0", "beta/CPU 1"}
     assert "alpha: the study mar8 has its runs there; it is free when that has stopped" in other.executor.notes[0]
     runs = [await of.start(of.job("slow.py", run=slot + 1), slot) for of in (one, other) for slot in range(2)]
-    while len(marked("slow.py")) < 4:  # noqa: ASYNC110 - all at once
+    while len(marked("slow.py", raylets)) < 4:  # noqa: ASYNC110 - all at once
         await asyncio.sleep(0.1)
     assert len({run.ref for run in runs}) == 4
     for run in runs:
@@ -377,7 +396,7 @@ async def test_two_studies_at_once_have_each_its_places(tmp_path: Path, raylets:
     assert (await other.see(other.job("look.py", run=3), slot=2)).outcome == Outcome.FINISHED
     await other.executor.close()
     async with asyncio.timeout(60):
-        while agents(raylets):  # noqa: ASYNC110 - who was refused has left no process there either
+        while marked("ray::Node", raylets):  # noqa: ASYNC110 - who was refused has left no process there either
             await asyncio.sleep(0.2)
 
 
