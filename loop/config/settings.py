@@ -117,7 +117,7 @@ def _node_names(value: Any) -> Any:
     names = tuple(dict.fromkeys(name.strip() for name in given if name.strip()))
     if wrong := [name for name in names if not name.isprintable() or set(name) & set(" /;")]:
         raise ValueError(f"{wrong[0]!r} is no name of a node; `looptop cluster check` lists them")
-    if not names and given == [""]:
+    if not names and isinstance(value, str):
         raise ValueError("it names no node; write all for every one")
     return () if names == ("all",) else names
 
