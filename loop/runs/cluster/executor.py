@@ -97,8 +97,8 @@ class ClusterExecutor:
                 self._add(*found)
         lacking = sorted(set(self._only) - {name for info in nodes for name in (info.name, info.host)})
         if not self._nodes:
-            why = reasons or [f"it has {_names([info.name for info in there])}"]
-            said = f"of those wanted, {_names(sorted(self._only))}, none" if self._only else "no node of the cluster"
+            why = reasons or [f"the cluster has {_names([info.name for info in there])}"]
+            said = f"no node of those wanted ({_names(sorted(self._only))})" if self._only else "no node of the cluster"
             raise NoNode(f"{said} can run anything ({'; '.join(why)})")
         self._notes += [f"{reason}; it gets no runs for now" for reason in reasons]
         self._notes += [f"{name} is not in the cluster; it is used once it is" for name in lacking]
