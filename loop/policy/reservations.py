@@ -55,7 +55,9 @@ def planned(
     busy = list(running)
     climb = study.climb
     if climb is None or not (gpus := width(study, climb.began.rung, climb.began.device)):
-        return SlotsReserved(sets=tuple(busy)) if busy else NONE  # its climb is over
+        if busy and tuple(busy) == study.reserved.sets:
+            return study.reserved  # its climb is over, and it ends
+        return SlotsReserved(sets=tuple(busy)) if busy else NONE
     began, why = climb.began, ""
     lacking = climbing.lacking_runs(study, claimed) + _to_verify(study, claimed)
     takes_turns = began.why != "idle"

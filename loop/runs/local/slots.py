@@ -78,7 +78,8 @@ def too_few_gpus(rung: str, asked: int, most: int) -> str:
         most: how many of one kind it has.
     """
     have = "no GPU is" if not most else "1 GPU of one kind is" if most == 1 else f"{most} GPUs of one kind are"
-    return f"{rung} asks for {asked} GPUs a run (`gpus_per_run:` in `scales:`), and {have} here"
+    asks = f"{rung} asks for {asked} GPUs a run (`gpus_per_run:` in `scales:`)"
+    return f"{asks}, and {have} here; ask for fewer, or leave the rung out"
 
 
 def _several(devices: Sequence[Device], used: Collection[int]) -> str:
