@@ -1,5 +1,7 @@
 """A workspace with a small real training script, and the real command line on it, as a person would use it."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -8,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psutil
 import pytest
@@ -18,6 +21,7 @@ from loop.study.folding import FOLDED, fold
 from loop.study.state import Study
 from loop.workspace import Workspace, supervisor_alive
 from tests import consistency
+from tui.cli.main import main
 
 LOOPTOP = [str(Path(sys.executable).with_name("looptop"))]
 
@@ -91,6 +95,21 @@ class Bench:
         assert "Traceback" not in done.stderr, done.stderr
         assert code is None or done.returncode == code, f"{done.args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def refused(self, *arguments: str, code: int = 1) -> str:
+        """What a command that refuses says; it starts nothing, so that it needs no process of its own."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.chdir(self.root),
+            mock.patch.dict(os.environ, self.environment, clear=True),
+            mock.patch.object(sys, "argv", ["looptop", *arguments]),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+        assert ended.value.code == code, f"{arguments}: {ended.value.code}\n{out.getvalue()}\n{err.getvalue()}"
+        return err.getvalue()
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.looptop(*arguments, "--json").stdout)

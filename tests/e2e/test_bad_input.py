@@ -11,10 +11,18 @@ from tests.e2e.conftest import LOOPTOP, Bench
 
 def sentence(bench: Bench, *arguments: str, code: int = 1) -> str:
     """The one line that a command which fails says."""
-    said = bench.looptop(*arguments, code=code).stderr.strip()
-    assert len(said.splitlines()) == 1, said
+    return only_line(bench.looptop(*arguments, code=code).stderr)
+
+
+def refusal(bench: Bench, *arguments: str, code: int = 1) -> str:
+    """The same of one that starts nothing, without a process of its own."""
+    return only_line(bench.refused(*arguments, code=code))
+
+
+def only_line(said: str) -> str:
+    assert len(said.strip().splitlines()) == 1, said
     assert said.startswith("looptop: ")
-    return said
+    return said.strip()
 
 
 def test_no_program(bench: Bench) -> None:
@@ -25,14 +33,14 @@ def test_no_program(bench: Bench) -> None:
 
 def test_a_flag_wider_than_the_program_s_limit(bench: Bench) -> None:
     bench.program(limits={"experiments": 3})
-    said = sentence(bench, "--experiments", "4", "run", "--headless")
+    said = refusal(bench, "--experiments", "4", "run", "--headless")
     assert "--experiments 4 would change nothing, since program.md ends the loop at 3" in said
     assert not (bench.root / ".looptop" / "journal.db").exists()
 
 
 def test_a_front_matter_that_does_not_parse(bench: Bench) -> None:
     bench.write("program.md", "---\nkeep: {\n---\n")
-    assert "program.md:" in sentence(bench, "run", "--headless")
+    assert "program.md:" in refusal(bench, "run", "--headless")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +52,7 @@ def test_a_front_matter_that_does_not_parse(bench: Bench) -> None:
     ],
 )
 def test_a_command_that_is_used_wrongly(bench: Bench, arguments: tuple[str, ...], words: str) -> None:
-    assert words in sentence(bench, *arguments, code=2)
+    assert words in refusal(bench, *arguments, code=2)
 
 
 def test_numbers_and_words_on_the_command_line(bench: Bench) -> None:
@@ -63,7 +71,7 @@ def test_numbers_and_words_on_the_command_line(bench: Bench) -> None:
 def test_editable_files_that_cannot_be_edited(bench: Bench, edit: str) -> None:
     (bench.root / "picture.bin").write_bytes(b"\0\1\2")
     bench.program(edit=edit)
-    said = sentence(bench, "run", "--headless")
+    said = refusal(bench, "run", "--headless")
     assert "program.md:" in said and f"edit: {edit}" in said.replace("'", "")
     assert not (bench.root / ".looptop" / "journal.db").exists()
 
@@ -111,8 +119,8 @@ def test_a_baseline_that_runs_out_of_time(bench: Bench) -> None:
 def test_no_repository(bench: Bench, tmp_path: Path) -> None:
     bench.root = tmp_path / "plain"
     bench.root.mkdir()
-    assert "is not inside a git repository" in sentence(bench, "run", "--headless")
-    assert "is not inside a git repository" in sentence(bench, "status")
+    assert "is not inside a git repository" in refusal(bench, "run", "--headless")
+    assert "is not inside a git repository" in refusal(bench, "status")
     bench.looptop("init", code=1)  # asks, and nobody is there to answer
     assert list(bench.root.iterdir()) == []
     bench.write("train.py", "print('val_bpb: 1')\n")
@@ -127,24 +135,24 @@ def test_a_repository_without_a_commit(bench: Bench, tmp_path: Path) -> None:
     bench.root = tmp_path / "fresh"
     bench.root.mkdir()
     bench.git("init", "-q")
-    assert "commit" in sentence(bench, "run", "--headless")
+    assert "commit" in refusal(bench, "run", "--headless")
 
 
 def test_no_study_yet(bench: Bench) -> None:
     for command in (["status"], ["experiments"], ["show", "1"], ["log"], ["pause"], ["steer", "x"], ["attach"]):
-        assert "there is no study here yet" in sentence(bench, *command)
+        assert "there is no study here yet" in refusal(bench, *command)
 
 
 def test_wrong_use_is_exit_code_2(bench: Bench) -> None:
     bench.looptop("fly", code=2)
-    bench.looptop("show", "one", code=2)
-    bench.looptop("run", "--headless", "--experiments", "0", code=2)
-    assert "--budget" in sentence(bench, "run", "--headless", "--budget", "soon", code=2)
-    assert "no researcher or command called 'oracle'" in sentence(
+    bench.refused("show", "one", code=2)
+    bench.refused("run", "--headless", "--experiments", "0", code=2)
+    assert "--budget" in refusal(bench, "run", "--headless", "--budget", "soon", code=2)
+    assert "no researcher or command called 'oracle'" in refusal(
         bench, "run", "--headless", "--researcher", "oracle", code=2
     )
-    assert "--headless" in sentence(bench, "run", code=2)
-    assert "--goal" in sentence(bench, "init", "--goal", "sideways", code=2)
+    assert "--headless" in refusal(bench, "run", code=2)
+    assert "--goal" in refusal(bench, "init", "--goal", "sideways", code=2)
 
 
 def test_an_experiment_that_is_not_there(bench: Bench) -> None:
@@ -152,8 +160,8 @@ def test_an_experiment_that_is_not_there(bench: Bench) -> None:
     bench.looptop("run", "--headless")
     count = len(bench.events())
     for command in (["show", "99"], ["kill", "99"], ["approve", "99"]):
-        assert "there is no experiment 99; they go from 0 to 1" in sentence(bench, *command, code=2)
-    assert "there are no words" in sentence(bench, "steer", "  ", code=2)
+        assert "there is no experiment 99; they go from 0 to 1" in refusal(bench, *command, code=2)
+    assert "there are no words" in refusal(bench, "steer", "  ", code=2)
     assert len(bench.events()) == count, "a refused request leaves no trace"
 
 
@@ -204,4 +212,4 @@ def test_a_sandbox_that_is_not_known_or_not_there(bench: Bench) -> None:
 
 def test_data_that_is_not_there(bench: Bench) -> None:
     bench.program(read=["data/tokens.bin"])
-    assert "read: data/tokens.bin does not exist" in sentence(bench, "run", "--headless")
+    assert "read: data/tokens.bin does not exist" in refusal(bench, "run", "--headless")
