@@ -74,7 +74,7 @@ class Dispatcher:
             seed, beside = validation.next_seed(study, experiment, starting), study.validation.seq
         else:
             seed = scheduler.next_seed(experiment, starting, slot.kind)
-        job = await self._job("run", experiment, number, seed, commit, rung)
+        job = await self._job("run", experiment, number, seed, commit, rung, slot)
         with self._in_flight(job, slot) as running:
             running.beside = beside or 0
             running.rule = None if work.alone or rung else early_stop.rule(study, experiment, seed, slot.kind)
@@ -198,7 +198,7 @@ class Dispatcher:
         study, run = self._recorder.study, experiment.runs[number]
         left = max(SHORTEST_VERIFICATION, study.contract_of(run).deadline - run.seconds)
         commit = ablation.commit_of(study, experiment, run)
-        job = await self._job("verify", experiment, number, run.seed, commit, run.rung, left)
+        job = await self._job("verify", experiment, number, run.seed, commit, run.rung, slot, left)
         with self._in_flight(job, slot) as running:
             running.beside = run.validates
             handle = await self._start(running, slot)
@@ -287,6 +287,7 @@ class Dispatcher:
         seed: int,
         commit: str,
         rung: str,
+        slot: Slot,
         deadline: float | None = None,
     ) -> Job:
         study = self._recorder.study
@@ -301,7 +302,7 @@ class Dispatcher:
             contract,
             seed,
             contract.deadline if deadline is None else deadline,
-            usual_gpu_others(study),
+            usual_gpu_others(study) * (1 + len(slot.also)),
             instead=await asyncio.to_thread(files_on, self._lineage, study, experiment, rung) if rung else {},
         )
 

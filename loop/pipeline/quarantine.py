@@ -57,8 +57,13 @@ class Quarantine:
         """Numbers of the other slots that are not out of work."""
         return [one.index for one in self.working() if one is not slot]
 
+    def _own(self, slot: Slot) -> Slot:
+        """The slot itself, of a run that had several: it is the first of them that is looked at."""
+        return next((one for one in self._slots if one.index == slot.index), slot)
+
     def works(self, slot: Slot) -> None:
         """Take in that a run in the slot was not lost."""
+        slot = self._own(slot)
         had = self._troubles.pop(slot.index, 0)
         if had or (self._times[slot.index] and not self._suspect(slot)):
             self._times.pop(slot.index, None)
@@ -73,6 +78,7 @@ class Quarantine:
         Raises:
             CannotGoOn: no slot is left that works, and a person has to look.
         """
+        slot = self._own(slot)
         if trouble is None:
             if self._suspect(slot):
                 several = f"{slot_health.IN_A_ROW} experiments in a row ended without a number there"
