@@ -128,6 +128,7 @@ def test_no_repository(bench: Bench, tmp_path: Path) -> None:
     assert "wrote" in said and "made a git repository" in said
     assert bench.git("ls-files").split() == ["program.md", "train.py"]
     assert "stays as it is" in bench.looptop("init").stdout
+    bench.plain_python()
     bench.looptop("doctor")
 
 
@@ -192,6 +193,7 @@ def test_output_into_a_closed_pipe_is_no_error(bench: Bench) -> None:
 
 
 def test_an_unconfined_loop_says_so_for_as_long_as_it_is(bench: Bench) -> None:
+    bench.plain_python()
     said = bench.looptop("run", "--headless", "--sandbox", "off", "--experiments", "1").stdout
     assert "runs are not confined (switched off)" in said
     supervisor = bench.study().supervisor
