@@ -27,7 +27,7 @@ from loop.workspace import Workspace, supervise, supervisor_alive
 LONGEST_CONNECTING = 240.0
 """Seconds to wait until one that has to reach a cluster has looked at its nodes; it takes ten."""
 
-LONGEST_START = 15.0
+LONGEST_START = 60.0
 """Seconds to wait for a background supervisor to take the workspace; it takes about one."""
 
 
@@ -119,13 +119,19 @@ def start_in_background(start: Path, flags: Overrides) -> int:
             cwd=workspace.root,
             start_new_session=True,
         )
-    until = time.monotonic() + (LONGEST_CONNECTING if prepared.cluster else LONGEST_START)
+    started = time.monotonic()
+    until = started + (LONGEST_CONNECTING if prepared.cluster else LONGEST_START)
     while time.monotonic() < until:
         if supervisor_alive(workspace.root) == process.pid and (not prepared.cluster or _began(workspace, process.pid)):
             return process.pid
         if process.poll() is not None:
             break
         time.sleep(0.02)
+    if process.poll() is None:
+        raise CannotStart(
+            f"the supervisor (process {process.pid}) is not up after {until - started:.0f} s; this machine may be very "
+            "busy: `looptop status` says when it is at work"
+        )
     said = _said(workspace, began)
     raise CannotStart(said or f"the supervisor did not start; {workspace.supervisor_log} may say why")
 
