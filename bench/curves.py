@@ -1,16 +1,18 @@
 """Curves of real runs of our own `train.py`, one for each of many changes to it: recorded, for `bench.early_stop`.
 
-    python -m bench.curves [--changes 160] [--steps 80] [--into bench/curves.json.gz]
+    python -m bench.curves [--changes 240] [--steps 80] [--into bench/curves.json.gz]
 
-Each change is an edit of the file as a researcher makes them: constants moved within AutoML's own ranges (far, and
-nearer by), and edits of model, optimiser and schedule by hand (`EDITS`). All run from the study's first seed, which is
-how first runs are compared; the file as it stands also runs from others, which gives the noise. Kept is the loss of
-every step and the bits per byte at the end, measured as the harness measures them, on an eighth of its windows.
+Each change is an edit of the file as somebody makes them: model, optimiser and schedule by hand (`EDITS`), one to three
+constants moved within AutoML's own ranges (far, and nearer by), and every constant of model and optimiser at once,
+anywhere in its range, which is how a random search and the first trials of TPE go about it. All run from the study's
+first seed, which is how first runs are compared; the file as it stands also runs from others, which gives the noise.
+Kept is the loss of every step and the bits per byte at the end, measured as the harness measures them, on an eighth of
+its windows.
 
 Time is counted in arithmetic, not by the clock: a step costs a fixed part (`FIXED`) and the rest by its operations, so
 that a larger model makes fewer steps and a busy machine changes nothing. Small batches keep it short (`ROWS`).
 
-It takes ten minutes of one core, writes as it goes, and goes on where it was ended.
+It takes a quarter of an hour of one core, writes as it goes, and goes on where it was ended.
 """
 
 import argparse
@@ -21,7 +23,7 @@ import json
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,10 @@ SOURCE = Path(__file__).parents[1] / "train.py"
 ROWS = "BATCH_ROWS = 1"
 SEEDS = 10
 """Runs of the file as it stands."""
+SOME_MOVED = 160
+"""Changes until every further one moves all constants."""
+SCHEDULE = "WARMDOWN"
+"""The constant of the schedule: what moves it is never ended, and would teach nothing of when others are."""
 FIXED = 0.25
 """Share of an unchanged step's time that does not depend on the size of the model or of the batch."""
 WINDOWS = slice(None, None, 8)
@@ -125,34 +131,43 @@ def source() -> str:
     return text.replace("BATCH_ROWS = 4", ROWS)
 
 
-def changes(count: int) -> Iterator[tuple[str, str]]:
-    """Names and whole files: edits by hand, and constants moved, mixed; always the same ones, the longest list first.
+def changes(count: int) -> list[tuple[str, str]]:
+    """Names and whole files: edits by hand, some constants moved, and then every constant anywhere; always the same
+    ones in the same order, so that a longer list begins with a shorter one.
 
     Raises:
         ValueError: an edit does not fit the file any more.
     """
     text = source()
     found = [constant for constant in find(text) if not constant.choices]
-    rng = np.random.default_rng(17)
-    edited = []
+    rng, anywhere = np.random.default_rng(17), np.random.default_rng(19)
+    made: dict[str, str] = {}
     for name, old, new in EDITS:
         if text.count(old) != 1:
             raise ValueError(f"the edit {name!r} fits {text.count(old)} places of train.py")
-        edited.append((name, text.replace(old, new)))
-    moved = []
-    while len(moved) < count - len(edited):
-        some = rng.choice(len(found), size=rng.integers(1, 4), replace=False)
-        far, values = rng.random() < 0.5, dict[str, constants.Value]()
-        for index in some:
-            constant, place = found[index], ranges.around(found[index])
-            at = rng.random() if far else place.place(constant.value) + rng.normal(0, 0.1)
-            values[constant.name] = place.value(float(at))
+        made[name] = text.replace(old, new)
+    while len(made) < count:
+        values = moved(found, rng) if len(made) < SOME_MOVED else all_moved(found, anywhere)
         if any(values[one.name] != one.value for one in found if one.name in values):
-            told = ", ".join(f"{name} {value}" for name, value in values.items())
-            if told not in dict(moved):
-                moved.append((told, constants.put(text, found, values)))
-    both = [*edited, *moved][:count]
-    yield from (both[index] for index in rng.permutation(len(both)))
+            made.setdefault(", ".join(f"{name} {value}" for name, value in values.items()),
+                            constants.put(text, found, values))  # fmt: skip
+    return list(made.items())[:count]
+
+
+def moved(found: Sequence[constants.Constant], rng: np.random.Generator) -> dict[str, constants.Value]:
+    """One to three constants, half the time anywhere in their ranges, else nearer by."""
+    some = rng.choice(len(found), size=rng.integers(1, 4), replace=False)
+    far, values = rng.random() < 0.5, dict[str, constants.Value]()
+    for constant in (found[index] for index in some):
+        place = ranges.around(constant)
+        at = rng.random() if far else place.place(constant.value) + rng.normal(0, 0.1)
+        values[constant.name] = place.value(float(at))
+    return values
+
+
+def all_moved(found: Sequence[constants.Constant], rng: np.random.Generator) -> dict[str, constants.Value]:
+    """Every constant of model and optimiser anywhere in its range; those of the schedule stay."""
+    return {one.name: ranges.around(one).value(float(rng.random())) for one in found if one.name != SCHEDULE}
 
 
 class Clock:
@@ -233,7 +248,7 @@ def _one(work: tuple[str, str, int, float, float]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--changes", type=int, default=160)
+    parser.add_argument("--changes", type=int, default=240)
     parser.add_argument("--steps", type=int, default=80, help="steps of the unchanged file in a run (default 80)")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--into", type=Path, default=FILE)

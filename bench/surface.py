@@ -33,6 +33,9 @@ WORST = 0.4
 
 KNOTS = 17
 
+MOST_MOVED = 3
+"""Constants of a change that counts: where all are moved at once, what each did is not told apart."""
+
 NAMES = {"AdamW.weight_decay": "ADAM_DECAY"}
 """What the problem's file calls a constant that has no name of its own in `train.py`."""
 
@@ -134,6 +137,8 @@ def main() -> None:
     names = list(constants)
     for (name, seed), level in runs.items():
         if level is None or not name or seed != FIRST_SEED or (values := moved(name, places)) is None:
+            continue
+        if len(values) > MOST_MOVED:
             continue
         rows.append(features(values, at, names))
         effects.append(min(WORST, level - untouched))
