@@ -18,6 +18,7 @@ from statistics import fmean
 from typing import Literal
 
 from loop.researchers.automl.constants import Value
+from loop.researchers.automl.naming import own_words
 from loop.researchers.automl.ranges import ZERO_UNTIL, Range
 from loop.researchers.automl.trials import Trial, Values, importance
 
@@ -27,6 +28,9 @@ Optimiser = Callable[[Sequence[str]], Mapping[str, float]]
 
 FIRST_STEP = (0.12, 0.25)
 """How far a first look goes, in places: a factor of 1.7 to 3.2 for a learning rate searched over two decades."""
+
+_LEARNING, _BATCH = frozenset({"LR", "RATE", "RATES", "ETA", "ETA0"}), frozenset({"BATCH", "BATCHSIZE", "BS"})
+_WHOLE = ("whole", "power of two")
 
 _OTHER: Kind = "other way"
 
@@ -124,16 +128,29 @@ def _looks(now: Situation, rng: random.Random) -> list[tuple[str, Kind, Trial | 
     halves.sort(key=lambda half: (-half[0], half[1]))
     untouched = [name for name, trials in taken.items() if not trials]
     rng.shuffle(untouched)
-    # Rates and the like first: in most scripts nothing else moves the metric as far.
-    untouched.sort(key=lambda name: now.ranges[name].scale != "log")
+    untouched.sort(key=lambda name: _promise(name, now.ranges[name]))
     looks: list[tuple[str, Kind, Trial | None]] = [(name, "first look", None) for name in untouched]
     urgent = [(name, _OTHER, trial) for loss, name, trial in halves if loss > now.noise]
     later = [(name, _OTHER, trial) for loss, name, trial in halves if loss <= now.noise]
     return [*urgent, *looks, *later]
 
 
+def _promise(name: str, span: Range) -> int:
+    """How early a constant gets its first look: what moves the metric furthest in most scripts first.
+
+    Learning rates, and the batch, which decides how many steps the time is for; what else decides that; other numbers
+    that are searched over decades; the rest.
+    """
+    words = own_words(name)
+    if (words & _LEARNING and span.scale == "log") or words & _BATCH:
+        return 0
+    return 1 if span.scale in _WHOLE else 2 if span.scale == "log" else 3
+
+
 def _look(now: Situation, rng: random.Random, name: str, kind: Kind, because: Trial | None) -> Move | None:
     way = rng.choice((-1, 1)) if because is None else -_way(now, because, name)
+    if because is None and now.ranges[name].scale in _WHOLE:
+        way = -1  # sizes down first: in the same time there are more steps of a smaller one
     value = _step(now, rng, name, way)
     if value is None and because is None:
         value = _step(now, rng, name, -way)
