@@ -99,7 +99,8 @@ def finished(
         texts=result.texts,
         printed=result.printed,
         tail="" if outcome == Outcome.FINISHED else result.tail[-LONGEST_TAIL:],
-        stepping=0.0 if steps is None else steps[1] - steps[0],
+        # Not longer than it went on itself: on a busy machine its last words are read late.
+        stepping=0.0 if steps is None else min(steps[1] - steps[0], result.seconds),
         computing=_computing(result, steps),
         cores=result.cores,
         touched=result.touched,

@@ -134,6 +134,7 @@ def test_a_minute_without_a_network_with_the_times_that_users_have(tmp_path: Pat
     assert set(counted(project).values()) <= {1} and not beta.of_runs()
 
 
+@pytest.mark.soak
 def test_a_node_that_ray_has_given_up_first_is_used_again_once_its_ray_is_started(tmp_path: Path) -> None:
     with Wired(tmp_path / "nodes") as wired:
         wired.start("alpha", cpus=1, environ=QUICK_TO_GIVE_UP)

@@ -4,10 +4,11 @@ Left out where Ray is not installed; those that mount a disk of their own want r
 libfaketime.
 """
 
+import errno
 import importlib.util
 import json
-import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -76,16 +77,15 @@ def test_a_gcs_that_dies_costs_no_experiment(tmp_path: Path, raylets: Raylets) -
         time.sleep(0.1)
     project.until(lambda: {"alpha", "beta"} <= project.study().troubles.keys(), loop)
     assert project.study().experiments[going[0]].runs[going[1]].outcome == Outcome.FINISHED
-    for name in ("alpha", "beta"):
-        raylets.nodes[name].kill()
-    for name in ("alpha", "beta"):
-        raylets.start(name, cpus=1)
+    for node in (alpha, beta):
+        node.kill()
+    raylets.start("alpha", cpus=1)
     said = loop.communicate()[0]
     assert loop.returncode == 0 and "Traceback" not in said, said
     study = project.study()
     assert len(study.experiments) == 5 and all(x.verdict is not None for x in study.experiments.values()), said
-    assert set(counted(study).values()) == {1} and not study.troubles.keys() & {"alpha", "beta"}, said
-    assert not raylets.nodes["alpha"].of_runs() and not raylets.nodes["beta"].of_runs()
+    assert set(counted(study).values()) == {1} and "alpha" not in study.troubles, said
+    assert not alpha.of_runs() and not beta.of_runs()
 
 
 def test_what_has_run_on_a_node_that_dies_is_verified_on_another(tmp_path: Path, raylets: Raylets) -> None:
@@ -118,11 +118,16 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def fill(disk: Path, left: int = 0) -> Path:
-    """Have no more than `left` bytes free there."""
+def fill(disk: Path) -> Path:
+    """Leave no room there, whoever else writes there at the same time."""
     filler = disk / "somebody's"
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - left)
+    with filler.open("wb", buffering=0) as file:
+        for piece in (bytes(1 << 24), bytes(1 << 12)):
+            try:
+                while True:
+                    file.write(piece)
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
     return filler
 
 
@@ -133,16 +138,16 @@ def test_a_node_whose_disk_fills_in_the_middle_of_a_run(tmp_path: Path, small: P
     loop = project.start()
     project.until(lambda: project.running_on("beta") and bool(beta.of_runs()), loop)
     filler = fill(small)
-    assert shutil.disk_usage(small).free == 0
-    project.until(lambda: "beta/CPU" in project.study().troubles, loop)
+    assert shutil.disk_usage(small).free < 1 << 20
+    project.until(lambda: "runs on beta/CPU" in project.study().troubles, loop)
     since = project.events("run_started")[-1].seq
-    project.until(lambda: len([one for one in project.events("run_started") if one.seq > since]) > 1, loop)
+    project.until(lambda: project.events("run_started")[-1].seq > since, loop)
     assert all(one.body.slot_name == "alpha/CPU" for one in project.events("run_started") if one.seq > since)  # type: ignore[union-attr]
     filler.unlink()
     project.until(lambda: project.running_on("beta"), loop)
     loop.send_signal(signal.SIGTERM)
     said = loop.communicate()[0]
-    assert "beta: the disk under" in said and "left, and a study needs" in said, said
+    assert "the disk under" in said and "to start; it is run again" in said, said
     runs = [run for x in project.study().experiments.values() for run in x.runs.values()]
     assert {run.outcome for run in runs} <= {Outcome.FINISHED, Outcome.LOST, None}, said
     assert set(counted(project.study()).values()) == {1} and not beta.of_runs()
@@ -151,6 +156,7 @@ def test_a_node_whose_disk_fills_in_the_middle_of_a_run(tmp_path: Path, small: P
 # --- clocks ------------------------------------------------------------------------------------------------------
 
 HOUR = 3600
+AN_HOUR = r"its clock is (1 h|60 min).* ahead of this one"
 
 
 def faketime() -> Path:
@@ -170,7 +176,6 @@ def test_a_clock_that_is_an_hour_off_and_then_another(tmp_path: Path, raylets: R
         "FAKETIME_NO_CACHE": "1",
         "DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DISABLE_SHM": "1",
         "RAY_LD_PRELOAD_ON_WORKERS": "1",
     }
     raylets.start("alpha", cpus=0)
@@ -179,9 +184,9 @@ def test_a_clock_that_is_an_hour_off_and_then_another(tmp_path: Path, raylets: R
     checked = [str(LOOPTOP), "cluster", "check", raylets.address, "--json", "--sandbox", "off"]
     told = subprocess.run(checked, cwd=project.root, env=project.environ, capture_output=True, text=True)
     (beta,) = [one for one in json.loads(told.stdout) if one["name"] == "beta"]
-    assert any("its clock is 1 h" in one and "ahead of this one" in one for one in beta["remarks"]), beta
+    assert any(re.search(AN_HOUR, one) for one in beta["remarks"]), beta
     began = time.time()
-    loop = project.start("--experiments", "1")
+    loop = project.start("--experiments", "1", "--sandbox", "off")  # bubblewrap does not go together with libfaketime
     project.until(lambda: project.running_on("beta") and bool(raylets.nodes["beta"].of_runs()), loop)
     clock.write_text("-2h\n")  # and it is set in the middle of a run
     said = loop.communicate()[0]
@@ -191,7 +196,7 @@ def test_a_clock_that_is_an_hour_off_and_then_another(tmp_path: Path, raylets: R
     assert all(run.outcome == Outcome.FINISHED and run.verified for run in runs), said
     assert all(run.seconds is not None and 3 <= run.seconds < HOUR / 2 for run in runs)
     assert all(began - 1 <= one.at <= time.time() for one in project.events())
-    assert "its clock is 1 h" in said
+    assert re.search(AN_HOUR, said), said
 
 
 # --- versions ----------------------------------------------------------------------------------------------------
