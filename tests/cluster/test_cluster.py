@@ -323,6 +323,11 @@ async def test_a_node_is_one_study_s_at_a_time(cluster: Cluster) -> None:
     executor = ClusterExecutor(cluster.executor._home, other, opening)
     with pytest.raises(NoNode, match="the study test has its runs there; it is free when that has stopped"):
         await executor.connect()
+    for node in cluster.executor._nodes:
+        await cluster.link.call(node.info, "end")  # as when the first study stops; its processes end a while later
+    await executor.connect()
+    assert [slot.name for slot in executor.slots()] == ["alpha/CPU 0", "alpha/CPU 1", "beta/CPU 0", "beta/CPU 1"]
+    await executor.close()
 
 
 async def test_of_the_nodes_only_those_that_are_named_are_used(tmp_path: Path) -> None:

@@ -82,23 +82,24 @@ async def test_of_a_run_that_is_killed_no_process_is_left_on_its_node(study: Stu
 def test_a_person_ends_an_experiment_on_a_node_whose_runs_they_have_left_unconfined(
     tmp_path: Path, raylets: Raylets
 ) -> None:
-    project = Project(tmp_path / "project", raylets, budget="10s")
+    project = Project(tmp_path / "project", raylets, budget="20s")
     loop = project.start("--sandbox", "off", "--experiments", "1")
-    said = []
 
-    def goes_on() -> bool:
-        return any(x.id == 1 for x, _ in project.study().running()) and bool(marked("# a daemon", raylets))
-
-    project.until(goes_on, loop)
-    for words in (["status"], ["kill", "1"]):
+    def said_to(*words: str) -> str:
         done = subprocess.run([LOOPTOP, *words], cwd=project.root, env=project.environ, capture_output=True, text=True)
         assert done.returncode == 0, done
-        said.append(done.stdout)
-    said.append(loop.communicate()[0])
+        return done.stdout
+
+    def goes_on(number: int) -> bool:
+        return any(x.id == number for x, _ in project.study().running()) and bool(marked("# a daemon", raylets))
+
+    project.until(lambda: goes_on(0), loop)
+    assert "runs are not confined" in said_to("status")
+    project.until(lambda: goes_on(1), loop)
+    said_to("kill", "1")
+    said = loop.communicate()[0]
     assert loop.returncode == 0, said
-    assert "runs are not confined" in said[0]
-    runs = project.study().experiments[1].runs
-    assert [run.outcome for run in runs.values()] == [Outcome.KILLED], said
+    assert [run.outcome for run in project.study().experiments[1].runs.values()] == [Outcome.KILLED], said
     assert marked("# a daemon", raylets) == []
 
 

@@ -81,6 +81,8 @@ class Agent:
         self._short = short
         self.session = 0
         """See `Opened`."""
+        self.over = False
+        """Whether it has given the node back."""
         self._runs: dict[str, AgentRun] = {}
         self._events: deque[tuple[int, Event]] = deque()
         self._last = 0
@@ -269,8 +271,12 @@ class Agent:
         await self._end_but([token for token, run in self._runs.items() if not run.unclaimed])
 
     async def _end(self) -> None:
-        """The supervisor goes: end everything."""
+        """The supervisor goes: end everything, and leave the node to whoever comes. This agent is not begun again: its
+        process ends a while later, and the next study must not have to wait for that."""
         await self._end_all("the supervisor")
+        self.over = True
+        self.session += 1
+        self._let_go()
 
     async def stop(self) -> None:
         """End everything, this agent too."""

@@ -48,7 +48,8 @@ class Node:
 
         try:
             place = modules.import_module(factory.partition(":")[0])
-            if self._agent is not None and opening != self._opening:  # other slots, or another sandbox
+            # Other slots, another sandbox, or one that has given the node back.
+            if self._agent is not None and (opening != self._opening or self._agent.over):
                 await self._agent.stop()
                 self._agent = None
             if self._agent is None:
