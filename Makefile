@@ -23,7 +23,7 @@ pytest: .venv/.dev
 	$(BIN)/python -m pytest -n 4 --dist worksteal $(if $(CI),--reruns 1 -rR)
 
 bench: .venv/.dev  ## every speed we claim, beside its budget
-	@for name in supervisor metrics sandbox cockpit table automl judge pairs early_stop bundles bundles_real ladder trust briefing steering fair_clock fair_number first_gain throughput endurance cluster report; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
+	@for name in supervisor metrics sandbox cockpit table automl judge pairs early_stop bundles bundles_real ladder trust placebos_real briefing steering fair_clock fair_number first_gain throughput endurance cluster report; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done
 
 ladder-demo: .venv/.train  ## a study on two rungs, its climb, its attribution and its report; a quarter of an hour, no key
 	@sh examples/ladder_demo.sh

@@ -6,15 +6,15 @@ kept then is a champion like the one before it, and no harm.
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from loop.journal.recorder import Recorder
+from loop.pipeline.disguise import disguised
 from loop.pipeline.judging import Judging
 from loop.pipeline.own import propose
 from loop.pipeline.proposals import Proposals
 from loop.policy import bundles, placebos
-from loop.researchers.protocol import Proposal
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.outcomes import Outcome
@@ -126,47 +126,14 @@ class Placebos:
         found = disguised(study, self._proposals.champion_files(), lambda what: self._drawn(number, what))
         if found is None:
             return
-        who, proposal = found
-        if self._proposals.repeated(study.champion, proposal.edits) is not None:
+        who, proposal, parent = found.researcher, found.proposal, study.champion
+        if self._proposals.repeated(parent, proposal.edits) is not None:
             return
-        parent = study.champion
+        if found.said:
+            self._recorder.record(e.ThoughtBegan(researcher=who, champion=parent), number)
+            for piece in found.said:
+                self._recorder.stream(e.Thought(researcher=who, text=piece), number)
         await propose(self._recorder, self._proposals, self._judging, number, parent, proposal, who, placebo=True)
 
     def _drawn(self, number: int, what: int) -> float:
         return placebos.draw(self._seals.secret, -(number * 10 + what))
-
-
-def disguised(study: Study, files: Mapping[str, str], chance: Callable[[int], float]) -> tuple[str, Proposal] | None:
-    """A placebo and the researcher that it passes for; None where these files have no constant that can be moved so
-    little, or nobody has proposed anything.
-
-    Args:
-        files: the champion's editable files.
-        chance: gives a number from 0 to 1 for each of a few purposes.
-    """
-    from loop.researchers.automl import narration  # late: the loop starts without it
-    from loop.researchers.automl.sites import replace, tunable
-    from loop.researchers.automl.trials import Notes
-
-    recent = [x for x in study.experiments.values() if x.id and not (x.submitted or x.parts or x.imported)][-20:]
-    sites = tunable(files, study.contract.run)
-    fine = [site for site in sites if isinstance(site.constant.value, float) and site.constant.value]
-    fine = [site for site in fine if not site.constant.choices]
-    if not recent or not fine:
-        return None
-    like = recent[int(chance(0) * len(recent))]
-    site = fine[int(chance(1) * len(fine))]
-    old = site.constant.value
-    assert isinstance(old, float)
-    step = placebos.STEP * (0.5 + chance(2)) * (1 if chance(3) < 0.5 else -1)  # so that there are many
-    new = float(f"{old * (1 + step):.7g}")
-    was, values = {site.name: old}, {site.name: new}
-    notes: dict[str, object] = {}
-    if Notes.of(like) is not None:  # AutoML knows its own experiments by these
-        present = {one.name: one.constant.value for one in sites}
-        notes = {"params": {**present, **values}, "was": was, "parent": study.champion, "sampler": "tpe"}
-        own = [x for x in study.experiments.values() if x.researcher == like.researcher]
-        notes |= {key: own[-1].notes[key] for key in ("only", "frozen") if key in own[-1].notes}
-    edits = {site.path: replace(files[site.path], {site.constant.name: new}, site.path)}
-    hypothesis = f"A step of {site.name} from here shows which way helps."
-    return like.researcher, Proposal(narration.change(values, was), hypothesis, edits, notes=notes)

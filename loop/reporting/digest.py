@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from loop.policy import idle
+from loop.reporting import promises
 from loop.study import events as e
 from loop.study.experiment import Experiment
 from loop.study.figures import Figures
@@ -235,6 +236,7 @@ def as_data(study: Study, told: Digest) -> dict[str, Any]:
         "waiting": [one.id for one in _waiting(study)],
         "learnt": [{"experiment": number, "text": said} for number, said in told.learnt],
         "loop": [{"at": at, "what": words} for at, words in told.loop],
+        "promises": promises.as_data(study),
         "spent": {"usd": None if told.usd_unknown else told.usd, "tokens": told.tokens},
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from loop.policy import early_stop, error_account, false_discovery, honesty, idle, limits, placebos
 from loop.policy.standing import noise
-from loop.reporting import ablation, ladder, sealed, validation
+from loop.reporting import ablation, ladder, promises, sealed, validation
 from loop.reporting.researchers import lacking, researchers, shortage
 from loop.reporting.table import claimed, flagged, moved, not_counted, values_of
 from loop.study.experiment import Experiment, Run
@@ -59,6 +59,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
         "waiting": [experiment.id for experiment in study.experiments.values() if experiment.phase == "waiting"],
         "notices": honesty.notices(study),
         "researchers": [asdict(one) for one in researchers(study)] if pid is not None else [],
+        "promises": promises.as_data(study),
         "shortage": shortage(study) if pid is not None else "",
         "researchers_lacking": lacking(study) if pid is not None else 0,
         "limits": {

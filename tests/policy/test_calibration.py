@@ -4,9 +4,11 @@ import pytest
 
 from loop.policy import calibration, scheduler, shares
 from loop.policy.calibration import held, order, promised, told
+from loop.reporting import cost, digest, page, summary
 from loop.study import events as e
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
+from tests.reporting.page import Page, ask
 from tests.stories import Story
 
 
@@ -140,3 +142,39 @@ def test_of_two_whose_changes_are_kept_as_often_the_one_that_gains_more_has_the_
     even, uneven = (shares.earned(study, given) for study in (kept(0.01, 0.01), kept(0.01, 0.05)))
     assert even["a"] > 0.6 and uneven["b"] > 1.5 * uneven["a"]
     assert uneven["a"] >= shares.FLOOR
+
+
+def boasted() -> Story:
+    """A study of two whose changes are kept as often: one brings what it promises, and one a hundredth of that."""
+    story = Story().baseline()
+    for number in range(1, 41):
+        who, words, effect = ("vain", "better by 1", 0.01) if number % 2 else ("true", "better by 0.05", 0.05)
+        propose(story, number, who, words, "constants")
+        judge(story, number, effect, "kept" if number % 8 in (1, 2) else "discarded")
+    return story
+
+
+def test_whose_promises_are_worth_nothing_has_the_smaller_share_and_waits_in_the_queue() -> None:
+    story = boasted()
+    found = shares.earned(story.study(), {"vain": 1.0, "true": 1.0})
+    assert found["vain"] < found["true"] / 1.5
+    propose(story, 41, "vain", "better by 100", "constants")
+    propose(story, 42, "true", "better by 0.05", "constants")
+    assert first(story) == 42
+
+
+def test_scripts_and_the_report_have_what_became_of_promises() -> None:
+    story = boasted()
+    study = story.study()
+    told_to_scripts = {
+        "vain": {"said": 1.0, "measured": 0.01, "count": 20, "advice": "say less"},
+        "true": {"said": 0.05, "measured": 0.05, "count": 20, "advice": ""},
+    }
+    assert summary.status(study, None, study.at)["promises"] == told_to_scripts
+    assert digest.as_data(study, digest.digest(study, story.events, 0.0, study.at))["promises"] == told_to_scripts
+    books = cost.books(study, story.events)
+    gathered = page.gather(study, books, lambda experiment: "")
+    found = Page(page.as_html(gathered, books))
+    told_there = [(of, value) for of, value in found.numbers if of.startswith("promises.")]
+    assert len(told_there) == 6 and all(ask(study, books, of) == value for of, value in told_there)
+    assert "- vain promised +1.00, and +0.0100 was measured: medians of 20" in page.as_markdown(gathered, books)

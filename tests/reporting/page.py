@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-from loop.policy import ablation, false_discovery, ladder, placebos, standing
+from loop.policy import ablation, calibration, false_discovery, ladder, placebos, standing
 from loop.policy.sealed import all_opened
 from loop.reporting.cost import Books, Spend, ahead, per_improvement
 from loop.reporting.page.gather import SURE
@@ -96,6 +96,9 @@ def ask(study: Study, books: Books, of: str) -> float | None:
         return float(len(found)) if what == "times" else float(getattr(found[-1], what))
     if whose == "rung":
         return _of_rung(study, what)
+    if whose == "promises":
+        name, _, field = what.rpartition(".")
+        return float(getattr(calibration.held(study, name), field))
     if whose == "placebos":
         return float(getattr(placebos.rate(study), what))
     if whose == "validation":

@@ -101,7 +101,7 @@ def status_line(state: ViewState, alive: Life, now: float, width: int, glyphs: G
         part(4, _validating(study)),
         part(4, _ablating(study)),
         part(4, _climbing(study)),
-        part(8, *_placebos(study), grows=9),
+        part(8, *placebo_forms(study), grows=9),
         part(3, *money_forms(study, until), grows=8),
         part(4, _failures(study)),
         part(6, *(_ends(study, until) if alive.alive else []), grows=9),
@@ -251,7 +251,7 @@ def _ablating(study: Study) -> list[Span]:
     return [(f"ablating {done}/{of}", "running")]
 
 
-def _placebos(study: Study) -> list[list[Span]]:
+def placebo_forms(study: Study) -> list[list[Span]]:
     """How many placebos the judge has kept, beside what its confidence promises at most."""
     found = placebos.rate(study)
     if found is None:

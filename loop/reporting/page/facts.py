@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from loop.reporting.page.promises import Promises
 from loop.reporting.page.rungs import RungTold
 from loop.reporting.page.values import Value
 
@@ -241,5 +242,7 @@ class Report:
     """What each kept change is worth today; None where nobody has measured that."""
     rungs: Sequence[RungTold] = ()
     """What was measured on larger rungs of the ladder."""
+    promises: Sequence[Promises] = ()
+    """What researchers promised, held against what was measured."""
     names: Sequence[str] = field(default_factory=tuple)
     """Researchers, in the order of the legend."""

@@ -26,6 +26,7 @@ from loop.reporting.page.facts import (
     SealedPart,
     Validated,
 )
+from loop.reporting.page.promises import promises
 from loop.reporting.page.values import Value
 from loop.reporting.table import elsewhere, flagged, values_of
 from loop.study.experiment import Experiment, Run
@@ -138,7 +139,7 @@ def gather(study: Study, found: cost.Books, diff: Diff) -> Report:
     ]
     report.sd = None if known is None else known.sd
     report.attribution = attribution(study)
-    report.rungs = rungs.told(study)
+    report.rungs, report.promises = rungs.told(study), promises(study)
     return report
 
 

@@ -128,7 +128,7 @@ class AutoML:
             mark = f"(experiment {experiment.id})."
             if lesson and not any(line.endswith(mark) for line in briefing.notebook):
                 sink.note(lesson)
-        for piece in narration.overview(briefing, situation):
+        for piece in narration.overview(briefing.contract.metric, situation.noise, situation):
             sink.think(piece)
 
     def _own(self, briefing: Briefing) -> list[Experiment]:

@@ -9,7 +9,6 @@ from statistics import fmean
 from loop.researchers.automl.constants import Value
 from loop.researchers.automl.plan import Move, Situation
 from loop.researchers.automl.trials import Trial, Values, importance
-from loop.researchers.protocol import Briefing
 from loop.study.experiment import Experiment
 from loop.words import listed
 
@@ -33,14 +32,19 @@ def change(values: Values, was: Values) -> str:
     return ", ".join(f"{name} {number(was[name])} → {number(value)}" for name, value in values.items())
 
 
-def overview(briefing: Briefing, now: Situation) -> Iterator[str]:
-    """The state of the study, and which constants seem to matter."""
+def overview(metric: str, sd: float | None, now: Situation) -> Iterator[str]:
+    """The state of the study, and which constants seem to matter.
+
+    Args:
+        metric: its name.
+        sd: standard deviation of one run; None while unknown.
+    """
     measured = [trial for trial in now.trials if trial.state == "measured" and trial.before]
     best = next((trial for trial in now.trials if trial.id == now.champion), None)
     if best is not None and best.metric is not None:
-        noise = f", one run's noise is {amount(briefing.noise.sd)}" if briefing.noise and briefing.noise.sd else ""
+        noise = f", one run's noise is {amount(sd)}" if sd else ""
         name = "the baseline" if now.champion == 0 else f"experiment {now.champion}"
-        yield f"Best so far is {name} with {briefing.contract.metric} {best.metric:.5g}{noise}. "
+        yield f"Best so far is {name} with {metric} {best.metric:.5g}{noise}. "
     if not measured:
         yield f"There are {len(now.present)} constants to search: {listed(now.present, 100)}.\n"
         return
