@@ -364,9 +364,10 @@ def progress(study: Study, now: Climb) -> tuple[int, int]:
     return sum(len(ended(study, now, number)) for number in now.sides), len(now.sides) * len(now.began.seeds)
 
 
-def told_progress(study: Study, now: Climb) -> str:
-    """How far a climb is, in a few words."""
+def told_progress(study: Study, now: Climb, short: bool = False) -> str:
+    """How far a climb is, in a few words; what it waits for is told in fewer where it has to be `short`."""
     done, of = progress(study, now)
     held = ", held" if now.began.experiment in study.grounded else ""
-    held += f"; {study.reserved.why}" if study.reserved.why else ""
+    if study.reserved.why:
+        held += ", waits for GPUs" if short else f"; {study.reserved.why}"
     return f"{done} of {of} runs{held}"

@@ -229,6 +229,7 @@ def test_a_slot_that_falls_out_is_replaced_and_with_too_few_all_are_given_back_a
     floor.plan()
     assert floor.study.reserved.sets == () and "needs 3 GPUs of one machine" in floor.study.reserved.why
     assert climbing.told_progress(floor.study, floor.study.climbs[-1]).startswith("0 of 4 runs; a run needs 3 GPUs")
+    assert climbing.told_progress(floor.study, floor.study.climbs[-1], short=True) == "0 of 4 runs, waits for GPUs"
     assert set(reservations.out_of_work(floor.study, floor.working)) == {first[1], spare}
     busy_for(floor, 50)
     assert not floor.wide() and floor.begun[-1][1] == "one", "the others go on with the search"

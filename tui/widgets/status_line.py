@@ -240,7 +240,7 @@ def _climbing(study: Study) -> list[Span]:
     if study.climb is None:
         return []
     began = study.climb.began
-    return [(f"{began.experiment} on {began.rung} {climbing.told_progress(study, study.climb)}", "running")]
+    return [(f"{began.experiment} on {began.rung} {climbing.told_progress(study, study.climb, short=True)}", "running")]
 
 
 def _ablating(study: Study) -> list[Span]:
