@@ -1,5 +1,5 @@
-"""A placebo beside ideas, each as it was when it had just been queued, wherever a study is shown: no word, kind of event,
-column or mark of it that ideas have not."""
+"""A placebo beside ideas, each as it was when it had just been queued, wherever a study is shown: no word, kind of
+event, column or mark of it that ideas have not."""
 
 import json
 import re
