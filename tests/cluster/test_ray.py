@@ -61,7 +61,7 @@ run: python train.py
 verify: python check.py
 metric: loss
 budget: {budget}
-deadline: 60s
+deadline: 5m
 review: auto
 keep: {{baseline_runs: 2, max_runs: 3}}
 limits: {{failures: null}}
