@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
 .PHONY: demo ladder-demo test check pytest bench soak cluster slurm ssh trackers pictures recording lock clean
 
 demo: .venv/.train  ## the main job: a loop at work on the example, with its cockpit; no key and no GPU needed
-	@$(BIN)/looptop --researcher automl $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--budget 8s")')
+	@$(BIN)/looptop --researcher automl $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--budget 6s")')
 
 test: .venv/.dev  ## ruff, mypy, import-linter and pytest, side by side
 	@$(MAKE) --no-print-directory -j2 check pytest

@@ -1,6 +1,6 @@
 """How often `make demo` keeps a true improvement within its first five minutes.
 
-    python -m bench.first_gain [--tries 10] [--minutes 5] [--budget 8s] [--pairs 3]
+    python -m bench.first_gain [--tries 10] [--minutes 5] [--budget 6s] [--pairs 3]
 
 Each try is what a newcomer does: a fresh clone, AutoML on `train.py`, from the start of the command on. It ends with
 the first change that is kept, or with its time. Whether a kept one is true is not taken from those numbers:
@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tries", type=int, default=10)
     parser.add_argument("--minutes", type=float, default=5.0, help="of each try")
-    parser.add_argument("--budget", default="8s", help="of one run")
+    parser.add_argument("--budget", default="6s", help="of one run")
     parser.add_argument("--pairs", type=int, default=3, help="of fresh runs that tell whether a gain is true")
     options = parser.parse_args()
     true = 0

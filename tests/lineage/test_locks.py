@@ -1,5 +1,6 @@
 """Git's locks in other hands, held by real commands of git: waited for, told, and never removed."""
 
+import asyncio
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from loop.lineage import Lineage, LineageError, init_repository, locks
 from loop.lineage.message import ExperimentMessage
+from loop.researchers.protocol import Briefing, Proposal, Sink
 from loop.study import events as e
 from tests.repositories import git, git_wrapper, make_repository
 from tests.supervisor.house import House, Scripted, change
@@ -151,18 +153,31 @@ def test_what_git_says_of_a_lock_is_understood_in_any_language(complaint: str, l
     assert (str(found) if found is not None else None) == lock
 
 
+class Slow(Scripted):
+    """Has its first idea once it is told to, so that the loop does not end before."""
+
+    def __init__(self, *steps: Callable[[Briefing], Proposal]) -> None:
+        super().__init__(*steps)
+        self.now = asyncio.Event()
+
+    async def propose(self, briefing: Briefing, sink: Sink) -> Proposal:
+        await self.now.wait()
+        return await super().propose(briefing, sink)
+
+
 async def test_the_loop_waits_for_a_lock_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "TOLD_AFTER_S", 0.2)
-    house = House(tmp_path)
+    house, slow = House(tmp_path), Slow(change("A=5", "A=1"))
     holders: list[Holder] = []
 
     def act(event: e.Event) -> None:
         if isinstance(event.body, e.Fault) and event.body.where == "git":
             holders[0].let_go()
+            slow.now.set()
         elif event.kind == "run_started" and not holders:  # the first run has begun, so the notes are next
             holders.append(Holder(house.root, "refs/notes/looptop"))
 
-    study = await house.work_while(act, Scripted(change("A=5", "A=1")))
+    study = await house.work_while(act, slow)
     told = [fault for _, fault in study.faults if fault.where == "git"]
     assert told[0].message.startswith("git's lock ") and str(holders[0].pid) in told[0].message
     assert [event.body.where for event in house.events("recovered")] == ["git"]  # type: ignore[union-attr]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from loop.config.overrides import Overrides
@@ -132,7 +133,8 @@ class House:
             watching = asyncio.create_task(watch(path))
             self.end = await asyncio.wait_for(self.supervisor(journal, *researchers).run(), LONGEST)
             watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            with suppress(asyncio.CancelledError):  # and what `act` has raised is told
+                await watching
             return fold(journal.read(kinds=FOLDED))
 
     def events(self, *kinds: str) -> list[e.Event]:
