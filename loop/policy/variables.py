@@ -29,10 +29,11 @@ BY_SHELLS = frozenset(
 OF_SESSIONS = re.compile(
     r"TMUX|TMUX_PANE|STY|TERM_\w+|COLORTERM|COLORFGBG|VTE_VERSION|WINDOWID|DISPLAY|WAYLAND_DISPLAY|NO_COLOR|FORCE_COLOR|"
     r"CLICOLOR\w*|LS_COLORS|PS1|EDITOR|VISUAL|PAGER|LESS\w*|BROWSER|MAIL|HOSTNAME|HOSTTYPE|INVOCATION_ID|"
+    r"PYTHON(?:DONTWRITEBYTECODE|UNBUFFERED|PYCACHEPREFIX|FAULTHANDLER)|"
     r"(?:SSH|DBUS|XDG_SESSION|XDG_CURRENT|KONSOLE|KITTY|WEZTERM|ITERM|VSCODE|WT|CMUX|ZELLIJ)_\w+"
 )
 # fmt: on
-"""What tells of a terminal, a desktop or a login: a run has none of them."""
+"""What tells of a terminal, a desktop or a login, of which a run has none; and how Python writes files and output."""
 
 
 def read_in(text: str) -> set[str]:

@@ -58,8 +58,12 @@ def test_only_what_is_withheld_is_wanted():
 
 
 def test_what_tells_of_a_terminal_is_nothing_that_a_run_lacks():
-    texts = {"view.py": "".join(f'os.environ["{name}"]\n' for name in ("TMUX", "TERM_PROGRAM", "SSH_TTY", "DATA"))}
-    assert wanted(texts, {"TMUX", "TERM_PROGRAM", "SSH_TTY", "DATA"}) == {"DATA": "view.py"}
+    texts = {
+        "view.py": "".join(
+            f'os.environ["{name}"]\n' for name in ("TMUX", "TERM_PROGRAM", "SSH_TTY", "PYTHONUNBUFFERED", "DATA")
+        )
+    }
+    assert wanted(texts, {"TMUX", "TERM_PROGRAM", "SSH_TTY", "PYTHONUNBUFFERED", "DATA"}) == {"DATA": "view.py"}
 
 
 def test_what_to_do_is_in_the_sentence():
