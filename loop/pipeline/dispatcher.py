@@ -189,8 +189,11 @@ class Dispatcher:
         finally:
             self._closing.pop((experiment.id, number), None)
 
-    async def verify(self, experiment: Experiment, number: int, slot: Slot) -> None:
+    async def verify(self, experiment: Experiment, number: int, slot: Slot) -> str | None:
         """Measure the metric of a finished run anew, in a fresh worktree that the run cannot have touched.
+
+        Returns:
+            What of the slot's machine kept it from that, where something did and may last.
 
         Raises:
             MachineFault: its machine did not do its part.
@@ -206,6 +209,7 @@ class Dispatcher:
             if not (running.lost or self._once_more(running.job, result)):
                 self._record_end(running, ends.verified(study, experiment, result, job.contract))
             await handle.close()
+            return result.lost.reason if result.lost is not None and not result.lost.passes else None
 
     async def rehearse(self, job: Job, slot: Slot) -> Tried | None:
         """Start `job`, which is to try something out, and keep nothing of it but what it came to; one at a time.
@@ -349,16 +353,20 @@ class Dispatcher:
         return finished.model_copy(update={"reason": f"{finished.reason}; {mend}"}) if mend else finished
 
     def _once_more(self, job: Job, result: RunResult) -> bool:
-        """Whether a verification ran out of memory for the first time, or came to its deadline because others had the
-        machine. It is done again then: what it measures is on the disk, and who took the memory or the time may be
-        gone. What runs out twice is too large to be measured here."""
-        key, study = (job.experiment, job.run), self._recorder.study
+        """Whether a verification is done again: what it measures is on the disk, and who was in its way may be gone.
+
+        As often as its machine is lost; once where that may be the experiment's own doing, where it ran out of memory,
+        or came to its deadline because others had the machine. What runs out twice is too large to be measured here.
+        """
+        key, study, lost = (job.experiment, job.run), self._recorder.study, result.lost
         starved = ends.starved_verification(study, study.experiments[job.experiment], result)
-        if (result.outcome != Outcome.OUT_OF_MEMORY and not starved) or key in self._short:
-            self._short.discard(key)
-            return False
-        self._short.add(key)
+        if lost is None or not lost.believed:
+            if (result.outcome != Outcome.OUT_OF_MEMORY and not starved and lost is None) or key in self._short:
+                self._short.discard(key)
+                return False
+            self._short.add(key)
         what = f"came to its deadline, because {ends.STARVED}" if starved else result.reason
+        what = what if lost is None else f"was lost: {lost.reason}"
         message = (
             f"the verification of run {job.run_name} {what}; the run's number is not lost, it is verified once more"
         )

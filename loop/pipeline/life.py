@@ -218,7 +218,7 @@ class Life:
             if trouble is None:
                 self._quarantine.works(slot)
         if not self.closing and self._unverified(experiment, number):
-            await self._dispatcher.verify(experiment, number, slot)
+            trouble = await self._dispatcher.verify(experiment, number, slot) or trouble
         if (run := experiment.runs.get(number)) is not None and run.validates:
             return trouble  # whoever looks after the validation, ablation or climb waits for it
         if not self.closing and (failure := await self._judging.consider(experiment, number)):

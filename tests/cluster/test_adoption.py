@@ -16,6 +16,7 @@ from loop.runs.slot import Slot
 from loop.study.outcomes import Outcome
 from loop.study.slot_plan import SlotPlan
 from tests.cluster.test_cluster import Cluster, Listener
+from tests.processes import is_going
 
 COUNTS = """echo $$ > $LOOPTOP_RUN_DIR/pid.txt
 for i in $(seq 60); do
@@ -102,7 +103,7 @@ async def test_a_run_that_ended_while_nobody_asked_is_heard_of_by_the_next(clust
     process = psutil.Process(await cluster.pid())
     await dies(cluster.executor)
     let_go_on(cluster)
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110
+    while is_going(process):  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     another = cluster.another_executor()
     await another.connect()
@@ -123,7 +124,7 @@ async def test_what_nobody_takes_over_is_ended(cluster: Cluster) -> None:
     await another.connect()
     (taken,) = await another.adopt({run.ref for run in runs}, by(listener))
     assert taken.job.run_name == "1.2" and {job.run_name for job, _ in listener.offered} == {"1.1", "1.2"}
-    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    assert not is_going(process)
     alpha_folder = cluster.link.machines["alpha"].folder
     assert not list(alpha_folder.rglob("runs/1.1")), "a verification there must not find what it has left"
     taken.stop("ada")
@@ -141,7 +142,7 @@ async def test_a_supervisor_that_wants_other_slots_begins_anew(cluster: Cluster)
     await another.connect()
     assert [slot.name for slot in another.slots()] == ["alpha/CPU", "beta/CPU"]
     assert not await another.adopt({run.ref}, by(Adopting()))
-    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    assert not is_going(process)
     await another.close()
 
 
@@ -164,7 +165,7 @@ async def test_what_a_run_came_to_after_it_was_given_up_is_told_and_not_counted(
     alpha._opening = cluster.opening
     assert result.lost is not None and result.lost.reason == "alpha has not answered for 0.6 s"
     let_go_on(cluster)
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110
+    while is_going(process):  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     while (kept := next(iter(machine.agent._runs.values()))).ended is None:  # noqa: ASYNC110
         await asyncio.sleep(0.02)

@@ -24,6 +24,7 @@ from loop.study.slot_plan import SlotPlan
 from loop.workspace import Workspace
 from tests.cluster.local_link import LocalLink
 from tests.gauges import FakeGauges
+from tests.processes import is_going
 from tests.supervisor.house import House, Scripted, change
 
 SCRIPT = """# one
@@ -177,7 +178,7 @@ async def test_a_node_that_is_cut_off_ends_its_runs_and_is_used_again_when_it_is
     result = await run.wait()
     assert result.lost is not None and result.lost.reason == "alpha has not answered for 3 s"
     assert [one.name for one in slow.executor.slots()] == ["beta/CPU 0", "beta/CPU 1"]
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - by its lease
+    while is_going(process):  # noqa: ASYNC110 - by its lease
         await asyncio.sleep(0.02)
     slow.link.machines["alpha"].cut = False
     await slow.executor.ready(slot, lambda: None, lambda why, wait: None)

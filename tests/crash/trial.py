@@ -29,6 +29,7 @@ from tests.crash.mortal import Mortal
 from tests.crash.studies import Life
 from tests.crash.tracer import Tracer, Whose
 from tests.gauges import FakeGauges
+from tests.processes import is_going
 from tests.repositories import fingerprint
 
 Counter = Literal["step", "call", "git"]
@@ -288,7 +289,7 @@ class Trial:
     def _wrong_where_alive(self) -> None:
         """A supervisor has begun to run something: nothing that those before it had left may live."""
         for process in self._left:
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if is_going(process):
                 self._wrong("inconsistent", f"process {process.pid} outlived the next start: {process.cmdline()}")
 
     def _take(self, rows: list[Row]) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from loop.pipeline.advice import Advice
 from loop.pipeline.dispatcher import Dispatcher
 from loop.pipeline.scratch_run import ScratchRuns
 from loop.policy import scheduler
+from loop.runs.executor import Job, RunHandle, RunListener
 from loop.runs.local.executor import LocalExecutor
 from loop.runs.slot import Slot
+from loop.runs.spec import Lost, RunResult
 from loop.sandbox.backend import Sandbox
 from loop.sandbox.folders import RunFolders
 from loop.study import events as e
@@ -117,7 +120,7 @@ class House:
         executor = LocalExecutor(self.workspace, self.lineage.trees, self.lineage.commits.read, FakeGauges(0), sandbox)
         advice = Advice(self.lineage, folder, sandbox.kind)
         self.dispatcher = Dispatcher(self.workspace, self.lineage, self.recorder, executor, advice)
-        self._executor = executor
+        self.executor = executor
         self.contract = Contract(run="python train.py", metric="loss", verify="python check.py")
         base = self.lineage.checkout.head()
         self.recorder.record(
@@ -126,7 +129,7 @@ class House:
         self.base = base
 
     def scratch(self) -> ScratchRuns:
-        return ScratchRuns(self.workspace, self.lineage, self._executor, FakeGauges(0), lambda: self.recorder.study)
+        return ScratchRuns(self.workspace, self.lineage, self.executor, FakeGauges(0), lambda: self.recorder.study)
 
     def experiment(self, **files: str) -> Experiment:
         """An experiment whose commit changes `files`, whatever the contract says to that."""
@@ -225,6 +228,35 @@ async def test_a_verification_reads_the_text_and_writes_nothing(house: House) ->
     else:
         assert "network: 0" in log and "wrote to" not in log
     assert not list(house.workspace.root.rglob("verify.tmp")) and not list(house.workspace.root.rglob("written"))
+
+
+@pytest.mark.parametrize(("believed", "most"), [(True, 3), (False, 1)])
+async def test_a_verification_that_is_lost_with_its_machine_is_done_again(
+    house: House, monkeypatch: pytest.MonkeyPatch, believed: bool, most: int
+) -> None:
+    experiment = house.experiment(train_py=TRAIN)
+    await house.told(experiment)
+    start, lost = house.executor.start, [Lost("beta has gone", believed)] * 3
+
+    async def starting(job: Job, slot: Slot, listener: RunListener) -> RunHandle:
+        handle = await start(job, slot, listener)
+        wait = handle.wait
+
+        async def until_lost() -> RunResult:
+            result = await wait()
+            return replace(result, outcome=Outcome.CRASHED, reason="gone", lost=lost.pop()) if lost else result
+
+        monkeypatch.setattr(handle, "wait", until_lost)
+        return handle
+
+    monkeypatch.setattr(house.executor, "start", starting)
+    for _ in range(most):
+        await house.dispatcher.verify(experiment, 1, Slot(0, "CPU"))
+        assert [x.id for x, _ in house.recorder.study.verifying()] == [experiment.id]
+    await house.dispatcher.verify(experiment, 1, Slot(0, "CPU"))
+    assert not house.recorder.study.verifying() and experiment.runs[1].metric == (2.0 if believed else None)
+    (fault,) = {fault.message for _, fault in house.recorder.study.faults}
+    assert "was lost: beta has gone; the run's number is not lost, it is verified once more" in fault
 
 
 async def test_what_measures_is_the_first_commits_and_not_the_experiments(house: House) -> None:
