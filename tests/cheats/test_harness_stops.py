@@ -16,6 +16,7 @@ PROGRAM = """---
 run: python saves.py
 verify: python -m loop.harness verify
 metric: val_bpb
+placebos: off
 budget: 1s
 deadline: 60s
 keep: {baseline_runs: 2, max_runs: 2, simpler_wins: false}

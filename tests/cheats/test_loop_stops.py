@@ -18,6 +18,7 @@ PROGRAM = """---
 run: python train.py
 verify: python measure.py
 metric: val
+placebos: off
 budget: 0.2s
 deadline: 30s
 keep: {baseline_runs: 3, max_runs: 2, simpler_wins: false}

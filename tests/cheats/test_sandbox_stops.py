@@ -17,6 +17,7 @@ PROGRAM = """---
 run: python train.py
 verify: python measure.py
 metric: val
+placebos: off
 budget: 1s
 deadline: 60s
 keep: {baseline_runs: 3, max_runs: 2, simpler_wins: false}
