@@ -246,28 +246,19 @@ class Stopping(pairs.Study):
         return 1.0
 
 
-def proportions(rng: np.random.Generator) -> Sequence[float]:
-    return [float(effect) for effect in published(rng) / NOISE]
-
-
 def study(seed: int, paired: bool, scatter: Sequence[float] | None) -> tuple[pairs.Outcome, int]:
     """One study of 700 run-lengths; returns what came of it, and how many true ones were ended."""
     rng = np.random.default_rng([seed, 1])
-    world = pairs.World("the published proportions", proportions)
-    endless = (effect for again in range(4) for effect in proportions(np.random.default_rng([seed, 2, again])))
-    if scatter is None:
-        whole = pairs.Study(world, rng, paired)
-        for effect in endless:
-            if whole.runs >= CANDIDATES:
-                break
-            whole.try_out(effect, CANDIDATES)
-        return whole.found, 0
-    loop = Stopping(world, rng, paired, scatter=scatter)
+    world = pairs.World("the published proportions", pairs.proportions)
+    endless = (effect for again in range(4) for effect in pairs.proportions(np.random.default_rng([seed, 2, again])))
+    stopping = None if scatter is None else Stopping(world, rng, paired, scatter=scatter)
+    loop = stopping or pairs.Study(world, rng, paired)
+    attempt = stopping.worth_a_run if stopping else loop.try_out
     for effect in endless:
         if loop.runs >= CANDIDATES:
             break
-        loop.worth_a_run(effect, CANDIDATES)
-    return loop.found, loop.ended_true
+        attempt(effect, CANDIDATES)
+    return loop.found, stopping.ended_true if stopping else 0
 
 
 def interpolated(known: dict[float, float]) -> list[float]:

@@ -36,6 +36,11 @@ MOST_FALSE, LEAST_TRUE, LEAST_GAIN = 1.2, 7.0, 0.78
 Effects = Callable[[np.random.Generator], Sequence[float]]
 
 
+def proportions(rng: np.random.Generator) -> Sequence[float]:
+    """Effects in the proportions of the published run, in noises."""
+    return [float(effect) for effect in published(rng) / NOISE]
+
+
 @dataclass(frozen=True)
 class World:
     """What is true. Effects and luck are in units of the noise; positive is better."""
@@ -201,9 +206,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=400)
     studies = parser.parse_args().studies
-
-    def proportions(rng: np.random.Generator) -> Sequence[float]:
-        return [float(effect) for effect in published(rng) / NOISE]
 
     def nothing(_: np.random.Generator) -> Sequence[float]:
         return [0.0] * CANDIDATES
