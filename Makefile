@@ -36,10 +36,10 @@ trackers: .venv/.trackers  ## `looptop follow` against a real MLflow server, Ten
 	.venv/trackers/bin/python -m pytest tests/follow/test_trackers.py
 
 # libfaketime has a node believe in another hour; what it requires is for Python, and nothing here imports it.
-cluster: .venv/.dev  ## what runs on other machines, on real Ray: two nodes on this one. Installs Ray (285 MB)
-	@$(PIP) -e '.[ray]' -c constraints.txt
+cluster: .venv/.dev  ## what runs on other machines, on real Ray: two nodes on this one. Installs Ray (300 MB)
+	@$(PIP) -e '.[ray-client]' -c constraints.txt
 	@$(PIP) --no-deps libfaketime==3.0.1
-	$(BIN)/python -m pytest tests/cluster --timeout 600
+	$(BIN)/python -m pytest tests/cluster --timeout 600 -n 2 --dist worksteal
 	$(BIN)/python -m bench.cluster
 
 slurm: .venv/.dev  ## a study on a real Slurm of one machine, by root, after apt-get install slurmctld slurmd munge
@@ -58,7 +58,7 @@ recording: .venv/.dev  ## docs/cockpit.gif: STUDY=folder for one of a study of y
 
 lock:  ## constraints.txt anew, from the newest versions that the ranges allow
 	rm -rf .venv/lock && $(PYTHON) -m venv .venv/lock
-	.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train,dev,ray]' 'torch==2.13.0'
+	.venv/lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[train,dev,ray-client]' 'torch==2.13.0'
 	.venv/lock/bin/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 	rm -rf .venv/lock
 

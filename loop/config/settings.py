@@ -92,17 +92,12 @@ Key = Annotated[SecretStr, BeforeValidator(_key)]
 
 
 def _cluster(value: Any) -> Any:
-    """Where a cluster is: `auto`, HOST:PORT, or `off`."""
+    """Where a cluster is: `auto`, HOST:PORT, ray://HOST:PORT, or `off`."""
     if not isinstance(value, str) or value in ("auto", "off"):
         return value
-    if value.startswith("ray://"):
-        raise ValueError(
-            "ray:// is Ray's client, which looptop does not go through; let this machine join the cluster with "
-            "`ray start --address HOST:6379 --num-cpus 0`, and say auto"
-        )
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdecimal() or not value.isprintable() or set(value) & set(" @/?#"):
-        raise ValueError("it must be auto, HOST:PORT, or off")
+    host, _, port = value.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal() or not value.isprintable() or set(host) & set(" @/?#"):
+        raise ValueError("it must be auto, HOST:PORT, ray://HOST:PORT, or off")
     return value
 
 
@@ -204,7 +199,8 @@ class Settings(BaseModel):
     """How many runs there are at once on this machine, and what each gets; None: one a GPU. `program.md` goes over it.
     """
     cluster: Cluster | None = None
-    """Address of a Ray cluster that runs happen on: `auto` or HOST:PORT. None: on this machine."""
+    """Address of a Ray cluster that runs happen on: `auto`, HOST:PORT, or ray://HOST:PORT from a machine that is not in
+    it. None: on this machine."""
     cluster_nodes: NodeNames = ()
     """Which of its nodes are used, by their names; all where none is named."""
     cluster_lease: Annotated[Seconds, Field(ge=2)] = 60.0

@@ -81,6 +81,8 @@ async def _look(link: Link, node: NodeInfo, opening: Opening, needed: Sequence[s
     if facts.lacking:
         told += [f"{path} is not there, and program.md reads it; runs find it where it lies as at home"
                  for path in facts.lacking]  # fmt: skip
+    if facts.study:
+        told.append(f"the study {facts.study} has its runs there; another one can when that has stopped")
     if node.gpus and not facts.driver:
         told.append("Ray counts GPUs there, and no NVIDIA driver is loaded")
     return NodeCheck(node.name, not why, why, _about(facts, node), tuple(told), facts, facts.lacking)

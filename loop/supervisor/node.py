@@ -5,7 +5,6 @@ in place of the person's checkout, worktrees and run folders. No file of it is a
 """
 
 import fcntl
-import hashlib
 import os
 import sys
 from collections.abc import Callable
@@ -44,7 +43,7 @@ def serve(
         UserError: this machine cannot do what is asked of it; a sentence.
     """
     environ = probe.environment() if environ is None else environ
-    place = probe.folder(environ) / f"{opening.study}-{hashlib.sha256(node.encode()).hexdigest()[:8]}"
+    place = probe.folder(environ) / f"{opening.study}-{probe.lock_of(environ, node).stem}"
     try:
         place.mkdir(parents=True, exist_ok=True)
         place.chmod(0o700)
@@ -57,7 +56,7 @@ def serve(
             f"the standard library of its Python ({sys.executable}) is another text than at home, and the study is "
             "measured with that text, so numbers would not compare; install the same Python there"
         )
-    lock = _take(place.parent / f"{place.name.rpartition('-')[2]}.lock", opening.study)
+    lock = _take(probe.lock_of(environ, node), opening.study)
     store = PackStore(place / "project", opening.base)
     workspace = Workspace(store.git.root / opening.prefix, opening.prefix)
     workspace.folder.mkdir(parents=True, exist_ok=True)

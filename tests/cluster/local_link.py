@@ -54,7 +54,7 @@ class LocalLink:
 
     async def examine(self, info: NodeInfo, paths: Sequence[str] = ()) -> Facts:
         machine = self._machine(info)
-        said = {**probe.facts(machine.environ, tuple(paths)), "token": True, **machine.facts}
+        said = {**probe.facts(machine.environ, tuple(paths), info.name), "token": True, **machine.facts}
         return Facts(**said)  # type: ignore[arg-type]
 
     async def open(self, info: NodeInfo, opening: Opening) -> Opened:

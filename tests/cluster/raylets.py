@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -52,17 +53,19 @@ class Raylets:
 
     folder: Path
     nodes: dict[str, Node] = field(default_factory=dict)
-    port: int = 0
 
     def __post_init__(self) -> None:
         self.token = secrets.token_hex(16)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port, self.client_port = _free_port(), _free_port()
 
     @property
     def address(self) -> str:
         return f"{self.host(1)}:{self.port}"
+
+    @property
+    def outside(self) -> str:
+        """Its address for a machine that is in no cluster."""
+        return f"ray://{self.host(1)}:{self.client_port}"
 
     def host(self, number: int) -> str:
         """Address of the node that was started as that one, from 1."""
@@ -71,6 +74,10 @@ class Raylets:
     def entering(self, name: str) -> list[str]:
         """What a command has in front to be run on a node; nothing where all nodes are this machine."""
         return []
+
+    def _client(self) -> list[str]:
+        """Where Ray is installed with its client, its head serves it, and by itself always on the same port."""
+        return [] if find_spec("grpc") is None else ["--ray-client-server-port", str(self.client_port)]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -90,7 +97,7 @@ class Raylets:
         if name in self.nodes:  # it comes back
             address = self.nodes[name].address
         where = (
-            ["--head", "--include-dashboard", "false", "--no-monitor", "--port", str(self.port)]
+            ["--head", "--include-dashboard", "false", "--no-monitor", "--port", str(self.port), *self._client()]
             if name == next(iter(self.nodes), name)
             else ["--address", self.address]
         )
@@ -101,6 +108,7 @@ class Raylets:
         own = {
             **os.environ,
             **self.environment,
+            "GRPC_ENABLE_FORK_SUPPORT": "0",  # with it, what serves a client hangs in one start of four
             "LOOPTOP_NODE_FOLDER": str(place / "looptop"),
             **(environ or {}),
         }
@@ -135,6 +143,13 @@ def ray_folder(raylets: Raylets, name: str) -> Path:
 def _short(place: Path) -> Path:
     """Ray makes unix sockets in its folder, whose paths may have 107 bytes."""
     return Path("/tmp") / f"looptop-ray-{abs(hash(str(place))) % 10**8}"
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def _of(folder: Path) -> list[int]:

@@ -84,7 +84,7 @@ class Project:
 
     def __init__(self, root: Path, raylets: Raylets, budget: str = "0.3s", check: str = CHECK, **environ: str) -> None:
         root.mkdir()
-        self.root, self.raylets = root, raylets
+        self.root, self.raylets, self.cluster = root, raylets, raylets.address
         (root / "train.py").write_text(TRAIN)
         (root / "check.py").write_text(check)
         (root / "program.md").write_text(PROGRAM.format(budget=budget))
@@ -94,7 +94,7 @@ class Project:
     def start(self, *flags: str) -> "subprocess.Popen[str]":
         sandbox = [] if shutil.which("bwrap") else ["--sandbox", "off"]
         command = [*self.raylets.entering(next(iter(self.raylets.nodes), "")), str(LOOPTOP), "run", "--headless"]
-        command += ["--cluster", self.raylets.address, "--researcher", "automl"]
+        command += ["--cluster", self.cluster, "--researcher", "automl"]
         return subprocess.Popen(
             [*command, *sandbox, *flags],
             cwd=self.root,

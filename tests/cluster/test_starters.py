@@ -78,8 +78,8 @@ def test_a_job_for_slurm_is_a_script_that_bash_takes(tmp_path: Path, monkeypatch
         (("slurm", "--address", "a:1", "--time", "$(x)"), "--time is as Slurm has it"),
         (("slurm", "--address", "a:1", "--partition", "a b"), "is no name of Slurm's"),
         (("ssh", "--address", "a:1", "--", "-oProxyCommand=x"), "is no name of a machine"),
-        (("check", "no address"), "it must be auto, HOST:PORT, or off"),
-        (("check", "ray://head:10001"), "let this machine join the cluster with `ray start --address HOST:6379"),
+        (("check", "no address"), "it must be auto, HOST:PORT, ray://HOST:PORT, or off"),
+        (("check", "ray://head"), "it must be auto, HOST:PORT, ray://HOST:PORT, or off"),
     ],
 )
 def test_bad_input_is_refused_in_a_sentence(arguments: tuple[str, ...], said: str) -> None:

@@ -36,15 +36,15 @@ Python = Annotated[
 @app.command()
 def check(
     context: typer.Context,
-    address: Annotated[str | None, typer.Argument(help="auto or HOST:PORT.", show_default=False)] = None,
+    address: Annotated[str | None, typer.Argument(help="auto, or where it is.", show_default=False)] = None,
     sandbox: Sandbox = None,
     as_json: AsJson = False,
 ) -> None:
     """Look at every node of a cluster, as a loop that is started now would.
 
     Says of each whether runs can go there, and if not, what to do: looptop, Python, Ray and torch, GPUs, sandbox, disk,
-    clock, and the data that program.md reads. Starts nothing that stays. Without an address: that of the settings, or
-    the cluster that this machine is in.
+    clock, and the data that program.md reads. Starts nothing that stays. An address is HOST:PORT, or ray://HOST:PORT
+    from a machine that is not in the cluster. Without one: that of the settings, or the cluster this machine is in.
 
     Exit code 1 if no node is ready.
 

@@ -39,7 +39,8 @@ Cluster = Annotated[
     str | None,
     typer.Option(
         "--cluster",
-        help="Runs on a Ray cluster instead of this machine: auto or HOST:PORT; off ends that. See docs/scale.md.",
+        help="Runs on a Ray cluster instead of this machine: auto, HOST:PORT or ray://HOST:PORT; off ends that. "
+        "See docs/scale.md.",
     ),
 ]
 ClusterNodes = Annotated[

@@ -9,10 +9,11 @@ It ends with its input.
 
 import asyncio
 import hashlib
-import importlib
+import importlib.util
 import inspect
 import os
 import select
+import socket
 import sys
 import threading
 from collections.abc import Coroutine
@@ -24,10 +25,18 @@ from loop.runs.cluster.wire import Facts, LinkDown, NodeGone, NodeInfo, Opened, 
 
 NAMESPACE = "looptop"
 
+CLIENT = "ray://"
+"""How the address of a cluster begins that this machine is not in itself."""
+
+INSTALL_CLIENT = "install it with `pip install 'looptop[ray-client]'`"
+
 LONGEST_EXAMINATION = 60.0
 """Seconds that a node has for starting a process and looking around."""
 
 LONGEST_OPENING = 120.0
+
+LONGEST_KNOCK = 10.0
+"""Seconds that the head's machine has for accepting a connection."""
 
 AT_ONCE = 1000
 """Calls that an agent serves at a time: one waits for news, and each slot may wait for one."""
@@ -87,6 +96,11 @@ class Bridge:
         self._node = ray.remote(Node)
         self._actors: dict[str, Any] = {}
 
+    @property
+    def cut(self) -> bool:
+        """Whether Ray's client has lost its cluster for good."""
+        return not self._ray.is_initialized()
+
     async def nodes(self) -> list[NodeInfo]:
         listed = await asyncio.to_thread(self._ray.nodes)
         found = []
@@ -101,12 +115,12 @@ class Bridge:
         return sorted(found, key=lambda node: (node.name, node.id))
 
     async def examine(self, node: NodeInfo, paths: tuple[str, ...]) -> Facts:
-        source = inspect.getsource(probe)
+        source, name = inspect.getsource(probe), node.name
 
         def look() -> dict[str, object]:
             there: dict[str, Any] = {"__name__": "looptop_probe"}
             exec(source, there)
-            return dict(there["facts"](paths=paths))
+            return dict(there["facts"](paths=paths, node=name))
 
         task = self._ray.remote(look).options(num_cpus=0, max_retries=0, scheduling_strategy=self._there(node))
         return Facts(**await asyncio.wait_for(task.remote(), LONGEST_EXAMINATION))
@@ -179,9 +193,11 @@ async def serve(bridge: Bridge, source: asyncio.StreamReader, target: int) -> No
         except TimeoutError:
             said = ("refused", "it does not answer")
         except Exception as error:
-            said = _told(error)
+            said = ("down", "the way to the cluster was cut") if bridge.cut else _told(error)
         async with writing:
             await asyncio.to_thread(_write, target, frames.encode((number, *said)))
+        if bridge.cut:
+            os._exit(1)  # Ray's client does not connect a second time; another bridge does
 
     while True:
         try:
@@ -222,22 +238,49 @@ def connect(address: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray = importlib.import_module("ray")
-    options: dict[str, Any] = {} if address == "auto" else _local_node(address)
+    outside = address.startswith(CLIENT)
+    if outside and importlib.util.find_spec("grpc") is None:
+        raise LinkDown(f"{CLIENT} needs Ray's client; {INSTALL_CLIENT}")
+    options: dict[str, Any] = {} if outside else {"log_to_driver": False, "logging_level": "ERROR"}
+    if address != "auto":
+        host, _, port = address.removeprefix(CLIENT).rpartition(":")
+        if why := _unreachable(host.strip("[]"), int(port)):
+            raise LinkDown(f"Ray at {address}: {why}")
+        if not outside and host.startswith("127."):  # by which of its addresses this machine's own Ray is found
+            options["_node_ip_address"] = host
     try:
-        ray.init(address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR", **options)
+        ray.init(address, namespace=NAMESPACE, **options)
     except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = " ".join(lines)[:400].rstrip(".") or type(error).__name__
-        if "ersion mismatch" not in said:
-            said += "; is it running there, and has this machine its token (~/.ray/auth_token, or RAY_AUTH_TOKEN)?"
-        raise LinkDown(f"Ray at {address}: {said}") from error
+        raise LinkDown(f"Ray at {address}: {_why(error, outside)}") from error
     return ray
 
 
-def _local_node(address: str) -> dict[str, Any]:
-    """By which of its addresses this machine's own Ray is found, where the cluster's is one of the loopback's."""
-    host = address.rpartition(":")[0]
-    return {"_node_ip_address": host} if host.startswith("127.") else {}
+def _why(error: Exception, outside: bool) -> str:
+    """Why Ray lets nobody in, and what to do about it."""
+    if "Starting Ray client server failed" in str(error):
+        return (
+            "its head did not get a process ready for us, which happens where gRPC is to survive forks; try again, and "
+            "start the head with GRPC_ENABLE_FORK_SUPPORT=0 in front of `ray start`"
+        )
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = " ".join(lines)[:400].rstrip(".") or type(error).__name__
+    if "ersion mismatch" in said:
+        return said
+    said += "; is it running there, and has this machine its token (~/.ray/auth_token, or RAY_AUTH_TOKEN)?"
+    return f"{said} Its head must have Ray's client too; {INSTALL_CLIENT}" if outside else said
+
+
+def _unreachable(host: str, port: int) -> str:
+    """Why nobody can be there; empty where somebody is. Ray itself would try for a minute."""
+    try:
+        socket.create_connection((host, port), LONGEST_KNOCK).close()
+    except ConnectionRefusedError:
+        return "nothing listens there; is it running?"
+    except TimeoutError:
+        return f"there is no answer within {LONGEST_KNOCK:g} s; is it running, and is no firewall in between?"
+    except OSError as error:
+        return f"it cannot be reached ({error.strerror or error})"
+    return ""
 
 
 def _end_with(source: int) -> None:

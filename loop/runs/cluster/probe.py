@@ -50,8 +50,29 @@ def folder(environ: dict[str, str]) -> Path:
     return Path(environ.get("XDG_CACHE_HOME") or f"{home}/.cache") / "looptop" / "nodes"
 
 
-def facts(environ: dict[str, str] | None = None, paths: tuple[str, ...] = ()) -> dict[str, object]:
-    """See `Facts`."""
+def lock_of(environ: dict[str, str], node: str) -> Path:
+    """The file that a study has locked, and has its name in, for as long as its runs are on this node."""
+    return folder(environ) / f"{hashlib.sha256(node.encode()).hexdigest()[:8]}.lock"
+
+
+def holder(environ: dict[str, str], node: str) -> str:
+    """The study that has this node; empty where none has. To try the lock would be to have it for a moment."""
+    path = lock_of(environ, node)
+    try:
+        number, locks = path.stat().st_ino, Path("/proc/locks").read_text()
+        held = any(" FLOCK " in line and f":{number} " in line for line in locks.splitlines())
+        return (path.read_text().strip().rpartition("-")[0] or "another") if held else ""
+    except OSError:
+        return ""
+
+
+def facts(environ: dict[str, str] | None = None, paths: tuple[str, ...] = (), node: str = "") -> dict[str, object]:
+    """See `Facts`.
+
+    Args:
+        paths: of which it is asked whether they are there.
+        node: the node's name.
+    """
     environ = environment() if environ is None else environ
     place = folder(environ)
     there = next(path for path in (place, *place.absolute().parents) if path.is_dir())
@@ -69,6 +90,7 @@ def facts(environ: dict[str, str] | None = None, paths: tuple[str, ...] = ()) ->
         "driver": _driver(),
         "processor": _processor(),
         "lacking": tuple(path for path in paths if not os.path.exists(path)),  # noqa: PTH110 - as they are spelled
+        "study": holder(environ, node),
         "token": environ.get("RAY_AUTH_MODE") == "token",
     }
 

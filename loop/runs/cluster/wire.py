@@ -59,6 +59,8 @@ class Facts:
     """Its name."""
     lacking: tuple[str, ...]
     """Those paths that are not there, of the ones that were asked for."""
+    study: str
+    """Which study has the node now; empty where none has."""
     token: bool
     """Whether the node's Ray admits nobody without the token."""
 
