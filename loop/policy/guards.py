@@ -74,10 +74,31 @@ def refusal(contract: Contract, before: Mapping[str, str], edits: Mapping[str, s
 
 
 def left_out(before: str, after: str) -> str | None:
-    """A new line that stands for code left out, such as "# ... rest of the code ...", or None."""
+    """A new line that stands for code left out, such as "# ... rest of the code ..." or a body of `...`, or None."""
     old = {line.strip() for line in before.splitlines()}
     lines = (line.strip() for line in after.splitlines() if len(line) < 300)
-    return next((line for line in lines if line not in old and _stands_for_code(line)), None)
+    said = next((line for line in lines if line not in old and _stands_for_code(line)), None)
+    return said or (_hollowed(before, after) if "..." in after else None)
+
+
+def _hollowed(before: str, after: str) -> str | None:
+    """A function of Python whose body is nothing but `...` now, or None."""
+    try:
+        old, new = _bodies(before), _bodies(after)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return next((f"def {name}: ..." for name, hollow in new.items() if hollow and old.get(name) is False), None)
+
+
+def _bodies(text: str) -> dict[str, bool]:
+    """Whether the body of each function is nothing but `...`, by its name; of several with one name, all of them."""
+    found: dict[str, bool] = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            last = node.body[-1]
+            hollow = isinstance(last, ast.Expr) and isinstance(last.value, ast.Constant) and last.value.value is ...
+            found[node.name] = found.get(node.name, True) and hollow and len(node.body) <= 2
+    return found
 
 
 def _stands_for_code(line: str) -> bool:

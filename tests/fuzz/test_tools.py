@@ -334,6 +334,11 @@ LONG: tuple[tuple[str, Any], ...] = (
             ("tags of parameters", "<parameter=text>"),
             ("elements", "<note><text>"),
             ("marks of calls", "[TOOL_CALLS]note[ARGS]{"),
+            ("calls of Gemma", "<|tool_call>call:note{<escape>"),
+            ("calls of gptme", "@note(1): {\n"),
+            ("calls in YAML", "```\nname: note\n"),
+            ("files for a shell", "```sh\ncat > train.py << 'EOF'\n"),
+            ("files in one block for a shell", "cat > train.py << 'EOF'\n"),
             ("names of files", "train.py\n"),
             ("quotes", '"""a\'\'\'b"'),
         )

@@ -64,6 +64,16 @@ def test_dots_and_words_that_leave_out_nothing_pass(line: str) -> None:
     assert guards.left_out("", f"{line}\n") is None
 
 
+def test_a_body_that_is_only_dots_now_was_left_out() -> None:
+    before = "class A:\n    def run(self):\n        return 1\n\n    def shape(self): ...\n"
+    after = before.replace("return 1", "...").replace("class A", "class B")
+    assert guards.refusal(Contract(), {"train.py": before}, {"train.py": after}) == (
+        "train.py leaves out code: a line says “def run: ...”; a file must be whole"
+    )
+    assert guards.left_out(before, before.replace("return 1", "return x[..., 0]")) is None
+    assert guards.left_out(before, before.replace("return 1", "pass")) is None, "which may be meant"
+
+
 def test_hostile_nesting_is_refused_and_breaks_nothing() -> None:
     reason = guards.refusal(Contract(), BEFORE, {"train.py": "(" * 100_000 + ")" * 100_000})
     assert reason is not None and reason.startswith("train.py does not parse")

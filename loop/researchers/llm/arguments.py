@@ -59,6 +59,14 @@ _ARGUMENTS = {
 }
 """Other names of our arguments. Where one may stand for two of a tool's, the first that is missing gets it."""
 
+UNMADE = {
+    "unfinished_edit": "an edit in your answer has no end, so it was not made; write it again, whole",
+    "quoted_edit": "another edit in your answer, in another form, was not made; if you mean it, call edit_file with it",
+    "delete_file": "a file cannot be deleted here; change its text",
+    "move_file": "a file cannot be moved or renamed here; change its text",
+}
+"""Edits that are seen in an answer and never made, and what is said to each."""
+
 _INNER = ("arguments", "parameters", "args", "input", "params", "kwargs", "toolinput", "actioninput", "properties")
 _PATCHES = ("patch", "diff", "input", "changes", "patchtext", "content", "text", "edits")
 _LISTS = ("edits", "changes", "files", "replacements", "operations", "blocks", "calls")
@@ -182,8 +190,8 @@ def tool_called(name: str, tools: Mapping[str, Sequence[str]]) -> str | None:
 
 
 def is_edit(name: str, tools: Mapping[str, Sequence[str]]) -> bool:
-    """Whether a call of that name changes a file."""
-    return tool_called(name, tools) in ("edit_file", "write_file", "apply_patch")
+    """Whether a call of that name is to change a file."""
+    return name in UNMADE or tool_called(name, tools) in ("edit_file", "write_file", "apply_patch")
 
 
 def meant(name: str, given: Any, tools: Mapping[str, Sequence[str]]) -> list[Meant]:
@@ -207,7 +215,7 @@ def meant(name: str, given: Any, tools: Mapping[str, Sequence[str]]) -> list[Mea
         raise Unreadable(f"they are {one_line(json.dumps(given, default=str), 60)} instead of an object")
     given = {str(key): value for key, value in given.items()}
     if tool is None:
-        patch = next((text for text in _texts(given) if "*** Begin Patch" in text), None)  # such as one for a shell
+        patch = patch_of_shell(given)
         return [Meant(name, given) if patch is None else Meant("apply_patch", {"patch": patch})]
     given = _unpacked(given, tool, tools)
     by_name = {plain_name(key): key for key in given}
@@ -221,6 +229,11 @@ def meant(name: str, given: Any, tools: Mapping[str, Sequence[str]]) -> list[Mea
         rest = {key: value for key, value in given.items() if key not in several}
         return [call for edits in several.values() for one in edits for call in meant(tool, {**rest, **one}, tools)]
     return [_named(tool, given, tools[tool])]
+
+
+def patch_of_shell(given: Mapping[str, Any]) -> str | None:
+    """The V4A patch in the command of a shell, as a text or a list of words, or None."""
+    return next((text for text in _texts(given) if "*** Begin Patch" in text), None)
 
 
 def _unpacked(given: dict[str, Any], tool: str, tools: Mapping[str, Sequence[str]]) -> dict[str, Any]:

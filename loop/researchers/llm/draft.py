@@ -8,6 +8,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from loop.policy import guards, line_merge
 from loop.researchers import patching
@@ -91,6 +92,8 @@ class Draft:
             ToolError, NothingNew: as above.
         """
         before = self._text(path)
+        if before.strip() and not text.strip():
+            raise ToolError(f"that would empty {path}; write its whole text")
         if len(text) > guards.LARGEST:
             raise ToolError(_too_large(path))
         spellings = [_unescaped(text), *_spellings(text)]  # a whole file on one line was escaped twice, if it parses
@@ -101,6 +104,20 @@ class Draft:
             raise NothingNew("the draft is this already")
         self._put(path, after)
         return before, after
+
+    def has(self, edit: Mapping[str, Any]) -> bool:
+        """Whether an edit that was read in a text tells of what is so already.
+
+        Args:
+            edit: path, search and replace, or path and text.
+        """
+        path, search, replace, text = (str(edit.get(name, "")) for name in ("path", "search", "replace", "text"))
+        now = self.texts.get(path, "")
+        if text:
+            return text.strip() in (now.strip(), self.before.get(path, "").strip())
+        if not replace.strip():
+            return search.strip() not in now
+        return isinstance(patching.replace_once(now, replace, search), str)  # it could be taken back
 
     def _text(self, path: str) -> str:
         if path not in self._editable:

@@ -1,9 +1,10 @@
 """Tool calls that a server should have taken out of the text of an answer, in the dialects of the models. Pure.
 
 Models are trained on templates of their own, and a server without the right parser leaves them in the text: JSON alone
-or between marks (Hermes, Qwen, Llama, Mistral, Granite), a name and JSON (DeepSeek, Kimi, gpt-oss, newer Mistral,
-ReAct), tags for each argument (Qwen coder, GLM, Anthropic, MiniMax, Cline) and calls of Python functions (Llama 4,
-Gemini). A call that is cut off does not count.
+or between marks (Hermes, Qwen, Llama, Mistral, Granite, Command, Apertus), a name and JSON (DeepSeek, Kimi, gpt-oss,
+newer Mistral, gptme, ReAct) or what is nearly JSON (Gemma), tags for each argument (Qwen coder, GLM, Anthropic,
+MiniMax, Cline) and calls of Python functions (Llama 4, Gemini). A call that is cut off is yielded with what there is of
+it, which nobody takes for whole.
 """
 
 import ast
@@ -27,13 +28,25 @@ _NAMED = re.compile(
     rf"|to=(?P<harmony>{_WORD})[^{{\[\n]{{0,80}}?<{_BAR}message{_BAR}>\s*(?=[{{\[])"
     rf"|\[TOOL_CALLS\]\s*(?P<mistral>{_WORD})(?:\[(?:CALL_ID|ARGS)\]\w*)*\s*(?=[{{\[])"
     rf"|<function=(?P<llama>{_WORD})>\s*(?=[{{\[])"
+    rf"|^[ \t]*@(?P<gptme>{_WORD})\([\w-]{{1,60}}\):\s*(?=\{{)"
     rf"|^[ \t]*Action:[ \t]*`?(?P<react>{_WORD})`?[ \t]*\n+[ \t]*Action Input:\s*(?:```\w*\s*)?(?=[{{\[])",
     re.MULTILINE,
 )
 _OBJECT = re.compile(
-    r"\{\s*[\"']?(?:name|function|tool|tool_name|toolName|action|recipient_name|type|id|arguments|parameters|args|command)"
-    r"[\"']?\s*:"
+    r"\{\s*[\"']?(?:name|function|tool|tool_name|toolName|action|recipient_name|type|id|tool_call_id|arguments|parameters"
+    r"|args|command|cmd)[\"']?\s*:|\{\s*[\"'](?P<only>\w{1,60})[\"']\s*:\s*(?=\{)"
 )
+_NAMES = ("name", "function", "tool", "tool_name", "toolName", "action", "recipient_name")
+_BEGUN = re.compile(rf"\{{\s*[\"']?(?:{'|'.join(_NAMES)})[\"']?\s*:\s*[\"'](?P<name>{_WORD})[\"']\s*,")
+_NEXT = re.compile(r"</?tool_call>|<\||\[TOOL_CALLS\]|^[ \t]*(?:`{3,}|~{3,})", re.MULTILINE)
+"""What comes after a call that has no end of its own."""
+
+_GEMMA = re.compile(rf"<(?:start_function_call|\|tool_call)>\s*call:(?P<name>{_WORD})\s*(?=\{{)")
+_GEMMA_PIECE = re.compile(
+    r'<escape>(?P<text>.*?)<escape>|<\|"\|>(?P<newer>.*?)<\|"\|>|"(?:[^"\\]|\\.)*"|[{}\[\]]|(?P<key>\w+)(?=\s*:)',
+    re.DOTALL,
+)
+
 _TAG = re.compile(r"<(?:[\w｜]{1,20}:|｜\w{1,10}｜)?(?:(?:invoke|function)[ =]|tool_call>)", re.IGNORECASE)
 _PARAMETER = re.compile(
     r"<(?:\w{1,20}:|｜\w{1,10}｜)?parameter(?:=[\"']?(?P<key>[\w.-]{1,60})[\"']?|\s+name=[\"'](?P<named>[\w.-]{1,60})"
@@ -44,6 +57,7 @@ _NAME = re.compile(rf"<[^\s=>]{{1,40}}?(?:=|\s+name=)[\"']?(?P<name>{_WORD})[\"'
 _GLM = re.compile(rf"<tool_call>\s*(?P<name>{_WORD})\s*(?=<arg_key>)")
 _GLM_ARGUMENT = re.compile(r"<arg_key>\s*(?P<key>[\w.-]{1,60})\s*</arg_key>\s*<arg_value>")
 _GLM_ARGUMENT_END = re.compile("</arg_value>")
+_ELEMENT = re.compile(r"<(?P<name>[a-z]\w{1,60})>\s*(?=<\w)")
 _END = re.compile(r"</(?:[\w]{1,20}:|｜\w{1,10}｜)?(?:invoke|function|tool_call)>", re.IGNORECASE)
 _QUOTED = re.compile(
     r'"""(?:[^\\"]|\\.|"(?!""))*"""|\'\'\'(?:[^\\\']|\\.|\'(?!\'\'))*\'\'\'|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|[()\[\]{}]',
@@ -69,7 +83,7 @@ def found(text: str, tools: Mapping[str, Sequence[str]]) -> Iterator[Call]:
     Args:
         tools: names of each tool's arguments, in their order.
     """
-    for dialect in (_named, _tagged, _bare):
+    for dialect in (_named, _gemma, _tagged, _bare):
         calls = list(dialect(text, tools))
         yield from calls
         text = without(text, [(call.start, call.end) for call in calls])
@@ -98,12 +112,45 @@ def _named(text: str, tools: Mapping[str, Sequence[str]]) -> Iterator[Call]:
         name = next(group for group in mark.groups() if group is not None)
         if not _known(name, tools):
             continue
-        if (end := _end_of_json(text, mark.end())) is None:
+        end = _end_of_json(text, mark.end())
+        yield _call(text, mark.start(), end, name, mark.end())
+        if end is None:
             tries -= 1
             if not tries:
                 return
+
+
+def _call(text: str, start: int, end: int | None, name: str, at: int) -> Call:
+    """A call whose arguments begin at `at`; where they have no end, with all that may be of them."""
+    if end is None:
+        after = _NEXT.search(text, at)
+        end = after.start() if after is not None else len(text)
+    return Call(start, end, name, text[at:end])
+
+
+def _gemma(text: str, tools: Mapping[str, Sequence[str]]) -> Iterator[Call]:
+    """`call:edit_file{path:<escape>train.py<escape>}`, with bare keys and marks of their own around texts."""
+    done = 0
+    for mark in _GEMMA.finditer(text):
+        if mark.start() < done or not _known(mark["name"], tools):
             continue
-        yield Call(mark.start(), end, name, text[mark.end() : end])
+        end, written = _of_gemma(text, mark.end())
+        yield Call(mark.start(), end, mark["name"], written)
+        done = end
+
+
+def _of_gemma(text: str, at: int) -> tuple[int, str]:
+    """Where the arguments that begin at `at` end, and as JSON; as they stand where they have no end."""
+    parts, last, depth = [], at, 0
+    for piece in _GEMMA_PIECE.finditer(text, at):
+        said = piece["text"] if piece["text"] is not None else piece["newer"]
+        shown = f'"{piece[0]}"' if piece["key"] else piece[0]
+        parts += [text[last : piece.start()], shown if said is None else json.dumps(said)]
+        last = piece.end()
+        depth += (piece[0] in "{[") - (piece[0] in "}]")
+        if not depth:
+            return last, "".join(parts)
+    return len(text), text[at:]
 
 
 def _end_of_json(text: str, at: int) -> int | None:
@@ -129,29 +176,38 @@ def _end_of_brackets(text: str, at: int) -> int | None:
 def _bare(text: str, tools: Mapping[str, Sequence[str]]) -> Iterator[Call]:
     tries, done = _TRIES, 0
     for mark in _OBJECT.finditer(text):
-        if mark.start() < done:
+        if mark.start() < done or (mark["only"] is not None and mark["only"] not in tools):
             continue
         end = _end_of_json(text, mark.start())
         try:
             held = arguments.read(text[mark.start() : end]) if end is not None else None
         except arguments.Unreadable:
             held = None
-        call = _call_in(held, tools) if isinstance(held, dict) else None
+        call = call_in(held, tools) if isinstance(held, dict) else None
         if call is not None and end is not None:
             yield Call(mark.start(), end, *call)
             done = end
         elif held is None:
+            begun = _BEGUN.match(text, mark.start())
+            if begun is not None and _known(begun["name"], tools):
+                yield (broken := _call(text, mark.start(), end, begun["name"], mark.start()))
+                done = broken.end
             tries -= 1
             if not tries:
                 return
 
 
-def _call_in(held: Mapping[str, Any], tools: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
-    """Name and arguments of an object that is a call, such as `{"name": ..., "arguments": {...}}`."""
+def call_in(held: Mapping[str, Any], tools: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
+    """Name and arguments of an object that is a call: `{"name": ..., "arguments": {...}}`, `{"edit_file": {...}}`, or a
+    command of a shell that holds a patch."""
     inner = held.get("function")
     if isinstance(inner, Mapping):
-        return _call_in(inner, tools)
-    for key in ("name", "function", "tool", "tool_name", "toolName", "action", "recipient_name"):
+        return call_in(inner, tools)
+    if (patch := arguments.patch_of_shell(held)) is not None:
+        return "apply_patch", json.dumps({"patch": patch})
+    if len(held) == 1 and (own := next(iter(held))) in tools and isinstance(held[own], Mapping):
+        return own, json.dumps(held[own])
+    for key in _NAMES:
         name = held.get(key)
         if not isinstance(name, str) or not _known(name, tools):
             continue
@@ -159,7 +215,7 @@ def _call_in(held: Mapping[str, Any], tools: Mapping[str, Sequence[str]]) -> tup
             if other in held:
                 given = held[other]
                 return name, given if isinstance(given, str) else json.dumps(given)
-        rest = {one: value for one, value in held.items() if one not in (key, "type", "id")}
+        rest = {one: value for one, value in held.items() if one not in (key, "type", "id", "tool_call_id")}
         return (name, json.dumps(rest)) if rest else None
     return None
 
@@ -183,12 +239,10 @@ def _invoked(text: str, tools: Mapping[str, Sequence[str]]) -> Iterator[Call]:
         if head is None or not _known(head["name"], tools):
             continue
         end = _END.search(text, head.end())
-        if end is None:
-            return
+        stop, done = (end.start(), end.end()) if end is not None else (len(text), len(text))
         marks = (_GLM_ARGUMENT, _GLM_ARGUMENT_END) if glm else (_PARAMETER, _PARAMETER_END)
-        values = dict(_parameters(text, *marks, head.end(), end.start()))
-        yield Call(tag.start(), end.end(), head["name"], json.dumps(values))
-        done = end.end()
+        values = dict(_parameters(text, *marks, head.end(), stop))  # what was cut off is not among them, and missed
+        yield Call(tag.start(), done, head["name"], json.dumps(values))
 
 
 def _parameters(text: str, opening: re.Pattern[str], closing: re.Pattern[str], at: int, end: int) -> Iterator[Any]:
@@ -203,16 +257,16 @@ def _parameters(text: str, opening: re.Pattern[str], closing: re.Pattern[str], a
 
 def _elements(text: str, tools: Mapping[str, Sequence[str]]) -> Iterator[Call]:
     """`<edit_file><path>...</path>...</edit_file>`, with an element for each argument."""
-    for tool in tools:
-        at = 0
-        while (mark := re.compile(rf"<{re.escape(tool)}>\s*(?=<)").search(text, at)) is not None:
-            end = text.find(f"</{tool}>", mark.end())
-            if end < 0:
-                break
-            values = dict(_children(text, mark.end(), end))
-            if values:
-                yield Call(mark.start(), end + len(tool) + 3, tool, json.dumps(values))
-            at = end
+    at = 0
+    while (mark := _ELEMENT.search(text, at)) is not None:
+        at, name = mark.end(), mark["name"]
+        if name not in tools and not ("_" in name and _known(name, tools)):  # `<replace>` is an argument, too
+            continue
+        end = text.find(f"</{name}>", mark.end())
+        values = dict(_children(text, mark.end(), end if end >= 0 else len(text)))
+        if values:
+            at = end + len(name) + 3 if end >= 0 else len(text)
+            yield Call(mark.start(), at, name, json.dumps(values))
 
 
 def _children(text: str, at: int, end: int) -> Iterator[tuple[str, str]]:

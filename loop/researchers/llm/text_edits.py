@@ -1,10 +1,12 @@
 """Edits that a model writes as text: SEARCH/REPLACE blocks, unified diffs, V4A patches, whole files. Pure.
 
 Line numbers of a diff are seldom right, so its hunks count as what they replace; whether that stands in the file
-exactly once is for the tool to find. A block that is cut off is none, nor is what may be a mere piece of code.
+exactly once is for the tool to find. A block that is cut off is told and never made; what may be a mere piece of code
+is no edit.
 """
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +15,15 @@ from typing import Any
 from loop.policy import guards
 
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*([^`\n]*)")
-_SEARCH = re.compile(r"(?:<{4,10}|-{4,10}) ?(?:SEARCH|ORIGINAL|OLD|HEAD|BEFORE)\b.*", re.IGNORECASE)
-_BETWEEN = re.compile(r"={4,10}")
-_REPLACE = re.compile(r"(?:>{4,10}|\+{4,10}) ?(?:REPLACE|UPDATED|NEW|AFTER)\b.*", re.IGNORECASE)
+SEARCH = re.compile(r"(?:<{3,10}|-{4,10}) ?(?:SEARCH|ORIGINAL|OLD|HEAD|BEFORE)\b.*", re.IGNORECASE)
+_BETWEEN = re.compile(r"={3,10}")
+REPLACE = re.compile(r"(?:>{3,10}|\+{4,10}) ?(?:REPLACE|UPDATED|NEW|AFTER)\b.*", re.IGNORECASE)
 _FILE = re.compile(r"\*\*\* (Update|Add|Delete) File: *(.+?) *")
 _HUNK = re.compile(r"@@.*")
 _NAME = re.compile(r"[\w./~\\-][\w./~\\ -]{0,200}\.\w{1,8}|[\w.~-]*/[\w./~-]{1,200}")
 _HEAD = re.compile(r"[ \t]*(?:#+|//|\*+|[-–•>]|\d+\.)?[ \t]*(?:(?:file(?:name)?|path|in|edit|update)\b:?)?[ \t]*", re.I)
+
+_SHELLS = ("bash", "sh", "shell", "zsh", "console")
 
 WHOLE = 0.5
 """Share of a file's lines that a block must have to be a new version of it, and not a piece."""
@@ -38,22 +42,38 @@ class Found:
 
 def conflict_blocks(lines: Sequence[str], files: Mapping[str, str]) -> Iterator[Found]:
     """SEARCH/REPLACE blocks, with or without a fence, under a file's name or not."""
-    path = ""
+    path, told = "", False
     at = 0
     while at < len(lines):
-        if _SEARCH.fullmatch(lines[at].strip()) is None:
+        if SEARCH.fullmatch(lines[at].strip()) is None:
             at += 1
             continue
-        middle = next((n for n in range(at + 1, len(lines)) if _BETWEEN.fullmatch(lines[n].strip())), None)
-        if middle is None:
-            return
-        end = next((n for n in range(middle + 1, len(lines)) if _REPLACE.fullmatch(lines[n].strip())), None)
-        if end is None:
-            return
         path = _named_before(lines, at, files) or path or _only(files)
-        values = {"path": path, "search": _joined(lines[at + 1 : middle]), "replace": _joined(lines[middle + 1 : end])}
-        yield Found(at, end + 1, "edit_file", values)
-        at = end + 1
+        middle, end, whole = _marks(lines, at)
+        if whole:
+            old, new = _joined(lines[at + 1 : middle]), _joined(lines[middle + 1 : end])
+            yield Found(at, end + 1, "edit_file", {"path": path, "search": old, "replace": new})
+        elif not told and lines[at].lstrip().startswith("<"):  # a line of dashes is ordinary prose
+            told = True
+            yield Found(at, end, "unfinished_edit", {"path": path})
+        at = end + whole
+
+
+def _marks(lines: Sequence[str], at: int) -> tuple[int, int, bool]:
+    """Where the block that begins at line `at` has its middle and its end, and whether it has both.
+
+    The next block ends one that has not ended: what lies between is not what was to be put in.
+    """
+    middle = 0
+    for n in range(at + 1, len(lines)):
+        bare = lines[n].strip()
+        if SEARCH.fullmatch(bare):
+            return middle, n, False
+        if REPLACE.fullmatch(bare):
+            return middle, n, middle > 0
+        if _BETWEEN.fullmatch(bare) and not middle:
+            middle = n
+    return middle, len(lines), False
 
 
 def v4a(lines: Sequence[str], files: Mapping[str, str]) -> Iterator[Found]:
@@ -65,6 +85,7 @@ def v4a(lines: Sequence[str], files: Mapping[str, str]) -> Iterator[Found]:
             return
         end = next((n for n in range(begin + 1, len(lines)) if lines[n].strip() == "*** End Patch"), None)
         if end is None:
+            yield Found(begin, len(lines), "unfinished_edit", {})
             return
         heads = [n for n in range(begin + 1, end) if _FILE.fullmatch(lines[n].strip())]
         for head, last in zip(heads, [*heads[1:], end], strict=True):
@@ -72,6 +93,8 @@ def v4a(lines: Sequence[str], files: Mapping[str, str]) -> Iterator[Found]:
             assert named is not None
             body = [line for line in lines[head + 1 : last] if not line.startswith("*** ")]
             match named[1]:
+                case "Update" if any(line.startswith("*** Move to:") for line in lines[head:last]):
+                    yield Found(head, last, "move_file", {"path": named[2]})
                 case "Update":
                     yield from _hunks(body, named[2], head, last)
                 case "Add":
@@ -90,6 +113,7 @@ def unified(lines: Sequence[str], files: Mapping[str, str]) -> Iterator[Found]:
         if fence is not None and fence[2].split(" ")[0].casefold() in ("diff", "patch", "udiff"):
             close = _close(lines, at, fence[1])
             if close is None:
+                yield Found(at, len(lines), "unfinished_edit", {})
                 return
             yield from _of_diff(lines, at + 1, close, _named_before(lines, at, files) or _only(files))
             at = close + 1
@@ -134,7 +158,9 @@ def whole_files(lines: Sequence[str], files: Mapping[str, str]) -> Iterator[Foun
         body = lines[at + 1 : close]
         if body and not name and (inside := _named_in(body[0], files)) is not None and len(body[0]) < 120:
             name, path = inside, inside
-        if path in files and _is_whole(body, path, files[path]):
+        if fence[2].strip().casefold() in _SHELLS:
+            named += _heredocs(lines, at + 1, close, files)
+        elif path in files and _is_whole(body, path, files[path]):
             found = Found(at, close + 1, "write_file", {"path": path, "text": "".join(f"{line}\n" for line in body)})
             (named if name else unnamed).append(found)
         at = close + 1
@@ -168,7 +194,7 @@ def _named_before(lines: Sequence[str], at: int, files: Mapping[str, str]) -> st
             if number != at and not fence[2].strip() and seen:
                 return None  # the end of another block
             continue
-        if _REPLACE.fullmatch(line):
+        if REPLACE.fullmatch(line):
             return None
         if line:
             return _named_in(line, files)
@@ -190,6 +216,36 @@ def _named_in(line: str, files: Mapping[str, str]) -> str | None:
 def _close(lines: Sequence[str], at: int, fence: str) -> int | None:
     """The line that closes the fence opened at line `at`."""
     return next((n for n in range(at + 1, len(lines)) if lines[n].strip() == fence), None)
+
+
+def _heredocs(lines: Sequence[str], at: int, end: int, files: Mapping[str, str]) -> Iterator[Found]:
+    """Files that may be changed and that a shell is to write whole: `cat > train.py <<'EOF'`."""
+    while at < end:
+        path, mark = _heredoc(lines[at])
+        at += 1
+        if (named := _named_in(path, files)) not in files:
+            continue
+        close = next((n for n in range(at, end) if lines[n] == mark), None)
+        text = "".join(f"{line}\n" for line in lines[at:close])
+        quoted = lines[at - 1].count("'") + lines[at - 1].count('"') > 0
+        if close is None or (not quoted and re.search(r"[$`\\]", text)):  # which a shell would replace
+            yield Found(at - 1, end, "unfinished_edit", {"path": named})
+            return
+        yield Found(at - 1, close + 1, "write_file", {"path": named, "text": text})
+        at = close + 1
+
+
+def _heredoc(line: str) -> tuple[str, str]:
+    """The file that a shell's line writes what follows to, and the line that ends it; both empty for any other line."""
+    try:
+        words = list(shlex.shlex(line.strip().removeprefix("$ "), posix=True, punctuation_chars=True))
+    except ValueError:
+        return "", ""
+    match words:
+        case ["cat", ">", path, "<<", mark] | ["cat", "<<", mark, ">", path] | ["tee", path, "<<", mark]:
+            return path, mark
+        case _:
+            return "", ""
 
 
 def _close_of_file(lines: Sequence[str], at: int, fence: str, path: str) -> int | None:

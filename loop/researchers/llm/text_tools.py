@@ -31,9 +31,10 @@ from loop.researchers.llm.conversation import ToolCall
 # Matched line by line, in linear time: a pattern over many lines would scan from each opening fence to the end.
 _OPENING = re.compile(r"(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
 _CLOSING = re.compile(r"`{3,}|~{3,}")
-_SEARCH = re.compile(r"<{5,9} ?SEARCH")
-_BETWEEN = re.compile(r"={5,9}")
-_REPLACE = re.compile(r">{5,9} ?REPLACE")
+_YAML = ("", "yaml", "yml", "tool", "tool_call", "tool_use", "function_call")
+_YAML_CALL = re.compile(r"\s*(?:-[ \t]+)?(?:tool_calls?|function|name|tool|tool_name|action)[ \t]*:")
+"""What a fence says of a call that is written in YAML, and how that begins."""
+
 _FENCES_INSIDE = 8
 """Fences inside of a file's text that are looked at for its end."""
 
@@ -115,26 +116,34 @@ def _found(
     marked = list(text_calls.found("\n".join(lines), tools))
     found += [(call.start, call.name, call.arguments) for call in marked]
     rest = text_calls.without("\n".join(lines), [(call.start, call.end) for call in marked])
-    if files is not None:
-        for reader in (text_edits.v4a, text_edits.conflict_blocks, text_edits.unified):
-            lines = rest.split("\n")
-            edits = list(reader(lines, files))
-            found += [(starts[edit.first], edit.tool, json.dumps(edit.values)) for edit in edits]
-            rest = text_calls.without(rest, [(starts[edit.first], starts[edit.end] - 1) for edit in edits])
+    written: list[list[text_edits.Found]] = []
+    for reader in _READERS if files is not None else ():
+        written.append(list(reader(rest.split("\n"), files or {})))
+        rest = text_calls.without(rest, [(starts[edit.first], starts[edit.end] - 1) for edit in written[-1]])
     found += [(call.start, call.name, call.arguments) for call in text_calls.python(rest, tools)]
-    if files is not None and not any(is_edit(name, tools) for _, name, _ in found):
-        edits = list(text_edits.whole_files(rest.split("\n"), files))
-        found += [(starts[edit.first], edit.tool, json.dumps(edit.values)) for edit in edits]
+    made = [at for at, name, _ in found if is_edit(name, tools)]
+    for edits in written:
+        # Beside edits in one form, those in another may tell what these do, or what an earlier experiment did.
+        told = [(edit, "quoted_edit" if made else edit.tool) for edit in edits]
+        found += [(max([starts[edit.first], *made]), tool, json.dumps(edit.values)) for edit, tool in told]
+        made = made or [starts[edit.first] for edit in edits]
     return sorted(found, key=lambda call: call[0])
 
 
+_READERS = (text_edits.v4a, text_edits.conflict_blocks, text_edits.unified, text_edits.whole_files)
+"""Of edits that are no calls; those of the first that finds any count."""
+
+
 def _fenced(lines: Sequence[str], tools: Mapping[str, Sequence[str]]) -> Iterator[tuple[int, int, str, str]]:
-    """First line, line after the last, name and arguments of each fenced block that names a tool."""
+    """First line, line after the last, name and arguments of each fenced block that names a tool or is a call."""
     for first, end, info, body in _blocks(lines):
         name, _, rest = info.strip().partition(" ")
         if name in tools:
-            for arguments in _arguments(name, rest.strip(), body):
-                yield first, end, name, arguments
+            for tool, arguments in _arguments(name, rest.strip(), body):
+                yield first, end, tool, arguments
+        elif info.strip().casefold() in _YAML and _YAML_CALL.match(body):
+            for tool, arguments in _yaml_calls(_yaml(body), tools):
+                yield first, end, tool, arguments
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, int, str, str]]:
@@ -170,7 +179,10 @@ def _end(lines: Sequence[str], at: int, ends: Sequence[int], info: str) -> int:
         if name == "write_file" and guards.syntax(path.strip(), "\n".join(body)) is None:
             return end
         if name == "edit_file":
-            opened, closed = (sum(bool(mark.fullmatch(line.rstrip())) for line in body) for mark in (_SEARCH, _REPLACE))
+            opened, closed = (
+                sum(bool(mark.fullmatch(line.strip())) for line in body)
+                for mark in (text_edits.SEARCH, text_edits.REPLACE)
+            )
             if opened == closed:
                 return end
         elif name != "write_file":
@@ -178,41 +190,47 @@ def _end(lines: Sequence[str], at: int, ends: Sequence[int], info: str) -> int:
     return ends[-1]
 
 
-def _edits(body: str) -> Iterator[dict[str, str]]:
-    """The edits between conflict markers in a block."""
-    search: list[str] | None = None
-    replace: list[str] | None = None
-    for line in body.split("\n"):
-        bare = line.rstrip()
-        if search is None:
-            search = [] if _SEARCH.fullmatch(bare) else None
-        elif replace is None:
-            if _BETWEEN.fullmatch(bare):
-                replace = []
-            else:
-                search.append(line)
-        elif _REPLACE.fullmatch(bare):
-            yield {"search": "\n".join(search), "replace": "\n".join(replace)}
-            search = replace = None
-        else:
-            replace.append(line)
-
-
-def _arguments(name: str, path: str, body: str) -> list[str]:
-    """The arguments of one block, as JSON; an edit block may hold several."""
-    if name == "edit_file" and (parts := list(_edits(body))):
-        return [json.dumps({"path": path, **part}) for part in parts]
+def _arguments(name: str, path: str, body: str) -> list[tuple[str, str]]:
+    """Tool and arguments, as JSON, of one block; an edit block may hold several."""
+    if name == "edit_file" and (
+        edits := list(text_edits.conflict_blocks(body.split("\n"), {path: ""} if path else {}))
+    ):
+        return [(edit.tool, json.dumps(edit.values)) for edit in edits]
     if name == "write_file" and path:
-        return [json.dumps({"path": path, "text": body})]
+        return [(name, json.dumps({"path": path, "text": body}))]
     try:
-        values = yaml.load(body, PlainLoader)
-    except (yaml.YAMLError, ValueError, OverflowError):  # the last two for dates that do not exist
+        values = _yaml(body)
+    except yaml.YAMLError:
         values = _lines(body)
     if isinstance(values, dict):
-        # where the tool wants text, a date or a number is text: `title: 2024-01-01`
         named = {str(key): value for key, value in ({"path": path} | values if path else values).items()}
-        return [json.dumps(named, default=str)]
-    return [json.dumps({"path": path} if path else {}) if values is None else body]
+        return [(name, json.dumps(named))]
+    return [(name, json.dumps({"path": path} if path else {}) if values is None else body)]
+
+
+class _TextLoader(PlainLoader):
+    """Reads every value but null as the text that it is: a tool's own types say what it means. `0.10` is no 0.1."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - of PyYAML's own form
+        sign: [(tag, pattern) for tag, pattern in resolvers if tag.endswith(":null")]
+        for sign, resolvers in PlainLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _yaml(body: str) -> Any:
+    return yaml.load(body, _TextLoader)
+
+
+def _yaml_calls(held: Any, tools: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """Tool and arguments of each call in what was read as YAML."""
+    for one in held if isinstance(held, list) else [held]:
+        if not isinstance(one, dict):
+            continue
+        inner = one.get("tool_call", one.get("tool_calls"))
+        if inner is not None:
+            yield from _yaml_calls(inner, tools)
+        elif (call := text_calls.call_in(one, tools)) is not None:
+            yield call
 
 
 def _lines(body: str) -> dict[str, str]:

@@ -192,8 +192,11 @@ class Toolbox:
         began = time.monotonic()
         tool, intent = self.tools.get(call.tool), shortened(call.tool, _NAME_SHOWN)
         try:
+            if call.tool == "quoted_edit" and self.draft.has(call.values):
+                raise NothingNew("the draft has this edit already")
             if tool is None:
-                raise ToolError(f"there is no tool {intent!r}; there are {', '.join(self.tools)}")
+                others = f"there is no tool {intent!r}; there are {', '.join(self.tools)}"
+                raise ToolError(arguments.UNMADE.get(call.tool, others))
             values = _validated(tool, call.values)
             intent = shortened(shown.intent(call.tool, values), _NAME_SHOWN)
             answer = await tool.call(**values)
@@ -203,7 +206,7 @@ class Toolbox:
             self.sink.tool(intent, str(nothing), time.monotonic() - began)
             return str(nothing)
         except ToolError as error:
-            if arguments.is_edit(call.tool, self.takes) or call.tool == "delete_file":
+            if arguments.is_edit(call.tool, self.takes):
                 self.draft.refuse(shown.short(str(error)))
             self.sink.tool(intent, f"refused: {shown.short(str(error))}", time.monotonic() - began)
             return f"error: {error}"

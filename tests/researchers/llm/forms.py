@@ -107,6 +107,24 @@ TEXTS = {
     "Hunyuan": f"<tool_calls>[{call()}]</tool_calls>",
     "InternLM": f"<|action_start|><|plugin|>{call('parameters')}<|action_end|>",
     "LFM2": '<|tool_call_start|>[edit_file(path="train.py", search="DEPTH = 4", replace="DEPTH = 6")]<|tool_call_end|>',
+    "Cohere": f'<|START_ACTION|>[{{"tool_call_id": "0", "tool_name": "edit_file", "parameters": {json.dumps(EDIT)}}}]<|END_ACTION|>',
+    "FunctionGemma": "<start_function_call>call:edit_file{path:<escape>train.py<escape>,replace:<escape>DEPTH = 6<escape>,"
+    "search:<escape>DEPTH = 4<escape>}<end_function_call>",
+    "Gemma 4": '<|tool_call>call:edit_file{path:<|"|>train.py<|"|>,replace:<|"|>DEPTH = 6<|"|>,search:<|"|>DEPTH = 4<|"|>}<tool_call|>',
+    "Apertus": f"<|tools_prefix|>[{json.dumps({'edit_file': EDIT})}]<|tools_suffix|>",
+    "gptme": f"@edit_file(call-1): {json.dumps(EDIT)}",
+    "YAML": "```yaml\ntool: edit_file\narguments:\n  path: train.py\n  search: DEPTH = 4\n  replace: DEPTH = 6\n```",
+    "YAML with blocks": "```yaml\ntool_call:\n  name: edit_file\n  arguments:\n    path: train.py\n    search: |\n      DEPTH = 4  # layers\n"
+    "    replace: |\n      DEPTH = 6  # layers\n```",
+    "YAML in a bare fence": "```\n- name: edit_file\n  path: train.py\n  search: DEPTH = 4\n  replace: DEPTH = 6\n```",
+    "a patch in a list of words": json.dumps({"command": ["apply_patch", V4A]}),
+    "a patch in a command": json.dumps({"cmd": f"apply_patch <<'EOF'\n{V4A}\nEOF"}),
+    "a patch for bash": json.dumps({"cmd": ["bash", "-lc", f"apply_patch <<'EOF'\n{V4A}\nEOF"]}),
+    "Cline's other tool": f"<replace_in_file>\n<path>train.py</path>\n<diff>\n{BLOCK}\n</diff>\n</replace_in_file>",
+    "Cline's whole file": f"<write_to_file>\n<path>train.py</path>\n<content>\n{EDITED}</content>\n</write_to_file>",
+    "a whole file for a shell": f"```bash\ncat > train.py <<'EOF'\n{EDITED}EOF\npython train.py\n```",
+    "a whole file for tee": f"```sh\n$ tee ./train.py << EOF\n{EDITED}EOF\n```",
+    "with short marks": "<<< SEARCH\nDEPTH = 4  # layers\n===\nDEPTH = 6  # layers\n>>> REPLACE",
     "OLMo": '<function_calls>\nedit_file(path="train.py", search="DEPTH = 4", replace="DEPTH = 6")\n</function_calls>',
 }  # fmt: skip
 """As text of an answer."""

@@ -6,7 +6,7 @@ import pytest
 
 from loop.researchers.llm import text_tools
 from loop.researchers.llm.toolbox import Toolbox
-from tests.researchers.llm.forms import BLOCK, CALLS, EDIT, EDITED, HUNK, PROPOSAL, TEXTS, call
+from tests.researchers.llm.forms import BLOCK, CALLS, EDIT, EDITED, HUNK, PROPOSAL, TEXTS, V4A, call
 from tests.researchers.llm.talks import TRAIN, altered, briefing
 from tests.researchers.spoken import Shelf, Spoken
 
@@ -85,10 +85,6 @@ async def test_several_files_are_told_apart_by_their_names() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        BLOCK.rpartition("\n")[0],  # cut off
-        f"```diff\n{HUNK}",
-        "*** Begin Patch\n*** Update File: train.py\n@@\n-DEPTH = 4  # layers\n+DEPTH = 6  # layers\n",
-        f"<tool_call>{call()[:-9]}",
         'edit_file(path="train.py", search="DEPTH = 4", repl',
         "```python\nDEPTH = 6  # layers\n```",  # a sketch
         "train.py\n```python\nDEPTH = 6  # layers\nWIDTH = 64\n```",
@@ -96,11 +92,83 @@ async def test_several_files_are_told_apart_by_their_names() -> None:
         "```python\n" + EDITED.replace("def main():", "# ... rest of the code ...\n\n\ndef main():") + "```",
         "I would call edit_file(path, search, replace) with a DEPTH of 6.",
         json.dumps({"name": "train.py", "arguments": EDIT}),
+        json.dumps({"replace": {"path": "train.py", "search": "DEPTH = 4", "replace": "DEPTH = 6"}}),  # no tool of ours
+        f"```bash\ncat > other.py <<'EOF'\n{EDITED}EOF\n```",
+        f"```bash\ncat >> train.py <<'EOF'\n{EDITED}EOF\n```",
+        "```bash\nsed -i 's/DEPTH = 4/DEPTH = 6/' train.py\n```",
+        "```yaml\nname: resnet\narguments: {depth: 6}\n```",
+        "---- Old ideas ----\n\nThere are none.",
     ],
 )
-async def test_what_is_cut_off_a_sketch_or_one_of_two_is_no_edit(text: str) -> None:
+async def test_what_is_a_sketch_one_of_two_or_something_else_is_no_edit(text: str) -> None:
     tools = box()
     assert await carried_out(tools, text) == [] and not tools.draft.edits()
+
+
+PROPOSED = f"\n<tool_call>{json.dumps({'name': 'propose', 'arguments': PROPOSAL})}</tool_call>"
+OTHER = "<<<<<<< SEARCH\nWIDTH = 64\n=======\nWIDTH = 32\n>>>>>>> REPLACE"
+NO_END = "an edit in your answer has no end"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (BLOCK.rpartition("\n")[0], NO_END),
+        (f"```\n{BLOCK.partition('=======')[0]}```\nAgain:\n```\n{OTHER}\n```", NO_END),
+        (f"```\n{BLOCK.rpartition('>>>>>>>')[0]}```\nAgain:\n```\n{OTHER}\n```", NO_END),
+        (BLOCK.replace("=======\n", ""), NO_END),
+        (f"```edit_file train.py\n{BLOCK.rpartition('>>>>>>>')[0]}```", NO_END),
+        (f"```diff\n{HUNK}", NO_END),
+        (V4A.removesuffix("*** End Patch"), NO_END),
+        (f"```bash\ncat > train.py <<EOF\n{EDITED}print(`date`)\nEOF\n```", NO_END),
+        (f"<tool_call>{call()[:-9]}", "the arguments of edit_file are not right: they are no JSON"),
+        ('<tool_call>{"name": "edit_file", "arguments": {"path": "train.py", "search": "DEPTH = 4", "replace": '
+        '"d = {"a": 1, "b": 2}"}}</tool_call>', "are no JSON"),
+        (f"[TOOL_CALLS]edit_file{json.dumps(EDIT)[:-9]}", "are no JSON"),
+        ("<start_function_call>call:edit_file{path:<escape>train.py<escape>,search:<escape>DEPTH", "are no JSON"),
+        ("<function=edit_file>\n<parameter=path>train.py</parameter>\n<parameter=search>DEPTH = 4", "search: Field req"),
+        ("<edit_file>\n<path>train.py</path>\n<search>DEPTH = 4</search>\n<replace>DEPTH", "replace: Field required"),
+    ],
+)  # fmt: skip
+async def test_what_is_cut_off_is_told_and_nothing_is_handed_over_without_it(text: str, told: str) -> None:
+    tools = box()
+    await tools.use("edit_file", json.dumps({"path": "train.py", "search": "RATE = 0.02", "replace": "RATE = 0.01"}))
+    answers = await carried_out(tools, text + PROPOSED)
+    assert told in answers[0] and "DEPTH = 4" in tools.draft.texts["train.py"]
+    assert tools.proposal is None, answers
+
+
+@pytest.mark.parametrize(
+    ("before", "answer"),
+    [
+        (f"It is this:\n```diff\n{HUNK}\n```", "the draft has this edit already"),
+        (f"It is this:\n```\n{BLOCK}\n```", "the draft has this edit already"),
+        (f"The file as it will be:\n```python\n{EDITED}```", "the draft has this edit already"),
+        (f"The file as it is:\n```python\n{TRAIN}```", "the draft has this edit already"),
+        ("Experiment 5 did:\n```diff\n-WIDTH = 64\n+WIDTH = 32\n```", "error: another edit in your answer"),
+        (f"Experiment 5 did:\n```\n{OTHER}\n```", "error: another edit in your answer"),
+    ],
+)
+async def test_an_edit_that_is_told_beside_those_that_are_made_is_not_made(before: str, answer: str) -> None:
+    tools = box()
+    edit, told, _ = await carried_out(tools, f"{before}\n<tool_call>{call()}</tool_call>{PROPOSED}")
+    assert edit == "+1 -1 lines" and told.startswith(answer)
+    assert tools.draft.texts["train.py"] == EDITED
+    assert (tools.proposal is not None) == ("already" in answer), "what may be meant is asked back first"
+
+
+async def test_of_two_forms_in_one_answer_one_is_made() -> None:
+    tools = box()
+    text = f"Experiment 5 did:\n```diff\n-WIDTH = 64\n+WIDTH = 32\n```\nI do:\n```\n{BLOCK}\n```{PROPOSED}"
+    answers = await carried_out(tools, text)
+    assert [answer.partition(",")[0] for answer in answers[:2]] == ["+1 -1 lines", "error: another edit in your answer"]
+    assert tools.draft.texts["train.py"] == EDITED and tools.proposal is None
+
+
+async def test_numbers_stay_as_they_are_written() -> None:
+    tools = box()
+    await carried_out(tools, "```edit_file\npath: train.py\nsearch: 0.02\nreplace: 0.010\n```")
+    assert "RATE = 0.010\n" in tools.draft.texts["train.py"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +177,10 @@ async def test_what_is_cut_off_a_sketch_or_one_of_two_is_no_edit(text: str) -> N
         (BLOCK.replace("DEPTH = 4  # layers\n", "DEPTH\n").replace("DEPTH = 6  # layers", "X"), "that occurs 2 times, at lines 1, 7"),
         (f"README.md\n```\n{BLOCK}\n```", "README.md may not be changed"),
         (f"```diff\n--- a/other/train.py\n+++ b/other/train.py\n{HUNK}\n```", "other/train.py may not be changed"),
-        ("*** Begin Patch\n*** Delete File: train.py\n*** End Patch", "there is no tool 'delete_file'"),
+        ("*** Begin Patch\n*** Delete File: train.py\n*** End Patch", "a file cannot be deleted here"),
+        (V4A.replace("@@", "*** Move to: other.py\n@@", 1), "a file cannot be moved or renamed here"),
+        ("```write_file train.py\n```", "that would empty train.py"),
+        ("```write_file train.py\nDEPTH = 6\ndef main():\n    ...\n```", "would lack what “def main: ...”"),
         ("```diff\n@@ -1,0 +1,1 @@\n+DEPTH = 6\n```", "the text to search for is empty"),
         ("```write_file train.py\nDEPTH = 6\n# ... rest of the code unchanged ...\n```", "would lack what “# ... rest of the code"),
         ("```edit_file train.py\n<<<<<<< SEARCH\nWIDTH = 64\n=======\n# existing code\n>>>>>>> REPLACE\n```", "would lack what"),

@@ -51,10 +51,10 @@ def test_a_file_is_written_as_it_stands_in_its_block() -> None:
 @pytest.mark.parametrize(
     ("body", "arguments"),
     [
-        ("number: 3\npart: diff\n", {"number": 3, "part": "diff"}),
-        ('{"number": 3, "part": "diff"}\n', {"number": 3, "part": "diff"}),
+        ("number: 3\npart: diff\n", {"number": "3", "part": "diff"}),
+        ('{"number": 3, "part": "diff"}\n', {"number": "3", "part": "diff"}),
         ("number: 3\npart: a: b\n", {"number": "3", "part": "a: b"}),
-        ("part: over\n two lines\nnumber: 7", {"part": "over two lines", "number": 7}),
+        ("part: over\n two lines\nnumber: 7", {"part": "over two lines", "number": "7"}),
     ],
 )
 def test_arguments_are_lines_or_json(body: str, arguments: dict[str, object]) -> None:
