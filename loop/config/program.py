@@ -8,6 +8,7 @@ import difflib
 import os
 import re
 import shlex
+import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,10 @@ def load(root: Path, matching: Matching) -> Program:
     """
     path = root / NAME
     try:
-        if path.stat().st_size > _LARGEST:
+        about = path.stat()
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):  # a pipe or a device may never end
+            raise ProgramError(f"{NAME} is no file; move it away, and write one with `looptop init`")
+        if about.st_size > _LARGEST:
             raise ProgramError(f"{NAME}: larger than {_LARGEST // 1000} kB; instructions belong there, data does not")
         source = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -171,6 +175,8 @@ def _misread(error: yaml.MarkedYAMLError, lines: list[str]) -> str:
             )
         if line.startswith("\t"):
             return f"{where}it begins with a tab; YAML takes only spaces there"
+        if error.problem == "mapping values are not allowed here":
+            return f"{where}a value with `: ` in it needs quotes"
         if value := _SPECIAL.search(line):
             return f'{where}a value that begins with `{value[1][0]}` needs quotes: "{value[1]:.60}"'
     return ""
@@ -212,22 +218,22 @@ def _sentence(error: ValidationError, nodes: list[tuple[yaml.ScalarNode, yaml.No
     if not path:  # about several keys at once; the message begins with the one to look at
         line = _line([message.split(" ")[0]], nodes)
         return f"{NAME}:{line}: {message}" if line else f"{NAME}: {message}"
-    line = _line(path, nodes)
-    where = f"{NAME}:{line}: " if line else f"{NAME}: "
-    if first["type"] == "extra_forbidden":
+    found = _find(path, nodes)
+    where = f"{NAME}:{found.line}: " if found.line else f"{NAME}: "
+    if first["type"] in ("extra_forbidden", "invalid_key"):
         known = ["name", "pattern", "json", "file", "take"] if "metric" in path[:-1] else _fields(path)
         close = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(known)}"
-        return f"{where}unknown key `{'.'.join(map(_counted, path))}` ({hint})"
-    if first["type"] == "byte_size":
+        return f"{where}unknown key `{found.name}` ({hint})"
+    if first["type"].startswith("byte_size"):
         message = "expected a size such as 500MB or 80GB"
-    given = "" if first["type"] == "value_error" else f", not {first['input']!r:.80}"
-    return f"{where}{'.'.join(map(_counted, path))}: {message}{given}"
-
-
-def _counted(part: str) -> str:
-    """A part of a path as a person counts: the first of a list is 1."""
-    return str(int(part) + 1) if part.isdecimal() else part
+    given, told = first["input"], f", not {first['input']!r:.80}"
+    if first["type"] != "value_error":
+        message += told
+    if not isinstance(given, str) and isinstance(found.value, yaml.ScalarNode) and message.endswith(told):
+        typed = f"{found.value.value:.80}" or "nothing"  # YAML reads `yes` and `2020-01-01` as something else
+        message = f"{message.removesuffix(told)}, not {typed}"
+    return f"{where}{found.name}: {message}"
 
 
 def _fields(path: list[str]) -> list[str]:
@@ -242,16 +248,34 @@ def _fields(path: list[str]) -> list[str]:
     return [name for name in model.model_fields if name != "source"]
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Where something is in the front matter."""
+
+    line: int | None
+    """Of the deepest part of its path that is there, counted from 1."""
+    name: str
+    """Its path as a person reads it: the first of a list is 1."""
+    value: yaml.Node | None
+    """What stands there; None where not all of the path is there."""
+
+
 def _line(path: list[str], nodes: list[tuple[yaml.ScalarNode, yaml.Node]]) -> int | None:
-    """Line of the deepest part of `path` that the front matter has, counted from 1."""
+    return _find(path, nodes).line
+
+
+def _find(path: list[str], nodes: list[tuple[yaml.ScalarNode, yaml.Node]]) -> _Found:
     line, level = None, nodes
-    for part in path:
+    names, node = list(path), None
+    for depth, part in enumerate(path):
         found = next(((key, value) for key, value in level if key.value == part), None)
         if found is None:
-            break
+            return _Found(line, ".".join(names), None)
         line, node = found[0].start_mark.line + 1, found[1]
         if isinstance(node, yaml.SequenceNode):  # its parts are named by their number
             level = [(yaml.ScalarNode("", str(n), one.start_mark), one) for n, one in enumerate(node.value)]
+            if path[depth + 1 :] and path[depth + 1].isdecimal():
+                names[depth + 1] = str(int(path[depth + 1]) + 1)
         else:
             level = node.value if isinstance(node, yaml.MappingNode) else []
-    return line
+    return _Found(line, ".".join(names), node)

@@ -222,7 +222,9 @@ class Contract(_Strict):
             parts = path.split("/")
             if not path.isprintable():
                 raise ValueError(f"{path!r:.80} has a sign in it that no file name here may have")
-            if path.startswith(("/", "~")) or ".." in parts or not path.strip():
+            if not path.strip():
+                raise ValueError("a file without a name; write one such as train.py")
+            if path.startswith(("/", "~")) or ".." in parts:
                 raise ValueError(f"{path!r:.80} is outside the repository")
             if parts[0] in (".git", ".looptop"):
                 raise ValueError(f"{path!r} belongs to {'git' if parts[0] == '.git' else 'looptop'} itself")

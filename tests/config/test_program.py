@@ -1,6 +1,7 @@
 """`program.md`: defaults, units, refusals with file and line, and live reload."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,9 @@ def test_the_deadline_follows_the_budget_unless_it_is_stated() -> None:
     assert parse("---\nbudget: 1h\n---\n").contract.deadline == 7200
 
 
+_AT = "program.md:2: "
+
+
 @pytest.mark.parametrize(
     ("front", "sentence"),
     [
@@ -76,6 +80,15 @@ def test_the_deadline_follows_the_budget_unless_it_is_stated() -> None:
         ("just words", "program.md:2: expected lines of `key: value`"),
         ("edit:\n  - *.py", 'program.md:3: a value that begins with `*` needs quotes: "*.py"'),
         ("metric: @best", 'program.md:2: a value that begins with `@` needs quotes: "@best"'),
+        ("metric: a: b", "program.md:2: a value with `: ` in it needs quotes"),
+        ("edit: ''", "program.md:2: edit: a file without a name; write one such as train.py"),
+        ("metric: {name: f, 3: x}", f"{_AT}unknown key `metric.3` (known keys: name, pattern, json, file, take)"),
+        ("scales: {1: {}, 2: {rums: 3}}", "program.md:2: unknown key `scales.2.rums` (did you mean `runs`?)"),
+        ("edit: [a, 5]", "program.md:2: edit.2: input should be a valid string, not 5"),
+        ("budget: yes", "program.md:2: budget: expected a duration such as 20s, 5m or 1h, not yes"),
+        ("budget: 2020-01-01", "program.md:2: budget: expected a duration such as 20s, 5m or 1h, not 2020-01-01"),
+        ("budget:", "program.md:2: budget: expected a duration such as 20s, 5m or 1h, not nothing"),
+        ("limits: {disk: 20 GiBB}", "program.md:2: limits.disk: expected a size such as 500MB or 80GB, not '20 GiBB'"),
         ("\tedit: a", "program.md:2: it begins with a tab; YAML takes only spaces there"),
     ],
 )
@@ -152,6 +165,12 @@ def test_a_link_out_of_the_repository_is_refused(tmp_path: Path) -> None:
     (root / "program.md").write_text("")
     with pytest.raises(ProgramError, match="leads outside the project"):
         load(root, matching)
+
+
+def test_a_program_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "program.md")
+    with pytest.raises(ProgramError, match="is no file; move it away"):
+        load(tmp_path, matching)
 
 
 def test_no_program_says_how_to_get_one(tmp_path: Path) -> None:

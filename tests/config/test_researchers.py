@@ -29,7 +29,7 @@ def test_each_entry_is_a_kind_or_says_more() -> None:
         ("  - {kind: llm, name: you}", "3: researchers.1.name: you means something else in looptop; take another name"),
         ("  - {kind: automl, temperature: 1}", "3: researchers.1: temperature is for llm and hybrid only, and this"),
         ("  - {kind: automl, role: Be bold.}", "3: researchers.1: role is not for automl, which proposes within"),
-        ("  - {kind: llm, usd: .inf}", "3: researchers.1.usd: input should be a finite number, not inf"),
+        ("  - {kind: llm, usd: .inf}", "3: researchers.1.usd: input should be a finite number, not .inf"),
         ("  - {kind: llm, kind: automl}", "3: `kind` is there twice"),
         ("  - llm\nresearcher: automl", "2: researchers and `researcher` both say who proposes; keep one of them"),
         ("  3", "2: researchers: expected a list of researchers, such as [llm, automl], not 3"),
