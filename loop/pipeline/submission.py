@@ -15,7 +15,7 @@ from loop.journal.recorder import Recorder
 from loop.lineage import Lineage, LineageError
 from loop.policy import guards
 from loop.researchers import patching
-from loop.researchers.agents.closing import title_of
+from loop.researchers.closing import title_of
 from loop.study import events as e
 from loop.study.state import Study
 

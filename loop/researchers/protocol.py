@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from loop.errors import UserError
 from loop.policy.limits import Left
@@ -24,9 +24,6 @@ from loop.study.experiment import Experiment
 from loop.study.minds import Thinking
 from loop.study.outcomes import Outcome
 from loop.study.slot_record import SlotRecord
-
-if TYPE_CHECKING:  # what agents say is read by what is made for this interface
-    from loop.researchers.agents.closing import Closing
 
 
 @dataclass(frozen=True)
@@ -78,6 +75,16 @@ class Archive(Protocol):
 
 
 @dataclass(frozen=True)
+class Closing:
+    """What an agent says about its change; empty where it says nothing. `closing` finds it in words."""
+
+    title: str = ""
+    hypothesis: str = ""
+    expected: str = ""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Work:
     """What a command did in the workshop."""
 
@@ -93,7 +100,7 @@ class Work:
     seconds: float = 0.0
     output: str = ""
     """The end of what it printed."""
-    said: "Closing | None" = None
+    said: Closing | None = None
     """What it has said of its change by the tools of `looptop mcp`; None where it has used none."""
     place: int = 0
     """Number of the folder that it worked in: agents know their sessions by it."""

@@ -6,9 +6,9 @@ import pytest
 
 from loop.researchers.agents import failures
 from loop.researchers.agents.agent_events import Failure, ToolUse, Usage
-from loop.researchers.agents.closing import closing
 from loop.researchers.agents.failures import Kind
 from loop.researchers.agents.listener import Listener, Shown, Words
+from loop.researchers.closing import closing
 
 STREAMS = Path(__file__).parent / "streams"
 CALLS = {"claude": 3, "codex": 3, "opencode": 3, "qwen": 3, "pi": 3, "cline": 3, "gptme": 3} | {

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import strategies as st
 
 from loop.researchers.agents.agent_events import ToolUse, Usage
-from loop.researchers.agents.closing import LONGEST_TEXT, LONGEST_TITLE, closing
 from loop.researchers.agents.json_fields import LONGEST_SHOWN
 from loop.researchers.agents.listener import LONGEST_FINAL, Listener, Words
+from loop.researchers.closing import LONGEST_TEXT, LONGEST_TITLE, closing
 from loop.sanitize import plain
 from loop.study.codec import decode, encode
 from loop.study.events import Spent, Thought, ToolCalled

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import strategies as st
 
 from loop.policy import guards, review_flags
-from loop.researchers.agents.closing import title_of
 from loop.researchers.automl.ranges import around
 from loop.researchers.automl.sites import find, replace
+from loop.researchers.closing import title_of
 from loop.study.contract import Contract
 from tests.fuzz import corpus
 from tests.fuzz.budget import Budget

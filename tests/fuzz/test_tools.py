@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from loop.policy import guards
-from loop.researchers.agents.closing import title_of
+from loop.researchers.closing import title_of
 from loop.researchers.llm import arguments, text_tools
 from loop.researchers.llm.thinking import Splitter
 from loop.researchers.llm.toolbox import RESULT, GivenUp, Toolbox

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tui.cli.on_record import have_done, put_on_record
 from tui.cli.open_study import AsJson, Refused, find_root, folded, open_journal, print_json
 
 if TYPE_CHECKING:
@@ -22,13 +23,10 @@ def ablate(
     show: Annotated[bool, typer.Option("--show", help="Begin nothing; print what the newest has come to.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    from loop.config.overrides import Overrides
     from loop.policy import ablation, permissions
     from loop.reporting.ablation import as_data, lines
     from loop.study import events as e
-    from loop.supervisor.service import start_in_background
-    from loop.workspace import supervisor_alive, who
-    from tui.cli.control import put_on_record
+    from loop.workspace import who
     from tui.cli.status_text import safe
 
     root = find_root(context.obj)
@@ -48,18 +46,10 @@ def ablate(
     answer = ablation.may_begin(study)
     if isinstance(answer, permissions.Refused):
         raise Refused(answer.sentence)
-    if supervisor_alive(root) is not None:
-        put_on_record(context, e.Ablated(who=who(), runs=runs))
-        return
-    with open_journal(root, to_ask=True) as journal:
-        journal.append(e.Ablated(who=who(), runs=runs, only=True))
-    pid = start_in_background(root, Overrides())
     count = len(ablation.kept(study))
     what = "the one kept change" if count == 1 else f"the {count} kept changes"
-    typer.echo(
-        f"started (process {pid}): it measures {what} of experiment {study.champion}, and nothing else; "
-        "`looptop ablate --show` says how far it is"
-    )
+    request = e.Ablated(who=who(), runs=runs)
+    have_done(context, request, f"{what} of experiment {study.champion}", "looptop ablate --show")
 
 
 def _none(study: "Study") -> str:

@@ -4,9 +4,8 @@ Their names, helps and refusals are those of `request_table`. A request that tak
 a reason, needs no function here; the others have one.
 """
 
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,11 +14,9 @@ from loop.policy.request_table import Row
 from loop.workspace import supervisor_alive, who
 from tui.cli.ablate import ablate
 from tui.cli.ladder import promote
+from tui.cli.on_record import put_on_record
 from tui.cli.open_study import Number, Refused, find_experiment, find_root, folded, open_journal
 from tui.cli.validate import validate
-
-if TYPE_CHECKING:
-    from loop.study import events as e
 
 Why = Annotated[str, typer.Option("--why", help="Your reason; it is kept with the experiment.")]
 
@@ -186,37 +183,3 @@ _OWN: dict[str, Callable[..., None]] = {
     "stop": _stop,
 }
 """Requests that take something else, by name."""
-
-
-def put_on_record(
-    context: typer.Context, body: "e.AnyRequest", number: int | None = None, checked: bool = False
-) -> None:
-    """Put a request on record, wait a moment for what comes of it, and say so; or say why it cannot be made now.
-
-    Args:
-        number: of the experiment that it is about.
-        checked: it was made sure of already that it can.
-    """
-    from loop.study import events as e
-
-    root, row = find_root(context.obj), request_table.of(body)
-    with open_journal(root, to_ask=True) as journal:
-        study = folded(journal)
-        answer = row.check(study, None if number is None else find_experiment(study, number))
-        if not checked and isinstance(answer, permissions.Refused):
-            raise Refused(answer.sentence)
-        seq = journal.append(body, number)
-        if row.at_once:
-            typer.echo("noted" if getattr(body, "text", "") else "taken back")
-            return
-        if supervisor_alive(root) is None:
-            typer.echo("noted; no loop runs here now, so it takes effect when `looptop` starts one")
-            return
-        until = time.monotonic() + 3
-        while time.monotonic() < until:
-            for event in journal.read(seq, kinds={"request_fulfilled"}):
-                if isinstance(event.body, e.RequestFulfilled) and event.body.request == seq:
-                    typer.echo(event.body.outcome)
-                    return
-            time.sleep(0.05)
-    typer.echo(f"noted; it takes effect {row.later or 'as soon as it can'}")

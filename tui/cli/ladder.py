@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from tui.cli.on_record import have_done, put_on_record
 from tui.cli.open_study import (
     AsJson,
     Refused,
@@ -27,17 +28,13 @@ def promote(
     hold: Annotated[bool, typer.Option("--hold", help="Start no further run of it on a larger rung.")] = False,
     forbid: Annotated[bool, typer.Option("--forbid", help="End its climb, and begin none by itself.")] = False,
 ) -> None:
-    from loop.config.overrides import Overrides
     from loop.policy import climbing, permissions
     from loop.study import events as e
-    from loop.supervisor.service import start_in_background
-    from loop.workspace import supervisor_alive, who
-    from tui.cli.control import put_on_record
+    from loop.workspace import who
 
     if (hold and forbid) or (to and (hold or forbid)):
         raise Refused("--to, --hold and --forbid say three different things; give one of them", 2)
     root = find_root(context.obj)
-    alive = supervisor_alive(root) is not None
     with open_journal(root) as journal:
         study = folded(journal)
     x = climbing.champion(study) if number is None else find_experiment(study, number)
@@ -50,17 +47,9 @@ def promote(
     answer = climbing.may_climb(study, x, to)
     if isinstance(answer, permissions.Refused) and not grounded:
         raise Refused(answer.sentence)
-    if alive:
-        put_on_record(context, e.Promoted(who=who(), to=to), x.id, checked=True)
-        return
-    with open_journal(root, to_ask=True) as journal:
-        journal.append(e.Promoted(who=who(), to=to, only=True), x.id)
-    pid = start_in_background(root, Overrides())
     rung = to or climbing.next_rung(study, x)
-    typer.echo(
-        f"started (process {pid}): experiment {x.id} and the baseline side by side on {rung}, and nothing else; "
-        "`looptop ladder` says how far it is"
-    )
+    what = f"experiment {x.id} and the baseline side by side on {rung}"
+    have_done(context, e.Promoted(who=who(), to=to), what, "looptop ladder", x.id)
 
 
 def ladder(context: typer.Context, as_json: AsJson = False) -> None:

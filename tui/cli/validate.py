@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tui.cli.on_record import have_done, put_on_record
 from tui.cli.open_study import AsJson, Refused, find_root, folded, open_journal, print_json
 
 if TYPE_CHECKING:
@@ -17,13 +18,10 @@ def validate(
     show: Annotated[bool, typer.Option("--show", help="Begin nothing; print what validations have come to.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    from loop.config.overrides import Overrides
     from loop.policy import permissions, validation
     from loop.reporting.validation import as_data, lines
     from loop.study import events as e
-    from loop.supervisor.service import start_in_background
-    from loop.workspace import supervisor_alive, who
-    from tui.cli.control import put_on_record
+    from loop.workspace import who
     from tui.cli.status_text import safe
 
     root = find_root(context.obj)
@@ -35,7 +33,6 @@ def validate(
         else:
             typer.echo("\n".join(safe(lines(study) or [_none(study)])))
         return
-    alive = supervisor_alive(root) is not None
     if end:
         with open_journal(root) as journal:
             if folded(journal).validation is None:
@@ -46,16 +43,8 @@ def validate(
         answer = validation.may_begin(folded(journal))
     if isinstance(answer, permissions.Refused):
         raise Refused(answer.sentence)
-    if alive:
-        put_on_record(context, e.Validated(who=who(), runs=runs))
-        return
-    with open_journal(root, to_ask=True) as journal:
-        journal.append(e.Validated(who=who(), runs=runs, only=True))
-    pid = start_in_background(root, Overrides())
-    typer.echo(
-        f"started (process {pid}): {runs} runs each of the champion and the baseline with fresh seeds, and nothing "
-        "else; `looptop validate --show` says how far it is"
-    )
+    what = f"champion and baseline, {runs} runs each with fresh seeds"
+    have_done(context, e.Validated(who=who(), runs=runs), what, "looptop validate --show")
 
 
 def _none(study: "Study") -> str:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from loop.policy import ablation
 from loop.reporting.page import values as v
-from loop.reporting.page.facts import Interval
-from loop.reporting.page.values import Value
+from loop.reporting.page.values import Interval, Value
 from loop.study.ablation import Worth
 from loop.study.figures import Figures
 from loop.study.state import Study

@@ -2,22 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from loop.reporting.page.attribution import Attribution
 from loop.reporting.page.promises import Promises
 from loop.reporting.page.rungs import RungTold
-from loop.reporting.page.values import Value
-
-if TYPE_CHECKING:
-    from loop.reporting.page.attribution import Attribution
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Where a worth lies with the confidence that the report says."""
-
-    low: Value
-    high: Value
+from loop.reporting.page.values import Interval, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +227,7 @@ class Report:
     sure: Value = field(default_factory=lambda: Value("interval.confidence", 0.0, ""))
     """Confidence of the intervals."""
     sd: float | None = None
-    attribution: "Attribution | None" = None
+    attribution: Attribution | None = None
     """What each kept change is worth today; None where nobody has measured that."""
     rungs: Sequence[RungTold] = ()
     """What was measured on larger rungs of the ladder."""

@@ -16,7 +16,6 @@ from loop.reporting.page import values as v
 from loop.reporting.page.attribution import attribution
 from loop.reporting.page.facts import (
     Change,
-    Interval,
     Kind,
     Placebos,
     Point,
@@ -27,7 +26,7 @@ from loop.reporting.page.facts import (
     Validated,
 )
 from loop.reporting.page.promises import promises
-from loop.reporting.page.values import Value
+from loop.reporting.page.values import Interval, Value
 from loop.reporting.table import elsewhere, flagged, values_of
 from loop.study.experiment import Experiment, Run
 from loop.study.figures import Figure, Figures

@@ -20,6 +20,14 @@ class Value:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where a worth lies with the confidence that the report says."""
+
+    low: Value
+    high: Value
+
+
 def plain(of: str, value: float | None, digits: int = 6) -> Value | None:
     """With so many significant digits; None where there is no finite number, here and below."""
     return None if not _is(value) else Value(of, float(value or 0), f"{value:.{digits}g}")

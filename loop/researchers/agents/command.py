@@ -15,14 +15,14 @@ from dataclasses import replace
 
 from loop.config.settings import Prices
 from loop.researchers.agents import failures, sessions
-from loop.researchers.agents.closing import Closing, closing, title_of
 from loop.researchers.agents.command_line import UnknownResearcher, check_command, model_named, speaker
 from loop.researchers.agents.failures import Kind
 from loop.researchers.agents.followups import again, answered
 from loop.researchers.agents.listener import Listener
 from loop.researchers.agents.relay import Relay
 from loop.researchers.briefing.page import for_command
-from loop.researchers.protocol import Briefing, Fruitless, Proposal, ProposalFailed, Sink, Unusable, Work
+from loop.researchers.closing import closing, title_of
+from loop.researchers.protocol import Briefing, Closing, Fruitless, Proposal, ProposalFailed, Sink, Unusable, Work
 from loop.study.experiment import CLASH, Experiment
 from loop.study.outcomes import Outcome
 from loop.words import listed

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from loop.researchers.agents import agent_events as a
 from loop.researchers.agents import dialects, gemini
 from loop.researchers.agents.agent_events import Failure, ToolUse, Usage
-from loop.researchers.agents.closing import is_closing
 from loop.researchers.agents.failures import ended, is_stack, reason_of, retried, sentence
 from loop.researchers.agents.json_fields import parsed, short, strings
+from loop.researchers.closing import is_closing
 from loop.sanitize import plain
 
 LONGEST_LINE = 1 << 20

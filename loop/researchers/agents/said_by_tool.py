@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from loop.researchers.agents.closing import LONGEST_TEXT, LONGEST_TITLE, MOST_NOTES, Closing
+from loop.researchers.closing import LONGEST_TEXT, LONGEST_TITLE, MOST_NOTES
+from loop.researchers.protocol import Closing
 from loop.sanitize import one_line
 
 FILE = "proposal.json"

@@ -10,7 +10,6 @@ data.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from loop.researchers.automl.findings import findings
 from loop.researchers.briefing.excerpt import fenced, one_line, tokens, within
 from loop.researchers.briefing.experiment_table import FOLDED, TITLE, table
 from loop.researchers.briefing.instructions import COMMAND_END, direction, for_checkout, for_conversation
@@ -30,6 +29,7 @@ from loop.researchers.briefing.sections import (
     unsettled,
 )
 from loop.researchers.briefing.situation import situation
+from loop.researchers.briefing.tuned import findings
 from loop.researchers.protocol import Briefing
 from loop.sanitize import plain
 

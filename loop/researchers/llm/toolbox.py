@@ -18,8 +18,8 @@ from pydantic import BeforeValidator, ValidationError
 
 from loop.policy import guards
 from loop.researchers import patching
-from loop.researchers.agents.closing import closing, title_of
 from loop.researchers.briefing.excerpt import fenced, shortened
+from loop.researchers.closing import closing, title_of
 from loop.researchers.llm import arguments, prompts, shown, text_edits
 from loop.researchers.llm.claiming import Claims
 from loop.researchers.llm.draft import Draft, tidy, within

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from loop.researchers.agents.agent_events import Failure, ToolUse, Usage
-from loop.researchers.agents.closing import Closing, closing
 from loop.researchers.agents.listener import LONGEST_LINE, Listener, Words
+from loop.researchers.closing import closing
+from loop.researchers.protocol import Closing
 from tests.researchers.agents.streams import BASH, INIT, RESULT, bash_result, claude, jsonl, listen
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from loop.researchers.agents import said_by_tool
-from loop.researchers.agents.closing import LONGEST_TITLE, MOST_NOTES, Closing
+from loop.researchers.closing import LONGEST_TITLE, MOST_NOTES
+from loop.researchers.protocol import Closing
 
 
 def test_what_was_said_last_counts_and_notes_add_up(tmp_path: Path) -> None:

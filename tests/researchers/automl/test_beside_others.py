@@ -6,12 +6,12 @@ import pytest
 
 from loop.policy.changes import CONSTANTS
 from loop.researchers.automl.automl import AutoML
-from loop.researchers.automl.findings import findings
 from loop.researchers.automl.ranges import around
 from loop.researchers.automl.sites import find
 from loop.researchers.automl.tpe import Tpe
 from loop.researchers.automl.trials import Trial, read
 from loop.researchers.briefing.page import for_model
+from loop.researchers.briefing.tuned import findings
 from loop.researchers.protocol import Proposal
 from loop.study.outcomes import Outcome
 from loop.study.run_events import RunCondemned

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from loop.researchers import patching
 from loop.researchers.briefing.instructions import COMMAND_END
+from loop.researchers.protocol import Closing
 
 LAST_LINES = 60
 """Lines from the end that are searched: further up, an agent may repeat its instructions."""
@@ -24,16 +24,6 @@ _WRAPPED = 60
 """Characters of a line from which on it may go on in the next one: some agents wrap what they print."""
 _BLANK = re.compile(r"[\W_]*|<[^>]*>|\[[^\]]*\]")
 """A text that says nothing: dots, or a placeholder of the briefing that the agent has echoed."""
-
-
-@dataclass(frozen=True)
-class Closing:
-    """What an agent says about its change; empty where it says nothing."""
-
-    title: str = ""
-    hypothesis: str = ""
-    expected: str = ""
-    notes: Sequence[str] = ()
 
 
 def closing(text: str) -> Closing:

@@ -2,8 +2,9 @@
 
 import textwrap
 
-from loop.researchers.agents.closing import Closing, closing, title_of
 from loop.researchers.briefing.instructions import COMMAND_END
+from loop.researchers.closing import closing, title_of
+from loop.researchers.protocol import Closing
 from tests.researchers.agents.streams import listen
 
 
