@@ -348,8 +348,16 @@ def told(ended: AblationEnded) -> str:
     said = [f"{helps} {'helps' if helps == 1 else 'help'}"] if helps else []
     said += [f"{harms} {'harms' if harms == 1 else 'harm'}"] if harms else []
     said += [f"{rest} cannot be told from nothing"] if rest else []
-    several = f"{len(opinions)} kept changes" if len(opinions) > 1 else "the one kept change"
-    text = f"of {several} in experiment {ended.champion}, {listed(said)} ({ended.runs} runs)"
+    count = sum(len(one.changes) for one in ended.worths)
+    if count == 1:
+        text = f"of the one kept change in experiment {ended.champion}, {listed(said)}"
+    elif len(opinions) == 1:
+        does = "help" if helps else "harm" if harms else "cannot be told from nothing"
+        text = f"the {count} kept changes in experiment {ended.champion} can only be measured together, and {does}"
+    else:
+        groups = f", measured in {len(opinions)} groups" if count > len(opinions) else ""
+        text = f"of {count} kept changes in experiment {ended.champion}{groups}, {listed(said)}"
+    text += f" ({ended.runs} runs)"
     return text + (f"; {ended.reason}" if ended.reason else "")
 
 

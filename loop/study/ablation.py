@@ -83,8 +83,9 @@ class AblationEnded(Fact):
     @property
     def gap(self) -> Worth | None:
         """The sum less the whole: what changes do beside each other that none of them does alone. Its interval is that
-        of two numbers which share no run; these share some, so it is no narrower than it should be."""
-        if self.together is None or self.whole is None:
+        of two numbers which share no run; these share some, so it is no narrower than it should be. None where one of
+        the two is not known, or where there is nothing to add up."""
+        if self.together is None or self.whole is None or len(self.worths) == 1:
             return None
         ours, all_of_it = self.together, self.whole
         worth, error = ours.worth - all_of_it.worth, hypot(ours.error, all_of_it.error)

@@ -64,7 +64,7 @@ async def test_each_kept_change_is_measured_in_todays_champion_and_one_is_taken_
         before.measured(study.best)
     )
     (request,) = (one for one in study.requests.values() if one.kind == "ablated")
-    assert request.outcome.startswith("of 3 kept changes in experiment 4, 3 help (16 runs)")
+    assert request.outcome.startswith("of 4 kept changes in experiment 4, measured in 3 groups, 3 help (16 runs)")
     texts = {Lineage(tmp_path, "test").commits.read(commit, "run.sh") for commit in found.began.commits}
     assert len(texts) == 8
     ask(tmp_path, e.Without(who="ada"), 4)

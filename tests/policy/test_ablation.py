@@ -143,6 +143,18 @@ def test_the_sum_beside_the_whole_with_the_interval_of_the_difference(whole: flo
     assert f"the difference {figure(ended.gap.worth, 3)} {between}: {says}" in ablation.compared(ended)
 
 
+def test_changes_that_cannot_be_told_apart_are_counted_and_are_no_sum() -> None:
+    def worth(*changes: int) -> Worth:
+        return Worth(changes=changes, worth=0.3, error=0.02, low=0.26, high=0.34)
+
+    one = e.AblationEnded(champion=3, worths=(worth(2, 3),), together=worth(), whole=worth(), runs=4)
+    assert ablation.told(one) == "the 2 kept changes in experiment 3 can only be measured together, and help (4 runs)"
+    assert ablation.compared(one) == "", "there is nothing to add up"
+    several = e.AblationEnded(champion=3, worths=(worth(1), worth(2, 3)), together=worth(), whole=worth(), runs=4)
+    assert ablation.told(several) == "of 3 kept changes in experiment 3, measured in 2 groups, 2 help (4 runs)"
+    assert ablation.compared(several)
+
+
 def test_one_that_ends_early_says_why() -> None:
     story = began(grown())
     run(story, 1, 0.7, 4)

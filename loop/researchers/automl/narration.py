@@ -71,12 +71,18 @@ def outcome(experiment: Experiment, trial: Trial, now: Situation) -> str:
     if trial.effect is None:
         verdict = experiment.verdict.word if experiment.verdict else ""
         return f"{what} {verdict}: I rank such values behind every measured one.\n"
-    size = f"{'better' if trial.effect > 0 else 'worse'} by {amount(abs(trial.effect))}"
+    effect = _judged(experiment, trial.effect)
+    size = f"{'better' if effect > 0 else 'worse'} by {amount(abs(effect))}"
     if trial.kept:
         return f"{what} was kept: {size}. I go on from there.\n"
-    if abs(trial.effect) <= 2 * now.noise:
+    if abs(effect) <= 2 * now.noise:
         return f"{what} came out {size}, which is inside the noise.\n"
-    return f"{what} came out {size}" + (".\n" if trial.effect < 0 else ", but not with enough confidence to be kept.\n")
+    return f"{what} came out {size}" + (".\n" if effect < 0 else ", but not with enough confidence to be kept.\n")
+
+
+def _judged(experiment: Experiment, effect: float) -> float:
+    """What its verdict said of a change, so that nobody reads two figures for one thing; else `effect`, as of now."""
+    return effect if experiment.effect is None else experiment.effect
 
 
 def lesson(experiment: Experiment, trial: Trial) -> str | None:
@@ -84,7 +90,7 @@ def lesson(experiment: Experiment, trial: Trial) -> str | None:
     if not trial.before:
         return None
     if trial.kept and trial.effect is not None:
-        return f"{_done(trial)} helps: better by {amount(trial.effect)} (experiment {trial.id})."
+        return f"{_done(trial)} helps: better by {amount(_judged(experiment, trial.effect))} (experiment {trial.id})."
     if experiment.stopped_at is not None:
         return f"{_done(trial)} is far behind: stopped early (experiment {trial.id})."
     if trial.state == "failed":

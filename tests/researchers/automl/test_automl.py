@@ -301,6 +301,17 @@ async def test_it_thinks_aloud() -> None:
     assert stream.endswith("\n")
 
 
+async def test_a_result_is_told_with_the_figure_of_its_verdict() -> None:
+    """Means of all runs so far say another one, as the judge compares runs of equal seeds: nobody reads both."""
+    table, researcher = desk(), AutoML()
+    experiment = await table.ask(researcher)
+    table.settle(experiment)
+    experiment.effect = 12.5
+    await table.ask(researcher)
+    assert experiment.verdict == "kept" and " was kept: better by 12.5. I go on" in "".join(table.sink.thoughts)
+    assert any("helps: better by 12.5 (experiment 1)" in note for note in table.sink.notes)
+
+
 async def test_what_helped_and_what_broke_goes_into_the_notebook_once() -> None:
     table = desk(noise=0.005)
     researcher = AutoML()
