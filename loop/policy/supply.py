@@ -105,6 +105,19 @@ def thoughts_for_a_run(study: Study) -> float:
     return min(MOST_FOR_ONE, each)
 
 
+def _runs_begin(study: Study, slots: int, runs: float, now: float) -> float:
+    """How many runs begin in each slot within a time of so many runs.
+
+    On average just as many. But slots that have started together come free together, as after a start, and then each
+    round of theirs would wait for what was made ahead for a few: so it is at least once in each of those that are free
+    by then, their runs being as long as usual.
+    """
+    usual = _a_run(study) or 0.0
+    going = [run.started_at for _, run in study.running()]
+    free = slots - len(going) + sum(started + usual - now <= runs * usual for started in going)
+    return max(runs, min(slots, free) / slots)
+
+
 def conversations(study: Study, slots: int, now: float | None = None) -> int:
     """How many thoughts at once keep that many slots busy; one for each slot until that can be reckoned."""
     lasts = runs_per_thought(study, now)
@@ -183,8 +196,9 @@ def wants_proposal(study: Study, slots: int, ahead: bool, asked: Asked | None = 
     lasts = lengths.get(name or "") or runs_per_thought(study, now)
     at_once, enough = ceil(needed), ceil(needed) + 1
     if lasts is not None:
-        each = needed * lasts * thoughts_for_a_run(study)
-        at_once, enough = max(1, ceil(AT_ONCE * each)), ceil(AHEAD * each) + 1
+        at, wanted = study.at if now is None else now, needed * thoughts_for_a_run(study)
+        at_once = max(1, ceil(wanted * _runs_begin(study, slots, AT_ONCE * lasts, at)))
+        enough = ceil(wanted * _runs_begin(study, slots, AHEAD * lasts, at)) + 1
     if thinks >= at_once or own + thinks >= enough or len(fresh) >= slots + enough:
         return False
     return not may_spend_all(study)

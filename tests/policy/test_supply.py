@@ -73,7 +73,7 @@ def test_what_is_made_ahead_follows_from_the_lengths_of_thoughts_and_runs() -> N
     assert supply.runs_per_thought(slow.study()) == 1
     assert [wanted(slow, slots) for slots in (1, 4, 8)] == [2, 5, 10]
     quick = busy().think(1, 2).think(2, 2)
-    assert [wanted(quick, slots) for slots in (1, 8)] == [1, 1]
+    assert [wanted(quick, slots) for slots in (1, 8)] == [1, 8], "all are free, so each takes one at once"
     quick.propose(3).queue(3)
     assert wanted(quick) == 1
     quick.propose(4).queue(4)
@@ -193,7 +193,7 @@ def test_a_quick_agent_beside_a_slow_model_does_not_pile_up_what_knows_no_result
                 told.tell(body, number, at=told.events[-1].at + 5).queue(number)
         raise AssertionError("there is no end to it")
 
-    assert (made("model", shares), made("agent", shares)) == (25, 2), "each for its half, by its own length"
+    assert (made("model", shares), made("agent", shares)) == (25, 3), "each for its half, by its own length"
     assert (made("model", {"model": 1.0}), made("agent", {"agent": 1.0})) == (50, 3), "the other is in trouble"
     part = supply.part(story.study(), 20, "model", shares)
     assert part == pytest.approx(0.5 + (1 - 2 / 5 - 64 / 200)), "its half, and what both together cannot supply"
