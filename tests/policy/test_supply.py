@@ -194,7 +194,7 @@ def test_a_quick_agent_beside_a_slow_model_does_not_pile_up_what_knows_no_result
         raise AssertionError("there is no end to it")
 
     assert (made("model", shares), made("agent", shares)) == (25, 3), "each for its half, by its own length"
-    assert (made("model", {"model": 1.0}), made("agent", {"agent": 1.0})) == (50, 3), "the other is in trouble"
+    assert (made("model", {"model": 1.0}), made("agent", {"agent": 1.0})) == (50, 5), "the other is in trouble"
     part = supply.part(story.study(), 20, "model", shares)
     assert part == pytest.approx(0.5 + (1 - 2 / 5 - 64 / 200)), "its half, and what both together cannot supply"
     assert supply.shortage(thinking(story, 66).study(), 4) == ""
