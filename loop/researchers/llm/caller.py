@@ -60,7 +60,7 @@ class Caller:
                         sink.spend(self._estimated(request, stream.said))
                         conversation.say(prompts.INTERRUPTED.format(end=stream.said[-1500:]))
                     raise
-                stream.end()
+                stream.end("\n(it said the same over and over, and was cut off)" if reply.finish == "stuck" else "")
                 usage = reply.usage
                 if usage is not None:
                     self._check_reading(request, usage.read, sink)

@@ -1,11 +1,15 @@
 """Chat Completions, which every compatible server speaks: vLLM, Ollama, llama.cpp, LiteLLM, OpenRouter.
 
-Reasoning comes in whatever form the server has: `reasoning_content`, `reasoning`, or `<think>` in the text.
+Reasoning comes in whatever form the server has: `reasoning_content`, `reasoning`, `<think>` in the text, or a part of
+the content. A server that streams nothing sends all of it at once, or an error whose status says that all is well.
 """
 
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from openai import AsyncOpenAI
+from openai import APIError, AsyncOpenAI, AsyncStream
+from openai.types.chat import ChatCompletionChunk
 
 from loop.researchers.llm import cache_marks
 from loop.researchers.llm.conversation import (
@@ -22,7 +26,14 @@ from loop.researchers.llm.conversation import (
 from loop.researchers.llm.thinking import Splitter
 
 _REASONING = ("reasoning_content", "reasoning")
-_FINISHES = {"length": "length", "content_filter": "refused"}
+_FINISHES = {"length": "length", "content_filter": "refused", "stuck": "stuck"}
+
+STUCK = 6000
+"""Characters at the end of an answer that say one thing over and over, after which it is not listened to any further:
+small models get stuck and go on to the limit of their tokens, for ten minutes. No prose and no code is like that."""
+
+_SAME = 400
+"""Characters of that thing at most."""
 
 
 def body(request: Request) -> dict[str, Any]:
@@ -48,7 +59,11 @@ def _message(message: Message) -> dict[str, Any]:
         return {"role": "user", "content": message.text}
     if not isinstance(message, Reply):
         return {"role": "tool", "tool_call_id": message.call.id, "content": message.text}
-    said: dict[str, Any] = {"role": "assistant", "content": message.text}
+    # Some servers take no message that says nothing.
+    said: dict[str, Any] = {
+        "role": "assistant",
+        "content": message.text if message.calls else message.text or "(nothing)",
+    }
     if message.calls:
         said["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
@@ -69,11 +84,42 @@ async def ask(client: AsyncOpenAI, request: Request, on_piece: OnPiece) -> Reply
     stream = await client.chat.completions.create(stream=True, **body(request))
     answer = _Answer(on_piece)
     try:
-        async for chunk in stream:
+        async for chunk in _chunks(stream):
             answer.take(chunk)
+            if answer.stuck:
+                break
     finally:
         await stream.close()
     return answer.reply()
+
+
+async def _chunks(stream: AsyncStream[ChatCompletionChunk]) -> AsyncIterator[Any]:
+    """The chunks of an answer; where the server does not stream, all of it as one.
+
+    Raises:
+        APIError: it is an error.
+    """
+    if "json" not in stream.response.headers.get("content-type", ""):
+        async for chunk in stream:
+            yield chunk
+        return
+    whole = json.loads(await stream.response.aread())
+    if error := whole.get("error"):
+        said = str(error.get("message") if isinstance(error, Mapping) else error)
+        raise APIError(
+            said, request=stream.response.request, body=error if isinstance(error, Mapping) else {"message": said}
+        )
+    choices = [{**choice, "delta": choice.get("message")} for choice in whole.get("choices") or ()]
+    yield ChatCompletionChunk.construct(**{**whole, "choices": choices})
+
+
+def _texts(content: Any) -> Iterator[tuple[str, str]]:
+    """Kind and text of each piece of a content: a text, or a list of parts, of which some may be thoughts."""
+    for part in content if isinstance(content, list) else [content or ""]:
+        if isinstance(part, Mapping) and (thought := part.get("thinking")) is not None:
+            yield from (("thinking", text) for _, text in _texts(thought))
+        else:
+            yield "text", part.get("text") or "" if isinstance(part, Mapping) else part
 
 
 class _Answer:
@@ -83,7 +129,13 @@ class _Answer:
         self._on_piece = on_piece
         self._splitter = Splitter()
         self._pieces: dict[str, list[str]] = {"thinking": [], "text": []}
-        self._calls: dict[int, dict[str, str]] = {}
+        self._calls: list[dict[str, str]] = []
+        self._numbers: dict[int, int] = {}
+        """Place among the calls, by the number that the server gives to one."""
+        self._end, self._unheard = "", 0
+        """The end of what was said, and how many characters came since it was looked at."""
+        self.stuck = False
+        """The answer says one thing over and over."""
         self._refusal = ""
         self._finish: str | None = None
         self._field = ""
@@ -104,36 +156,44 @@ class _Answer:
                     self._field = name
                     self._add("thinking", piece)
                     break  # some servers send the same piece under both names
-            for kind, piece in self._splitter.feed(delta.content or ""):
-                self._add(kind, piece)
+            for sort, text in _texts(delta.content):
+                for kind, piece in [(sort, text)] if sort == "thinking" else self._splitter.feed(text):
+                    self._add(kind, piece)
             self._refusal += delta.refusal or ""
-            for index, part in enumerate(delta.tool_calls or ()):
-                self._take_call(part, index)
+            for part in delta.tool_calls or ():
+                self._take_call(part)
 
-    def _take_call(self, part: Any, place: int) -> None:
-        # Not every server numbers its calls; one that does not sends each call whole, under an id of its own.
-        index = part.index
-        if index is None:
-            index = len(self._calls) if part.id else max(self._calls, default=place)
-        call = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
+    def _take_call(self, part: Any) -> None:
+        # Not every server numbers its calls, and some give all of them one number; each has an id of its own then.
+        place = self._numbers.get(part.index, len(self._calls) - 1 if part.index is None else -1)
+        if place < 0 or (part.id and self._calls[place]["id"] not in ("", part.id)):
+            place = len(self._calls)
+            self._calls.append({"id": "", "name": "", "arguments": ""})
+        self._numbers[part.index] = place
+        call = self._calls[place]
         call["id"] = call["id"] or part.id or ""
         if part.function is not None:
             call["name"] = call["name"] or part.function.name or ""
-            call["arguments"] += part.function.arguments or ""
+            given = part.function.arguments or ""
+            call["arguments"] += given if isinstance(given, str) else json.dumps(given)
 
     def _add(self, kind: str, piece: str) -> None:
         self._pieces[kind].append(piece)
         self._on_piece(kind, piece)
+        self._end, self._unheard = (self._end + piece)[-STUCK:], self._unheard + len(piece)
+        if self._unheard > STUCK // 4:
+            self._unheard = 0
+            self.stuck = len(self._end) == STUCK and _repeats(self._end)
 
     def reply(self) -> Reply:
         for kind, piece in self._splitter.finish():
             self._add(kind, piece)
-        if self._finish is None:
+        if not self.stuck and self._finish in (None, "error"):
             raise IncompleteStream(self._any)
-        finish = _FINISHES.get(self._finish, "refused" if self._refusal else "stop")
+        finish = _FINISHES.get("stuck" if self.stuck else self._finish or "", "refused" if self._refusal else "stop")
         calls = [
             ToolCall(call["id"] or f"call_{index}", call["name"], call["arguments"])
-            for index, call in sorted(self._calls.items())
+            for index, call in enumerate(self._calls)
         ]
         return Reply(
             text="".join(self._pieces["text"]),
@@ -144,6 +204,13 @@ class _Answer:
             usage=self._usage,
             reasoning_field=self._field,
         )
+
+
+def _repeats(text: str) -> bool:
+    """Whether a text is one thing of at most `_SAME` characters over and over."""
+    before = text.rfind(text[-_SAME:], 0, -1)
+    step = len(text) - _SAME - before
+    return before >= 0 and step <= _SAME and text[step:] == text[:-step]
 
 
 def _usage(usage: Any) -> Usage:

@@ -43,8 +43,9 @@ class Reply:
     text: str = ""
     reasoning: str = ""
     calls: Sequence[ToolCall] = ()
-    finish: Literal["stop", "length", "refused"] = "stop"
-    """Why it ended: by itself (also with calls), at a limit of tokens, or because the model or a filter refused."""
+    finish: Literal["stop", "length", "refused", "stuck"] = "stop"
+    """Why it ended: by itself (also with calls), at a limit of tokens, because the model or a filter refused, or since
+    it said one thing over and over."""
     refusal: str = ""
     usage: Usage | None = None
     """None where the endpoint does not report it."""
@@ -52,6 +53,18 @@ class Reply:
     """Responses: the items of the answer, to be sent back as they came, encrypted reasoning included."""
     reasoning_field: str = ""
     """Chat: the field that the reasoning came in, and goes back in where tools are used."""
+
+
+def cut_short(reply: Reply) -> Reply:
+    """An answer without end that has come to nothing, with the middle left out: it goes along with every later call."""
+    if len(reply.text) <= _CUT_SHORT:
+        return reply
+    half = _CUT_SHORT // 2
+    return replace(reply, text=f"{reply.text[:half]}\n[left out here]\n{reply.text[-half:]}", carried=())
+
+
+_CUT_SHORT = 2000
+"""Characters that are left of it."""
 
 
 def checked(reply: Reply) -> Reply:

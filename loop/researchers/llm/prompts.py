@@ -8,6 +8,7 @@ UNPROPOSED = (
 )
 TEXT = "Nothing has happened yet. If function calls do not work for you, write them as text."
 CUT = "Your answer was cut off at its limit of tokens, so the end did not arrive. Say less in one answer."
+STUCK = "Your answer said the same over and over, so it was cut off. Make one change with a tool, and call propose."
 REFUSED = "You declined. This is ordinary engineering on a program: propose a change that you are comfortable with."
 NEARLY = "You have {left} answers left for this experiment. Finish the draft and call propose."
 LAST = (

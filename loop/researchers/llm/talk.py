@@ -13,7 +13,7 @@ from loop.researchers.briefing.excerpt import tokens
 from loop.researchers.llm import prompts, text_tools
 from loop.researchers.llm.arguments import is_edit, tool_called
 from loop.researchers.llm.caller import Caller
-from loop.researchers.llm.conversation import Conversation, Reply, ToolCall, ToolResult
+from loop.researchers.llm.conversation import Conversation, Reply, ToolCall, ToolResult, cut_short
 from loop.researchers.llm.toolbox import Toolbox
 from loop.researchers.protocol import NothingLeft, Proposal, ProposalFailed, Sink
 from loop.sanitize import one_line
@@ -115,7 +115,8 @@ class Talk:
         spoken = self._spoken(reply)
         if spoken and not reply.calls and not conversation.has_calls():
             caller.in_text = True
-        conversation.messages.append(reply)
+        endless = reply.finish in ("length", "stuck") and not (spoken or reply.calls)
+        conversation.messages.append(cut_short(reply) if endless else reply)
         toolbox.begin(reply.text if reply.text.strip() else reply.reasoning[-_REASONING:])
         results: list[str] = []
         errors: set[str] = set()
@@ -156,8 +157,8 @@ class Talk:
 
     def _remarks(self, reply: Reply, acted: bool, caller: Caller) -> list[str]:
         """What to reply to an answer that was not as it should be."""
-        if reply.finish == "length":
-            return [prompts.CUT]
+        if reply.finish in ("length", "stuck"):
+            return [prompts.CUT if reply.finish == "length" else prompts.STUCK]
         if not acted and reply.finish == "refused":
             self.refusals += 1
             if self.refusals > 1:
