@@ -8,24 +8,44 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-_LOWER = re.compile(
-    r"loss|err|bpb|bpc|ppl|perplexity|nll|mse|mae|time|wall|sec|latency|(^|[_/ ])([mun]?s|wer|cer|fid)($|_)|cost|regret"
+_NEGATED = re.compile(r"^neg(ative)?[_ ](?!log[_ ]?lik)")  # scikit-learn's: higher is better of all of them
+_RATE = re.compile(
+    r"(/|[ _]per[ _])(s|secs?|seconds?|min|minutes?|h|hours?)$|(^|[^a-z])(fps|qps|rps|tps|ips)($|[^a-z])"
 )
+_LOWER_LAST = re.compile(r"^time|(loss|err|errors?|time|latency|regret|distance|divergence)$")
 _HIGHER = re.compile(
-    r"acc|auc|f1|reward|return|speedup|score|throughput|(^|[ _])map|iou|dice|bleu|rouge|r2|recall|precision|psnr|ssim"
+    r"acc(?!um|ess|el|ount|ept)|au(ro|pr)?c|(^|[ _/])(ap|map|em|rew)(\d|$|[ _@-])|f1|reward|return|speedup|score|"
+    r"throughput|bandwidth|flops|iou|dice|bleu|rouge|meteor|chrf|r2|r²|recall|precision|prec($|[ _@])|psnr|ssim|ndcg|"
+    r"mrr|hit[ _]?rate|hits?@|pass@|(pass|success|win|solve)[ _]?rate|exact[ _]?match|kappa|mcc($|[ _])|corr|"
+    r"spearman|pearson|kendall|(^|[ _/])elo($|[ _])|elbo|ops($|[ _/])|fitness|sharpe|profit|silhouette|modularity|"
+    r"similarity"
 )
-_HELD_OUT = re.compile(r"(^|[ _/-])(val|valid|validation|eval|test|dev|holdout)")
-_TRAINING = re.compile(r"(^|[ _/-])(train|training|step|batch|running|avg|ema)")
+_LOWER = re.compile(
+    r"loss|err|bpb|bpc|(^|[^a-z])(ppl|sec|kl)|perplexity|nll|mse|mae|mape|time|wall|latency|duration|elapsed|makespan|"
+    r"(^|[_/ ])([mun]?s|wer|cer|eer|ece|fid|kid|fvd|epe|ade|fde)($|[_@/])|cost|regret|brier|crps|distance|divergence|"
+    r"cycles|violations|deviation|rmsle"
+)
+_HELD_OUT = re.compile(
+    r"(^|[ _/-])((val|valid|validation|eval|evaluation|test|dev|holdout|oof|cv)(?![a-z])|"
+    r"(val|test|dev)(?=loss|acc|err|f1|auc))"
+)
+_TRAINING = re.compile(r"(^|[ _/-])(train|training|step|batch|running|avg|ema)(?![a-z])|(^|[ _/-])train(?=loss|acc)")
+_BESIDE = re.compile(r"time|elapsed|duration|(^|[_/ ])sec|wall")  # what a program says beside its result, as a rate is
 _NEVER = re.compile(
     r"seed|epoch|^step$|steps?$|lr|learning|param|device|memory|vram|mfu|batch|size|vocab|path|commit|num_|budget"
 )
 
 _PERCENT = re.compile(r"%[-+ 0-9.]*[dfgers]")
 _NO_NUMBER = (ast.Constant, ast.Dict, ast.List)
-_NAME = r"[A-Za-z][\w@./-]*(?: [A-Za-z][\w@./-]*){0,2}"
-_BEFORE_VALUE = re.compile(rf"({_NAME})\s*[:= ]\s*$")
+_NAME = r"[^\W\d][\w@./-]*(?: [^\W\d][\w@./-]*){0,2}"
+_BEFORE_VALUE = re.compile(rf"({_NAME})(?:\s?\([^()]*\))?\s*(?P<sign>[:=|│→]|->|)\s*$")
+_COLOURS = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
+_BEFORE_NAME = {"and", "epoch", "step", "iter", "iteration", "fold", "batch", "with", "metric", "s"}
 _LINE = re.compile(rf"(?:^|[\s|,])({_NAME})\s*[:=]\s*[-+]?\d[\d.,]*(?:e[-+]?\d+)?%?(?=$|[\s,|])")
-_TEMPLATE = re.compile(rf"({_NAME})\s*[:=]\s*(?:%[-+ 0-9.]*l?[dfgeu]|\{{|\$)")
+_TEMPLATE = re.compile(
+    rf"({_NAME})(?:\s?\([^()]*\))?\s*[:=]\s*(?:%[-+ 0-9.]*l?[dfgeu]|\{{|\$|[\"']\s*(?:[,+.]|<<))"  # printf, $x, << x
+)
+_HEADER = re.compile(r"\s*\|(?:[^|{}]+\|){2,}\s*")
 _KEY_VALUE = re.compile(r"['\"]([\w@./ -]{1,60})['\"]\s*:\s*[-+]?\d")
 
 
@@ -37,25 +57,40 @@ class Mention:
     line: int
     printed: bool = True
     """It is printed; else only kept under that name."""
+    signed: bool = True
+    """A sign stands between the name and the number, as nowhere in a sentence."""
 
 
 def goal_of(name: str) -> str | None:
     """`min` or `max`, by what such a number is called; None where the name does not tell."""
     lower = name.lower()
+    if _NEGATED.search(lower) or _RATE.search(lower):
+        return "max"
+    if _LOWER_LAST.search(lower):
+        return "min"
     if _HIGHER.search(lower):
         return "max"
     return "min" if _LOWER.search(lower) else None
 
 
 def weight(name: str) -> int:
-    """How likely a name is that of the number to improve; 0: not at all."""
+    """How likely a name is that of the number to improve; 0: nothing tells."""
     lower = name.lower()
-    if _NEVER.search(lower) or lower.endswith(("_", "-", "/")):
+    if _is_none(lower):
         return 0
     known = 2 if goal_of(lower) else 0
+    if known and (_RATE.search(lower) or _BESIDE.search(lower)):
+        known = 1
     if _HELD_OUT.search(lower):
         return known + 3
-    return known - 1 if _TRAINING.search(lower) else known
+    return max(0, known - 1) if _TRAINING.search(lower) else known
+
+
+def _is_none(lower: str) -> bool:
+    """Whether such a number is never the one to improve, or a name is only the beginning of one: `eval`."""
+    return (
+        bool(_NEVER.search(lower)) or lower.endswith(("_", "-", "/")) or not _TRAINING.sub("", _HELD_OUT.sub("", lower))
+    )
 
 
 def likeliest(mentions: list[Mention]) -> list[Mention]:
@@ -63,6 +98,12 @@ def likeliest(mentions: list[Mention]) -> list[Mention]:
     known = sorted(mentions, key=lambda mention: (mention.printed, mention.line))
     by_name = {mention.name: mention for mention in known if weight(mention.name) > 0}
     return sorted(by_name.values(), key=lambda mention: (-weight(mention.name), not mention.printed, -mention.line))
+
+
+def unheard_of(mentions: list[Mention]) -> list[Mention]:
+    """Those of which nothing is known but that they are printed as a name, a sign and a number; the last first."""
+    seen = [one for one in mentions if one.printed and one.signed and not _is_none(one.name.lower())]
+    return list({one.name: one for one in reversed(seen)}.values())
 
 
 def printed_by(text: str) -> list[Mention]:
@@ -93,7 +134,10 @@ def _of_node(node: ast.AST) -> Iterator[Mention]:
                 yield from _named(text, node.lineno)
         for before, value in zip(node.args, node.args[1:], strict=False):
             if isinstance(before, ast.Constant) and not isinstance(value, ast.Constant):
-                yield from _named(str(before.value), node.lineno)
+                yield from _named(_PERCENT.sub("%", str(before.value)), node.lineno)
+        if node.args and isinstance(node.args[0], ast.Constant) and _HEADER.fullmatch(str(node.args[0].value)):
+            for column in str(node.args[0].value).split("|"):  # the head of a table, whose rows are printed below it
+                yield from _named(column, node.lineno)
     elif isinstance(node, ast.Dict):
         for key, item in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and isinstance(key.value, str) and not isinstance(item, _NO_NUMBER):
@@ -101,14 +145,20 @@ def _of_node(node: ast.AST) -> Iterator[Mention]:
 
 
 def _named(before: str, line: int) -> Iterator[Mention]:
-    if (match := _BEFORE_VALUE.search(before if before[-1:] in (" ", ":", "=") else f"{before} ")) is not None:
-        yield Mention(_trimmed(match[1]), line)
+    before = _COLOURS.sub("", before)
+    match = _BEFORE_VALUE.search(before)
+    if match is not None:
+        yield Mention(_trimmed(match[1]), line, signed=match["sign"] != "")
 
 
 def _trimmed(name: str) -> str:
-    """Without words that are not of the name: `step val loss` is `val loss`."""
+    """Without words that are not of the name: `step val loss` is `val loss`. The others stay: of `Mean accuracy` the
+    last word alone is also what each fold prints."""
     words = name.split(" ")
-    return next((" ".join(words[at:]) for at in range(len(words)) if _HELD_OUT.match(words[at].lower())), words[-1])
+    begins = next((at for at, word in enumerate(words) if _HELD_OUT.match(word.lower())), None)
+    if begins is None:
+        begins = max((at + 1 for at, word in enumerate(words[:-1]) if word.lower() in _BEFORE_NAME), default=0)
+    return " ".join(words[begins:])
 
 
 def said_in(log: str) -> list[Mention]:

@@ -52,6 +52,57 @@ def project(root: Path, files: dict[str, str]) -> list[str]:
         ({"a/train.py": "from . import x\n", "uv.lock": ""}, "a/train.py", "uv run -m a.train", "uv.lock is there"),
         ({"solver.py": ""}, "solver.py", "python solver.py", "the usual way"),
         ({"main.c": "", "Makefile": "bench: main\n\t./main\n"}, "main.c", "make bench", "Makefile:1"),
+        # One that only measures is started, and what it measures is improved: no benchmark that is made easier.
+        ({"bench.py": "import kernel\n", "kernel.py": ""}, "kernel.py", "python bench.py", "the usual way"),
+        (
+            {"q/report.sql": "", "bench_sql.py": "open('q/report.sql')\n", "README.md": "`python bench_sql.py`"},
+            "q/report.sql",
+            "python bench_sql.py",
+            "README.md:1",
+        ),
+        ({"src/sum.c": "", "bench/bench.c": "", "Makefile": "bench:\n"}, "src/sum.c", "make bench", "Makefile:1"),
+        # Of what a command names: what trains, not what launches or prepares.
+        (
+            {"go.py": "", "launch.py": "", "README.md": "`python launch.py -n 2 go.py`"},
+            "go.py",
+            "python launch.py -n 2 go.py",
+            "README.md:1",
+        ),
+        (
+            {"get_it.py": "", "fit.py": "", "Makefile": "all:\n\tget_it.py; fit.py\n", "README.md": "Run `make`."},
+            "fit.py",
+            "make",
+            "README.md:1",
+        ),
+        (
+            {"scripts/fit.py": "", "a.yaml": "", "README.rst": "Use::\n\n    python scripts/fit.py -c a.yaml\n"},
+            "scripts/fit.py",
+            "python scripts/fit.py -c a.yaml",
+            "README.rst:3",
+        ),
+        (
+            {"a/x.py": "", "b/fit.py": "", "README.md": "```\ncd b\npython fit.py\n```\n"},
+            "b/fit.py",
+            "cd b && python fit.py",
+            "README.md:3",
+        ),
+        (
+            {"src/net/train.py": "", "README.md": "`python -m net.train -e 4`"},
+            "src/net/train.py",
+            "PYTHONPATH=src python -m net.train -e 4",
+            "README.md:1",
+        ),
+        ({"bin/go.sh": "", "gold.txt": "", "README": "    bin/go.sh\n"}, "bin/go.sh", "bin/go.sh", "README:1"),
+        # Other languages.
+        ({"Cargo.toml": "", "src/main.rs": "", "src/x.rs": ""}, "src/main.rs", "cargo run --release", "by its kind"),
+        ({"go.mod": "", "main.go": "", "README.md": "`go run . -n 3`"}, "main.go", "go run . -n 3", "README.md:1"),
+        (
+            {"package.json": '{"scripts": {"bench": "node b.js"}}', "index.js": ""},
+            "index.js",
+            "npm run bench",
+            "package.json",
+        ),
+        ({"model.R": ""}, "model.R", "Rscript model.R", "by its kind"),
     ],
 )  # fmt: skip
 def test_the_program_and_how_it_is_started(
@@ -86,6 +137,15 @@ def test_an_environment_is_named(tmp_path: Path) -> None:
         ('int main() { printf("METRIC wall_us=%d\\n", us); }', "wall_us"),
         ("print(f'reward {r}')", "reward"),
         ("print(f'val loss {v}')\nsave({'best_val_loss': best, 'model': m})", "val loss"),
+        ("print(f'\\x1b[1mval_acc \\x1b[32m{a}%\\x1b[0m')", "val_acc"),
+        ("for k in f:\n    print(f'fold {k} accuracy: {a}')\nprint(f'Mean accuracy: {b}')", "Mean accuracy"),
+        ("print(f'eval {name} accuracy: {a}')\nprint(f'Evaluation {n}: {w}')", "accuracy"),
+        ("print(f'|  ep_rew_mean  | {r:<8} |')\nprint(f'|  fps  | {f:<8} |')", "ep_rew_mean"),
+        ("print('| split | AUC |')\nprint(f'| train | {a} |')", "AUC"),
+        ("print(f'{a} in {b}: Güte = {g}')", "Güte"),
+        ("log.info('Config: %s', cfg)\nprint('score:', s)", "score"),
+        ('int main() { cout << "step " << i << " loss: " << loss; }', "loss"),
+        ('f <- function(x) x\ncat("RMSE:", (a - b)^2)', "RMSE"),
     ],
 )
 def test_the_metric_is_what_the_program_prints(tmp_path: Path, source: str, metric: str) -> None:
@@ -128,8 +188,8 @@ def test_the_budget_is_a_constant_of_the_program(tmp_path: Path) -> None:
 def test_a_notebook_and_an_empty_folder_are_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NothingToEdit, match=r"no training script was found in .*: `looptop init --edit FILE`"):
         discover(tmp_path, [])
-    with pytest.raises(NothingToEdit, match=r"name the file to improve \(a\.py and kernel\.py\?\)"):
-        discover(tmp_path, project(tmp_path, {"a.py": "", "kernel.py": ""}))
+    with pytest.raises(NothingToEdit, match=r"name the file to improve \(a\.py and kernel\.cu\?\)"):
+        discover(tmp_path, project(tmp_path, {"a.py": "", "kernel.cu": "", "make_data.py": "", "tests/test_a.py": ""}))
     with pytest.raises(
         NothingToEdit, match=r"jupyter nbconvert --to script 'my model\.ipynb'` makes my model\.py of it"
     ):
@@ -142,6 +202,9 @@ def test_a_notebook_and_an_empty_folder_are_refused_with_what_to_do(tmp_path: Pa
         ("val_loss", "min"), ("val_bpb", "min"), ("perplexity", "min"), ("rmse", "min"), ("p99_ms", "min"),
         ("wall_us", "min"), ("test/wer", "min"), ("total_seconds", "min"), ("accuracy", "max"), ("roc_auc", "max"),
         ("macro F1", "max"), ("episode_reward", "max"), ("speedup", "max"), ("mAP@0.5", "max"), ("answer", None),
+        ("tok/sec", "max"), ("tokens_per_second", "max"), ("it/s", "max"), ("fps", "max"), ("ns/iter", "min"),
+        ("mape", "min"), ("valid_ndcg", "max"), ("auroc", "max"), ("pass@1", "max"), ("ep_rew_mean", "max"),
+        ("neg_mean_squared_error", "max"), ("dice_loss", "min"), ("accumulated", None), ("success_rate", "max"),
     ],
 )  # fmt: skip
 def test_a_name_tells_which_way_is_better(name: str, goal: str | None) -> None:

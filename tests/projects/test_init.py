@@ -47,7 +47,7 @@ def test_a_folder_without_git_becomes_a_workspace_that_runs(folder: Bench) -> No
     for line in (
         "  edit:   train.py         by its name\n",
         "  run:    python train.py  with the Python of .venv/\n",
-        "  metric: val_loss         train.py:9; or loss\n",
+        "  metric: val_loss         train.py:9; or train loss\n",
         "  goal:   min              lower is better, by its name\n",
         "not sure of `budget:`: look at it\n",
         "made a git repository with a first commit of model.py, train.py, .gitignore and program.md\n",
@@ -57,7 +57,7 @@ def test_a_folder_without_git_becomes_a_workspace_that_runs(folder: Bench) -> No
     written = contents(folder.root)
     assert {name: written[name] for name in before} == before
     assert written.keys() - before.keys() == {"program.md", ".gitignore"}
-    assert "metric: val_loss  # train.py:9; or loss\n" in (folder.root / "program.md").read_text()
+    assert "metric: val_loss  # train.py:9; or train loss\n" in (folder.root / "program.md").read_text()
     assert folder.git("status", "--porcelain") == "" and folder.git("ls-files").split() == [
         ".gitignore",
         "model.py",
