@@ -102,7 +102,8 @@ class Shell(App[None], Cursors, inherit_bindings=False):
         self.guest, self.notify_by = guest, notify
         self.keys = keymap.table(keys or {})
         for key in sorted(self.keys, key=lambda key: not key.over):  # the first that may act has the key
-            self.bind(key.keys, key.action, description=key.help, show=False)
+            # Before the views get it: what comes in one piece with a key, as over a slow link, is for what it opens.
+            self._bindings.bind(key.keys, key.action, key.help, show=False, priority=True)
         self._local = keymap.shared(self.keys)
         self.glyphs = ASCII if ascii_only else UNICODE
         self.known = ViewState()
@@ -202,7 +203,7 @@ class Shell(App[None], Cursors, inherit_bindings=False):
             prompt, self._left = self._left, None
             self.hush()
             await self.screen.mount(prompt)
-            prompt.focus()
+            self.screen.set_focus(prompt)
             self.rearrange()
             prompt.on_key(key)
         else:
@@ -336,7 +337,7 @@ class Shell(App[None], Cursors, inherit_bindings=False):
         if (draft := self._drafts.pop(prompt.label, "")) and not prompt.text:
             prompt = prompt.keeping(draft)
         self.screen.mount(prompt)
-        prompt.focus()
+        self.screen.set_focus(prompt)  # at once: the first letters may come with the key that has opened it
         self.rearrange()
 
     async def on_prompt_closed(self, message: Prompt.Closed) -> None:
@@ -359,7 +360,7 @@ class Shell(App[None], Cursors, inherit_bindings=False):
                 self._left = prompt.keeping(draft)
                 self.say("what you typed is kept: it is there when you open this again")
             await prompt.remove()
-        (self.sheet or self.panel).focus()
+        self.screen.set_focus(self.sheet or self.panel)
         self.rearrange()
 
     def confirm(

@@ -1,8 +1,9 @@
 """A question before something that cannot be undone; it names what will happen."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
-from textual.events import Key, Resize
+from textual.events import Key, Mount, Resize
 from textual.screen import ModalScreen
 from textual.widget import Widget
 
@@ -56,6 +57,7 @@ class Confirm(ModalScreen[str], inherit_bindings=False):
     def __init__(self, title: str, text: str, choices: Sequence[Choice], over: Callable[[], str] = lambda: "") -> None:
         super().__init__()
         self.choices, self.over = choices, over
+        self._since = math.inf
         self.question = Question(title, text, [*choices, ("escape", "esc", "leave things as they are")])
 
     def compose(self) -> Iterable[Widget]:
@@ -78,7 +80,8 @@ class Confirm(ModalScreen[str], inherit_bindings=False):
         elif self.is_current:
             self.dismiss("")
 
-    def on_mount(self) -> None:
+    def on_mount(self, event: Mount) -> None:
+        self._since = event.time
         self._fit()
         palette = self.question.cockpit.palette
         self.question.styles.background = palette.raised or "ansi_default"
@@ -90,6 +93,8 @@ class Confirm(ModalScreen[str], inherit_bindings=False):
         """Only the keys named in the box do anything, so none that is pressed by habit."""
         event.stop()
         event.prevent_default()
+        if event.time < self._since:
+            return  # pressed before there was a question, as in one piece with its key over a slow link
         if event.key in [choice[0] for choice in self.choices]:
             self.dismiss(event.key)
         elif event.key in ("escape", "q", "ctrl+c", "n"):

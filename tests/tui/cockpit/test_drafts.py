@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 
 from loop.study import events as e
 from tests.recorded import record
@@ -35,6 +36,26 @@ async def test_up_keeps_what_was_typed_and_down_brings_it_back(study: Path) -> N
         assert app.prompt is not None and app.prompt.text != "half a thought"
         await pilot.press("down")
         assert app.prompt.text == "half a thought"
+
+
+async def test_what_comes_in_one_piece_with_the_key_of_a_prompt_is_typed_there(study: Path) -> None:
+    """As over a slow link, or from a quick hand."""
+    async with opened(study) as (app, pilot):
+        for character in "sXylo":
+            app.post_message(Key(character, character))
+        await pilot.pause(0.05)
+        assert app.prompt is not None and app.prompt.text == "Xylo"
+
+
+async def test_no_question_is_answered_by_what_came_in_one_piece_with_its_key(study: Path) -> None:
+    async with opened(study) as (app, pilot):
+        for character in "xy":
+            app.post_message(Key(character, character))
+        await pilot.pause(0.05)
+        assert isinstance(app.screen, Confirm) and "killed" not in {event.body.kind for event in requests(study)}
+        await pilot.press("y")
+        await pilot.pause(0.05)
+        assert "killed" in {event.body.kind for event in requests(study)}
 
 
 async def test_up_and_down_move_between_typed_lines(study: Path) -> None:

@@ -33,7 +33,7 @@ class NavigateActions(Shell, inherit_bindings=False):
         self.leave_sheets()
         self.active = view
         self.kept_aside = view if view in ASIDE else self.kept_aside
-        self.panel.focus()
+        self.screen.set_focus(self.panel)
         self.rearrange()
         self.call_after_refresh(self.shown)
 
