@@ -37,16 +37,20 @@ GOOD = stream(chunk(tool_calls=CALLS), chunk("tool_calls"))
 
 
 @contextmanager
-def server(*answers: tuple[str, str]) -> Iterator[str]:
-    """An address that gives one answer after the other, each as its content type and its body, with status 200."""
-    left = list(answers)
+def server(*answers: tuple[str, str], to: list[str] | None = None) -> Iterator[str]:
+    """An address that gives one answer after the other, each as its content type and its body, with status 200.
+
+    Args:
+        to: gets the requests.
+    """
+    left, asked = list(answers), [] if to is None else to
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
             pass
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
             kind, body = left.pop(0)
             self.send_response(200)
             self.send_header("Content-Type", kind)
@@ -109,26 +113,28 @@ async def test_an_error_that_says_all_is_well_is_told_and_waited_for(answer: tup
 
 
 async def test_a_model_that_is_stuck_is_not_listened_to_for_ever() -> None:
-    with Endpoint(Answer(text="I think that, and " * 800), PROPOSED) as endpoint:
+    asked: list[str] = []
+    with server(
+        stream(*(chunk(content="I think that, and " * 10) for _ in range(80)), chunk("length")), GOOD, to=asked
+    ) as url:
         sink = Spoken()
-        assert (await model(endpoint.url).propose(briefing(), sink)).edits
-    said = endpoint.requests[1].text
-    assert "said the same over and over" in said and said.count("I think that, and") < 150, "nor is it sent back"
+        assert (await model(url).propose(briefing(), sink)).edits
+    assert "said the same over and over" in asked[1] and asked[1].count("I think that") < 150, "nor is it sent back"
     assert sink.said.count("I think that") < 500 and "it said the same over and over, and was cut off" in sink.said
     assert sink.spent[0].written and sink.spent[0].usd is None
 
 
 async def test_long_lists_and_long_lines_are_no_repetition() -> None:
-    text = "\n".join(f"{n}: step {n} of the schedule is 0.1" for n in range(200)) + "-" * 3000
-    with Endpoint(Answer(text=text, calls=PROPOSED.calls)) as endpoint:
-        assert (await model(endpoint.url).propose(briefing(), Spoken())).edits
+    text = "\n".join(f"{n}: step {n} of the schedule is 0.1" for n in range(300)) + "-" * 3000
+    with server(stream(chunk(content=text), chunk(tool_calls=CALLS), chunk("tool_calls"))) as url:
+        assert (await model(url).propose(briefing(), Spoken())).edits
 
 
 async def test_an_answer_cut_at_its_limit_goes_back_in_short() -> None:
-    text = " ".join(str(n) for n in range(1000))
-    with Endpoint(Answer(text=text, finish="length"), PROPOSED) as endpoint:
-        await model(endpoint.url).propose(briefing(), Spoken())
-    assert "[left out here]" in endpoint.requests[1].text and " 500 " not in endpoint.requests[1].text
+    asked: list[str] = []
+    with server(stream(chunk(content=" ".join(map(str, range(5000)))), chunk("length")), GOOD, to=asked) as url:
+        await model(url).propose(briefing(), Spoken())
+    assert "[left out here]" in asked[1] and " 2500 " not in asked[1]
 
 
 async def test_no_message_that_says_nothing_goes_back() -> None:
