@@ -62,6 +62,7 @@ _ARGUMENTS = {
 UNMADE = {
     "unfinished_edit": "an edit in your answer has no end, so it was not made; write it again, whole",
     "quoted_edit": "another edit in your answer, in another form, was not made; if you mean it, call edit_file with it",
+    "sketched_edit": "a file in your answer leaves out code, so it was not written; make your change with edit_file",
     "delete_file": "a file cannot be deleted here; change its text",
     "move_file": "a file cannot be moved or renamed here; change its text",
 }

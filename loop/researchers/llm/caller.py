@@ -72,7 +72,7 @@ class Caller:
 
     def _request(self, conversation: Conversation, tools: Sequence[dict[str, object]]) -> Request:
         if self.in_text and tools:
-            manual = text_tools.manual(tools)
+            manual = text_tools.manual(tools, conversation.path)
             conversation, tools = Conversation(f"{conversation.system}\n\n{manual}", conversation.messages), ()
         without, settings = frozenset(self._endpoint.without), self._settings
         return Request(self.model, conversation, tools, settings.effort, settings.answer, without, self._temperature)

@@ -56,15 +56,19 @@ class Reply:
 
 
 def cut_short(reply: Reply) -> Reply:
-    """An answer without end that has come to nothing, with the middle left out: it goes along with every later call."""
-    if len(reply.text) <= _CUT_SHORT:
+    """An answer without end that has come to nothing, with most of it left out: it goes along with every later call.
+
+    Of one that repeats itself a line is left: the more a model sees of that, the more it goes on so.
+    """
+    head, tail = (_LINE, 0) if reply.finish == "stuck" else (_HALF, _HALF)
+    if len(reply.text) <= head + tail:
         return reply
-    half = _CUT_SHORT // 2
-    return replace(reply, text=f"{reply.text[:half]}\n[left out here]\n{reply.text[-half:]}", carried=())
+    end = reply.text[len(reply.text) - tail :]
+    return replace(reply, text=f"{reply.text[:head]}\n[left out here]\n{end}".strip(), carried=())
 
 
-_CUT_SHORT = 2000
-"""Characters that are left of it."""
+_HALF, _LINE = 1000, 100
+"""Characters that are left of it, at either end or at its beginning."""
 
 
 def checked(reply: Reply) -> Reply:
@@ -131,6 +135,8 @@ class Conversation:
 
     system: str
     messages: list[Message] = field(default_factory=list)
+    path: str = ""
+    """A file that may be edited, for examples."""
 
     def say(self, text: str) -> None:
         """Add a message to the model; two in a row become one."""

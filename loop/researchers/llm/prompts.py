@@ -1,6 +1,10 @@
 """What a model is told in the course of a conversation, after the briefing it starts with. Plain text."""
 
 EMPTY = "Your answer was empty. Look up what you need with the tools, change the draft, and call propose."
+ONLY_THOUGHT = (
+    "You have thought, and your answer itself was empty, so nothing has happened. Go on with the tools from the end of "
+    "your thoughts:\n\n{end}"
+)
 NO_TOOL = "You used no tool, so nothing has happened. Change the draft with edit_file, then call propose."
 UNPROPOSED = (
     "Your draft is changed, and not handed over yet. Call propose, or edit further. If you do neither in your next "

@@ -174,7 +174,7 @@ class LanguageModel:
         if tokens("\n".join(briefing.notebook)) > notebook_share(self._most):
             briefing = replace(briefing, notebook=await self._rewritten(briefing, sink))
         parts = for_model(briefing, self._most, self.name)
-        conversation = Conversation(parts.stable)
+        conversation = Conversation(parts.stable, path=briefing.contract.edit[0])
         conversation.say(parts.page)
         toolbox = self._toolbox(briefing, sink, draft, repairs=False)
         toolbox.record.told = parts.complete

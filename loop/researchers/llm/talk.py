@@ -170,7 +170,9 @@ class Talk:
         if acted:
             return []
         if self.idle == DONE and not caller.in_text:
-            return [text_tools.manual(self.toolbox.schemas(), prompts.TEXT)]
+            return [text_tools.manual(self.toolbox.schemas(), self.conversation.path, prompts.TEXT)]
+        if not reply.text.strip() and reply.reasoning.strip():
+            return [prompts.ONLY_THOUGHT.format(end=reply.reasoning[-600:].strip())]
         return [prompts.NO_TOOL if reply.text.strip() else prompts.EMPTY]
 
 

@@ -163,6 +163,8 @@ def whole_files(lines: Sequence[str], files: Mapping[str, str]) -> Iterator[Foun
         elif path in files and _is_whole(body, path, files[path]):
             found = Found(at, close + 1, "write_file", {"path": path, "text": "".join(f"{line}\n" for line in body)})
             (named if name else unnamed).append(found)
+        elif name is not None and name in files and guards.left_out(files[name], _joined(body)) is not None:
+            named.append(Found(at, close + 1, "sketched_edit", {"path": name}))
         at = close + 1
     yield from named
     if len(unnamed) == 1 and not named:

@@ -39,14 +39,14 @@ _FENCES_INSIDE = 8
 """Fences inside of a file's text that are looked at for its end."""
 
 
-def manual(tools: Sequence[Mapping[str, Any]], lead: str = "You have no function calls here.") -> str:
-    """How to use `tools` (name, description and schema of each) in text."""
+def manual(tools: Sequence[Mapping[str, Any]], path: str, lead: str = "You have no function calls here.") -> str:
+    """How to use `tools` (name, description and schema of each) in text, with a file at `path` in its examples."""
     lines = [
         f"{lead} Use a tool by writing a fenced block whose first line names it; the",
         "arguments are lines of `key: value`. Several blocks in one answer are carried out in order, and the results",
         "come with the next message. End your answer after the blocks. To change a file:",
         "",
-        "```edit_file train.py",
+        f"```edit_file {path}",
         "<<<<<<< SEARCH",
         "the exact lines to replace",
         "=======",
@@ -54,7 +54,7 @@ def manual(tools: Sequence[Mapping[str, Any]], lead: str = "You have no function
         ">>>>>>> REPLACE",
         "```",
         "",
-        "```write_file train.py",
+        f"```write_file {path}",
         "(the whole new text)",
         "```",
         "",
@@ -67,10 +67,13 @@ def manual(tools: Sequence[Mapping[str, Any]], lead: str = "You have no function
         required = tool["parameters"].get("required", [])
         for name, part in tool["parameters"].get("properties", {}).items():
             values = " | ".join(map(str, part.get("enum", ())))
-            meaning = part.get("description", values)
+            meaning = part.get("description") or values or _KINDS.get(part.get("type"), "text")
             lines.append(f"{name}: {meaning}" + ("" if name in required else " (may be left out)"))
-        lines += ["```", tool["description"].split("\n")[0]]
+        lines += ["```", " ".join(tool["description"].split("\n\n")[0].split())]
     return "\n".join(lines)
+
+
+_KINDS = {"integer": "a whole number", "number": "a number"}
 
 
 def calls(
@@ -124,7 +127,11 @@ def _found(
     made = [at for at, name, _ in found if is_edit(name, tools)]
     for edits in written:
         # Beside edits in one form, those in another may tell what these do, or what an earlier experiment did.
-        told = [(edit, "quoted_edit" if made else edit.tool) for edit in edits]
+        told = [
+            (edit, "quoted_edit" if made else edit.tool)
+            for edit in edits
+            if not (made and edit.tool == "sketched_edit")  # it shows where they are
+        ]
         found += [(max([starts[edit.first], *made]), tool, json.dumps(edit.values)) for edit, tool in told]
         made = made or [starts[edit.first] for edit in edits]
     return sorted(found, key=lambda call: call[0])

@@ -190,12 +190,12 @@ class Toolbox:
 
     async def _use(self, call: arguments.Meant) -> str:
         began = time.monotonic()
-        tool, intent = self.tools.get(call.tool), shortened(call.tool, _NAME_SHOWN)
+        tool, intent = self.tools.get(call.tool), shortened(call.tool, _NAME_SHOWN).replace("_", " ")
         try:
             if call.tool == "quoted_edit" and self.draft.has(call.values):
                 raise NothingNew("the draft has this edit already")
             if tool is None:
-                others = f"there is no tool {intent!r}; there are {', '.join(self.tools)}"
+                others = f"there is no tool {call.tool[:_NAME_SHOWN]!r}; there are {', '.join(self.tools)}"
                 raise ToolError(arguments.UNMADE.get(call.tool, others))
             values = _validated(tool, call.values)
             intent = shortened(shown.intent(call.tool, values), _NAME_SHOWN)

@@ -144,6 +144,10 @@ async def test_what_is_cut_off_is_told_and_nothing_is_handed_over_without_it(tex
         (f"It is this:\n```diff\n{HUNK}\n```", "the draft has this edit already"),
         (f"It is this:\n```\n{BLOCK}\n```", "the draft has this edit already"),
         (f"The file as it will be:\n```python\n{EDITED}```", "the draft has this edit already"),
+        (
+            f"Here:\n```python\n# train.py\nDEPTH = 6\n# ... rest of the code ...\n```\n```\n{BLOCK}\n```",
+            "the draft has",
+        ),
         (f"The file as it is:\n```python\n{TRAIN}```", "the draft has this edit already"),
         ("Experiment 5 did:\n```diff\n-WIDTH = 64\n+WIDTH = 32\n```", "error: another edit in your answer"),
         (f"Experiment 5 did:\n```\n{OTHER}\n```", "error: another edit in your answer"),
@@ -179,6 +183,7 @@ async def test_numbers_stay_as_they_are_written() -> None:
         (f"```diff\n--- a/other/train.py\n+++ b/other/train.py\n{HUNK}\n```", "other/train.py may not be changed"),
         ("*** Begin Patch\n*** Delete File: train.py\n*** End Patch", "a file cannot be deleted here"),
         (V4A.replace("@@", "*** Move to: other.py\n@@", 1), "a file cannot be moved or renamed here"),
+        ("```python\n# train.py\nDEPTH = 6\n# ... rest of the code ...\n```", "a file in your answer leaves out code"),
         ("```write_file train.py\n```", "that would empty train.py"),
         ("```write_file train.py\nDEPTH = 6\ndef main():\n    ...\n```", "would lack what “def main: ...”"),
         ("```diff\n@@ -1,0 +1,1 @@\n+DEPTH = 6\n```", "the text to search for is empty"),

@@ -84,6 +84,7 @@ def test_what_cannot_be_understood_reaches_the_tool_which_says_so() -> None:
 
 
 def test_the_manual_names_every_tool_and_its_arguments() -> None:
-    schema = {"properties": {"number": {"description": "which"}, "part": {"enum": ["a", "b"]}}, "required": ["number"]}
-    text = manual([{"name": "show_experiment", "description": "Look.\nMore.", "parameters": schema}])
-    assert "```show_experiment\nnumber: which\npart: a | b (may be left out)\n```\nLook." in text
+    schema = {"properties": {"number": {"type": "integer"}, "part": {"enum": ["a", "b"]}}, "required": ["number"]}
+    text = manual([{"name": "show", "description": "Look at\none.\n\nMore.", "parameters": schema}], "lib/a.py")
+    assert "```show\nnumber: a whole number\npart: a | b (may be left out)\n```\nLook at one." in text
+    assert "More" not in text and "```edit_file lib/a.py\n" in text and "train.py" not in text
