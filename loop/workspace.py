@@ -46,6 +46,15 @@ class Workspace:
     def folder(self) -> Path:
         return self.root / FOLDER
 
+    def refuse_stranger(self) -> None:
+        """Refuse a file of somebody else's where looptop's folder should be.
+
+        Raises:
+            UserError: there is one.
+        """
+        if os.path.lexists(self.folder) and not self.folder.is_dir():
+            raise UserError(f"{self.folder} is no folder, and looptop keeps a study in it; move it away")
+
     @property
     def journal(self) -> Path:
         return self.folder / "journal.db"
@@ -145,6 +154,7 @@ def supervise(root: Path, patience: int = 20) -> Iterator[None]:
         AlreadySupervised: another process holds it.
     """
     path = Workspace(root).lock
+    Workspace(root).refuse_stranger()
     path.parent.mkdir(exist_ok=True)
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+b") as file:
         _take(file.fileno(), root, patience)

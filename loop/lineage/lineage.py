@@ -26,6 +26,7 @@ from loop.lineage.message import ExperimentMessage, compose
 from loop.lineage.notes import Notes
 from loop.lineage.refs import Refs
 from loop.lineage.worktrees import Worktrees
+from loop.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Lineage:
 
     def prepare(self) -> None:
         """Makes `.looptop/` and has git ignore it, through `info/exclude`: no file of the person's changes."""
+        Workspace(self.root).refuse_stranger()
         try:
             (self.root / ".looptop").mkdir(exist_ok=True)
             exclude = self.git.common_dir / "info" / "exclude"

@@ -28,13 +28,19 @@ class SlotState:
     """Why it is idle, in a few words; empty where it is not."""
 
 
-def states(study: Study) -> list[SlotState]:
-    """The slots of the present supervisor, in their order."""
+def states(study: Study, alive: bool = True) -> list[SlotState]:
+    """The slots of the present supervisor, in their order.
+
+    Args:
+        alive: its process is there; else it had no time to record what became of its runs.
+    """
     supervisor = study.supervisor
     if supervisor is None:
         return []
+    died = not alive and supervisor.stopped_at is None
     going = [(run, f"{x.id}.{run.number}", run.started_at) for x, run in study.running()]
     going += [(run, f"{x.id}.{run.number}", run.started_at + run.seconds) for x, run in study.verifying()]
+    going = [] if died else going
     busy: dict[int, tuple[str, float]] = {}
     for run, name, at in going:
         for slot in (run.slot, *run.also):
@@ -48,6 +54,7 @@ def states(study: Study) -> list[SlotState]:
         run_name, since = busy.get(index, ("", last.get(index)))
         kind = supervisor.kind(index)
         why = "" if run_name else _why(study, name, kind, reservations.told(study, index))
+        why = "the loop died (`looptop` goes on)" if died else why
         found.append(SlotState(name, kind, run_name, since, why))
     return found
 

@@ -47,6 +47,7 @@ def mend(root: Path) -> list[Finding]:
         JournalError, LineageError: it cannot be mended; the sentence says why.
     """
     workspace = Workspace(root)
+    Journal(workspace.journal).close()  # refused where there is none: an empty one would be in the way of a rebuild
     with supervise(root), Journal(workspace.journal, create=True) as journal:
         recorder = Recorder(journal)
         study = recorder.study

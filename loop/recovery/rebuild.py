@@ -132,7 +132,6 @@ def rebuild(root: Path, tag: str | None = None) -> Rebuilt:
         AlreadySupervised, LineageError, ProgramError, JournalError: each with a sentence.
     """
     workspace = Workspace(root)
-    workspace.folder.mkdir(exist_ok=True)
     with supervise(root):
         place = workspace.folder / "rebuild"
         ready = place / "ready.db"
@@ -159,13 +158,13 @@ def rebuild(root: Path, tag: str | None = None) -> Rebuilt:
 def _write(workspace: Workspace, place: Path, tag: str | None) -> Rebuilt:
     """Write the whole new journal into `place`, where it is `ready.db` when it is whole."""
     salvage = Salvage(workspace.journal, place) if workspace.journal.exists() else None
-    if salvage is not None and not salvage.complaint():
-        raise CannotRebuild(f"{workspace.journal} is whole, so there is nothing to rebuild; nothing was changed")
     old = _Old()
     last = 0
     for event in salvage.events() if salvage is not None else ():
         old.take(event, last)
         last = event.seq
+    if salvage is not None and old.study.tag and not salvage.complaint():
+        raise CannotRebuild(f"{workspace.journal} is whole, so there is nothing to rebuild; nothing was changed")
     lineage = Lineage(workspace.root, _which(workspace.root, old.study.tag, tag))
     program = None if old.study.tag else programs.load(workspace.root, matching)
     edit = old.study.contract.edit if program is None else program.contract.edit

@@ -51,7 +51,7 @@ def status(study: Study, pid: int | None, now: float) -> dict[str, Any]:
         "expected_false": false_discovery.of(study),
         "early_stopping": _early_stopping(study),
         "running": [_running(experiment, run, now) for experiment, run in study.running()] if pid is not None else [],
-        "slots": [_fields(one, "name", "device", "run", "since", "why") for one in idle.states(study)],
+        "slots": [_fields(one, "name", "device", "run", "since", "why") for one in idle.states(study, pid is not None)],
         "kinds": [_kind(study, kind) for kind in study.kinds if kind],
         "busy": idle.busy_share(study, now) if pid is not None else None,
         "an_hour": idle.an_hour(study, now) if pid is not None else None,

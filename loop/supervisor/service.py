@@ -18,6 +18,7 @@ from loop.machine.gauges import MachineGauges, cores
 from loop.machine.systemd import lingers, outside_the_session
 from loop.runs.executor import Executor
 from loop.runs.local.slots import divide, refuse_rungs
+from loop.study import events as e
 from loop.study.folding import FOLDED, fold
 from loop.supervisor.build import build
 from loop.supervisor.startup import CannotStart, Prepared, preflight
@@ -100,14 +101,20 @@ async def _elsewhere(prepared: Prepared, journal: Journal) -> Executor | None:
     return await cluster.connect(prepared, base)
 
 
-def start_in_background(start: Path, flags: Overrides) -> int:
+def start_in_background(start: Path, flags: Overrides, asked: tuple[e.Body, int | None] | None = None) -> int:
     """Start a supervisor that outlives this terminal, and return its process id once it holds the workspace.
+
+    Args:
+        asked: what it is started for, a request and its experiment; recorded only where nothing is in its way.
 
     Raises:
         UserError: it cannot begin; nothing was started then.
     """
     prepared = preflight(start, flags)
     workspace = prepared.workspace
+    if asked is not None:
+        with Journal(workspace.journal) as journal:
+            journal.append(*asked)
     with workspace.supervisor_log.open("ab") as log:
         began = log.tell()
         arguments = [str(workspace.root), flags.model_dump_json(exclude_none=True)]

@@ -53,6 +53,12 @@ def test_why_it_is_idle(body: e.Body, said: str) -> None:
     assert why(two().baseline().propose(1).queue(1).tell(body))[0] == said
 
 
+def test_a_loop_that_died_has_nothing_in_its_slots() -> None:
+    story = two().baseline().propose(1).queue(1).start(1, 1)
+    assert [slot.run for slot in idle.states(story.study(), alive=False)] == ["", ""]
+    assert {slot.why for slot in idle.states(story.study(), alive=False)} == {"the loop died (`looptop` goes on)"}
+
+
 def test_what_it_waits_for_where_nothing_is_in_the_way() -> None:
     assert why(two())[0].startswith("everything is measured against the baseline")
     assert why(two().baseline().propose(1).queue(1)) == ["it is about to start one"] * 2

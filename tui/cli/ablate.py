@@ -30,7 +30,7 @@ def ablate(
     from tui.cli.status_text import safe
 
     root = find_root(context.obj)
-    with open_journal(root) as journal:
+    with open_journal(root, to_ask=not (show or as_json)) as journal:
         study = folded(journal)
     if as_json:
         print_json(as_data(study))

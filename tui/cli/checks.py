@@ -14,8 +14,9 @@ from pathlib import Path
 from loop.config import settings as personal
 from loop.config.overrides import Overrides
 from loop.config.program import ProgramError, load
-from loop.journal import Journal, JournalError
-from loop.lineage import LineageError, find_root, matching, tags
+from loop.errors import UserError
+from loop.journal import Journal, JournalError, exists
+from loop.lineage import LineageError, find_root, matching
 from loop.machine.disk import lacking
 from loop.machine.gauges import MachineGauges, cores
 from loop.machine.systemd import ends_at_logout, lingers
@@ -33,6 +34,7 @@ from loop.study.team import TUNERS
 from loop.supervisor import trial
 from loop.words import size
 from loop.workspace import Workspace, supervisor_alive
+from tui.cli.open_study import without_journal
 
 _TORCH = """
 import json, torch
@@ -183,28 +185,26 @@ def _undivided(root: Path, flags: Overrides, contract: Contract) -> str:
 def study(root: Path) -> Iterator[Check]:
     """The study of the checkout at `root`: its journal, and whether journal, git and disk agree."""
     workspace = Workspace(root)
-    if not workspace.journal.exists():
-        yield _without_journal(root)
-        return
     pid = supervisor_alive(root)
     try:
+        workspace.refuse_stranger()
+        if not exists(workspace.journal):
+            yield _without_journal(root)
+            return
         with Journal(workspace.journal) as journal:
             journal.check()
             at_work = f"process {pid} is at work" if pid else "no loop runs"
             said = f"{journal.last_seq()} events, {size(workspace.journal.stat().st_size)}; {at_work}"
         yield Check("study", True, said)
         yield from _disagreements(root)
-    except JournalError as error:
+    except UserError as error:
         yield Check("study", False, str(error), needed=True)
 
 
 def _without_journal(root: Path) -> Check:
-    known = tags(root)
-    if not known:
+    if (lost := without_journal(root)) is None:
         return Check("study", True, "none yet; `looptop` begins one")
-    which = "--rebuild" if len(known) == 1 else "--rebuild --tag TAG"
-    said = f"no journal here, and git knows {', '.join(known)}"
-    return Check("study", False, said, f"`looptop doctor {which}` brings one back, `looptop` begins another")
+    return Check("study", False, *lost)
 
 
 def _disagreements(root: Path) -> Iterator[Check]:

@@ -57,7 +57,7 @@ def _steer(
     to, text = addressed(" ".join(words))
     if not text:
         raise Refused("there are no words to pass on", 2)
-    with open_journal(find_root(context.obj)) as journal:
+    with open_journal(find_root(context.obj), to_ask=True) as journal:
         known = permissions.find_researcher(folded(journal), to)
     if isinstance(known, permissions.Refused):
         raise Refused(known.sentence, 2)
@@ -71,7 +71,7 @@ def _submit(
     from loop.pipeline import submission
 
     root = find_root(context.obj)
-    with open_journal(root) as journal:
+    with open_journal(root, to_ask=True) as journal:
         found = submission.look_in(root, folded(journal))
     if isinstance(found, str):
         raise Refused(found)
@@ -104,7 +104,7 @@ def _unpin(
 ) -> None:
     from loop.study import events as e
 
-    with open_journal(find_root(context.obj)) as journal:
+    with open_journal(find_root(context.obj), to_ask=True) as journal:
         study = folded(journal)
     if isinstance(pin := permissions.find_pin(study, number), permissions.Refused):
         raise Refused(pin.sentence, 2 if study.pins else 1)
@@ -126,7 +126,7 @@ def _note(
     text = " ".join(words or ()).strip()
     if text and clear:
         raise Refused("--clear takes the note back, so there is no text to go with it", 2)
-    with open_journal(find_root(context.obj)) as journal:
+    with open_journal(find_root(context.obj), to_ask=bool(text) or clear) as journal:
         found = find_experiment(folded(journal), number)
     before = f"“{one_line(found.note)}”" + (f" by {one_line(found.noted_by)}" if found.noted_by else "")
     if not text and not clear:
@@ -146,7 +146,7 @@ def _of_slot(row: Row) -> Callable[..., None]:
         context: typer.Context,
         words: Annotated[list[str], typer.Argument(metavar="SLOT", help='Its name, such as "GPU 3", or its number.')],
     ) -> None:
-        with open_journal(find_root(context.obj)) as journal:
+        with open_journal(find_root(context.obj), to_ask=True) as journal:
             slot = permissions.find_slot(folded(journal), " ".join(words))
         if isinstance(slot, permissions.Refused):
             raise Refused(slot.sentence, 2)
@@ -166,7 +166,7 @@ def _stop(
     if supervisor_alive(root) is None:
         typer.echo("no loop runs here")
         return
-    with open_journal(root) as journal:
+    with open_journal(root, to_ask=True) as journal:
         for line in stop_loop(root, journal, who(), now=now, wait=wait):
             typer.echo(line)
 

@@ -35,7 +35,7 @@ def promote(
     if (hold and forbid) or (to and (hold or forbid)):
         raise Refused("--to, --hold and --forbid say three different things; give one of them", 2)
     root = find_root(context.obj)
-    with open_journal(root) as journal:
+    with open_journal(root, to_ask=True) as journal:
         study = folded(journal)
     x = climbing.champion(study) if number is None else find_experiment(study, number)
     if isinstance(x, permissions.Refused):

@@ -64,7 +64,5 @@ def have_done(
     if supervisor_alive(root) is not None:
         put_on_record(context, body, number, checked=True)
         return
-    with open_journal(root, to_ask=True) as journal:
-        journal.append(body.model_copy(update={"only": True}), number)
-    pid = start_in_background(root, Overrides())
+    pid = start_in_background(root, Overrides(), (body.model_copy(update={"only": True}), number))
     typer.echo(f"started (process {pid}): it measures {does}, and nothing else; `{see}` says how far it is")

@@ -64,17 +64,31 @@ def open_journal(root: Path, *, to_ask: bool = False) -> "Journal":
         to_ask: the command has a request to append.
 
     Raises:
-        Refused: a request is to be appended, and the journal can only be read.
+        Refused: a request is to be appended, and the journal can only be read; or it is gone, and git knows the study.
     """
-    from loop.journal import Journal
+    from loop.journal import Journal, exists
     from loop.workspace import Workspace
 
-    journal = Journal(Workspace(root).journal)
+    if not exists(path := Workspace(root).journal) and (lost := without_journal(root)) is not None:
+        raise Refused("; ".join(lost))
+    journal = Journal(path)
     if journal.refusal and to_ask:
         raise Refused(journal.refusal)
     if journal.refusal:
         typer.echo(f"looptop: {journal.refusal}", err=True)
     return journal
+
+
+def without_journal(root: Path) -> tuple[str, str] | None:
+    """What git knows of studies although `root` has no journal, and what to do; None where it knows of none."""
+    from loop.lineage import tags
+    from loop.words import listed
+
+    if not (known := tags(root)):
+        return None
+    which = "--rebuild" if len(known) == 1 else "--rebuild --tag TAG"
+    remedy = f"`looptop doctor {which}` brings one back, `looptop` begins another"
+    return f"there is no journal in {root}, and git knows {listed(known)}", remedy
 
 
 def folded(journal: "Journal", earlier: "Study | None" = None) -> "Study":

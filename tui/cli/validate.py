@@ -34,12 +34,12 @@ def validate(
             typer.echo("\n".join(safe(lines(study) or [_none(study)])))
         return
     if end:
-        with open_journal(root) as journal:
+        with open_journal(root, to_ask=True) as journal:
             if folded(journal).validation is None:
                 raise Refused("no validation is under way")
         put_on_record(context, e.Validated(who=who(), runs=0), checked=True)
         return
-    with open_journal(root) as journal:
+    with open_journal(root, to_ask=True) as journal:
         answer = validation.may_begin(folded(journal))
     if isinstance(answer, permissions.Refused):
         raise Refused(answer.sentence)

@@ -1,16 +1,19 @@
 """`looptop doctor --mend` and `--rebuild` on the command line: what they print, and what they refuse."""
 
 import json
+import shutil
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from loop.errors import UserError
+from loop.journal import Journal
 from loop.workspace import Workspace, supervise
 from tests.recovery.test_recovery import Hurt, hurt, ran
 from tui.cli import checks
 from tui.cli.main import app
-from tui.cli.open_study import Refused
+from tui.cli.open_study import Refused, open_journal
 
 __all__ = ["hurt", "ran"]
 
@@ -48,11 +51,33 @@ def test_a_rebuild_prints_what_came_back_and_names_what_did_not(hurt: Hurt) -> N
     for path in (hurt.root / ".looptop").glob("journal.db*"):
         path.unlink()
     (check,) = checks.study(hurt.root)
-    assert check.said == "no journal here, and git knows test" and "`looptop doctor --rebuild`" in check.remedy
+    assert check.said == f"there is no journal in {hurt.root}, and git knows test"
+    assert "`looptop doctor --rebuild`" in check.remedy
+    with pytest.raises(Refused, match="git knows test; `looptop doctor --rebuild` brings one back"):
+        open_journal(hurt.root)
+    assert "there is no study here yet" in refused(hurt.root, "--mend"), "and no empty journal is in the way now"
+    Journal(
+        Workspace(hurt.root).journal, create=True
+    ).close()  # as a start leaves it that ended before it began a study
     lines = looptop(hurt.root, "--rebuild").splitlines()
     assert lines[0] == ("the journal of test was made anew: experiments 0 to 4 from git; experiment 4 is the champion")
     assert "not restored: the notebook" in lines
     assert "is whole, so there is nothing to rebuild" in refused(hurt.root, "--rebuild")
+
+
+def test_what_is_no_journal_and_what_is_no_folder_are_named(hurt: Hurt) -> None:
+    for path in (hurt.root / ".looptop").glob("journal.db*"):
+        path.unlink()
+    Workspace(hurt.root).journal.symlink_to("nowhere")
+    (check,) = checks.study(hurt.root)
+    assert check.needed and check.said.endswith("is no file that could be a journal; move it away")
+    shutil.rmtree(hurt.root / ".looptop")
+    (hurt.root / ".looptop").touch()
+    (check,) = checks.study(hurt.root)
+    assert check.needed and check.said.endswith("is no folder, and looptop keeps a study in it; move it away")
+    with pytest.raises(UserError, match="is no folder"):
+        hurt.lineage.prepare()
+    assert "is no folder" in refused(hurt.root, "--rebuild")
 
 
 def test_beside_a_loop_at_work_it_mends_and_rebuilds_nothing(hurt: Hurt) -> None:
