@@ -135,17 +135,15 @@ class Dispatcher:
 
     async def _see_out(self, running: RunInFlight, experiment: Experiment) -> str | None:
         """Wait for a run that goes on, and record how it ended; see `run`."""
-        study, job, slot, handle = self._recorder.study, running.job, running.slot, running.handle
+        study, job, handle = self._recorder.study, running.job, running.handle
         number, rung = job.run, experiment.runs[job.run].rung
         assert handle is not None
         async with followed(job, self._workspace, self._recorder, self._advice):
             result = running.as_stopped(await handle.wait())
         lost = None
         if not running.lost:
-            starved = None if rung else ends.starved(study, experiment, result)  # by runs of the study's own rung
-            if starved is None and not slot.gpus and not rung:
-                starved = ends.cut_short(study, experiment, result)
-            lost = _believed(experiment, result.lost or starved)
+            excused = None if rung else ends.excused(study, experiment, experiment.runs[number], result, running.steps)
+            lost = _believed(experiment, result.lost or excused)  # on another rung there is nothing to compare with
         reason = self._lost_by(running, result, lost)
         company = neighbours.company_of(study, experiment.runs[number], result.seconds)
         finished = ends.finished(

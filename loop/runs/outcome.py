@@ -28,6 +28,9 @@ AGAIN = "; it is run again"
 STARVED = "others on the machine took so much of its time"
 """Why a deadline came first."""
 
+COLD = "it took too long, among the first runs on its machine since the loop started or the machine came back"
+"""What is said of a run whose machine had nothing in its caches."""
+
 REJECTED = 3
 """Exit code of a verification that has found a reason to reject."""
 
@@ -157,6 +160,31 @@ def verified(study: Study, experiment: Experiment, result: RunResult, contract: 
         metrics=result.metrics,
         texts=result.texts,
     )
+
+
+def excused(
+    study: Study, experiment: Experiment, run: Run, result: RunResult, steps: tuple[float, float] | None
+) -> Lost | None:
+    """Why a run is to be run again that its machine has made late, or whose number would say more of others there.
+
+    Args:
+        steps: as for `finished`.
+    """
+    return (
+        starved(study, experiment, result)
+        or (None if run.gpus else cut_short(study, experiment, result))
+        or _cold(study, experiment, run, result, steps)
+    )
+
+
+def _cold(
+    study: Study, experiment: Experiment, run: Run, result: RunResult, steps: tuple[float, float] | None
+) -> Lost | None:
+    """Why a run is to be run again that took too long on a machine whose caches were cold. It gains a second try."""
+    if not _challenges(experiment) or not queries.is_cold(study, run):
+        return None
+    late = finished(study, experiment, result, steps, "").check == run_checks.BUDGET
+    return Lost(COLD, believed=False) if late or result.outcome == Outcome.TIMED_OUT else None
 
 
 def starved(study: Study, experiment: Experiment, result: RunResult) -> Lost | None:

@@ -134,6 +134,19 @@ def newest_runs(study: Study, count: int) -> list[Run]:
     return nlargest(count, runs, key=lambda run: run.started_at)
 
 
+def is_cold(study: Study, run: Run) -> bool:
+    """Whether a run began on a machine on which no other had ended since the loop started, or since that machine was
+    last in trouble: what it read was in no cache yet."""
+    if study.supervisor is None:
+        return False
+    machine = run.slot_name.rpartition("/")[0]  # of a slot on a node of a cluster; empty at home
+    since = max((at for at, fault in study.faults if fault.where == machine), default=0.0)
+    since = max(since, study.supervisor.started_at)
+    there = (one for x in study.experiments.values() for one in x.runs.values()
+             if one is not run and one.outcome is not None and one.slot_name.rpartition("/")[0] == machine)  # fmt: skip
+    return not any(since <= one.started_at and one.started_at + one.seconds <= run.started_at for one in there)
+
+
 def slower_of_late(study: Study, at: float, took: Callable[[Run], float], kind: str | None = None) -> float:
     """Seconds by which the champion took longer in the hour before `at` than when it was first run: the machine's
     doing, since it is the same file. 0 where it was not run since, and where its runs are the usual ones anyway.

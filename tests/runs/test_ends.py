@@ -8,6 +8,7 @@ from loop.runs import outcome
 from loop.runs.spec import RunResult
 from loop.runs.waited import Curve, WaitedCurve
 from loop.study import events as e
+from loop.study import queries
 from loop.study.contract import Contract
 from loop.study.outcomes import Outcome
 from loop.study.state import Study
@@ -192,3 +193,50 @@ def test_a_verification_on_a_busy_machine_is_allowed_what_others_took() -> None:
         found = outcome.verified(told, told.experiments[1], busy(seconds, share))
         assert found.check == check, found.reason
     assert found.waited == 20
+
+
+def excused(story: Story, number: int, result: RunResult) -> str:
+    """Why the first run of an experiment is to be run again."""
+    told = story.study()
+    experiment = told.experiments[number]
+    lost = outcome.excused(told, experiment, experiment.runs[1], result, None)
+    return lost.reason if lost is not None else ""
+
+
+def on_nodes() -> Story:
+    """The baseline has run on one node, and experiments 1 and 2 run on another at once."""
+    story = Story(Contract(budget=20))
+    begun = story.events[0].body.model_copy(update={"names": ("LOOPTOP_BUDGET_S",)})
+    story.events[0] = story.events[0]._replace(body=begun)
+    story.propose(0).queue(0, None)
+    for run in (1, 2, 3):
+        story.start(0, run, slot_name="alpha/CPU").finish(0, run, 1.0)
+    story.judge(0, "kept", 1.0)
+    for number in (1, 2):
+        story.propose(number).queue(number).start(number, 1, slot_name=f"beta/CPU {number}")
+    return story
+
+
+def on_beta(story: Story, number: int, at: float) -> None:
+    story.start(number, 1, slot_name="beta/CPU 1")
+    story.events[-1] = story.events[-1]._replace(at=at)
+
+
+def test_the_first_runs_on_a_node_are_run_again_where_its_cold_caches_made_them_late() -> None:
+    story, slow = on_nodes(), ran(val_bpb=1, seconds=35)
+    assert excused(story, 1, slow) == excused(story, 2, slow) == excused(story, 2, ran("timed_out")) == outcome.COLD
+    assert excused(story, 1, ran(val_bpb=1, seconds=22)) == "", "it was no slower than it may be"
+    story.finish(1, 1, None, "lost").propose(3).queue(3)
+    on_beta(story, 3, at=1060.0)
+    assert excused(story, 3, slow) == "", "something has run there meanwhile"
+    story.tell(e.Fault(where="beta", message="beta has gone"), at=1070.0)
+    story.tell(e.Recovered(where="beta"), at=1080.0)
+    on_beta(story.propose(4).queue(4), 4, at=1090.0)
+    assert excused(story, 4, slow) == outcome.COLD, "it came back, from a power cut maybe"
+
+
+def test_at_home_a_run_is_late_by_itself_once_another_has_ended_since_the_start() -> None:
+    told = study(GATED.model_copy(update={"require": ()}))
+    assert queries.is_cold(told, told.experiments[1].runs[1])  # in a story all happens within seconds
+    warm = replace(told.experiments[1].runs[1], started_at=1100.0)
+    assert not queries.is_cold(told, warm)
