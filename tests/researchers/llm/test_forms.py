@@ -146,7 +146,7 @@ async def test_what_is_cut_off_is_told_and_nothing_is_handed_over_without_it(tex
         (f"The file as it will be:\n```python\n{EDITED}```", "the draft has this edit already"),
         (
             f"Here:\n```python\n# train.py\nDEPTH = 6\n# ... rest of the code ...\n```\n```\n{BLOCK}\n```",
-            "the draft has",
+            "the draft has this edit already",
         ),
         (f"The file as it is:\n```python\n{TRAIN}```", "the draft has this edit already"),
         ("Experiment 5 did:\n```diff\n-WIDTH = 64\n+WIDTH = 32\n```", "error: another edit in your answer"),
