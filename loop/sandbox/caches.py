@@ -72,11 +72,17 @@ def found(home: str, environment: Mapping[str, str]) -> tuple[list[Cache], dict[
     return list(caches.values()), variables
 
 
-def pythons(home: str, environment: Mapping[str, str]) -> list[str]:
-    """Where uv keeps the Pythons that it has installed; read as they are."""
+def toolchains(home: str, environment: Mapping[str, str]) -> list[str]:
+    """Compilers and interpreters in the home, read as they are: uv's Pythons, rustup's compilers, the crates that Cargo
+    has fetched. Not Cargo's folder itself: `credentials.toml` lies in it."""
     data = environment.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
-    folder = environment.get("UV_PYTHON_INSTALL_DIR") or os.path.join(data, "uv", "python")
-    return [folder] if os.path.isdir(folder) else []
+    cargo = environment.get("CARGO_HOME") or os.path.join(home, ".cargo")
+    folders = (
+        environment.get("UV_PYTHON_INSTALL_DIR") or os.path.join(data, "uv", "python"),
+        environment.get("RUSTUP_HOME") or os.path.join(home, ".rustup"),
+        *(os.path.join(cargo, name) for name in ("bin", "registry", "git")),
+    )
+    return [folder for folder in folders if os.path.isdir(folder)]
 
 
 def plant(source: str, target: str, seen_at: str, room: int = MOST) -> int:

@@ -1,4 +1,4 @@
-"""What a command needs to read in order to start: itself, and of a Python its installation, environment and packages.
+"""What a command needs to read in order to start: itself, what is installed with it, and of a Python its packages.
 
 It asks the interpreter, which knows of `.pth` files, editable installs and links in odd places: one short process for
 each. It starts nothing that does not call itself a Python. Which programs a shell line, a script or a Makefile starts,
@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def needs(program: str, own: Iterable[str]) -> list[str]:
     """
     own = [os.path.realpath(path) for path in own]
     python = program if _PYTHON.fullmatch(os.path.basename(program)) else _first_line(program)
-    found = list(dict.fromkeys((program, *([python] if python else []))))
+    found = list(dict.fromkeys((program, *([python] if python else []), *_beside(program, own))))
     answer = _ask(python) if python else None
     if answer is None or python is None:
         return found
@@ -110,6 +110,19 @@ def needs(program: str, own: Iterable[str]) -> list[str]:
         place = url.removeprefix("file://")
         found += [*_packages(place), *_packages(os.path.join(place, "src"))]
     return list(dict.fromkeys(found))
+
+
+def _beside(program: str, own: list[str]) -> Iterator[str]:
+    """What belongs to a program in `PREFIX/bin`, such as a Node of nvm: its libraries, the programs that it starts.
+
+    Not where the prefix is a hidden folder right in the home, as ~/.local and ~/.cargo are: those hold secrets too.
+    """
+    for path in (program, os.path.realpath(program)):
+        prefix, folder = os.path.split(os.path.dirname(path))
+        shared = prefix in ("", "/", "/usr", "/usr/local") or _holds(prefix, own)
+        hidden = os.path.basename(prefix).startswith(".") and _holds(os.path.dirname(prefix), own)
+        if folder == "bin" and not shared and not hidden:
+            yield from (os.path.join(prefix, part) for part in PARTS)
 
 
 def _words(text: str) -> set[str]:

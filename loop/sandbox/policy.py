@@ -74,7 +74,7 @@ class SandboxPolicy:
         """
         top = str(self._workspace.top)
         worktree.bring_built(top, str(tree))
-        declared = [*self.access.declared(contract.read), *caches.pythons(self.access.home, self._environment)]
+        declared = [*self.access.declared(contract.read), *caches.toolchains(self.access.home, self._environment)]
         write = [] if folders.verifies else self.access.declared(contract.write)
         kept = list(caches.originals(self._caches(declared)))
         shown = [(str(place), cache.source) for cache, place in kept]
@@ -95,7 +95,7 @@ class SandboxPolicy:
                 *(path for path in declared if not masked or not self._shown_already(path, kept)),
                 *(() if masked else (cache.source for cache, _ in kept)),
                 *environments,
-                *(() if masked else self._looked_at_by_uv(tree)),
+                *(() if masked else self._looked_at_above(tree)),
             ],
             hidden=[
                 *(self._held_out.others(libraries) if libraries else ()),
@@ -169,10 +169,10 @@ class SandboxPolicy:
                 for source, place in worktree.gaps(path, str(folders.tmp / "home") + path[len(self.access.home) :]):
                     worktree.link(source, place, str(folders.tmp / "home"))
 
-    def _looked_at_by_uv(self, tree: Path) -> Iterator[str]:
-        """What uv reads in every folder above the project, and gives up where it is there and cannot be read."""
+    def _looked_at_above(self, tree: Path) -> Iterator[str]:
+        """What uv and Cargo read in every folder above the project; where it cannot be read they give up."""
         for folder in tree.parents:
-            yield str(folder / "pyproject.toml")
+            yield from (str(folder / name) for name in ("pyproject.toml", "Cargo.toml"))
         for name in ("uv.toml", ".python-version"):
             if (tree / name).is_file():  # of the commit, and so no secret
                 yield str(self._workspace.top / name)

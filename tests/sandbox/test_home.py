@@ -53,6 +53,24 @@ async def test_caches_can_be_read_and_locked_and_nothing_lasts(project: Project)
     assert (cache / "hub/models--gpt2/blobs/f00").read_text().startswith("weights")
 
 
+async def test_compilers_in_the_home_are_read_where_they_are_and_the_key_beside_them_is_not(project: Project) -> None:
+    only(project, *KINDS)
+    for name in (".rustup/settings.toml", ".cargo/bin/rustc", ".cargo/registry/a", ".cargo/credentials.toml"):
+        (project.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (project.home / name).write_text(MARKER)
+    project.put("Cargo.toml", "[package]\n")
+    told = await project.told(
+        TELL + 'tell(rustup=lambda: read("~/.rustup/settings.toml"), shim=lambda: read("~/.cargo/bin/rustc"),'
+        'crate=lambda: read("~/.cargo/registry/a"), key=lambda: read("~/.cargo/credentials.toml"),'
+        'spoil=lambda: write("~/.rustup/settings.toml"),'
+        # Cargo looks for one in each folder above, and gives up where it is there and cannot be read.
+        f"above=lambda: read({str(project.root / 'Cargo.toml')!r}))"
+    )
+    assert told["rustup"] == told["shim"] == told["crate"] == MARKER
+    assert "FileNotFoundError" in told["key"] and "Error" in told["spoil"]
+    assert project.kind == "bubblewrap" or told["above"] == "[package]\n"
+
+
 async def test_the_token_is_out_of_reach_by_every_name(project: Project) -> None:
     only(project, *KINDS)
     cache = hugging_face(project)

@@ -77,3 +77,15 @@ def test_a_console_script_needs_the_environment_that_it_begins_with(tmp_path: Pa
         assert needs(script, ()) == [script]  # the system would not start it either
     else:
         assert str(venv) in needs(script, ())
+
+
+def test_what_is_installed_with_a_program_is_read_and_a_folder_of_secrets_is_not(tmp_path: Path):
+    node = tmp_path / ".nvm" / "v20"
+    npm = program(node / "lib" / "npm" / "bin" / "npm-cli.js", "#!/usr/bin/env node\n")
+    (node / "bin").mkdir()
+    (node / "bin" / "npm").symlink_to(npm)
+    read = needs(str(node / "bin" / "npm"), [str(tmp_path)])
+    assert {str(node / "bin"), str(node / "lib")} <= {*read} and str(node) not in read
+    mine = program(tmp_path / ".local" / "bin" / "mine", "#!/bin/sh\n")
+    assert needs(mine, [str(tmp_path)]) == [mine]
+    assert needs("/usr/bin/env", [str(tmp_path)]) == ["/usr/bin/env"]
