@@ -23,9 +23,12 @@ _ROLES = {
 }
 """Role of a paragraph by its kind; that of a verdict is its own role."""
 
-_MARKED = re.compile(r"`[^`\s][^`]*`|\*\*[^*\s][^*]*\*\*")
-"""Code and bold text within a thought, where both ends are in the same row."""
+_MARKED = re.compile(r"`[^`\s][^`]*`|(?<!\w)\*\*[^*\s](?:[^*]*[^*\s])?\*\*(?!\w)|^#{1,6} +.*")
+"""Code and bold text within a thought, and a heading; `x**2 + y**2` is none of them."""
 
+_MARKS = "*# "
+"""What says of such a piece what it is, and is not shown; code keeps its marks, which are a part of it where a terminal
+has no colours."""
 
 _WIDEST = 110
 """Columns beyond which nobody reads a line with ease."""
@@ -46,7 +49,7 @@ class MindPanel(StreamPanel):
         start, end = paragraph.rows[row]
         text = paragraph.text[start:end]
         if kind in ("thought", "thinking"):
-            spans = thought_line(text, "text" if kind == "thought" else "thinking")
+            spans = thought_line(paragraph.text, "text" if kind == "thought" else "thinking", start, end)
             if not paragraph.lead:
                 return spans
             mark = paragraph.lead
@@ -125,23 +128,29 @@ def table_line(text: str) -> Line:
     return tuple(spans)
 
 
-def thought_line(text: str, role: str = "text") -> Line:
-    """A row of a thought: headings, `code` and **bold** stand out; no character is removed or moved.
+def thought_line(text: str, role: str, start: int, end: int) -> Line:
+    """The row from `start` to `end` of a thought: headings, `code` and **bold** stand out, on all the rows they take.
+
+    Only what is shown is without marks. The buffer has them still, and is what a person copies.
 
     Args:
         role: of what does not stand out.
     """
-    if text.startswith("#"):
-        return ((text, "strong"),)
-    if "`" not in text and "**" not in text:
-        return ((text, role),)
+    if "`" not in text and "**" not in text and not text.startswith("#"):
+        return ((text[start:end], role),)
     spans: list[Span] = []
-    at = 0
+    at = start
     for found in _MARKED.finditer(text):
-        marked = "code" if found[0][0] == "`" else "strong"
-        spans += [(text[at : found.start()], role), (found[0], marked)]
-        at = found.end()
-    return tuple(span for span in (*spans, (text[at:], role)) if span[0])
+        first, last, code = found.start(), found.end(), found[0][0] == "`"
+        if last <= start or first >= end:
+            continue
+        spans.append((text[at : max(at, first)], role))
+        at = min(last, end)
+        if not code:
+            first += len(found[0]) - len(found[0].lstrip(_MARKS))
+            last -= len(found[0]) - len(found[0].rstrip("*"))
+        spans.append((text[max(start, first) : min(last, end)], "code" if code else "strong"))
+    return tuple(span for span in (*spans, (text[at:end], role)) if span[0])
 
 
 def code_role(line: str) -> str:

@@ -112,9 +112,38 @@ def test_a_trouble_is_told_once_and_its_end_says_how_often_it_was_tried() -> Non
     assert state.news == ["llm: no answer"], "nobody is woken every minute of a night"
 
 
-@pytest.mark.parametrize("text", ["a `b` c", "**b** and `c`", "`", "``", "** **", "# head", "a ** b ` c", "`a`b`c`"])
-def test_light_styling_takes_nothing_away(text: str) -> None:
-    assert "".join(part for part, _ in thought_line(text)) == text
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a `b` c", "a [`b`] c"),
+        ("**b** and `c`", "<b> and [`c`]"),
+        ("it is **b**.", "it is <b>."),
+        ("## Plan: **go** on", "<Plan: **go** on>"),
+        ("### **Plan**", "<Plan>"),
+        *(
+            (text, text)
+            for text in ("`", "``", "** **", "a ** b ` c", "2 ** n ** m", "x**2 + y**2", "#3 kept", "**not yet")
+        ),
+    ],
+)
+def test_a_thought_is_shown_without_the_marks_of_what_stands_out(text: str, shown: str) -> None:
+    marks = {"text": "{}", "strong": "<{}>", "code": "[{}]"}
+    assert "".join(marks[role].format(part) for part, role in thought_line(text, "text", 0, len(text))) == shown
+
+
+def test_bold_text_is_bold_on_every_row_that_it_takes() -> None:
+    text = "so **the whole of it** is bold"
+    rows = [thought_line(text, "text", start, end) for start, end in ((0, 8), (9, 14), (14, 30))]
+    assert rows == [
+        (("so ", "text"), ("the", "strong")),
+        (("whole", "strong"),),
+        ((" of it", "strong"), (" is bold", "text")),
+    ]
+
+
+def test_what_is_copied_of_a_thought_is_what_was_written() -> None:
+    buffer = tell(think("## Plan\n**go**"))
+    assert [paragraph.text for paragraph in buffer.paragraphs if paragraph.kind == "thought"] == ["## Plan", "**go**"]
 
 
 def test_finished_thoughts_fold_to_the_line_of_their_speaker() -> None:
