@@ -2,20 +2,23 @@
 
 import asyncio
 import os
+import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from loop.config.program import Program
 from loop.errors import UserError
+from loop.policy.mentions import mentions, words
 from loop.runs.cluster import probe
 from loop.runs.cluster.fitness import remarks, unfit
 from loop.runs.cluster.ray_link import RayLink
-from loop.runs.cluster.wire import Facts, Link, NodeInfo, Opening
+from loop.runs.cluster.wire import Facts, Link, Needs, NodeInfo, Opening
 from loop.sandbox.backend import Wanted, on_nodes
-from loop.supervisor.cluster import AGENT
-from loop.words import size
+from loop.sandbox.project_python import choose
+from loop.study.contract import Contract
+from loop.supervisor.cluster import AGENT, ENVIRONMENTS
+from loop.words import listed, size
 
 
 @dataclass(frozen=True)
@@ -50,28 +53,49 @@ async def check(
     link = RayLink(address, AGENT, "check", log)
     try:
         await link.connect()
-        return await check_nodes(link, sandbox, paths(root, program))
+        return await check_nodes(link, sandbox, needs(root, program))
     finally:
         await link.close()
         os.close(log)
 
 
-async def check_nodes(link: Link, sandbox: Wanted, needed: Sequence[str]) -> list[NodeCheck]:
+async def check_nodes(link: Link, sandbox: Wanted, needed: Needs) -> list[NodeCheck]:
     """Look at the nodes at the end of a link."""
     opening = Opening("check", "", "", Path("/"), sandbox=on_nodes(sandbox).kind)
     return list(await asyncio.gather(*(_look(link, node, opening, needed) for node in await link.nodes())))
 
 
-def paths(root: Path | None, program: Program | None) -> list[str]:
-    """Where on every node the data of the program has to be, as at home."""
+def needs(root: Path | None, program: Program | None) -> Needs:
+    """What the program needs on every node, as it has it at home: data, an environment, and modules."""
     if root is None or program is None:
-        return []
+        return Needs()
     home = os.path.expanduser("~")  # noqa: PTH111 - as text, as the program has it
     declared = [path.replace("~", home, 1) if path.startswith("~/") else path for path in program.contract.read]
-    return [path if path.startswith("/") else str(root / path) for path in declared]
+    data = [path if path.startswith("/") else str(root / path) for path in declared]
+    own = Path(choose(root, os.environ, program.contract).environment)
+    python = str(own / "bin" / "python") if own.parent == root and own.name in ENVIRONMENTS else ""
+    return Needs(tuple(data), python, _modules(root, program.contract))
 
 
-async def _look(link: Link, node: NodeInfo, opening: Opening, needed: Sequence[str]) -> NodeCheck:
+def _modules(root: Path, contract: Contract) -> tuple[str, ...]:
+    """What no run can start without, of what is neither Python's nor the project's."""
+    named = [word.text for word in words(contract.run) if word.text.endswith(".py")]
+    found: dict[str, None] = {}
+    for path in dict.fromkeys((*contract.edit, *named)):
+        try:
+            text = (root / path).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            continue
+        beside = (root, root / "src", (root / path).parent)
+        for one in mentions(text).imports:
+            name = one.name.partition(".")[0]
+            own = any((folder / name).exists() or (folder / f"{name}.py").exists() for folder in beside)
+            if one.certain and not one.level and not own and name not in sys.stdlib_module_names:
+                found[name] = None
+    return tuple(found)
+
+
+async def _look(link: Link, node: NodeInfo, opening: Opening, needed: Needs) -> NodeCheck:
     asked = time.time()
     try:
         facts = await link.examine(node, needed)
@@ -81,6 +105,14 @@ async def _look(link: Link, node: NodeInfo, opening: Opening, needed: Sequence[s
     if facts.lacking:
         told += [f"{path} is not there, and program.md reads it; runs find it where it lies as at home"
                  for path in facts.lacking]  # fmt: skip
+    if needed.python not in ("", facts.runs_in):
+        told.append(
+            f"{needed.python} is not there, so `python` is {facts.runs_in}: have the environment at the same place"
+        )
+    if facts.modules_lacking:
+        told.append(
+            f"{facts.runs_in} has no {listed(facts.modules_lacking)}, which the program imports; install it there"
+        )
     if facts.study:
         told.append(f"the study {facts.study} has its runs there; another one can when that has stopped")
     if node.gpus and not facts.driver:

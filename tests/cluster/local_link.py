@@ -7,7 +7,7 @@ from typing import Any
 
 from loop.runs.cluster import probe
 from loop.runs.cluster.agent import Agent
-from loop.runs.cluster.wire import Facts, LinkDown, NodeGone, NodeInfo, Opened, Opening
+from loop.runs.cluster.wire import NOTHING, Facts, LinkDown, Needs, NodeGone, NodeInfo, Opened, Opening
 from loop.supervisor import node
 
 
@@ -52,9 +52,13 @@ class LocalLink:
         there = (one for one in self.machines.values() if not (one.dead or one.cut))
         return [NodeInfo(f"{one.name}-{one.sessions}", one.name, "here", cpus=2.0) for one in there]
 
-    async def examine(self, info: NodeInfo, paths: Sequence[str] = ()) -> Facts:
+    async def examine(self, info: NodeInfo, needs: Needs = NOTHING) -> Facts:
         machine = self._machine(info)
-        said = {**probe.facts(machine.environ, tuple(paths), info.name), "token": True, **machine.facts}
+        said = {
+            **probe.facts(machine.environ, needs.paths, needs.python, needs.modules, info.name),
+            "token": True,
+            **machine.facts,
+        }
         return Facts(**said)  # type: ignore[arg-type]
 
     async def open(self, info: NodeInfo, opening: Opening) -> Opened:

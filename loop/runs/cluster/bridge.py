@@ -21,7 +21,7 @@ from typing import Any
 
 from loop.errors import UserError
 from loop.runs.cluster import frames, probe
-from loop.runs.cluster.wire import Facts, LinkDown, NodeGone, NodeInfo, Opened, Opening
+from loop.runs.cluster.wire import Facts, LinkDown, Needs, NodeGone, NodeInfo, Opened, Opening
 
 NAMESPACE = "looptop"
 
@@ -114,13 +114,14 @@ class Bridge:
             found.append(NodeInfo(one["NodeID"], name, host, cpus, gpus))
         return sorted(found, key=lambda node: (node.name, node.id))
 
-    async def examine(self, node: NodeInfo, paths: tuple[str, ...]) -> Facts:
+    async def examine(self, node: NodeInfo, needs: Needs) -> Facts:
         source, name = inspect.getsource(probe), node.name
+        needed = (needs.paths, needs.python, needs.modules)  # plain, so that it travels to a node without looptop
 
         def look() -> dict[str, object]:
             there: dict[str, Any] = {"__name__": "looptop_probe"}
             exec(source, there)
-            return dict(there["facts"](paths=paths, node=name))
+            return dict(there["facts"](None, *needed, name))
 
         task = self._ray.remote(look).options(num_cpus=0, max_retries=0, scheduling_strategy=self._there(node))
         return Facts(**await asyncio.wait_for(task.remote(), LONGEST_EXAMINATION))

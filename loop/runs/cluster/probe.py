@@ -66,11 +66,17 @@ def holder(environ: dict[str, str], node: str) -> str:
         return ""
 
 
-def facts(environ: dict[str, str] | None = None, paths: tuple[str, ...] = (), node: str = "") -> dict[str, object]:
+def facts(
+    environ: dict[str, str] | None = None,
+    paths: tuple[str, ...] = (),
+    python: str = "",
+    modules: tuple[str, ...] = (),
+    node: str = "",
+) -> dict[str, object]:
     """See `Facts`.
 
     Args:
-        paths: of which it is asked whether they are there.
+        paths: as in `Needs`, like the next two.
         node: the node's name.
     """
     environ = environment() if environ is None else environ
@@ -90,9 +96,22 @@ def facts(environ: dict[str, str] | None = None, paths: tuple[str, ...] = (), no
         "driver": _driver(),
         "processor": _processor(),
         "lacking": tuple(path for path in paths if not os.path.exists(path)),  # noqa: PTH110 - as they are spelled
+        "runs_in": (runs_in := python if python and os.access(python, os.X_OK) else sys.executable),
+        "modules_lacking": _lacking(runs_in, modules),
         "study": holder(environ, node),
         "token": environ.get("RAY_AUTH_MODE") == "token",
     }
+
+
+def _lacking(python: str, modules: tuple[str, ...]) -> tuple[str, ...]:
+    """Those modules that a Python does not find; none where it does not answer."""
+    asked = "import importlib.util as u, sys; print(*(m for m in sys.argv[1:] if u.find_spec(m) is None))"
+    command = [python, "-c", asked, *modules]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd="/", check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(said.stdout.split())
 
 
 def _version(package: str) -> str:

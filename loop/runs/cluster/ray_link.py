@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from loop.errors import UserError
 from loop.runs.cluster import frames
-from loop.runs.cluster.wire import Facts, LinkDown, NodeGone, NodeInfo, Opened, Opening
+from loop.runs.cluster.wire import NOTHING, Facts, LinkDown, Needs, NodeGone, NodeInfo, Opened, Opening
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +87,8 @@ class RayLink:
                 self._process.kill()  # its Ray waits for a cluster that is gone; another one may find it again
             raise LinkDown(f"Ray at {self._address} does not answer") from None
 
-    async def examine(self, node: NodeInfo, paths: Sequence[str] = ()) -> Facts:
-        return cast(Facts, await self._ask("examine", node, tuple(paths)))
+    async def examine(self, node: NodeInfo, needs: Needs = NOTHING) -> Facts:
+        return cast(Facts, await self._ask("examine", node, needs))
 
     async def open(self, node: NodeInfo, opening: Opening) -> Opened:
         opened = cast(Opened, await self._ask("open", node, opening))

@@ -59,10 +59,29 @@ class Facts:
     """Its name."""
     lacking: tuple[str, ...]
     """Those paths that are not there, of the ones that were asked for."""
+    runs_in: str
+    """The Python that `python` is in runs: the one asked for, or the node's own where that is not there."""
+    modules_lacking: tuple[str, ...]
+    """Those modules that it does not have, of the ones that were asked for."""
     study: str
     """Which study has the node now; empty where none has."""
     token: bool
     """Whether the node's Ray admits nobody without the token."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a program needs on every node, as it is at home."""
+
+    paths: tuple[str, ...] = ()
+    """Data that it reads."""
+    python: str = ""
+    """The Python of the project's own environment; empty where it has none."""
+    modules: tuple[str, ...] = ()
+    """What it imports that is neither Python's nor its own."""
+
+
+NOTHING = Needs()
 
 
 @dataclass(frozen=True)
@@ -170,7 +189,7 @@ class Link(Protocol):
         """Those that are alive."""
         ...
 
-    async def examine(self, node: NodeInfo, paths: Sequence[str] = ()) -> Facts:
+    async def examine(self, node: NodeInfo, needs: Needs = NOTHING) -> Facts:
         """Look at a node before anything of ours is on it, and whether these paths are there.
 
         Raises: UserError with a sentence."""
