@@ -28,10 +28,9 @@ class Placed(Layout):
         plan = layout(width, height, cockpit.active, zoomed=cockpit.zoomed, aside=cockpit.aside, needs=cockpit.needs())
         places = {place.view: place for place in plan.places}
         found: list[WidgetPlacement] = []
-        prompts: list[WidgetPlacement] = []  # over everything: they cover the key line, and more as they grow
 
-        def put(child: Widget, x: int, y: int, wide: int, high: int) -> None:
-            found.append(WidgetPlacement(Region(x, y, wide, high), NULL_OFFSET, Spacing(), child))
+        def put(child: Widget, x: int, y: int, wide: int, high: int, over: int = 0) -> None:
+            found.append(WidgetPlacement(Region(x, y, wide, high), NULL_OFFSET, Spacing(), child, over))
 
         for child in children:
             if isinstance(child, TopBar):
@@ -40,12 +39,10 @@ class Placed(Layout):
             elif isinstance(child, Panel) and (place := places.get(child.view)):
                 child.boxed, child.headed = place.boxed, place.headed
                 put(child, place.x, place.y, place.width, place.height)
-            elif isinstance(child, Prompt) and plan.keys:
-                rows = child.rows(width)
-                prompts.append(WidgetPlacement(Region(0, height - rows, width, rows), NULL_OFFSET, Spacing(), child, 1))
-            elif isinstance(child, BottomBar) and plan.keys:
-                put(child, 0, height - 1, width, 1)
-        return found + prompts
+            elif isinstance(child, (BottomBar, Prompt)) and plan.keys:  # over the views, as high as they have grown
+                rows = min(child.rows(width), height - plan.status)
+                put(child, 0, height - rows, width, rows, 1 + isinstance(child, Prompt))
+        return found
 
 
 class MainScreen(Screen[None], inherit_bindings=False):

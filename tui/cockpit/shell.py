@@ -305,17 +305,18 @@ class Shell(App[None], Cursors, inherit_bindings=False):
 
     def say(self, text: str, role: str = "accent", forever: bool = False) -> None:
         """Show a message in the last line, for a few seconds."""
-        self.message = (text, role)
-        self._said_at = 0.0 if forever else time.monotonic()
-        self.bars()
-        if self.sheet is not None:
-            self.sheet.redraw()
+        self._said((text, role), 0.0 if forever else time.monotonic())
 
     def hush(self) -> None:
         """Take the message away."""
-        self.message = None
-        self._said_at = 0.0
+        self._said(None, 0.0)
+
+    def _said(self, message: tuple[str, str] | None, at: float) -> None:
+        before = self.bottom_bar.rows(self.size.width)
+        self.message, self._said_at = message, at
         self.bars()
+        if self.bottom_bar.rows(self.size.width) != before:
+            self.rearrange()
         if self.sheet is not None:
             self.sheet.redraw()
 

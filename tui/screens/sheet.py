@@ -6,7 +6,8 @@ from textual import events
 from textual.screen import Screen
 from textual.widget import Widget
 
-from tui.render.text import Line, Span, cut, fit, spread
+from tui.render.text import Line, Span, fit, spread
+from tui.widgets.bars import said
 from tui.widgets.panel import Panel
 from tui.widgets.status_line import state_word
 
@@ -56,9 +57,9 @@ class Sheet(Panel):
         place = (
             [] if len(everything) <= room else [(f"{min(100, 100 * (self.top + room) // len(everything))}% ", "faint")]
         )
-        said = self.cockpit.message
-        last: Line = ((" " + cut(said[0], width - 2), said[1]),) if said else spread(self.hints(), place, width)
-        return [spread(self.heading(), self._state(), width), (rule,), *shown, last]
+        message = self.cockpit.message
+        last = [spread(self.hints(), place, width)] if message is None else said(message, width, min(4, room))
+        return [spread(self.heading(), self._state(), width), (rule,), *shown[: room + 1 - len(last)], *last]
 
     def _state(self) -> list[Span]:
         """What the loop is doing and what waits, which the status line under the sheet would say."""

@@ -1,7 +1,7 @@
 """The fixed lines: status at the top, keys or a message at the bottom."""
 
 from tui.model import keys
-from tui.render.text import Line, cut
+from tui.render.text import Line, cut, wrap
 from tui.widgets import status_line
 from tui.widgets.gauge_line import gauge_line
 from tui.widgets.panel import LineWidget
@@ -23,7 +23,7 @@ class TopBar(LineWidget):
         state, glyphs, now = cockpit.known, cockpit.glyphs, cockpit.now()
         if self.alone and cockpit.message is not None:  # there is no other line for it
             strip = strip_lines(state, cockpit.life, now, width, height - 1, glyphs)
-            return [*strip, said(cockpit.message, width)]
+            return [*strip, *said(cockpit.message, width, 1)]
         if height == 1:
             return [status_line.brief_line(state, cockpit.life, width, glyphs)]
         if not self.tabs:
@@ -38,14 +38,19 @@ class TopBar(LineWidget):
 
 
 class BottomBar(LineWidget):
-    """The keys that can be pressed, or a message in their place."""
+    """The keys that can be pressed, or a message in their place; a long one covers lines above."""
 
     ground = "raised"
+
+    def rows(self, width: int) -> int:
+        """Lines that it takes at this width."""
+        message = self.cockpit.message
+        return 1 if message is None else len(said(message, width))
 
     def lines(self, width: int, height: int) -> list[Line]:
         cockpit = self.cockpit
         if cockpit.message is not None:
-            return [said(cockpit.message, width)]
+            return said(cockpit.message, width, height)
         if cockpit.replay is not None:
             return [time_line(cockpit.replay, width, cockpit.glyphs, cockpit.keys)]
         study = cockpit.known.study
@@ -64,7 +69,9 @@ class BottomBar(LineWidget):
         return [line]
 
 
-def said(message: tuple[str, str], width: int) -> Line:
-    """A message as a line."""
+def said(message: tuple[str, str], width: int, most: int = 4) -> list[Line]:
+    """A message in as many lines as it needs, `most` of them: what to do next is mostly at its end."""
     text, role = message
-    return ((" " + cut(text, width - 2), role),)
+    room = max(1, width - 2)
+    rows = wrap(text, room)[:most]
+    return [((" " + cut(text[a:] if row == most - 1 else text[a:b], room), role),) for row, (a, b) in enumerate(rows)]

@@ -226,3 +226,20 @@ async def test_no_key_of_the_table_breaks_a_view(workspace: Path, view: str) -> 
             while app.prompt is not None or len(app.screen_stack) > 1:
                 app.simulate_key("escape")
                 await pilot.pause(0)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (40, 12)])
+async def test_a_long_message_is_seen_to_its_end(workspace: Path, size: tuple[int, int]) -> None:
+    said = "no champion may be promoted here: write `scales: {small: {}, large: {budget: 1h}}`, then `looptop ladder`"
+    async with opened(workspace, size) as (app, pilot):
+        for keys in ((), ("question_mark",)):
+            await pilot.press(*keys)
+            before = screen(app)
+            app.say(said)
+            await pilot.pause(0.05)
+            lines = screen(app)
+            assert " ".join(" ".join(line.strip() for line in lines[-4:]).split()).endswith(said), keys
+            assert all(len(line) == size[0] for line in lines)
+            app.hush()
+            await pilot.pause(0.05)
+            assert screen(app)[1:] == before[1:]

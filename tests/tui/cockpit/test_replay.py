@@ -88,6 +88,7 @@ async def test_the_past_looks_as_it_did_when_it_was_now(
             await settle(app, pilot)
             for view in views:
                 await pilot.press(view)
+                app.hush()  # what has happened since the last key, which may cover lines
                 await drawn(app, pilot)
                 then[seq, view] = shown(app)
     for seq in places:
