@@ -157,7 +157,7 @@ class Translation:
         told = {
             "effect": x.effect,
             "confidence": x.confidence,
-            "cost/seconds": math.fsum(run.seconds + run.verify_seconds for run in x.runs.values()),
+            "cost/seconds": math.fsum(run.seconds + run.verify_seconds for run in x.own()),
             "cost/tokens": float(spent.tokens) if spent.tokens else None,
             "cost/usd": spent.usd or None,
         }

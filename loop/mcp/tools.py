@@ -185,9 +185,9 @@ class StudyTools:
     ) -> Curve:
         """What an experiment's newest run reported over its time, such as its loss."""
         found = self._found(number)
-        run = max(found.runs, default=None)
+        run = None if found.newest is None else found.newest.number
         events = self._journal.read(kinds={"step_sampled"}, experiment=number, run=run) if run is not None else []
-        started = found.runs[run].started_at if run is not None else 0.0
+        started = found.newest.started_at if found.newest is not None else 0.0
         samples = [(e.at - started, e.body.values) for e in events if e.body.kind == "step_sampled"]
         names = sorted({name for _, values in samples for name in values})
         if value and value not in names:

@@ -89,9 +89,8 @@ class StudyArchive:
 
     async def log(self, experiment: int) -> str:
         found = self._recorder.study.experiments.get(experiment)
-        if found is None or not found.runs:
+        if found is None or (run := found.newest) is None:
             return "it has not run"
-        run = found.runs[max(found.runs)]
         folder = self._workspace.run_folder(experiment, run.number)
         if run.verified and run.check is not None:
             piece = await asyncio.to_thread(read_log_tail, folder / "verify", VERIFICATION_TAIL)

@@ -371,7 +371,7 @@ def _asked(study: Study, kind: str) -> Experiment | None:
         spent = ASKED * len(study.asked)
         of_kind = alike(study, kind).kinds.get(found.change, pairs.Scatter())
         effect = found.effect / known.sd
-        if not found.asked and len(found.runs) == 1 and pairs.worth_asking(of_kind, effect, spent, study.runs):
+        if not found.asked and len(found.own()) == 1 and pairs.worth_asking(of_kind, effect, spent, study.runs):
             return found
     return None
 

@@ -102,7 +102,7 @@ def brought(study: Study) -> dict[str, Brought]:
         own.judged += 1
         if x.verdict == Outcome.KEPT:
             own.kept, own.gained = own.kept + 1, own.gained + max(0.0, x.effect or 0.0)
-        own.slot_hours += sum(run.seconds + run.verify_seconds for run in x.runs.values()) / 3600
+        own.slot_hours += sum(run.seconds + run.verify_seconds for run in x.own()) / 3600
     for name, own in found.items():
         if name in study.minds.of:
             own.usd = study.minds.of[name].usd / proposed[name]

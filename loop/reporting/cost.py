@@ -111,7 +111,8 @@ class Books:
     """Without idle time, which is nobody's run."""
     accounts: dict[str, Spend] = field(default_factory=lambda: {name: Spend() for name in ACCOUNTS})
     experiments: dict[int, Spend] = field(default_factory=dict)
-    """By number, everything that was done for it; one that was thought about and never proposed, too."""
+    """By number, everything that was done for it; one that was thought about and never proposed, too. Runs of
+    validations, ablations and climbs are no experiment's."""
     researchers: dict[str, Spend] = field(default_factory=dict)
     """By name: their calls, and the runs of what they proposed."""
     days: dict[str, Spend] = field(default_factory=dict)
@@ -206,32 +207,26 @@ def _book_run(found: Books, experiment: Experiment, run: Run, end: float) -> Non
     if run.joules is not None:
         spend.joules, spend.metered = run.joules, of_slots
     found.accounts[account(experiment, run)].add(spend)
-    _book(found, spend, experiment.researcher, experiment.id, run.started_at + seconds)
+    researcher, number = (experiment.researcher, experiment.id) if not run.serves else (None, None)
+    _book(found, spend, researcher, number, run.started_at + seconds)
     if run.verify_seconds:
         again = Spend(seconds=run.verify_seconds * run.slots, gpu_seconds=run.verify_seconds * gpus)
-        found.accounts[_serves(run) or "verification"].add(again)
-        _book(found, again, experiment.researcher, experiment.id, run.started_at + seconds + run.verify_seconds)
+        found.accounts[run.serves or "verification"].add(again)
+        _book(found, again, researcher, number, run.started_at + seconds + run.verify_seconds)
 
 
 def account(experiment: Experiment, run: Run) -> str:
     """Which of `ACCOUNTS` a run is booked to."""
     if run.outcome == Outcome.LOST:
         return "lost"
-    if serves := _serves(run):
-        return serves
+    if run.serves:
+        return run.serves
     again = experiment.judged_at is not None and run.started_at > experiment.judged_at
     if experiment.id == 0 and not again:
         return "baseline"
-    own = (one.number for one in experiment.runs.values() if one.outcome != Outcome.LOST and not one.validates)
+    own = (one.number for one in experiment.own() if one.outcome != Outcome.LOST)
     first = next(own, run.number)
     return "search" if run.number == first and not again else "repeats"
-
-
-def _serves(run: Run) -> str:
-    """What a run was for that counts for nothing else; empty where it was for its experiment."""
-    if run.row:
-        return "attribution"
-    return "climbing" if run.rung else "validation" if run.validates else ""
 
 
 def _gpus(run: Run) -> float:
@@ -241,12 +236,12 @@ def _gpus(run: Run) -> float:
     return 1.0 if run.peak_gpu_memory else 0.0
 
 
-def _book(found: Books, spend: Spend, researcher: str, number: int | None, at: float) -> None:
+def _book(found: Books, spend: Spend, researcher: str | None, number: int | None, at: float) -> None:
     found.total.add(spend)
     found.days.setdefault(datetime.fromtimestamp(at).date().isoformat(), Spend()).add(spend)
     if number is not None:
         found.experiments.setdefault(number, Spend()).add(spend)
-    if number != 0:
+    if number != 0 and researcher is not None:
         found.researchers.setdefault(researcher, Spend()).add(spend)
 
 

@@ -103,7 +103,7 @@ def _age(seen: Seen, experiment: Experiment) -> float | None:
 
 
 def _time(seen: Seen, experiment: Experiment) -> float | None:
-    return sum(run.seconds + run.verify_seconds for run in experiment.runs.values()) or None
+    return sum(run.seconds + run.verify_seconds for run in experiment.own()) or None
 
 
 MEASURES: dict[str, Measure] = {

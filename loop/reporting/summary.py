@@ -134,6 +134,7 @@ def experiment(study: Study, found: Experiment) -> dict[str, Any]:
         "runs": [
             {
                 "run": run.number,
+                "serves": run.serves or "experiment",
                 **_fields(run, "seed", "metric", "seconds", "outcome", "reason", "verified", "slot_name", "device"),
                 **_fields(run, "peak_memory", "peak_gpu_memory", "metrics", "texts"),
                 "condemned": None if run.condemned is None else run.condemned.model_dump(exclude={"kind", "v"}),

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the command line reads the names of the forms for its help, and pydantic takes 0.1 s
     from loop.study.experiment import Experiment, Run
+    from loop.study.figures import Figures
     from loop.study.state import Study
 
 _COLUMNS = ("commit", "val_bpb", "memory_gb", "status", "description")
 """The original's five; the second has that name whatever the metric is called, because notebooks look for it."""
 
 _FIELDS = (
-    *("id", "parent", "commit", "metric", "value", "measured", "uncounted"),
+    *("id", "parent", "commit", "metric", "value", "error", "measured", "uncounted"),
     *("effect", "noise", "verdict", "reason", "judged_by"),
     *(
         "runs",
@@ -49,7 +50,8 @@ def as_tsv(study: Study, *, compat: bool = False) -> str:
         compat: write 0.0 for a crash, as the original does, for notebooks that cannot read an empty cell. A column
             where lower is better then has its best value at a crash, so this is not the default.
     """
-    rows = [_COLUMNS, *(_row(study, experiment, compat) for experiment in _judged(study))]
+    figures = _figures(study)
+    rows = [_COLUMNS, *(_row(study, experiment, figures, compat) for experiment in _judged(study))]
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
@@ -62,8 +64,9 @@ def as_csv(study: Study) -> str:
     columns = [name for name in study.contract.beside if name not in _FIELDS]
     writer = csv.DictWriter(out, (*_FIELDS, *columns), lineterminator="\n")
     writer.writeheader()
+    figures = _figures(study)
     for experiment in _judged(study):
-        row, values = _record(study, experiment), values_of(experiment)
+        row, values = _record(study, experiment, figures), values_of(experiment)
         row |= {name: values.get(name) for name in columns}
         told = json.dumps(values, ensure_ascii=False) if values else ""
         writer.writerow(row | {"flags": "; ".join(flagged(experiment)), "values": told})
@@ -72,7 +75,14 @@ def as_csv(study: Study) -> str:
 
 def as_json(study: Study) -> str:
     """Every field, as a JSON list of objects."""
-    return json.dumps([_record(study, x) for x in _judged(study)], indent=2, ensure_ascii=False) + "\n"
+    figures = _figures(study)
+    return json.dumps([_record(study, x, figures) for x in _judged(study)], indent=2, ensure_ascii=False) + "\n"
+
+
+def _figures(study: Study) -> Figures:
+    from loop.study.figures import Figures  # late, as above
+
+    return Figures(study)
 
 
 def _judged(study: Study) -> list[Experiment]:
@@ -86,9 +96,10 @@ def status(experiment: Experiment) -> str:
     return "discard" if experiment.metric is not None else "crash"
 
 
-def _row(study: Study, experiment: Experiment, compat: bool) -> tuple[str, ...]:
+def _row(study: Study, experiment: Experiment, figures: Figures, compat: bool) -> tuple[str, ...]:
     none = ("0.000000", "0.0") if compat else ("", "")
-    metric = none[0] if experiment.metric is None else f"{experiment.metric:.6f}"
+    figure = None if experiment.metric is None else figures.of(experiment)
+    metric = none[0] if figure is None else f"{figure.mean:.6f}"
     held, said = memory(experiment), values_of(experiment).get(PEAK)
     title, number = " ".join(experiment.title.split()), not_counted(study, experiment)
     gigabytes = said / 1024 if isinstance(said, float) else None if held is None else held / 1024**3
@@ -102,10 +113,10 @@ def _row(study: Study, experiment: Experiment, compat: bool) -> tuple[str, ...]:
 
 
 def memory(experiment: Experiment) -> int | None:
-    """The peak of all its runs, in bytes: of GPU memory where a GPU was used, else of main memory."""
+    """The peak of its own runs, in bytes: of GPU memory where a GPU was used, else of main memory."""
     if told := _imported(experiment, "memory_gb"):
         return int(float(told) * 1024**3)
-    runs: Iterable[int] = (run.peak_gpu_memory or run.peak_memory for run in experiment.runs.values())
+    runs: Iterable[int] = (run.peak_gpu_memory or run.peak_memory for run in experiment.own())
     return max(runs, default=0) or None
 
 
@@ -168,9 +179,7 @@ def not_counted(study: Study, experiment: Experiment) -> float | None:
 
 def change(study: Study) -> str:
     """How far the champion's mean is from the baseline's, such as `+2.8%`; empty where there is no distance."""
-    from loop.study.figures import Figures  # late, as above
-
-    figures = Figures(study)
+    figures = _figures(study)
     best, base = figures.best, figures.of(study.baseline)
     if best is None or base is None or not study.champion or not base.mean:
         return ""
@@ -179,9 +188,7 @@ def change(study: Study) -> str:
 
 def moved(study: Study) -> str:
     """The same, and in units of the noise of one run, such as `-2.8%, 38σ`; without those where none is known."""
-    from loop.study.figures import Figures  # late, as above
-
-    found, figures = change(study), Figures(study)
+    found, figures = change(study), _figures(study)
     gain = figures.gain(study.best)
     if not found or gain is None or not figures.noise:
         return found
@@ -202,16 +209,17 @@ def networked(study: Study) -> str:
     return "all of TCP" if study.contract.network == "loopback" and sandbox == "landlock" else ""
 
 
-def _record(study: Study, experiment: Experiment) -> dict[str, object]:
-    seconds = round(sum(run.seconds for run in experiment.runs.values()), 3)
+def _record(study: Study, experiment: Experiment, figures: Figures) -> dict[str, object]:
+    figure = None if experiment.metric is None else figures.of(experiment)
     known = {
         "metric": study.contract.metric,
-        "value": experiment.metric,
+        "value": None if figure is None else figure.mean,
+        "error": None if figure is None else figure.error,
         "measured": measured(experiment),
         "uncounted": not_counted(study, experiment),
         "flags": flagged(experiment),
-        "runs": len(experiment.runs),
-        "seconds": seconds,
+        "runs": len(experiment.counted()),
+        "seconds": round(sum(run.seconds for run in experiment.own()), 3),
         "memory_bytes": memory(experiment),
         "values": values_of(experiment),
     }

@@ -109,6 +109,13 @@ class Run:
         return 1 + len(self.also)
 
     @property
+    def serves(self) -> Literal["", "attribution", "climbing", "validation"]:
+        """What it is for that counts for nothing else; empty: for its experiment."""
+        if self.row:
+            return "attribution"
+        return "climbing" if self.rung else "validation" if self.validates else ""
+
+    @property
     def had(self) -> float:
         """Share of its time in which others did not keep it from the processors; 1 where that is not known."""
         return 1 - self.waited.total / self.seconds if self.waited is not None and self.seconds else 1.0
@@ -290,18 +297,27 @@ class Experiment:
         """It has run, and a person is asked whether its number is to be believed."""
         return self.phase == "waiting" and bool(self.counted())
 
+    def own(self) -> list[Run]:
+        """Its runs for itself, whatever has come of them. Those of an ablation are of other files, those of a climb on
+        another scale, and those of a validation say nothing of what it took to find it."""
+        return [run for run in self.runs.values() if not run.serves]
+
+    @property
+    def newest(self) -> Run | None:
+        """The newest of those; None until it has run."""
+        return next(reversed(self.own()), None)
+
     def counted(self) -> list[Run]:
         """Its runs that count towards a verdict: those of the present commit that have ended and are not lost. One
         that was to be alone counts where it failed: its number says something else. Those of a validation, an ablation
         or a climb do not."""
         return [
             run
-            for run in self.runs.values()
+            for run in self.own()
             if run.number > self.since_run
             and run.outcome is not None
             and not run.outcome.is_lost
             and not (run.alone and run.metric is not None)
-            and not run.validates
         ]
 
     def validating(self, validation: int) -> list[Run]:

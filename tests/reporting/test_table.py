@@ -12,9 +12,11 @@ import pytest
 
 from loop.journal import Journal
 from loop.lineage import verdict_note
-from loop.reporting import summary, table
+from loop.policy.shares import brought
+from loop.reporting import cost, summary, table
 from loop.study import events as e
 from loop.study.folding import FOLDED, fold
+from loop.study.outcomes import Outcome
 from loop.study.queries import uncounted
 from loop.study.state import Study
 from tests.recorded import record
@@ -107,3 +109,31 @@ def test_the_number_of_a_rejected_run_is_told_and_called_not_counted() -> None:
     assert [json.loads(table.as_json(study))[0]["uncounted"], uncounted(study.experiments[0], study.contract)] == [
         None
     ] * 2
+
+
+def looked_at_again() -> Story:
+    """A champion that ran once more after its verdict, and then lent its number to a climb, an ablation and a
+    validation, whose runs have other numbers and take a hundred times the memory."""
+    story = Story().baseline().propose(1).queue(1).runs(1, (0.90, 0.92)).judge(1, "kept", 0.91).runs(1, (0.97,), 3)
+    for run, more in enumerate(({"rung": "large"}, {"row": 2}, {}), 4):
+        story.start(1, run, validates=9, **more)
+        end = e.RunFinished(outcome=Outcome.FINISHED, metrics={"val_bpb": 0.1}, seconds=500, peak_memory=10**12)
+        story.tell(end, 1, run)
+    return story
+
+
+def test_the_number_is_the_mean_of_all_runs_as_on_every_screen_and_of_no_others() -> None:
+    study = looked_at_again().study()
+    assert table.as_tsv(study).splitlines()[-1].split("\t")[1] == "0.930000"
+    row = json.loads(table.as_json(study))[-1]
+    assert (row["value"], row["runs"], row["seconds"]) == (pytest.approx(0.93), 3, 60)
+    assert table.memory(study.experiments[1]) is None
+    newest = study.experiments[1].newest
+    assert newest is not None and newest.number == 3, "whose log and curve are shown"
+    shown = summary.experiment(study, study.experiments[1])["runs"]
+    assert [run["serves"] for run in shown] == ["experiment"] * 3 + ["climbing", "attribution", "validation"]
+    researcher = brought(study)["r"]
+    assert researcher.slot_hours == pytest.approx(60 / 3600), "nor are they the price of who proposed it"
+    books = cost.books(study, ())
+    assert (books.experiments[1].seconds, books.researchers["r"].runs) == (60, 3)
+    assert books.accounts["climbing"].seconds == books.accounts["attribution"].seconds == 500

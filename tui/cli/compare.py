@@ -60,9 +60,7 @@ def samples_of(journal: "Journal", found: "Experiment") -> "list[Sample]":
     """What its run that is nearest to its mean has reported over time, else its newest run."""
     measured = [run for run in found.counted() if run.metric is not None]
     mean = sum(run.metric or 0.0 for run in measured) / len(measured) if measured else 0.0
-    run = min(measured, key=lambda run: abs((run.metric or 0.0) - mean), default=None)
-    if run is None and found.runs:
-        run = found.runs[max(found.runs)]
+    run = min(measured, key=lambda run: abs((run.metric or 0.0) - mean), default=found.newest)
     if run is None:
         return []
     events = journal.read(kinds={"step_sampled"}, experiment=found.id, run=run.number)

@@ -196,9 +196,9 @@ def show(
         change = _diff(root, study, found)
         typer.echo(plain(change) if sys.stdout.isatty() else change, nl=False)  # into a file, byte for byte
     if log:
-        if not found.runs:
+        if found.newest is None:
             raise Refused(f"experiment {number} has not run yet")
-        _print_log(root, number, max(found.runs), follow=False)
+        _print_log(root, number, found.newest.number, follow=False)
     if files:
         left = run_files.files_of(Workspace(root), found)
         if as_json:

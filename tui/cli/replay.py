@@ -40,11 +40,11 @@ def replay(
     root = find_root(context.obj)
     with open_journal(root) as journal:
         past = Replay(journal)
-    if not past.end.seq:
-        raise Refused("nothing has happened in this study yet")
-    if at != "begin":
-        try:
-            past.meant(at)
-        except ValueError as error:
-            raise Refused(f"--at: {error}", 2) from None
+        if not past.end.seq:
+            raise Refused("nothing has happened in this study yet")
+        if at != "begin":
+            try:
+                past.meant(at)
+            except ValueError as error:
+                raise Refused(f"--at: {error}", 2) from None
     raise typer.Exit(launch.run(root, ascii=ascii, theme=theme, past=(at, speed)))

@@ -43,10 +43,11 @@ class Leads:
         return known.values() if self._study.best is not None else ()
 
     def of(self, experiment: Experiment, run: Run) -> Lead | None:
-        """The lead of a current run; None while that cannot be told, and for a run of the champion itself."""
+        """The lead of a current run; None while that cannot be told, for a run of the champion itself, and for one that
+        is of other files or on another scale."""
         best = self._study.best
         samples = self._samples.get((experiment.id, run.number), [])
-        if best is None or experiment.id == best.id or len(samples) < TELLING:
+        if best is None or experiment.id == best.id or run.serves or len(samples) < TELLING:
             return None
         metric = self._study.contract.metric
         name, points = curve_of(samples[-NEWEST:], metric)
@@ -74,5 +75,5 @@ class Leads:
 
 
 def _measured(experiment: Experiment) -> list[Run]:
-    """Its newest runs that have a number."""
-    return [run for run in experiment.runs.values() if run.metric is not None][-MOST:]
+    """Its newest runs that have a number of its own."""
+    return [run for run in experiment.own() if run.metric is not None][-MOST:]

@@ -170,7 +170,7 @@ class ViewState:
     def newest_run(self, experiment: int) -> tuple[Experiment, Run] | None:
         """The run of an experiment that began last."""
         found = self.study.experiments.get(experiment)
-        return None if found is None or not found.runs else (found, found.runs[max(found.runs)])
+        return None if found is None or found.newest is None else (found, found.newest)
 
     def reference(self, experiment: int | None = None) -> tuple[Experiment, Run] | None:
         """The champion's run to compare with: the one nearest to its mean, never its luckiest.
@@ -181,7 +181,7 @@ class ViewState:
         best = self.study.best if experiment is None else self.study.experiments.get(experiment)
         if best is None:
             return None
-        runs = [run for run in best.runs.values() if run.metric is not None]
+        runs = [run for run in best.own() if run.metric is not None]
         if not runs:
             return None
         mean = sum(run.metric or 0.0 for run in runs) / len(runs)

@@ -233,9 +233,9 @@ class ExperimentSheet(Sheet):
             lines += self._change(width)
         if curve := self._curve(width):
             lines += [rule("curve", width, glyphs), *curve, ()]
-        last = max(experiment.runs, default=None)
-        if last is not None:
-            lines += [rule("log", width, glyphs, f"end of run {experiment.id}.{last}"), *self._log(last, width), ()]
+        if (last := experiment.newest) is not None:
+            ends = f"end of run {experiment.id}.{last.number}"
+            lines += [rule("log", width, glyphs, ends), *self._log(last.number, width), ()]
         if thoughts := self._thoughts(width):
             lines += [rule("transcript", width, glyphs, "what was thought for it"), *thoughts]
         return lines
@@ -275,12 +275,11 @@ class ExperimentSheet(Sheet):
         return lines[-_THOUGHT_LINES:]
 
     def compared(self) -> tuple[RunOf | None, RunOf | None]:
-        """Its last run, and that of the champion it was measured against."""
+        """Its last own run, and that of the champion it was measured against."""
         experiment = self.found
-        last = max(experiment.runs, default=None)
-        if last is None:
+        if (last := experiment.newest) is None:
             return None, None
-        return (experiment, experiment.runs[last]), self.cockpit.known.reference(experiment.champion)
+        return (experiment, last), self.cockpit.known.reference(experiment.champion)
 
     def wanted(self) -> set[tuple[int, int]]:
         """Runs whose samples are needed."""

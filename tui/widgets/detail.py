@@ -67,12 +67,11 @@ class DetailPanel(Panel):
         return {(pair[0].id, pair[1].number) for pair in self._pair() if pair is not None}
 
     def _pair(self) -> tuple[RunOf | None, RunOf | None]:
-        """Its newest run, and the champion's that it was measured against, or today's."""
+        """Its newest own run, and the champion's that it was measured against, or today's."""
         experiment = self.found
-        if experiment is None or not experiment.runs:
+        if experiment is None or experiment.newest is None:
             return None, None
-        run = experiment.runs[max(experiment.runs)]
-        return (experiment, run), self.cockpit.known.reference(experiment.champion)
+        return (experiment, experiment.newest), self.cockpit.known.reference(experiment.champion)
 
     # --- what takes a moment -----------------------------------------------------------------------------------
 
@@ -112,7 +111,7 @@ class DetailPanel(Panel):
 
     def _until(self, experiment: Experiment) -> tuple[bool, int | None]:
         """Whether its newest run was under way at the moment of a replay, and the step that it had come to."""
-        newest = experiment.runs.get(max(experiment.runs, default=0))
+        newest = experiment.newest
         if self.cockpit.replay is None or newest is None or newest.outcome is not None:
             return False, None
         return True, self.cockpit.feed.step(experiment.id, newest.number)
@@ -123,11 +122,11 @@ class DetailPanel(Panel):
         Args:
             past: only down to the line that names the step.
         """
-        if not experiment.runs:
+        if experiment.newest is None:
             return ""
         from loop.runs.log import read_log_tail
 
-        folder = self.cockpit.root / ".looptop" / "runs" / f"{experiment.id}.{max(experiment.runs)}"
+        folder = self.cockpit.root / ".looptop" / "runs" / f"{experiment.id}.{experiment.newest.number}"
         try:
             text = read_log_tail(folder, *(() if past else (4000,))).text
         except OSError:

@@ -56,5 +56,6 @@ def test_a_test_message_says_what_came_back_of_each_way(workspace: Path, monkeyp
 def test_a_replay_of_no_moment_is_refused_before_anything_is_drawn(workspace: Path) -> None:
     assert run(workspace, "replay", "--at", "soon")[0] == 2
     assert run(workspace, "replay", "--at", "99") == (2, "--at: experiment 99 has no verdict to go to")
-    code, text = run(workspace, "replay", "--at", "3")
-    assert code == 2 and "cannot show the cockpit" in text, "there is no terminal here"
+    for moment in ("3", "4h", "22:14", "2026-01-31"):
+        code, text = run(workspace, "replay", "--at", moment)
+        assert code == 2 and "cannot show the cockpit" in text, "there is no terminal here"

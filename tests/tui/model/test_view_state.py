@@ -57,3 +57,15 @@ def test_a_study_folded_by_the_feed_and_one_followed_live_show_the_same() -> Non
         apply(past.study, event)
     past.caught_up()
     assert current(live) == current(past) == (0, 4) and live.study == past.study
+
+
+def test_a_curve_is_held_against_runs_of_the_champions_own() -> None:
+    """A row of an ablation is of other files, and a climb is on another scale, though both bear its number."""
+    story = Story().baseline().propose(1).queue(1).runs(1, (0.90, 0.92, 0.97)).judge(1, "kept", 0.93)
+    story.start(1, 4, validates=9, row=2).finish(1, 4, 0.93).start(1, 5, validates=9, rung="large").finish(1, 5, 0.93)
+    curve = e.StepSampled(step=1, progress=0.5, values={"loss": 2.0})
+    story.propose(2, 1).queue(2, 1).start(2, 1).tell(curve, 2, 1).start(2, 2, validates=9, rung="large")
+    state = watched(story)
+    found = state.reference()
+    assert found is not None and found[1].number == 2
+    assert {(1, 1), (1, 2), (1, 3)} <= state.leads.wanted() and not {(1, 4), (1, 5)} & state.leads.wanted()

@@ -94,7 +94,7 @@ class ExportActions(Shell, inherit_bindings=False):
             shown = sheet or self.panel
             self.page(shown.copied(), f"{shown.view}.txt")
             return
-        number, last = chosen.id, max(chosen.runs, default=None)
+        number, last = chosen.id, None if chosen.newest is None else chosen.newest.number
         about = sheet if isinstance(sheet, ExperimentSheet) else ExperimentSheet(number)
         choices: list[Choice] = [("t", "t", "the transcript: all that was thought for it")]
         if chosen.commit and number:
