@@ -80,6 +80,8 @@ class Draft:
             raise NothingNew("the draft has this edit already")
         after = _fitted(path, before, search, replace)
         if isinstance(after, patching.Refused):
+            if _stands(before, search, replace) and not _stands(self.before.get(path, ""), search, replace):
+                raise NothingNew("the draft has this edit already")  # such as one with more lines around it
             raise ToolError(f"{path}: {after.why}")
         self._put(path, after)
         self._made.add((path, search, replace))
@@ -115,9 +117,7 @@ class Draft:
         now = self.texts.get(path, "")
         if text:
             return text.strip() in (now.strip(), self.before.get(path, "").strip())
-        if not replace.strip():
-            return search.strip() not in now
-        return isinstance(patching.replace_once(now, replace, search), str)  # it could be taken back
+        return _stands(now, search, replace)
 
     def _text(self, path: str) -> str:
         if path not in self._editable:
@@ -138,6 +138,13 @@ class Draft:
             )
         self.texts[path] = after
         self.unmended = ""
+
+
+def _stands(text: str, search: str, replace: str) -> bool:
+    """Whether an edit is made in a text: it could be taken back."""
+    if not replace.strip():
+        return search.strip() not in text
+    return isinstance(patching.replace_once(text, replace, search), str)
 
 
 def _too_large(path: str) -> str:

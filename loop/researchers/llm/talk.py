@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from loop.researchers.briefing.excerpt import tokens
 from loop.researchers.llm import prompts, text_tools
-from loop.researchers.llm.arguments import is_edit, tool_called
+from loop.researchers.llm.arguments import UNMADE, is_edit, tool_called
 from loop.researchers.llm.caller import Caller
 from loop.researchers.llm.conversation import Conversation, Reply, ToolCall, ToolResult, cut_short
 from loop.researchers.llm.toolbox import Toolbox
@@ -113,7 +113,8 @@ class Talk:
         """Carry out the calls of an answer, and add their results to the conversation."""
         conversation, toolbox = self.conversation, self.toolbox
         spoken = self._spoken(reply)
-        if spoken and not reply.calls and not conversation.has_calls():
+        written = any(call.name not in UNMADE for call in spoken)
+        if written and not reply.calls and not conversation.has_calls():
             caller.in_text = True
         endless = reply.finish in ("length", "stuck") and not (spoken or reply.calls)
         conversation.messages.append(cut_short(reply) if endless else reply)

@@ -169,6 +169,17 @@ async def test_of_two_forms_in_one_answer_one_is_made() -> None:
     assert tools.draft.texts["train.py"] == EDITED and tools.proposal is None
 
 
+async def test_an_edit_that_is_told_once_more_is_no_mistake() -> None:
+    tools = box()
+    await tools.use("edit_file", json.dumps(EDIT))
+    told, handed = await carried_out(tools, f"I have made this:\n```diff\n{HUNK}\n```{PROPOSED}")
+    assert (told, handed) == ("the draft has this edit already", "handed over")
+    tools = box()
+    await tools.use("edit_file", json.dumps({**EDIT, "search": "RATE = 0.02", "replace": "RATE = 0.01"}))
+    told, _ = await carried_out(tools, f"```diff\n-DEPTH = 8\n+WIDTH = 64\n```{PROPOSED}")
+    assert "that does not occur" in told, "the champion has had that line before"
+
+
 async def test_numbers_stay_as_they_are_written() -> None:
     tools = box()
     await carried_out(tools, "```edit_file\npath: train.py\nsearch: 0.02\nreplace: 0.010\n```")

@@ -148,3 +148,9 @@ async def test_no_message_that_says_nothing_goes_back() -> None:
     with Endpoint(Answer(), PROPOSED) as endpoint:
         await model(endpoint.url).propose(briefing(), Spoken())
     assert all(message["content"] for message in endpoint.requests[1].messages)
+
+
+async def test_a_block_that_is_cut_off_does_not_say_that_a_model_writes_its_calls_as_text() -> None:
+    with Endpoint(Answer(text="<<<<<<< SEARCH\nDEPTH = 4\n=======\nDEP"), PROPOSED) as endpoint:
+        await model(endpoint.url).propose(briefing(), Spoken())
+    assert "an edit in your answer has no end" in endpoint.requests[1].text and "propose" in endpoint.requests[1].tools
