@@ -29,7 +29,8 @@ class MetricSource(BaseModel):
     key: str | None = Field(default=None, alias="json")
     """Where the number stands in JSON, such as `eval.f1` or `results.0.value`."""
     file: str | None = None
-    """A file that the run writes, in its worktree or in LOOPTOP_RUN_DIR, in the place of its output."""
+    """A file that the run writes, in its worktree or in LOOPTOP_RUN_DIR, in the place of its output. Of those that a
+    pattern stands for the one written last counts."""
     take: Literal["last", "first", "min", "max", "mean"] = "last"
     """Which of several counts."""
 

@@ -93,3 +93,33 @@ def test_where_no_file_is_named_one_that_has_the_metric_is(tmp_path: Path, monke
     assert found.complete(PRINTED, Ending("exited", 1)).missing == "its output has no f1"
     monkeypatch.setattr(result_file, "HINTS", 0)
     assert found.complete(PRINTED, ENDED).missing == "its output has no f1"
+
+
+def test_of_a_pattern_the_file_that_the_run_wrote_last_counts(tmp_path: Path) -> None:
+    places = Places(tmp_path, "outputs/*/*/metrics.json")
+    old, new = (places.tree / "outputs" / "2026-01-01" / f"10-00-0{count}" / "metrics.json" for count in (1, 2))
+    for path in (old, new):
+        path.parent.mkdir(parents=True)
+    old.write_text('{"f1": 0.5}')
+    places.file.look()
+    assert places.told().missing.startswith(f"it has not written {old.relative_to(places.tree)}, which is as it was")
+    new.write_text('{"f1": 0.7}')
+    os.utime(new, (1, 1))
+    assert places.told().metrics["f1"] == 0.7, "however old it says that it is"
+    old.write_text('{"f1": 0.6}')
+    assert places.told().metrics["f1"] == 0.6
+
+
+def test_a_folder_that_each_run_names_anew_is_a_star_in_the_hint(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    found = ResultFile(Wanted("f1"), (places.out, places.tree))
+    found.look()
+    for name, mend in (
+        ("outputs/2026-01-01/10-00-01/version_0.csv", "outputs/*/*/version_0.csv"),
+        ("20260101-1000/a.csv", '"*/a.csv"'),
+    ):
+        written = places.tree / name
+        written.parent.mkdir(parents=True)
+        written.write_text("epoch,f1\n1,0.5\n")
+        assert found.complete(PRINTED, ENDED).missing.endswith(f"-> metric: {{name: f1, file: {mend}}}")
+        written.unlink()
