@@ -43,8 +43,9 @@ def check(
     """Look at every node of a cluster, as a loop that is started now would.
 
     Says of each whether runs can go there, and if not, what to do: looptop, Python, Ray and torch, GPUs, sandbox, disk,
-    clock, and the program's data, environment and modules. Starts nothing that stays. An address is HOST:PORT, or ray://HOST:PORT
-    from a machine that is not in the cluster. Without one: that of the settings, or the cluster this machine is in.
+    clock, and the program's data, environment and modules. Starts nothing that stays. An address is HOST:PORT, or
+    ray://HOST:PORT from a machine that is not in the cluster. Without one: that of the settings, or the cluster that
+    this machine is in.
 
     Exit code 1 if no node is ready.
 
