@@ -111,6 +111,8 @@ class Life:
     script: str = SCRIPT
     gpus: int = 0
     """How many the machine is made up to have; 0: it is as it is."""
+    model: bool = False
+    """A language model and AutoML propose, as one hybrid."""
     team: bool = False
     """AutoML and two commands that cast dice propose, ahead of free slots."""
 
@@ -152,6 +154,8 @@ class Life:
         if self.team:
             dice = f"sh {shlex.quote(str(home / 'dice.sh'))}"
             return ["automl", f"{dice} LEARNING_RATE", f"{dice} DECAY"]
+        if self.model:
+            return "hybrid"
         return "automl" if self.automl else f"sh {shlex.quote(str(home / 'propose.sh'))}"
 
 
@@ -320,6 +324,7 @@ _ALL = (
         script=CURVE,
     ),
     Life("team", {}, experiments=12, front="slots: 4\ndeadline: 60s\n", automl=True, team=True),
+    Life("hybrid", {}, experiments=8, automl=True, model=True, front="deadline: 60s\nshares: fixed\n"),
     Life("sealed", {}, experiments=5, automl=True, front="deadline: 60s\nplacebos: 40%\n"),
     Life("tuned", {}, experiments=4, automl=True, sandbox="auto"),
 )

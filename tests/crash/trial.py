@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -25,6 +26,7 @@ from loop.study.state import Study
 from loop.supervisor import service
 from tests import consistency
 from tests.consistency import Fault, Row
+from tests.crash.model import serving
 from tests.crash.mortal import Mortal
 from tests.crash.studies import Life
 from tests.crash.tracer import Tracer, Whose
@@ -96,6 +98,10 @@ class Trial:
 
     def go(self, kills: Sequence[Kill]) -> Outcome:
         """Start it once for each kill, then once more without any, and look at what is left."""
+        with serving() if self.life.model else nullcontext("") as self._model:
+            return self._go(kills)
+
+    def _go(self, kills: Sequence[Kill]) -> Outcome:
         for kill in kills:
             step = self._start(kill)
             if step is None:
@@ -228,6 +234,8 @@ class Trial:
         os.closerange(telling + 1, 256)
         os.chdir(self.root)
         flags = {"researcher": self.life.researcher(self.home), "tag": "study", "sandbox": self.life.sandbox}
+        if self._model:
+            flags |= {"model": "test-model", "base_url": self._model}
         sys.argv = ["loop", str(self.root), json.dumps(flags)]
 
     # --- the person --------------------------------------------------------------------------------------------------
