@@ -70,6 +70,7 @@ UNMADE = {
 
 _INNER = ("arguments", "parameters", "args", "input", "params", "kwargs", "toolinput", "actioninput", "properties")
 _PATCHES = ("patch", "diff", "input", "changes", "patchtext", "content", "text", "edits")
+_TEXTS = ("patch", "diff", "edits", "changes")
 _LISTS = ("edits", "changes", "files", "replacements", "operations", "blocks", "calls")
 _FENCED = re.compile(r"\s*(?:`{3,}|~{3,})[^\n]*\n(.*?)\n?\s*(?:`{3,}|~{3,})\s*", re.DOTALL)
 _PREFIX = re.compile(r".*(?:[.:/]|__)(?=\w)", re.DOTALL)
@@ -229,7 +230,24 @@ def meant(name: str, given: Any, tools: Mapping[str, Sequence[str]]) -> list[Mea
     if tool in ("edit_file", "write_file") and (several := _several(by_name, given)):
         rest = {key: value for key, value in given.items() if key not in several}
         return [call for edits in several.values() for one in edits for call in meant(tool, {**rest, **one}, tools)]
-    return [_named(tool, given, tools[tool])]
+    within = list(_within(by_name, given, tools)) if tool == "propose" else []
+    if within:
+        given = {key: value for key, value in given.items() if plain_name(key) not in (*_LISTS, *_TEXTS)}
+    return [*within, _named(tool, given, tools[tool])]
+
+
+def _within(
+    by_name: Mapping[str, str], given: Mapping[str, Any], tools: Mapping[str, Sequence[str]]
+) -> Iterator[Meant]:
+    """The edits that a proposal holds, where each of them is whole."""
+    for edits in _several(by_name, given).values():
+        calls = [call for one in edits for call in meant("edit_file", one, tools)]
+        if all(set(tools.get(call.tool, ())) <= set(call.values) for call in calls):
+            yield from calls
+    for one in _TEXTS:
+        text = given.get(by_name.get(one, ""))
+        if isinstance(text, str) and re.search(r"^(?:@@|\*\*\* Begin Patch|<{5,9} SEARCH)", text, re.MULTILINE):
+            yield Meant("apply_patch", {"patch": text})
 
 
 def patch_of_shell(given: Mapping[str, Any]) -> str | None:
@@ -267,7 +285,7 @@ def _kind_of_edit(by_name: Mapping[str, str], given: Mapping[str, Any], tools: M
         return "read_file"
     if command == "create" or ("text" in named and not named & {"search"} and not lists):
         return "write_file"
-    texts = [given[by_name[one]] for one in ("patch", "diff", "edits", "changes") if one in by_name]
+    texts = [given[by_name[one]] for one in _TEXTS if one in by_name]
     patch = any(isinstance(text, str) and not text.lstrip().startswith(("[", "{")) for text in texts)
     return "apply_patch" if patch and "search" not in named else "edit_file"
 

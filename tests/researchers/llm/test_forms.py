@@ -180,6 +180,26 @@ async def test_an_edit_that_is_told_once_more_is_no_mistake() -> None:
     assert "that does not occur" in told, "the champion has had that line before"
 
 
+@pytest.mark.parametrize("held", [{"edits": [EDIT]}, {"diff": HUNK}, {"patch": V4A}, {"changes": json.dumps([EDIT])}])
+async def test_a_proposal_may_hold_its_edits(held: dict[str, object]) -> None:
+    tools = box()
+    assert await tools.use("propose", json.dumps({**PROPOSAL, **held})) == "+1 -1 lines\nhanded over"
+    assert tools.proposal is not None and tools.proposal.edits == {"train.py": EDITED}
+    tools = box()
+    bad = json.dumps({**PROPOSAL, **held}).replace("DEPTH = 4", "DEPTH = 5")
+    assert "not handed over" in await tools.use("propose", bad) and tools.proposal is None
+
+
+@pytest.mark.parametrize(
+    "held", [{"changes": "DEPTH from 4 to 6"}, {"changes": [{"file": "train.py", "what": "DEPTH"}]}]
+)
+async def test_words_about_a_change_are_no_edit(held: dict[str, object]) -> None:
+    tools = box()
+    await tools.use("edit_file", json.dumps(EDIT))
+    assert "handed over" in await tools.use("propose", json.dumps({**PROPOSAL, **held}))
+    assert tools.proposal is not None and tools.proposal.edits == {"train.py": EDITED}
+
+
 async def test_numbers_stay_as_they_are_written() -> None:
     tools = box()
     await carried_out(tools, "```edit_file\npath: train.py\nsearch: 0.02\nreplace: 0.010\n```")
