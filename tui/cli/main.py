@@ -87,11 +87,16 @@ def main() -> None:
     """Run the command line. What a person can mend is reported in one sentence, never with a traceback."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 - `>&-` closes them
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: PTH123, SIM115
+    output = sys.stdout
     try:
         code = app(prog_name="looptop", standalone_mode=False)
     except BrokenPipeError:
-        _leave_output()  # `looptop experiments | head`
-        sys.exit(0)
+        _nobody_reads()
+    except SystemExit:
+        if sys.stdout is not output:  # typer has met a closed pipe, and has put something in its place
+            _nobody_reads()
+        raise
     except KeyboardInterrupt:
         sys.exit(130)
     except UserError as error:
@@ -121,6 +126,12 @@ def _misuse(error: Any) -> str:
     if " " in path and getattr(error, "option_name", None) in ("-C", "--workspace"):
         return f"-C goes in front of the command: `looptop -C FOLDER {path.partition(' ')[2]}`"
     return f"{said[:1].lower()}{said[1:]}{'' if said.endswith('?') else ';'} `{path} -h` shows what there is"
+
+
+def _nobody_reads() -> NoReturn:
+    """End well: whoever reads has had enough, as in `looptop experiments | head`."""
+    _leave_output()
+    sys.exit(0)
 
 
 def _leave_output() -> None:

@@ -1,12 +1,15 @@
 """The command line itself: one sentence for each misuse, and completion for the shell."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import looptop
+from loop import VERSION
 from tui.cli.main import main
 
 
@@ -43,3 +46,34 @@ def test_a_shell_is_told_how_words_go_on(tmp_path: Path) -> None:
         asked = {"_LOOPTOP_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
         done = subprocess.run([looptop], env=os.environ | asked, capture_output=True, text=True, cwd=tmp_path)
         assert done.stdout.split() == wanted, done
+
+
+def test_what_else_is_called_as_we_are_is_not_started(tmp_path: Path) -> None:
+    """A project's own `loop.py`, on PYTHONPATH; what is beside it there stays out of reach with it, and others stay."""
+    others, harmless = tmp_path / "project", tmp_path / "harmless"
+    for folder in (others, harmless / "tui"):
+        folder.mkdir(parents=True)
+    for name in ("loop", "tui"):
+        (others / f"{name}.py").write_text("raise SystemExit('the wrong one')")
+    root = Path(looptop.__file__).parent
+    program = f"import sys; sys.path.append({str(root)!r}); import looptop; looptop.leave_out_namesakes(); import os"
+    program += "; from tui.cli.main import main; print(os.environ['PYTHONPATH']); main()"
+    asked = os.environ | {"PYTHONPATH": f"{others}{os.pathsep}{harmless}"}
+    command = [sys.executable, "-P", "-c", program, "--version"]
+    done = subprocess.run(command, env=asked, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.stderr, done.stdout) == ("", f"{harmless}\nlooptop {VERSION}\n")
+
+
+def test_who_stops_reading_has_had_enough_and_that_is_no_failure() -> None:
+    line = f"({shlex.quote(sys.executable)} -m tui.cli --help; echo $? >&2) | true"
+    root = Path(looptop.__file__).parent
+    assert subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=root).stderr == "0\n"
+
+
+def test_an_input_that_is_closed_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by `looptop mcp <&-`."""
+    monkeypatch.setattr(sys, "stdin", None)
+    monkeypatch.setattr(sys, "argv", ["looptop", "--version"])
+    with pytest.raises(SystemExit):
+        main()
+    assert sys.stdin.read() == ""
