@@ -115,13 +115,13 @@ def unified(lines: Sequence[str], files: Mapping[str, str]) -> Iterator[Found]:
             if close is None:
                 yield Found(at, len(lines), "unfinished_edit", {})
                 return
-            yield from _of_diff(lines, at + 1, close, _named_before(lines, at, files) or _only(files))
+            yield from _of_diff(lines, at + 1, close, _named_before(lines, at, files) or _only(files), files)
             at = close + 1
         elif lines[at].startswith("--- ") and at + 1 < len(lines) and lines[at + 1].startswith("+++ "):
             end = at + 2
             while end < len(lines) and (lines[end].startswith((" ", "+", "-", "@", "\\")) or _goes_on(lines, end)):
                 end += 1
-            yield from _of_diff(lines, at, end, _only(files))
+            yield from _of_diff(lines, at, end, _only(files), files)
             at = end
         else:
             at += 1
@@ -134,7 +134,7 @@ def patch(text: str, path: str, files: Mapping[str, str]) -> list[Found]:
         return found
     if found := list(unified(lines, files)):
         return found
-    return list(_of_diff(lines, 0, len(lines), path or _only(files)))
+    return list(_of_diff(lines, 0, len(lines), path or _only(files), files))
 
 
 def whole_files(lines: Sequence[str], files: Mapping[str, str]) -> Iterator[Found]:
@@ -266,8 +266,8 @@ def _goes_on(lines: Sequence[str], at: int) -> bool:
     return not lines[at].strip() and after.startswith((" ", "+", "-", "@"))
 
 
-def _of_diff(lines: Sequence[str], first: int, end: int, path: str) -> Iterator[Found]:
-    """The edits of one diff, which may be of several files."""
+def _of_diff(lines: Sequence[str], first: int, end: int, path: str, files: Mapping[str, str]) -> Iterator[Found]:
+    """The edits of one diff, which may be of several files; of `path` where it names none."""
     start = first
     while start < end:
         head = next((n for n in range(start, end - 1) if _names(lines, n)), None)
@@ -278,7 +278,7 @@ def _of_diff(lines: Sequence[str], first: int, end: int, path: str) -> Iterator[
             return
         old, new = (lines[head + n].partition(" ")[2].split("\t")[0].strip() for n in (0, 1))
         named = new if new != "/dev/null" else old
-        path = re.sub(r"^[abiw]/", "", named)
+        path = named if old == new and named in files else re.sub(r"^[abiw]/", "", named)  # there may be a folder `a`
         after = next((n for n in range(head + 2, end - 1) if _names(lines, n)), end)
         if new == "/dev/null":
             yield Found(head, after, "delete_file", {"path": path})

@@ -200,6 +200,16 @@ async def test_words_about_a_change_are_no_edit(held: dict[str, object]) -> None
     assert tools.proposal is not None and tools.proposal.edits == {"train.py": EDITED}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [("a/train.py", "b/train.py", "train.py"), ("a/train.py", "a/train.py", "a/train.py"), ("a/a/train.py", "b/a/train.py", "a/train.py")],
+)  # fmt: skip
+async def test_a_folder_that_is_called_as_a_diff_s_prefix_is_a_folder(old: str, new: str, path: str) -> None:
+    tools = box(**{"a/train_py": TRAIN})
+    await carried_out(tools, f"```diff\n--- {old}\n+++ {new}\n{HUNK}\n```")
+    assert tools.draft.edits() == {path: EDITED}
+
+
 async def test_numbers_stay_as_they_are_written() -> None:
     tools = box()
     await carried_out(tools, "```edit_file\npath: train.py\nsearch: 0.02\nreplace: 0.010\n```")
