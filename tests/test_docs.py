@@ -103,11 +103,11 @@ def test_commands_and_their_options_are_known() -> None:
     assert [(place, line, word) for place, line, words in lines if (word := unknown_word(words))] == []
 
 
-def test_every_command_is_in_the_readme() -> None:
+def test_every_command_is_on_its_page() -> None:
     """In the first cell of a row, where `a`, `b` stand beside each other, or in a command line."""
-    named = set(re.findall(r"[a-z]+", " ".join(re.findall(r"(?m)^\| (`looptop.*?`) \| ", TEXTS["README.md"]))))
+    named = set(re.findall(r"[a-z]+", " ".join(re.findall(r"(?m)^\| (`looptop.*?`) \| ", TEXTS["docs/commands.md"]))))
     for page, line in said_in_code():
-        if page == "README.md":
+        if page == "docs/commands.md":
             named |= {word for words in command_lines(line) for word in words}
     assert {name for name, one in COMMANDS.commands.items() if not one.hidden} - named == set()
 

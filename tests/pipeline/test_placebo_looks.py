@@ -33,6 +33,7 @@ def shape(text: str) -> str:
     """A text without what two ideas differ in: numbers, names of constants, and how large a step is."""
     text = re.sub("|".join(NAMES), "NAME", text)
     text = re.sub(r"\b[0-9a-f]{7,40}\b|[-+]?\d[\d.,:]*(?:e[-+]?\d+)?", "#", text)
+    text = re.sub(r"#(?:, #)* and # are", "# is", text)  # how many are queued beside it says nothing of it
     text = re.sub(r" \(a (?:small|large) step\)|[▁▂▃▄▅▆▇█░▒▓━╸╺─│┃⣀-⣿]", "", text)
     return " ".join(text.split())
 
