@@ -121,4 +121,5 @@ class Places:
             name = str(named.relative_to(self._home))
             given = any(f"{name}/".startswith(f"{place}/") for place, _, _ in caches.KNOWN)
             return Place(f"~/{name}", "machine" if there else "nowhere", given=given)
-        return Place(str(named), "machine" if there else "nowhere")
+        outside = str(around) if not there and around.is_dir() and str(around) not in _FAR_UP else ""
+        return Place(str(named), "machine" if there else "nowhere", outside=outside)

@@ -30,6 +30,8 @@ class Place:
     """Of what is nowhere: its folder, where that is in the checkout and not in git."""
     given: bool = False
     """Runs are given what is there, without being told so in program.md."""
+    outside: str = ""
+    """Of what is nowhere: its folder, where that is on the machine outside of the project and of the home."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,10 @@ def _not_there(path: str, facts: Facts) -> str:
             f"there, or add `write: [{place.folder}]` to program.md"
         )
     first = f"{place.name} is nowhere on this machine: do what the project asks for first (download, prepare)"
-    return f"{first}; runs see it then" if place.given else f"{first}, then add `read: [{place.name}]` to program.md"
+    if place.given:
+        return f"{first}; runs see it then"
+    or_writes = f"; if it writes there, add `write: [{place.outside}]`" if place.outside else ""
+    return f"{first}, then add `read: [{place.name}]` to program.md{or_writes}"
 
 
 def _out_of_reach(place: Place) -> str:

@@ -7,6 +7,7 @@ journal is made and no commit, and what is written goes again: of the workspace 
 
 import asyncio
 import os
+import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,13 @@ from loop.workspace import supervise
 
 BROKEN_S, WHOLE_S = 8.0, 12.0
 """Seconds for the starts with broken files (twice that where there are several), and for the untouched program."""
+
+SETTINGS = re.compile(
+    r"^(?!(.*/)?\.).*(conf|config|configs|params|hparams|settings|hyper\w*)[\w-]*(/[^.][^/]*)*\.(ya?ml|toml)$",
+    re.IGNORECASE,
+)
+MOST_SETTINGS = 20
+"""Files of settings that are looked into, where nothing else can be tuned."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,8 @@ class Trial:
         await asyncio.to_thread(self._lineage.clear_stale)
         head = await asyncio.to_thread(self._lineage.checkout.head)
         files = await asyncio.to_thread(self._lineage.checkout.working_copy, self._contract.edit)
-        found = [self._python(), *await asyncio.to_thread(self._told), *self._to_tune(files)]
+        found = [self._python(), *await asyncio.to_thread(self._told)]
+        found += await asyncio.to_thread(self._to_tune, head, files)
         slot = self._executor.slots()[0]
         try:
             edits, run = await self._edits(head, files, slot), await self._run(head, files, slot)
@@ -105,16 +114,27 @@ class Trial:
                 found.append(Tries(what, False, f"nothing in the project reads {variable}, so {cost}; {how}"))
         return found
 
-    def _to_tune(self, files: Mapping[str, bytes]) -> list[Tries]:
-        """Whether AutoML has something to tune, where it is who proposes."""
+    def _to_tune(self, head: str, files: Mapping[str, bytes]) -> list[Tries]:
+        """Whether AutoML has something to tune, where it is who proposes. Blocks."""
         if not any(member.kind in TUNERS for member in self._prepared.team):
             return []
         sites = tunable({path: text.decode("utf-8", "replace") for path, text in files.items()}, self._contract.run)
         if not sites:
-            said = f"AutoML finds nothing to tune in {listed(self._contract.edit)}; have a model or an agent propose"
-            return [Tries("automl", False, f"{said} (`--model NAME`, `--researcher COMMAND`)")]
+            said = f"AutoML finds nothing to tune in {listed(self._contract.edit)}; "
+            if settings := self._settings(head):
+                said += f"{listed(settings)} {'have' if settings[1:] else 'has'} values: name it under `edit:` too, or "
+            said += "have a model or an agent propose (`--model NAME`, `--researcher COMMAND`)"
+            return [Tries("automl", False, said)]
         many = "value" if len(sites) == 1 else "values"
         return [Tries("automl", True, f"{len(sites)} {many} to tune: {listed([site.name for site in sites])}")]
+
+    def _settings(self, head: str) -> list[str]:
+        """Files of settings that are not editable and have something to tune."""
+        paths = [path for path in self._lineage.commits.paths(head) if SETTINGS.search(path)][:MOST_SETTINGS]
+        texts = ((path, self._lineage.commits.read(head, path) or b"") for path in paths)
+        return [path for path, text in texts if tunable({path: text.decode("utf-8", "replace")}, self._contract.run)][
+            :3
+        ]
 
     # --- starts ------------------------------------------------------------------------------------------------
 

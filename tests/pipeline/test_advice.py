@@ -53,3 +53,10 @@ def places(tmp_path: Path) -> Places:
 def test_a_path_of_a_run(places: Places, tmp_path: Path, path: str, place: Place) -> None:
     found = places.place(path.replace("{root}", str(tmp_path / "project")))
     assert found == Place(place.name.replace("{mnt}", str(tmp_path / "mnt")), place.found, place.folder, place.given)
+
+
+def test_a_folder_outside_that_is_there_may_be_one_to_write_to(places: Places, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    assert places.place(str(outside / "state")).outside == str(outside)
+    assert places.place(str(outside / "none" / "state")).outside == places.place("/var/state").outside == ""

@@ -19,6 +19,8 @@ def place(path: str) -> Place:
         return Place(ON_MACHINE[path], "machine")
     if path in IN_GIT:
         return Place(path, "git")
+    if path == "/var/tmp/state":
+        return Place(path, "nowhere", outside="/var/tmp")
     return Place(path, "nowhere", "out" if path.startswith("out/") else "", path.startswith("~/.cache"))
 
 
@@ -57,6 +59,7 @@ SAID = [
     ('ERROR: LoadError: SystemError: opening file "data/train.bin": No such file or directory', "`read: [data]`"),
     ("python: can't open file 'data/train.bin': [Errno 2] No such file or directory", "`read: [data]`"),
     # Writes
+    (traceback("FileNotFoundError: [Errno 2] No such file or directory: '/var/tmp/state'"), "; if it writes there, add `write: [/var/tmp]`"),
     (traceback("PermissionError: [Errno 13] Permission denied: 'results.json'"), "`write: [results.json]`"),
     (traceback("PermissionError: [Errno 13] Permission denied: '/mnt/corpus/a.txt'"), "`read: [/mnt/corpus]` to program.md"),
     (traceback("OSError: [Errno 30] Read-only file system: 'out'"), "`write: [out]`"),

@@ -76,12 +76,13 @@ def test_a_seed_and_a_budget_that_nothing_reads_and_nothing_to_tune(bench: Bench
     bench.plain_python()
     bench.write("main.py", 'import random\nprint("loss:", random.random())\n')
     bench.program(metric="loss", edit="main.py", run="python main.py")
-    bench.git("add", "main.py", "program.md")
+    bench.write("config.yaml", "lr: 0.1\n")
+    bench.git("add", "main.py", "program.md", "config.yaml")
     bench.git("-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qm", "mine")
     found = {one["what"]: one for one in bench.json_of("doctor", "--try", code=0)}
     assert "write `{seed}` in `run:`" in found["seed"]["said"]
     assert "write `{budget}` in `run:`" in found["budget"]["said"]
-    assert "nothing to tune in main.py" in found["automl"]["said"]
+    assert "nothing to tune in main.py; config.yaml has values: name it under" in found["automl"]["said"]
     assert found["run"]["good"], "none of that stops a loop"
 
 

@@ -46,7 +46,8 @@ def overview(metric: str, sd: float | None, now: Situation) -> Iterator[str]:
         name = "the baseline" if now.champion == 0 else f"experiment {now.champion}"
         yield f"Best so far is {name} with {metric} {best.metric:.5g}{noise}. "
     if not measured:
-        yield f"There are {len(now.present)} constants to search: {listed(now.present, 100)}.\n"
+        are = "is 1 constant" if len(now.present) == 1 else f"are {len(now.present)} constants"
+        yield f"There {are} to search: {listed(now.present, 100)}.\n"
         return
     moved = importance(now.trials, now.present)
     ranked = sorted(((size, name) for name, size in moved.items() if size is not None), reverse=True)

@@ -60,6 +60,10 @@ class ResultFile:
         """What was printed, and what the file has; where nothing has the metric, the file that a person could name."""
         if self._wanted.source.file is not None:
             return self._answers(self._wanted.source.file).over(printed)
+        if printed.missing and ending is not None and ending.code == 0 and ending.leftovers:
+            work = "a process" if ending.leftovers == 1 else f"{ending.leftovers} processes"
+            left = f"its command ended with {work} of its own still at work, which ended with it"
+            return replace(printed, missing=f"{printed.missing}; {left}: have `run:` wait for them")
         if printed.missing and ending is not None and ending.code == 0:
             return replace(printed, missing=printed.missing + self._hint())
         return printed

@@ -91,6 +91,10 @@ def test_where_no_file_is_named_one_that_has_the_metric_is(tmp_path: Path, monke
     mend = "; out/all.csv, which it has written, has it -> metric: {name: f1, file: out/all.csv}"
     assert found.complete(PRINTED, ENDED).missing == "its output has no f1" + mend
     assert found.complete(PRINTED, Ending("exited", 1)).missing == "its output has no f1"
+    daemon = found.complete(PRINTED, Ending("exited", 0, leftovers=1)).missing
+    assert daemon.startswith("its output has no f1; its command ended with a process of its own still at work"), (
+        "a file that is half written would be the wrong hint"
+    )
     monkeypatch.setattr(result_file, "HINTS", 0)
     assert found.complete(PRINTED, ENDED).missing == "its output has no f1"
 
