@@ -34,6 +34,9 @@ class Cockpit(CommandActions, inherit_bindings=False):
     _needed = Needs()
     _feeding: asyncio.Task[None] | None = None
     _shown_aside = "mind"
+    _under: int | None = None
+    """The experiment under the cursor when last seen, and whether its curve and log are shown."""
+    _rested = True
 
     def on_mount(self) -> None:
         self._changed: set[str] = set()
@@ -132,12 +135,19 @@ class Cockpit(CommandActions, inherit_bindings=False):
         self._redraw_machine = self._redraw_machine or bool(changed & {"gauge", "samples"})
 
     def _follow_cursor(self) -> None:
-        """Let the detail show what the cursor is on, and give it its place."""
+        """Let the detail, the curves and the log show what the cursor is on, and give the detail its place."""
         if (aside := self.aside) != self._shown_aside:
             self._shown_aside = aside
             self.rearrange()
         if self.known.share == 1:
             self.detail_view.follow(self.pointed())
+            if (number := self.under_cursor()) != self._under:
+                self._under, self._rested = number, False
+            elif not self._rested:
+                self._rested = True  # so that a cursor that passes by costs nothing
+                self.load_samples()
+                self.panels["curves"].redraw()
+                self.read_log()
 
     def tick(self) -> None:
         """Once a second: clocks, liveness, gauges, the log, the title."""

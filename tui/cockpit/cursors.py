@@ -60,12 +60,20 @@ class Cursors:
             number = self.experiments_view.selected() if self.active == "experiments" else None
         return None if number is None else self.known.study.experiments[number]
 
+    def under_cursor(self) -> int | None:
+        """The experiment that a person has put a cursor on, in the runs or the experiments; of both in the one that
+        keys go to, else in the runs."""
+        found = [self.runs_view.chosen()]
+        if self.experiments_view.pointing:
+            found.append(self.experiments_view.selected())
+        if self.active == "experiments":
+            found.reverse()
+        return next((number for number in found if number is not None), None)
+
     def pointed(self) -> int | None:
-        """The experiment that the detail shows: under the cursor of runs or experiments, else the current run's."""
-        if self.active in ("runs", "experiments") and self.pointing() and (chosen := self.chosen()) is not None:
-            return chosen.id
-        if self.experiments_view.pointing and (selected := self.experiments_view.selected()) is not None:
-            return selected
+        """The experiment that the detail shows: under a cursor, else the current run's."""
+        if (number := self.under_cursor()) is not None:
+            return number
         current = self.known.in_flight()
         return current[0].id if current is not None else self.experiments_view.selected()
 

@@ -75,15 +75,16 @@ def _chart(
 ) -> list[Line]:
     """The chart alone.
 
-    How high a loss starts does not set a linear scale: only what comes after a quarter of the budget does, or of a run
-    that has not come so far its newer half. A logarithmic scale has room for all of it.
+    How high a loss starts does not set a linear scale: only what comes after a quarter of the budget does, or of the
+    first run, where that has not come so far, its newer half. A logarithmic scale has room for all of it.
     """
     values = [y for curve in curves for _, y in curve.points]
     shown = [(curve, curve.points) for curve in curves]
     if logarithmic and min(values) > 0 and max(values) < float("inf"):
         y = Axis(min(values) * 0.97, max(values) * 1.03, lambda value: number(value, 3), log=True)
     else:
-        late = [y for curve in curves for x, y in curve.points if x >= min(0.25 * budget, curve.points[-1][0] / 2)]
+        half = min(0.25 * budget, curves[0].points[-1][0] / 2)
+        late = [y for curve in curves for x, y in curve.points if x >= (half if curve is curves[0] else 0.25 * budget)]
         limits = span(late or values, 0.08)
         if limits is None:
             return []

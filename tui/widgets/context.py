@@ -58,6 +58,10 @@ class Context(Protocol):
         """Make a view the one that keys go to."""
         ...
 
+    def under_cursor(self) -> int | None:
+        """The experiment that a person has put a cursor on; None while there is none."""
+        ...
+
     def note(self) -> list[Span]:
         """A few words about the active view, for the line of tabs."""
         ...

@@ -1,4 +1,4 @@
-"""curve: the current run over the champion's and those that are marked, at equal training time."""
+"""curve: a run over the champion's, those that are marked and the other current ones, at equal training time."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -65,7 +65,7 @@ def _key(pair: RunOf) -> tuple[int, int]:
 
 
 class CurvesPanel(Panel):
-    """The current run, or the last one while none is."""
+    """The run under a person's cursor, else the current one, or the last one while none is."""
 
     view = "curves"
 
@@ -78,8 +78,15 @@ class CurvesPanel(Panel):
     def pair(self) -> tuple[RunOf | None, RunOf | None]:
         """The run to draw, and the one to draw it over."""
         state = self.cockpit.known
-        current = state.in_flight() or self._last()
-        return current, state.reference()
+        number = self.cockpit.under_cursor()
+        chosen = None if number is None else state.newest_run(number)
+        return chosen or self._current() or self._last(), state.reference()
+
+    def _current(self) -> RunOf | None:
+        """Of the current runs the newest that has reported a step, else the newest."""
+        state = self.cockpit.known
+        told = [pair for pair in state.study.running() if state.samples.get(_key(pair))]
+        return max(told, key=lambda pair: pair[1].started_at, default=None) or state.in_flight()
 
     def _last(self) -> RunOf | None:
         study = self.cockpit.known.study
@@ -88,11 +95,21 @@ class CurvesPanel(Panel):
         return max(runs, key=lambda pair: pair[1].started_at, default=None)
 
     def others(self) -> list[RunOf]:
-        """The runs of the marked experiments, the newest marks first, as many as are drawn."""
+        """The runs of the marked experiments, the newest marks first; over a current run then the other current ones,
+        the oldest first. As many as are drawn."""
         known = self.cockpit.known
         found = [known.reference(number) or known.newest_run(number) for number in reversed(known.marked)]
+        found += self._beside()
         taken = {_key(pair) for pair in self.pair() if pair is not None}
         return [one for one in found if one is not None and _key(one) not in taken][: len(OTHERS)]
+
+    def _beside(self) -> list[RunOf]:
+        """The other current runs that have reported a step, where the run that is drawn is a current one."""
+        known, drawn = self.cockpit.known, self.pair()[0]
+        current = sorted(known.study.running(), key=lambda pair: pair[1].started_at)
+        if drawn is None or _key(drawn) not in map(_key, current):
+            return []
+        return [pair for pair in current if _key(pair) != _key(drawn) and known.samples.get(_key(pair))]
 
     def wanted(self) -> set[tuple[int, int]]:
         """Runs whose samples are needed."""
@@ -136,6 +153,8 @@ class CurvesPanel(Panel):
         pair = self.pair()[0]
         if pair is None:
             return []
+        hidden = len({*map(_key, self._beside())} - {*map(_key, self.others())})
+        more: list[Span] = [(f"+{hidden} more, chosen in runs  ", "faint")] if hidden else []
         scale: list[Span] = [("log  ", "faint")] if self.logarithmic else []
         drawn: list[Span] = [(f"{cut(self.metric, 20)}  ", "warn")] if self.metric else []
-        return [*drawn, *scale, (cut(one_line(pair[0].title), 34), "dim")]
+        return [*more, *drawn, *scale, (cut(one_line(pair[0].title), 34), "dim")]

@@ -92,6 +92,30 @@ async def test_the_detail_follows_the_cursor_and_the_mind_comes_back(study: Path
         assert "7 detail" in "\n".join(screen(app)) and app.chosen() is not None
 
 
+async def test_curves_and_log_are_of_the_run_under_the_cursor_and_the_others_beside_it(study: Path) -> None:
+    async with opened(study, (100, 30), view="runs") as (app, pilot):
+        rows = [row for row in app.runs_view.rows if row.what == "run"]
+        (study / ".looptop" / "runs" / rows[1].run).mkdir(parents=True)
+        (study / ".looptop" / "runs" / rows[1].run / "log.txt").write_text("of the second run\n")
+        await pilot.press("5")
+        await settle(app, pilot)
+        legend = screen(app)[3]
+        assert legend.startswith(f" ━ {rows[-2].run} loss"), "the newest that has reported a step"
+        assert f"champion {app.known.study.champion}" in legend
+        assert all(str(row.experiment) in legend for row in rows[:3])
+        await pilot.press("1", "j", "j", "5")
+        for _ in range(3):
+            app.flush()
+            await pilot.pause(0.02)
+        assert screen(app)[3].startswith(f" ━ {rows[1].run} loss"), "\n".join(screen(app))
+        await pilot.press("9")
+        await settle(app, pilot)
+        assert "of the second run" in "\n".join(screen(app))
+        await pilot.press("7")
+        await settle(app, pilot)
+        assert app.detail_view.target == rows[1].experiment
+
+
 async def test_a_loop_that_has_ended_shows_no_run_as_if_it_went_on(study: Path) -> None:
     async with opened(study, (80, 24), view="runs", alive=None) as (app, _):
         text = "\n".join(screen(app))

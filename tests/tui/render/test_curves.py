@@ -41,3 +41,12 @@ def _dots(role: str, curves: list[Curve]) -> int:
 
 def test_a_run_that_reports_nothing_draws_nothing() -> None:
     assert overlaid([Curve("1", [], FIRST)], "loss", 100, 80, 20, UNICODE) == []
+
+
+def test_a_run_that_has_just_begun_does_not_set_the_scale_of_another_one() -> None:
+    first = Curve("1", [(float(x), 3 - 0.01 * x) for x in range(90)], FIRST)
+    young = Curve("2", [(float(x), 50.0 - x) for x in range(10)], OTHERS[0])
+    assert (
+        overlaid([first, young], "loss", 100, 80, 20, UNICODE)[2:]
+        == overlaid([first], "loss", 100, 80, 20, UNICODE)[2:]
+    )
