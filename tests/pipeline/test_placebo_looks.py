@@ -39,8 +39,8 @@ def shape(text: str) -> str:
 
 
 def of(number: int, lines: Iterable[str]) -> set[str]:
-    """The shapes of the lines that name an experiment."""
-    return {shape(line) for line in lines if re.search(rf"(?<![\w.#]){number}(?:\.\d)?(?![\w.:%])", line)}
+    """The shapes of the lines that name an experiment, and no time that happens to have its number."""
+    return {shape(line) for line in lines if re.search(rf"(?<![\w.#]){number}(?:\.\d)?(?![\w.:%]| s\b| min\b)", line)}
 
 
 def keys_of(found: object, path: str = "") -> set[str]:

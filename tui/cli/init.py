@@ -97,7 +97,7 @@ def initialise(folder: Path, said: Said, ask: Callable[[str], bool] | None) -> D
         done.lines += [f"{done.program} exists already and stays as it is", _what_it_says(root)]
     if fresh:
         _commit(done, root if top is None else top, root, start)
-    done.lines.append("next: read it, then `looptop doctor`, then `looptop`")
+    done.lines.append("next: read it, then `looptop doctor --try`, then `looptop`")
     return done
 
 

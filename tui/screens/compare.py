@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from loop.reporting import compare
 from loop.sanitize import one_line
 from loop.study.experiment import Experiment
+from tui.model.diffs import diff_between
 from tui.render.side_by_side import side_by_side
 from tui.render.text import Line, Span, cells, cut, pad
 from tui.screens.experiment import rule
@@ -79,14 +80,8 @@ class CompareSheet(Sheet):
         if other.id not in self._diffs:
             if not first.commit or not other.commit:
                 return f"# experiment {other.id if first.commit else first.id} is no commit yet"
-            from loop.lineage import Lineage
-
-            try:
-                commits = Lineage(self.cockpit.root, self.cockpit.known.study.tag).commits
-                self._diffs[other.id] = commits.diff(first.commit, other.commit)
-            except Exception as error:  # any failure of git here is a sentence on this screen, not the end of it
-                said = str(error).splitlines()[0] if str(error) else type(error).__name__
-                self._diffs[other.id] = f"# the diff cannot be shown: {said}"
+            between = first.commit, other.commit
+            self._diffs[other.id] = diff_between(self.cockpit.root, self.cockpit.known.study.tag, between)
         return self._diffs[other.id]
 
 

@@ -13,6 +13,7 @@ from loop.study.outcomes import Outcome
 from loop.study.state import Study
 from loop.words import clock, size
 from loop.workspace import folders_up
+from tui.model.diffs import diff_between
 from tui.model.text_buffer import Paragraph
 from tui.model.transcript import paragraphs_of
 from tui.render.diff_colours import diff_line
@@ -297,15 +298,7 @@ class ExperimentSheet(Sheet):
             experiment = self.found
             if (between := experiment.between()) is None:
                 return "the change is not a commit yet"
-            from loop.lineage import Lineage
-
-            try:
-                lineage = Lineage(self.cockpit.root, self.cockpit.known.study.tag)
-                self._diff = lineage.commits.diff(*between)
-            except Exception as error:  # any failure of git here is a sentence on this screen, not the end of it
-                self._diff = (
-                    f"the diff cannot be shown: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-                )
+            self._diff = diff_between(self.cockpit.root, self.cockpit.known.study.tag, between)
         return self._diff
 
     def _log(self, run: int, width: int) -> list[Line]:

@@ -5,6 +5,7 @@ import re
 from collections import OrderedDict
 
 from loop.study.experiment import Experiment
+from tui.model.diffs import diff_between
 from tui.model.slot_rows import SlotRow
 from tui.render.detail_lines import Extras, detail_lines
 from tui.render.text import Line, Span, one_line
@@ -99,12 +100,7 @@ class DetailPanel(Panel):
         """The change, from git; a sentence where git does not have it."""
         if not experiment.id or (between := experiment.between()) is None:
             return ""
-        from loop.lineage import Lineage
-
-        try:
-            return Lineage(self.cockpit.root, self.cockpit.known.study.tag).commits.diff(*between)
-        except Exception as error:  # any failure of git here is a sentence in this panel, not the end of it
-            return f"its diff cannot be shown: {next(iter(str(error).splitlines()), type(error).__name__)}"
+        return diff_between(self.cockpit.root, self.cockpit.known.study.tag, between)
 
     def begin_anew(self) -> None:
         self._extras.clear()
