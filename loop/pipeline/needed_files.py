@@ -1,15 +1,20 @@
-"""Files that a run would look for and not find: they are in the person's folder, and git does not have them.
+"""Files that a run would look for and not find: in the person's folder and not in git, or outside of it.
 
 A run's worktree holds what is committed, the editable files, and what `read:` names. What is left out is found by
 reading the program: the scripts of `run:`, what they import, what they name. Reads files, changes nothing.
 """
 
+import os
 import posixpath
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from loop.lineage.git import find_top
 from loop.policy.mentions import Import, Named, mentions, words
+from loop.policy.secret_files import is_secret_name
+from loop.sandbox.backend import SYSTEM
+from loop.sandbox.caches import KNOWN
 from loop.study.contract import Contract
 
 LARGEST = 1_000_000  # bytes of a source that is looked into
@@ -24,13 +29,17 @@ _STARTED_BY = {
 }
 """What a program looks for in the folder that it is started in."""
 
+_NO_DATA = (*SYSTEM, "/bin", "/dev", "/etc", "/lib", "/proc", "/run", "/sys")
+_SHARED = ("/tmp", "/var/tmp", "/home", "/data", "/mnt")
+"""Folders that nobody names as a whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:
     """A file or a folder of the project that runs do not have."""
 
     path: str
-    """Relative to the project's folder."""
+    """Relative to the project's folder; absolute where it lies outside of the repository."""
     by: str
     """Where it is named: `train.py:3`, or `run`."""
     certain: bool
@@ -49,6 +58,11 @@ class Missing:
             return (
                 f"{self.by} needs {self.path}, which git does not have, so no run would find it: "
                 f"`git add {self.path}` and commit it, or name it in program.md: `read: [{self.path}]`"
+            )
+        if posixpath.isabs(self.path):
+            return (
+                f"{self.by} names {self.path}, outside of the project: if runs need it, name it in program.md: "
+                f"`read: [{self.path}]`"
             )
         return (
             f"{self.by} names {self.path}, which git does not have, so runs do not see it; if they need it, name it in "
@@ -74,6 +88,7 @@ class _Search:
         self._root, self._contract = root, contract
         self._there = {*committed, *contract.edit}
         self._folders = {parent for path in self._there for parent in _parents(path)}
+        self._top = os.path.realpath(find_top(root) or root)
         self._search_path = ["", "src"]
         self._seen: set[str] = set()
         self._queue: list[tuple[str, bool]] = [(path, True) for path in contract.edit]
@@ -151,17 +166,45 @@ class _Search:
         """Take note of a path that something names; whether there is such a file or folder."""
         path = posixpath.normpath(path)
         place = self._root / path
+        if path.startswith(("/", "..", "~/")):
+            return self._meet_outside(path, by)
         try:
-            if path.startswith(("/", "..", "~", ".git/", ".looptop")) or path == "." or not place.exists():
+            if path.startswith(("~", ".git/", ".looptop")) or path == "." or not place.exists():
                 return False
         except (OSError, ValueError):
             return False
         if path in self._there or path in self._folders or any(parent in self._there for parent in _parents(path)):
+            if self._meet_outside(path, by):  # behind a link that git has
+                return True
             if place.is_file():
                 self._queue.append((path, certain))
         elif not self._is_given(path) and not self._is_environment(path):
             own = next((parent for parent in _parents(path) if (self._root / parent / ".git").exists()), None)
             self.found.append(Missing(own or path, by, certain, own is not None))
+        return True
+
+    def _meet_outside(self, path: str, by: str) -> bool:
+        """Take note of a file or folder outside of the repository; whether it is one."""
+        home = Path(os.path.realpath(Path.home()))
+        real = Path(os.path.realpath(home / path[2:] if path.startswith("~/") else self._root / path))
+        try:
+            if not real.exists() or any(real.is_relative_to(place) for place in (self._top, *_NO_DATA)):
+                return False
+            if real.is_file() and os.access(real, os.X_OK):
+                return True  # a program, which whoever confines runs looks up
+        except (OSError, ValueError):
+            return False
+        caches = (home / place for place, _, _ in KNOWN)
+        if (
+            is_secret_name(str(real))
+            or any(real.is_relative_to(cache) for cache in caches)
+            or self._is_given(str(real))
+        ):
+            return True
+        whole = real.is_dir() or real.parent == home or str(real.parent) in _SHARED
+        named = real if whole else real.parent
+        if named != home and len(named.parts) > 2:  # neither all of the home nor /mnt
+            self.found.append(Missing(str(named), by, False))
         return True
 
     def _is_given(self, path: str) -> bool:

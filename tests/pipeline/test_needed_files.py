@@ -1,5 +1,6 @@
 """Files that runs would lack: found by reading the program, with what to do about each."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,25 @@ def test_a_project_in_a_folder_looks_no_further_than_its_folder(tmp_path: Path) 
 )
 def test_any_text_mentions_something_or_nothing(text: str) -> None:
     mentions(text)
+
+
+def test_data_outside_of_the_project_by_its_path_or_behind_a_link(project: Project) -> None:
+    sets = project.root.parent / "sets"
+    for name in ("a/x.bin", "b/y.bin", "c/z.bin", "id_rsa"):
+        (sets / name).parent.mkdir(parents=True, exist_ok=True)
+        (sets / name).write_text("x")
+    project.put(
+        "sub/train.py",
+        f"open('../../sets/a/x.bin')\nopen('data/y.bin')\nopen('{sets}/c/z.bin')\nopen('../train.py')\n"
+        f"open('{sets}/none')\nopen('/etc/hosts')\nopen('../../sets/id_rsa')\n",
+    )
+    (project.root / "data").symlink_to("../sets/b")
+    project.commit()
+    lacking = project.missing(edit=["sub/train.py"], run="python sub/train.py")
+    assert {(one.path, one.by, one.certain) for one in lacking} == {
+        (str(sets / name), f"sub/train.py:{line}", False) for name, line in (("a", 1), ("b", 2), ("c", 3))
+    }
+    assert lacking[0].sentence.endswith(
+        f"outside of the project: if runs need it, name it in program.md: `read: [{sets}/a]`"
+    )
+    assert project.missing(edit=["sub/train.py"], run=f"{sys.executable} sub/train.py", read=["../sets"]) == []

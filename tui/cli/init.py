@@ -174,6 +174,8 @@ def _line(key: str, value: object, comment: str) -> str:
 
 def _outermost(root: Path, path: str, committed: Sequence[str]) -> str:
     """The largest folder around a file that git has nothing of: a program that opens one shard opens the others too."""
+    if Path(path).is_absolute():  # outside of the project
+        return path
     parts = path.split("/")
     for count in range(1, len(parts)):
         folder = "/".join(parts[:count])
