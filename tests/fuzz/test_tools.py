@@ -338,6 +338,7 @@ LONG: tuple[tuple[str, Any], ...] = (
             ("calls of gptme", "@note(1): {\n"),
             ("calls in YAML", "```\nname: note\n"),
             ("files for a shell", "```sh\ncat > train.py << 'EOF'\n"),
+            ("files without an end for a shell", "```sh\ncat > train.py << 'EOF'\n```\n"),
             ("files in one block for a shell", "cat > train.py << 'EOF'\n"),
             ("names of files", "train.py\n"),
             ("quotes", '"""a\'\'\'b"'),

@@ -257,12 +257,14 @@ def _parameters(text: str, opening: re.Pattern[str], closing: re.Pattern[str], a
 
 def _elements(text: str, tools: Mapping[str, Sequence[str]]) -> Iterator[Call]:
     """`<edit_file><path>...</path>...</edit_file>`, with an element for each argument."""
-    at = 0
+    at, endless = 0, set()
     while (mark := _ELEMENT.search(text, at)) is not None:
         at, name = mark.end(), mark["name"]
-        if name not in tools and not ("_" in name and _known(name, tools)):  # `<replace>` is an argument, too
+        if name in endless or (name not in tools and not ("_" in name and _known(name, tools))):  # or an argument
             continue
         end = text.find(f"</{name}>", mark.end())
+        if end < 0:
+            endless.add(name)
         values = dict(_children(text, mark.end(), end if end >= 0 else len(text)))
         if values:
             at = end + len(name) + 3 if end >= 0 else len(text)

@@ -228,7 +228,7 @@ def _heredocs(lines: Sequence[str], at: int, end: int, files: Mapping[str, str])
         if (named := _named_in(path, files)) not in files:
             continue
         close = next((n for n in range(at, end) if lines[n] == mark), None)
-        text = "".join(f"{line}\n" for line in lines[at:close])
+        text = "".join(f"{line}\n" for line in lines[at : close or at])
         quoted = lines[at - 1].count("'") + lines[at - 1].count('"') > 0
         if close is None or (not quoted and re.search(r"[$`\\]", text)):  # which a shell would replace
             yield Found(at - 1, end, "unfinished_edit", {"path": named})

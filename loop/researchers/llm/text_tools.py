@@ -32,7 +32,7 @@ from loop.researchers.llm.conversation import ToolCall
 _OPENING = re.compile(r"(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`]*)")
 _CLOSING = re.compile(r"`{3,}|~{3,}")
 _YAML = ("", "yaml", "yml", "tool", "tool_call", "tool_use", "function_call")
-_YAML_CALL = re.compile(r"\s*(?:-[ \t]+)?(?:tool_calls?|function|name|tool|tool_name|action)[ \t]*:")
+_YAML_CALL = re.compile(r"\s*(?:-[ \t]+)?(?:tool_calls?|function|name|tool|tool_name|action)[ \t]*:[ \t]*(?P<name>\w*)")
 """What a fence says of a call that is written in YAML, and how that begins."""
 
 _FENCES_INSIDE = 8
@@ -148,8 +148,12 @@ def _fenced(lines: Sequence[str], tools: Mapping[str, Sequence[str]]) -> Iterato
         if name in tools:
             for tool, arguments in _arguments(name, rest.strip(), body):
                 yield first, end, tool, arguments
-        elif info.strip().casefold() in _YAML and _YAML_CALL.match(body):
-            for tool, arguments in _yaml_calls(_yaml(body), tools):
+        elif info.strip().casefold() in _YAML and (call := _YAML_CALL.match(body)) is not None:
+            try:
+                found = list(_yaml_calls(_yaml(body), tools))
+            except yaml.YAMLError:  # whose tool says so
+                found = [(call["name"], body)] if is_edit(call["name"], tools) else []
+            for tool, arguments in found:
                 yield first, end, tool, arguments
 
 

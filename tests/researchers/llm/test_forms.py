@@ -121,6 +121,7 @@ NO_END = "an edit in your answer has no end"
         (f"```diff\n{HUNK}", NO_END),
         (V4A.removesuffix("*** End Patch"), NO_END),
         (f"```bash\ncat > train.py <<EOF\n{EDITED}print(`date`)\nEOF\n```", NO_END),
+        ("```yaml\ntool: edit_file\nsearch: DEPTH = 4\n`replace: x\n```", "the arguments of edit_file are not right"),
         (f"<tool_call>{call()[:-9]}", "the arguments of edit_file are not right: they are no JSON"),
         ('<tool_call>{"name": "edit_file", "arguments": {"path": "train.py", "search": "DEPTH = 4", "replace": '
         '"d = {"a": 1, "b": 2}"}}</tool_call>', "are no JSON"),
