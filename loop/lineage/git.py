@@ -166,6 +166,9 @@ class Plumbing:
                 self.git_dir = Path(os.fspath(repo.git_dir)).resolve()
                 self.common_dir = Path(os.fspath(repo.common_dir)).resolve()
         except (GitError, OSError, ValueError) as failed:
+            if (self.top / ".git").exists():  # of another user, say, or of a worktree whose repository was moved
+                asked = ("rev-parse", "--git-dir")
+                raise complaint(asked, self.top, ask_git(asked, self.top, {})) from failed
             raise LineageError(f"{root} is in no git checkout; run looptop inside one") from failed
 
     def inside(self, path: str) -> str:

@@ -57,13 +57,17 @@ class Quarantine:
         """Numbers of the other slots that are not out of work."""
         return [one.index for one in self.working() if one is not slot]
 
-    def _own(self, slot: Slot) -> Slot:
-        """The slot itself, of a run that had several: it is the first of them that is looked at."""
-        return next((one for one in self._slots if one.index == slot.index), slot)
+    def _each(self, slot: Slot) -> list[Slot]:
+        """The slots themselves, of a run that had several; the first of them serves it, and is the one that rests."""
+        there = {one.index: one for one in self._slots}
+        return [there.get(slot.index, slot), *(there[index] for index in slot.also if index in there)]
 
     def works(self, slot: Slot) -> None:
-        """Take in that a run in the slot was not lost."""
-        slot = self._own(slot)
+        """Take in that a run in the slot was not lost; one in several slots says so of each of them."""
+        for one in self._each(slot):
+            self._works(one)
+
+    def _works(self, slot: Slot) -> None:
         had = self._troubles.pop(slot.index, 0)
         if had or (self._times[slot.index] and not self._suspect(slot)):
             self._times.pop(slot.index, None)
@@ -72,13 +76,15 @@ class Quarantine:
     async def rest(self, slot: Slot, trouble: str | None) -> None:
         """Keep a slot out of work where it has to be, after a run in it.
 
+        Whose doing it was that a run in several slots was lost, nobody knows: it counts against each of them.
+
         Args:
             trouble: what of its machine lost the run; None where none was lost by it.
 
         Raises:
             CannotGoOn: no slot is left that works, and a person has to look.
         """
-        slot = self._own(slot)
+        slot, *others = self._each(slot)
         if trouble is None:
             if self._suspect(slot):
                 several = f"{slot_health.IN_A_ROW} experiments in a row ended without a number there"
@@ -86,7 +92,7 @@ class Quarantine:
                 why = f"{what}, and those of the other slots came to theirs"
                 await self._drain(slot, why)
             return
-        self._troubles[slot.index] += 1
+        self._troubles.update(one.index for one in (slot, *others))
         times = self._troubles[slot.index]
         if len(self._slots) > 1:
             if times >= slot_health.IN_A_ROW:

@@ -141,7 +141,8 @@ def rebuild(root: Path, tag: str | None = None) -> Rebuilt:
             try:
                 rebuilt = _write(workspace, place, tag)
             except OSError as failed:
-                raise CannotRebuild(f"the new journal cannot be written ({failed}); nothing was changed") from failed
+                what = f"{failed.filename or place} cannot be read or written ({failed.strerror or failed})"
+                raise CannotRebuild(f"{what}; nothing was changed") from failed
             finally:
                 if not ready.exists():
                     shutil.rmtree(place, ignore_errors=True)

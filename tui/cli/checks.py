@@ -143,10 +143,10 @@ def _torch(python: str) -> Check:
 
 
 def _workspace(folder: Path, flags: Overrides) -> Iterator[Check]:
-    root = _root(folder)
-    if root is None:
-        remedy = "run `looptop init` there"
-        yield Check("repository", False, f"{folder} is in no git repository with a commit", remedy, needed=True)
+    try:
+        root = find_root(folder)
+    except LineageError as error:
+        yield Check("repository", False, str(error), needed=True)
         return
     yield Check("repository", True, str(root))
     try:
@@ -193,6 +193,8 @@ def study(root: Path) -> Iterator[Check]:
             return
         with Journal(workspace.journal) as journal:
             journal.check()
+            if journal.refusal:
+                raise JournalError(journal.refusal)
             at_work = f"process {pid} is at work" if pid else "no loop runs"
             said = f"{journal.last_seq()} events, {size(workspace.journal.stat().st_size)}; {at_work}"
         yield Check("study", True, said)

@@ -237,6 +237,8 @@ def flags_of(context: typer.Context) -> "Overrides":
     from loop.researchers.registry import check
 
     given = {name: context.params.get(name) for name in Overrides.model_fields}
+    if given["tag"] is not None and not given["tag"].strip():
+        raise Refused("--tag: a study needs a name; without the option it is today's date", 2)
     try:
         given["researcher"] = tuple(given["researcher"] or ()) or None
         for kind in given["researcher"] or ():

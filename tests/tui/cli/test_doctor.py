@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from typer.testing import CliRunner
 
 from loop.errors import UserError
 from loop.journal import Journal
+from loop.lineage import LineageError, find_root
 from loop.workspace import Workspace, supervise
 from tests.recovery.test_recovery import Hurt, hurt, ran
 from tui.cli import checks
@@ -78,6 +81,17 @@ def test_what_is_no_journal_and_what_is_no_folder_are_named(hurt: Hurt) -> None:
     with pytest.raises(UserError, match="is no folder"):
         hurt.lineage.prepare()
     assert "is no folder" in refused(hurt.root, "--rebuild")
+
+
+def test_what_a_start_would_be_refused_for_is_found(hurt: Hurt) -> None:
+    with closing(sqlite3.connect(Workspace(hurt.root).journal)) as db:
+        db.execute("PRAGMA user_version=99")
+    (check,) = checks.study(hurt.root)
+    assert check.needed and not check.good and "was written by a newer looptop" in check.said
+    shutil.rmtree(hurt.root / ".git")
+    (hurt.root / ".git").write_text("gitdir: /gone/.git/worktrees/copy")  # its repository was moved
+    with pytest.raises(LineageError, match=r"not a git repository: /gone/\.git/worktrees/copy"):
+        find_root(hurt.root)
 
 
 def test_beside_a_loop_at_work_it_mends_and_rebuilds_nothing(hurt: Hurt) -> None:

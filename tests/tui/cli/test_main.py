@@ -25,6 +25,7 @@ from tui.cli.main import main
         ("show 1 2", "unexpected extra argument"),
         ("steer --loud x", "no such option: --loud; `looptop steer -h`"),
         ("run --headless --researcher gpt-5", "a language model is named with --model"),
+        ("run --headless --tag=", "--tag: a study needs a name; without the option it is today's date"),
         ("experiments --limit 0", "`looptop experiments -h`"),
     ],
 )
