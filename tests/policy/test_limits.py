@@ -57,3 +57,23 @@ def test_an_end_says_that_the_checkout_has_an_edit_which_the_study_does_not_know
         "; your checkout has another train.py (+3 -1 lines against experiment 0), of which the study knows nothing: "
         "`looptop submit` has it tried, and `looptop keep N` then makes it"
     )
+
+
+def doubted(limit: int, *numbers: int) -> Story:
+    """A study in which these have run, and wait for a person to believe their number."""
+    story = Story(Contract(verify=None, limits=Limits(experiments=limit))).baseline()
+    for number in numbers:
+        story.propose(number).queue(number).runs(number, (0.1,))
+        story.tell(e.ApprovalAsked(reason="too good to be true"), number)
+    return story
+
+
+def test_experiments_whose_number_waits_for_a_person_count_and_are_named() -> None:
+    assert limits.reached(doubted(2, 1).study()) is None
+    waits = "experiment 1 waits for you: `looptop approve 1` or `looptop reject 1`"
+    assert limits.reached(doubted(1, 1).study()) == ("experiments", f"1 of 1 experiments have run; {waits}")
+    both = doubted(2, 1, 2)
+    found = limits.reached(both.study())
+    assert found is not None and "have run; experiments 1 and 2 wait for you: `looptop approve 1`" in found[1]
+    both.judge(1, "discarded").judge(2, "discarded")
+    assert limits.reached(both.study()) == ("experiments", "2 of 2 experiments have a verdict")
