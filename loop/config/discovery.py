@@ -16,7 +16,7 @@ from pathlib import Path
 
 from loop.config import metric_names
 from loop.config.metric_names import Mention
-from loop.config.starters import NPM, SOURCES, by_kind, code_lines, is_command, starts_all
+from loop.config.starters import NPM, SOURCES, by_kind, code_lines, is_command, program_of, starts_all
 from loop.errors import UserError
 from loop.policy.mentions import mentions, words
 from loop.study.contract import Contract
@@ -151,6 +151,8 @@ class _Look:
         shells = [path for path in started if path.endswith(".sh")]
         sources = [path for path in self._sources() if path not in shells and path not in _STARTERS]
         named = [*known, *(path for path in started if path not in shells), *likely]
+        if not sources:
+            sources = [path for path in self._files if _MEASURES.search(path) and path.endswith(_PROGRAMS)]
         names = list(dict.fromkeys(named or (sources if len(sources) == 1 else shells)))
         improving = [path for path in names if not _MEASURES.search(path)]
         if names and not improving and (measured := list(self._measured_by(names[0]))):
@@ -211,7 +213,7 @@ class _Look:
             module = f"{word.replace('.', '/')}.py" if before == "-m" else posixpath.normpath(word)
             places = (posixpath.join(folder, module), module, f"src/{module}")
             own += [path for path in places if path in self._files and path.endswith(_PROGRAMS)]
-        if point := self._entry_points().get(words[0]):
+        if point := self._entry_points().get(program_of(words)):
             own += [path for path in (point, f"src/{point}") if path in self._files]
         yield from dict.fromkeys(own)
 
@@ -221,16 +223,17 @@ class _Look:
             told = tomllib.loads(self._text("pyproject.toml"))
             scripts = {
                 **told.get("tool", {}).get("poetry", {}).get("scripts", {}),
-                **told["project"].get("scripts", {}),
+                **told.get("project", {}).get("scripts", {}),
             }
             return {name: f"{to.partition(':')[0].replace('.', '/')}.py" for name, to in scripts.items()}
-        except (ValueError, AttributeError, KeyError, TypeError):
+        except (ValueError, AttributeError, TypeError):
             return {}
 
     def command(self, edit: str | None) -> Finding | None:
         """How the project says that it is started: in its README, a Makefile or a script; None where it does not."""
         readmes = [path for path in self._files if re.fullmatch(r"readme(\.\w+)?", path, re.IGNORECASE)]
-        said = [(f"{path}:{at}", line) for path in readmes for at, line in code_lines(self._text(path))]
+        folders = {path[:at] for path in self._files for at, sign in enumerate(path) if sign == "/"}
+        said = [(f"{path}:{at}", line) for path in readmes for at, line in code_lines(self._text(path), folders)]
         for where, line in said:
             if self._starts(line, edit):
                 return self._from_here(line, where)
@@ -268,8 +271,9 @@ class _Look:
             words = shlex.split(said)
         except ValueError:
             return False
-        if words and words[0] in self._entry_points():
-            return self._installed(words[0]) and (edit is None or edit in self._started(said))
+        if (program := program_of(words)) in self._entry_points():
+            there = words[0] != program or self._installed(program)
+            return there and (edit is None or edit in self._started(said))
         if not is_command(said):
             return False
         started = [path for path in self._started(said) if posixpath.basename(path) not in _STARTERS]

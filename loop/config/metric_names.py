@@ -36,6 +36,7 @@ _NEVER = re.compile(
 )
 
 _PERCENT = re.compile(r"%[-+ 0-9.]*[dfgers]")
+_LOGGERS = (".log", ".log_metric", ".add_scalar", ".logkv", ".record")  # Lightning, MLflow, TensorBoard, baselines
 _NO_NUMBER = (ast.Constant, ast.Dict, ast.List)
 _NAME = r"[^\W\d][\w@./-]*(?: [^\W\d][\w@./-]*){0,2}"
 _BEFORE_VALUE = re.compile(rf"({_NAME})(?:\s?\([^()]*\))?\s*(?P<sign>[:=|│→]|->|)\s*$")
@@ -124,7 +125,7 @@ def _of_node(node: ast.AST) -> Iterator[Mention]:
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
         for text in _PERCENT.split(str(node.left.value))[:-1]:
             yield from _named(text, node.lineno)
-    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".format", "print", "info")):
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".format", "print", "println", "info")):
         template = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "format" else None
         if isinstance(template, ast.Constant):
             for text in re.split(r"\{[^}]*\}", str(template.value))[:-1]:
@@ -138,6 +139,9 @@ def _of_node(node: ast.AST) -> Iterator[Mention]:
         if node.args and isinstance(node.args[0], ast.Constant) and _HEADER.fullmatch(str(node.args[0].value)):
             for column in str(node.args[0].value).split("|"):  # the head of a table, whose rows are printed below it
                 yield from _named(column, node.lineno)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(_LOGGERS):
+        if node.args[1:] and isinstance(node.args[0], ast.Constant) and not isinstance(node.args[1], ast.Constant):
+            yield from (replace(one, printed=False) for one in _named(f"{node.args[0].value!s}:", node.lineno))
     elif isinstance(node, ast.Dict):
         for key, item in zip(node.keys, node.values, strict=True):
             if isinstance(key, ast.Constant) and isinstance(key.value, str) and not isinstance(item, _NO_NUMBER):

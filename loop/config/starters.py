@@ -5,7 +5,7 @@ A guess is for a person to read; nothing is started by it before they have.
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 
 _TOOLS = (
@@ -63,24 +63,34 @@ def by_kind(edit: str, beside: set[str]) -> str | None:
     return None
 
 
-def code_lines(text: str) -> Iterator[tuple[int, str]]:
+def code_lines(text: str, folders: Collection[str] = ()) -> Iterator[tuple[int, str]]:
     """The commands in the code blocks of a text in Markdown or reStructuredText, and inline code, without a prompt.
 
-    A `cd` into a folder is in front of what follows it in its block.
+    Lines that a backslash joins are one. A `cd` into one of `folders` is in front of what follows it in its block.
 
     Yields:
         The line, counted from 1, and the command.
     """
-    fenced, folder = False, ""
+    fenced, folder, begun, first = False, "", "", 0
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith(("```", "~~~")):
-            fenced, folder = not fenced, ""
+            fenced, folder, begun = not fenced, "", ""
         elif fenced or line.startswith(("    ", "\t")):
             said = re.sub(r"^\s*[$>%] ", "", line.split(" #")[0]).strip()
-            if (into := re.fullmatch(r"cd ([\w./-]+)", said)) is not None:
-                folder = f"{folder}/{into[1]}".lstrip("/")
-            elif said and not said.endswith("\\"):
-                yield number, f"cd {folder} && {said}" if folder else said
+            first = first if begun else number
+            said, begun = f"{begun} {said}".strip(), ""
+            if said.endswith("\\"):
+                begun = said.rstrip("\\ ")
+            elif (into := re.fullmatch(r"cd ([\w./-]+)", said)) is not None:
+                gone = f"{folder}/{into[1]}".strip("/")
+                folder = gone if gone in folders else folder  # not what `git clone` has made
+            elif said:
+                yield first, f"cd {folder} && {said}" if folder else said
         else:
-            folder = ""
+            folder = begun = ""
             yield from ((number, said.strip()) for said in re.findall(r"`([^`]+)`", line))
+
+
+def program_of(words: list[str]) -> str:
+    """The program that a command starts: also behind `uv run` and its like."""
+    return words[2] if words[1:2] == ["run"] and len(words) > 2 else words[0] if words else ""

@@ -92,6 +92,29 @@ def project(root: Path, files: dict[str, str]) -> list[str]:
             "PYTHONPATH=src python -m net.train -e 4",
             "README.md:1",
         ),
+        (
+            {"t/x.py": "", "go.py": "", "README": "```\ngit clone u/r\ncd r\npython go.py \\\n --lr 3 \\\n -e 4\n```"},
+            "go.py",
+            "python go.py --lr 3 -e 4",
+            "README:4",
+        ),
+        (
+            {
+                "pyproject.toml": "[tool.poetry.scripts]\nfit = 'p.cli:main'\n",
+                "p/cli.py": "",
+                "p/b.py": "",
+                "README": "`poetry run fit -q`",
+            },
+            "p/cli.py",
+            "poetry run fit -q",
+            "README:1",
+        ),
+        (
+            {"run_eval.py": "open('prompts/a.md')\n", "prompts/a.md": ""},
+            "prompts/a.md",
+            "python run_eval.py",
+            "the usual way",
+        ),
         ({"bin/go.sh": "", "gold.txt": "", "README": "    bin/go.sh\n"}, "bin/go.sh", "bin/go.sh", "README:1"),
         # Other languages.
         ({"Cargo.toml": "", "src/main.rs": "", "src/x.rs": ""}, "src/main.rs", "cargo run --release", "by its kind"),
@@ -144,6 +167,7 @@ def test_an_environment_is_named(tmp_path: Path) -> None:
         ("print('| split | AUC |')\nprint(f'| train | {a} |')", "AUC"),
         ("print(f'{a} in {b}: Güte = {g}')", "Güte"),
         ("log.info('Config: %s', cfg)\nprint('score:', s)", "score"),
+        ("self.log('val/acc', self.acc, prog_bar=True)\nself.log('step')", "val/acc"),
         ('int main() { cout << "step " << i << " loss: " << loss; }', "loss"),
         ('f <- function(x) x\ncat("RMSE:", (a - b)^2)', "RMSE"),
     ],
