@@ -234,7 +234,7 @@ class Command:
     async def _back_to(self, mended: Experiment, briefing: Briefing, sink: Sink) -> tuple[str, str, Mapping[str, str]]:
         """The command line, the text and the files with which a session goes on after its experiment failed."""
         command = sessions.resumed(self._command, str(mended.notes["session"])) or self._command
-        sink.think(f"Experiment {mended.id} failed ({mended.reason}). Back to its session.\n")
+        sink.think(f"Experiment {mended.id} came to nothing ({mended.reason}). Back to its session.\n")
         edits = await briefing.archive.edits(mended.id)
         log = await briefing.archive.log(mended.id) if mended.runs else ""
         moved = mended.parent != briefing.champion.id

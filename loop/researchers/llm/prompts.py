@@ -10,6 +10,7 @@ UNPROPOSED = (
     "Your draft is changed, and not handed over yet. Call propose, or edit further. If you do neither in your next "
     "answer, the draft is handed over as it is, with your words as its hypothesis."
 )
+HANDED_OVER = "Your draft was handed over as it was."
 TEXT = "Nothing has happened yet. If function calls do not work for you, write them as text."
 CUT = "Your answer was cut off at its limit of tokens, so the end did not arrive. Say less in one answer."
 STUCK = "Your answer said the same over and over, so it was cut off. Make one change with a tool, and call propose."

@@ -166,7 +166,7 @@ class LanguageModel:
             talk.conversation.say(talk.toolbox.follow(briefing.champion, briefing.files))
         for words in briefing.words:
             talk.conversation.say(prompts.WORDS.format(words=words))
-        sink.think(f"Experiment {crashed.id} failed ({crashed.reason}). Back to its conversation.\n")
+        sink.think(f"Experiment {crashed.id} came to nothing ({crashed.reason}). Back to its conversation.\n")
         return talk
 
     async def _fresh(self, briefing: Briefing, sink: Sink, draft: Toolbox | None = None) -> Talk:

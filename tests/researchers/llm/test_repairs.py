@@ -41,6 +41,19 @@ async def test_a_crash_goes_back_to_its_conversation_twice_at_most() -> None:
     assert len(endpoint.requests[3].messages) == len(endpoint.requests[0].messages), "then a fresh one"
 
 
+async def test_a_draft_that_was_handed_over_by_itself_comes_back_as_such() -> None:
+    done = Answer(text="Done.")
+    with Endpoint(Answer(calls=(EDIT,)), done, done, PROPOSED) as endpoint:
+        researcher, shelf = model(endpoint.url), Shelf({"train.py": TRAIN}, logs={1: "shapes"})
+        await researcher.propose(briefing(shelf=shelf), Spoken())
+        sink = Spoken()
+        await researcher.propose(briefing(experiment(1, "crashed", None, reason="shapes"), shelf=shelf), sink)
+    assert "not handed over yet" in endpoint.requests[2].text
+    back = endpoint.requests[3].messages[-1]["content"]
+    assert back.startswith("Your draft was handed over as it was.") and "not handed over yet" not in back
+    assert "Experiment 1 came to nothing (shapes)" in sink.said
+
+
 @pytest.mark.parametrize(
     ("verdict", "by", "told"),
     [
