@@ -23,7 +23,7 @@ from loop.study.folding import FOLDED, fold
 from loop.supervisor.build import build
 from loop.supervisor.startup import CannotStart, Prepared, preflight
 from loop.supervisor.supervisor import End, Supervisor
-from loop.workspace import Workspace, supervise, supervisor_alive
+from loop.workspace import AlreadySupervised, Workspace, supervise, supervisor_alive
 
 LONGEST_CONNECTING = 240.0
 """Seconds to wait until one that has to reach a cluster has looked at its nodes; it takes ten."""
@@ -108,6 +108,7 @@ def start_in_background(start: Path, flags: Overrides, asked: tuple[e.Body, int 
         asked: what it is started for, a request and its experiment; recorded only where nothing is in its way.
 
     Raises:
+        AlreadySupervised: somebody else was quicker.
         UserError: it cannot begin; nothing was started then.
     """
     prepared = preflight(start, flags)
@@ -139,6 +140,8 @@ def start_in_background(start: Path, flags: Overrides, asked: tuple[e.Body, int 
             f"the supervisor (process {process.pid}) is not up after {until - started:.0f} s; this machine may be very "
             "busy: `looptop status` says when it is at work"
         )
+    if (other := supervisor_alive(workspace.root)) is not None:
+        raise AlreadySupervised(other)
     said = _said(workspace, began)
     raise CannotStart(said or f"the supervisor did not start; {workspace.supervisor_log} may say why")
 

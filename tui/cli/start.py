@@ -90,18 +90,22 @@ def start(
         _hand_on(context)
         return
     from loop.supervisor.service import start_in_background
-    from loop.workspace import supervisor_alive
+    from loop.workspace import AlreadySupervised, supervisor_alive
     from tui.cockpit import launch
 
     flags = flags_of(context)
     root = find_root(workspace)
     launch.settings(theme)  # before a loop is started
-    if (pid := supervisor_alive(root)) is not None:
-        if flags.model_dump(exclude_none=True):
-            typer.echo(f"looptop: a loop runs here already (process {pid}); its own options stay in force", err=True)
-    else:
+    pid = supervisor_alive(root)
+    there = pid is not None
+    if not there:
         _say_where(flags)
-        pid = start_in_background(root, flags)
+        try:
+            pid = start_in_background(root, flags)
+        except AlreadySupervised as other:  # such as in two panes at once
+            pid, there = other.pid, True
+    if there and flags.model_dump(exclude_none=True):
+        typer.echo(f"looptop: a loop runs here already (process {pid}); its own options stay in force", err=True)
     if (why := launch.refusal()) is not None:
         typer.echo(f"looptop: the loop runs in the background (process {pid}); {why}")
         raise typer.Exit
