@@ -145,6 +145,11 @@ class Conversation:
         else:
             self.messages.append(UserMessage(text))
 
+    def correct(self, said: str, instead: str) -> None:
+        """Put `instead` in the place of what the newest message to the model says, where it does."""
+        if self.messages and isinstance(last := self.messages[-1], UserMessage):
+            self.messages[-1] = UserMessage(last.text.replace(said, instead))
+
     def has_calls(self) -> bool:
         """Whether the model has called tools through the endpoint's own interface."""
         return any(isinstance(message, Reply) and message.calls for message in self.messages)

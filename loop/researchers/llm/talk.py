@@ -13,7 +13,7 @@ from loop.researchers.briefing.excerpt import tokens
 from loop.researchers.llm import prompts, text_tools
 from loop.researchers.llm.arguments import UNMADE, is_edit, tool_called
 from loop.researchers.llm.caller import Caller
-from loop.researchers.llm.conversation import Conversation, Reply, ToolCall, ToolResult, UserMessage, cut_short
+from loop.researchers.llm.conversation import Conversation, Reply, ToolCall, ToolResult, cut_short
 from loop.researchers.llm.toolbox import Toolbox
 from loop.researchers.protocol import NothingLeft, Proposal, ProposalFailed, Sink
 from loop.sanitize import one_line
@@ -73,10 +73,9 @@ class Talk:
             reply = await caller.call(self.conversation, self.toolbox.schemas(), sink)
             self.turns += 1
             await self._act(reply, caller)
-            if self.toolbox.proposal is None and (reason or self.turns == TURNS or self.idle >= DONE):
-                if await self.toolbox.finish() and isinstance(last := self.conversation.messages[-1], UserMessage):
-                    said = last.text.replace(prompts.UNPROPOSED, prompts.HANDED_OVER)  # it may come back here
-                    self.conversation.messages[-1] = UserMessage(said)
+            done = reason or self.turns == TURNS or self.idle >= DONE
+            if self.toolbox.proposal is None and done and await self.toolbox.finish():
+                self.conversation.correct(prompts.UNPROPOSED, prompts.HANDED_OVER)  # the experiment may come back here
             if (proposal := self.toolbox.proposal) is not None:
                 return proposal
             if reason is not None:
