@@ -86,7 +86,9 @@ def _why(study: Study, slot: str, kind: str, reserved: str) -> str:
             return f"{what} gives no number on {kind}: {standing(study, first, kind)[1]}"
         if first is not None and any(run.alone for run in first.running()):
             return f"{what} runs alone first, to tell what runs beside it cost"
-        return f"everything is measured against {what}, and all the runs that it needs have begun"
+        if first is None or not first.running():
+            return f"waits for {what}, whose next run is about to begin"
+        return f"waits for {what}: the runs that it still needs are under way"
     queued = [x for x in study.open_experiments() if x.phase == "queued" and not x.running()]
     if queued and any(x.counted() for x in queued):
         return f"experiment {queued[0].id} waits for the champion to be measured again"

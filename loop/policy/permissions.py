@@ -58,7 +58,9 @@ def find_slot(study: Study, name: str) -> str | Refused:
     found = same or [slot for slot in known if wanted and wanted == slot.casefold().partition(" ")[2]]
     if len(found) == 1:
         return found[0]
-    return Refused(f"there is no slot {name!r:.60}; there are {', '.join(known)}" if known else "there is no slot yet")
+    if not known:
+        return Refused("there is no slot yet")
+    return Refused(f"{f'there is no slot {name!r:.60}' if wanted else 'name a slot'}: {', '.join(known)}")
 
 
 def find_researcher(study: Study, name: str) -> str | Refused:

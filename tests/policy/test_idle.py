@@ -60,7 +60,9 @@ def test_a_loop_that_died_has_nothing_in_its_slots() -> None:
 
 
 def test_what_it_waits_for_where_nothing_is_in_the_way() -> None:
-    assert why(two())[0].startswith("everything is measured against the baseline")
+    assert why(two())[0] == "waits for the baseline, whose next run is about to begin"
+    begun = two().propose(0).queue(0, None).start(0, 1)
+    assert why(begun)[1] == "waits for the baseline: the runs that it still needs are under way"
     assert why(two().baseline().propose(1).queue(1)) == ["it is about to start one"] * 2
     thinks = two().baseline().tell(e.ResearcherJoined(name="llm", about=""))
     thinks.tell(e.ThoughtBegan(researcher="llm", champion=0), 1)

@@ -206,7 +206,7 @@ def test_a_slot_goes_by_its_name_in_any_case_or_by_its_number() -> None:
     ]  # fmt: skip
     for name in ("1", "GPU", "", "7"):
         refused = find_slot(study, name)
-        assert isinstance(refused, Refused) and refused.sentence.endswith("; there are GPU 0, GPU 1 a, GPU 1 b")
+        assert isinstance(refused, Refused) and refused.sentence.endswith(": GPU 0, GPU 1 a, GPU 1 b")
     assert find_slot(Story().study(), "GPU 0") == Refused("there is no slot yet")
 
 

@@ -5,9 +5,9 @@ from typing import Literal
 from loop.study.minds import Thinking
 from loop.study.state import Study
 
-Doing = Literal["run", "verification", "thought", "person", "nothing"]
-"""What goes on now, the first of these that does: a run, a verification, a thought; else the loop waits for a person,
-or for a proposal."""
+Doing = Literal["run", "verification", "thought", "between", "person", "nothing"]
+"""What goes on now, the first of these that does: a run, a verification, a thought; else the next run of what is under
+way is about to begin, or the loop waits for a person, or for a proposal."""
 
 
 def doing(study: Study) -> Doing:
@@ -18,6 +18,8 @@ def doing(study: Study) -> Doing:
         return "verification"
     if study.minds.thoughts:
         return "thought"
+    if any(experiment.phase in ("queued", "running") for experiment in study.open_experiments()):
+        return "between"
     waits = any(experiment.phase == "waiting" for experiment in study.open_experiments())
     return "person" if waits else "nothing"
 

@@ -112,6 +112,8 @@ def doing_forms(state: ViewState, now: float, glyphs: Glyphs) -> list[list[Span]
             more = f" +{others}" if others else ""
             text = f"{cut(one_line(thought.researcher), 20)} thinks about {thought.number}{more}"
             return [[(text, "text")], [(f"{text}  {clock(now - thought.since)}", "text")]]
+        case "between":
+            return [[("between runs", "text")]]
         case "nothing":
             names = ", ".join(mind.name for mind in state.study.minds.present()) or "anybody"
             return [

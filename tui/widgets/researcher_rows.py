@@ -105,8 +105,8 @@ def waits_for(study: Study, mind: Doing) -> str:
     own = [x for x in study.open_experiments() if x.researcher == mind.name]
     if queued := [str(x.id) for x in own if x.phase == "queued"]:
         return f"{listed(queued, 2)} {'is' if len(queued) == 1 else 'are'} queued"
-    running = [str(x.id) for x in own if x.running()]
-    return f"waits for {listed(running, 3)}" if running else "waits for its turn"
+    measured = [str(x.id) for x in own if x.phase == "running"]  # in a run, a verification, or between them
+    return f"waits for the verdict on {listed(measured, 3)}" if measured else "waits for its turn"
 
 
 def cost_words(mind: Doing, *, brief: bool) -> list[str]:

@@ -61,6 +61,7 @@ _DOING: dict[Doing, tuple[str, str]] = {
     "run": ("running", "good"),
     "verification": ("verifying", "good"),
     "thought": ("thinking", "good"),
+    "between": ("between runs", "good"),
     "person": ("waits for you", "waiting"),
     "nothing": ("waiting", "warn"),
 }

@@ -148,6 +148,7 @@ async def test_every_line_has_the_width_of_the_terminal(workspace: Path) -> None
             for view in VIEWS:
                 app.action_view(view)
                 await pilot.pause(0.02)
+                await pilot.pause()  # a view that has come onto the screen is drawn then
                 strips = app.screen._compositor.render_strips()
                 assert [strip.cell_length for strip in strips] == [size[0]] * size[1]
                 for panel in app.panels.values():

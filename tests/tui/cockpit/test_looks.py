@@ -52,11 +52,11 @@ def test_a_light_theme_is_light_on_a_dark_terminal(tmux: Tmux, workspace: Path) 
 def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_comes_back(tmux: Tmux, workspace: Path) -> None:  # noqa: F811
     start(tmux, workspace)
     tmux.type("3")
-    tmux.wait("verdict")
+    tmux.wait("effect")
     tmux.type("C-z")
-    tmux.wait(lambda text: "verdict" not in text)
+    tmux.wait(lambda text: "effect" not in text)
     tmux.line("fg")
-    tmux.wait("verdict")
+    tmux.wait("effect")
     tmux.type("q")
     tmux.wait("detached from")
 
@@ -95,7 +95,7 @@ async def test_a_markdown_stream_keeps_its_blank_lines_and_is_never_wider_than_i
         await pilot.press("z")
         await settle(app, pilot)
         lines = [line.strip() for line in screen(app)]
-        at = lines.index("# A plan")
+        at = lines.index("A plan")
         assert lines[at + 1 : at + 4] == ["", "First the width.", ""] and lines[at + 4].startswith("Then the depth")
         assert max(map(len, lines[at + 4 : at + 8])) <= 110
         assert "read train.py" in lines[at + 8] or "read train.py" in lines[at + 7], "and no blank line before a call"

@@ -40,7 +40,7 @@ STEPS = (
         ("1",),
         {
             WIDE: ("6 running · verifying · 2 thinking", "exp 13 ✓2 ✗8 !3", "±0.0011 (-1.3%, 11.4σ, 1 run)",
-                   "last gain", "2 wait for you (20 and 21; oldest", "GPU 6 idle: everything", "$3.42", "stale"),
+                   "last gain", "2 wait for you (20 and 21; oldest", "GPU 6 idle: waits for", "$3.42", "stale"),
             MIDDLING: ("6 running", "exp 13", "(-1.3%, 11.4σ, 1 run)", "$3.42", "⚑ 2 wait", "GPU 6 idle"),
             USUAL: ("6 running", "exp 13", "best 0.98", "⚑ 2 wait", "GPU 6 idle", "llm-b waits", "stale"),
             SMALL: ("6 running", "exp 13", "best 0.98", "⚑ 2 wait", "stale"),
@@ -51,7 +51,7 @@ STEPS = (
         "runs",
         ("1",),
         {
-            WIDE: ("GPU run", "vs champ.", "°C", "3:15/5:00", "verify ", "σ ▲", "σ ▼", "idle: everything", "champion"),
+            WIDE: ("GPU run", "vs champ.", "°C", "3:15/5:00", "verify ", "σ ▲", "σ ▼", "idle: waits for", "champion"),
             MIDDLING: ("GPU run", "vs champ.", " 65%", "verify ", "σ ▲", "idle"),
             USUAL: ("GPU run", "vs champ.", " 65%", "verify ", "─ 2 researchers ─", "─ 6 mind ─"),
             SMALL: ("GPU run", " 65%", "verify ", "more, j and k"),

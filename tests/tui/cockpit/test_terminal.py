@@ -191,7 +191,7 @@ def test_the_pager_gets_the_terminal_and_gives_it_back(tmux: Tmux, workspace: Pa
 def test_copying_in_tmux_goes_into_its_buffer(tmux: Tmux, workspace: Path) -> None:
     start(tmux, workspace)
     tmux.type("3")
-    tmux.wait("verdict")
+    tmux.wait("effect")
     tmux.type("y")
     tmux.wait("to tmux")
     with Journal(workspace / ".looptop" / "journal.db") as journal:

@@ -11,6 +11,7 @@ from loop.study import events as e
 from loop.study.validation import Validation
 from tests.crowded import crowd
 from tests.recorded import record
+from tests.stories import Story
 from tui.model.feed import Feed
 from tui.model.slot_rows import SlotRow, slot_rows
 from tui.model.view_state import ViewState
@@ -70,7 +71,7 @@ def test_a_verification_has_its_own_clock_and_an_idle_slot_its_reason(seen: tupl
     rows = slot_rows(state, now)
     lines = drawn(rows, 118).split("\n")
     assert "verify 1:0" in lines[4] and "of about 0:04" in lines[4] and "+2.7σ ▲" in lines[4]
-    assert "idle: everything is measured against the champion" in lines[7]
+    assert "idle: waits for the champion" in lines[7]
     later = slot_rows(state, now + 60)
     assert later[0].done == rows[0].done, "the share is what the run reports, whatever the clock on the wall says"
     assert later[3].seconds == pytest.approx((rows[3].seconds or 0) + 60)
@@ -118,7 +119,7 @@ def test_each_researcher_has_a_row_and_its_last_words(seen: tuple[ViewState, flo
     assert "“So steps are what is missing: halve" in lines[1] or "halve the batch in the first 20%.”" in lines[1]
     assert any(line.startswith("llm-b") and "waits since" in line and "next in 40 s" in line for line in lines)
     assert any("▸ Edit train.py" in line for line in lines)
-    assert any(line.startswith("automl") and "waits for 36" in line for line in lines)
+    assert any(line.startswith("automl") and "waits for the verdict on 36" in line for line in lines)
     one_each = text(researcher_lines(state, now, 100, 4, UNICODE, None)).split("\n")
     assert len(one_each) == 4 and "$0.81  “" in one_each[0]
 
@@ -226,3 +227,17 @@ def test_slots_of_nodes_are_told_apart_however_long_a_node_s_name_is() -> None:
     rows = [SlotRow(name, "idle") for name in names]
     shown = ["".join(text for text, _ in row_line(row, rows, 60, UNICODE)).split()[0] for row in rows]
     assert shown == ["alpha/cpu0", "alpha/cpu1", "dgx-a100…/gpu3"]
+
+
+@pytest.mark.parametrize(
+    ("story", "said"),
+    [
+        (Story().propose(0).queue(0, None).runs(0, [1.0]), "between runs"),
+        (Story().baseline().propose(1).queue(1), "between runs"),
+        (Story().baseline(), "waits for a proposal of anybody"),
+    ],
+)
+def test_between_two_runs_nobody_is_said_to_wait_for_a_proposal(story: Story, said: str) -> None:
+    state = ViewState()
+    state.apply(story.events)
+    assert text(gauge_line(state, LIVE, story.events[-1].at + 1, 118, UNICODE)).strip().endswith(said)
