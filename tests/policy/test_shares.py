@@ -51,6 +51,15 @@ def share(made: list[str], who: str) -> float:
     return Counter(made)[who] / len(made)
 
 
+def test_a_gain_is_sized_by_what_is_usual_and_a_few_do_not_say_much() -> None:
+    assert shares.Brought().size(0.2) == shares.Brought(kept=3, gained=0.6).size(0.2) == pytest.approx(1.0)
+    assert shares.Brought(kept=1, gained=0.4).size(0.0) == 1.0, "nobody knows what is usual"
+    one, many = shares.Brought(kept=1, gained=0.4).size(0.2), shares.Brought(kept=50, gained=20.0).size(0.2)
+    assert 1.0 < one < many < 2.0
+    assert shares.Brought(kept=99, gained=99.0).size(0.2) == shares.MOST_GAIN
+    assert shares.Brought(kept=99).size(0.2) == 1 / shares.MOST_GAIN
+
+
 def test_one_that_brings_nothing_gets_less_and_is_still_heard() -> None:
     for seed in range(3):
         made = simulated(lambda who, number: 0.15 if who == "a" else 0.0, 150, seed)

@@ -43,3 +43,14 @@ def test_without_runs_of_this_contract_the_verdict_s_own_number_counts() -> None
     figure = Figures(story.study()).best
     assert figure is not None and (figure.mean, figure.error, figure.runs) == (0.5, None, 0)
     assert Figures(Story().study()).best is None
+
+
+def test_a_verdict_by_equal_seeds_stands_until_either_has_run_again_for_itself() -> None:
+    story = Story().baseline().propose(1).queue(1).runs(1, [0.90])
+    judged = e.ExperimentJudged(verdict=Outcome.DISCARDED, reason="", metric=0.9, effect=0.12, noise=0.01, champion=0)
+    story.tell(judged, 1)
+    assert Figures(story.study()).effect(story.study().experiments[1]) == 0.12, "not the difference of the means"
+    story.start(0, 4, validates=9).finish(0, 4, 0.5).start(1, 2, validates=9, row=1).finish(1, 2, 0.5)
+    assert Figures(story.study()).effect(story.study().experiments[1]) == 0.12
+    study = story.runs(0, [1.04], first=5).study()
+    assert Figures(study).effect(study.experiments[1]) == pytest.approx(1.01 - 0.90)
