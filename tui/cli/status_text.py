@@ -76,7 +76,7 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
     if pid is not None and told["busy"] is not None:
         lines.append(f"  {_busy_words(told)}")
     if pid is not None:
-        lines += [f"  {slot['name']} is idle: {slot['why']}" for slot in told["slots"] if slot["why"]]
+        lines += _idle_lines(study, told["slots"])
         lines += [_researcher(one, now) for one in researchers(study)]
         lines += [f"  {short}"] if (short := shortage(study)) else []
     lines += [
@@ -84,7 +84,7 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
         for number in told["waiting"]
     ]
     if pid is not None:
-        lines += [f"  {one_line(trouble_words(*one, now))}: {one[1].message}" for one in study.troubles.items()]
+        lines += _trouble_lines(study, now)
     if (edit := study.checkout) is not None:
         changed = f"{', '.join(edit.files)} changed in your checkout (+{edit.lines_added} -{edit.lines_removed})"
         lines.append(f"  {changed}: `looptop submit` runs it")
@@ -99,6 +99,32 @@ def status_lines(study: Study, pid: int | None, now: float) -> list[str]:
     if study.contract.verify is None and study.tag:
         lines.append("  the metric is self-reported: program.md names no `verify:`")
     return safe(lines)
+
+
+def _idle_lines(study: Study, slots: list[dict[str, Any]]) -> list[str]:
+    """Why slots are idle, a line for each reason; a trouble of each slot's own is told among the troubles."""
+    why: dict[str, list[str]] = {}
+    for slot in slots:
+        if slot["why"]:
+            why.setdefault(slot["why"], []).append(slot["name"])
+    known = {one.message for one in study.troubles.values()}
+    return [
+        f"  {listed(names)} {'is' if len(names) == 1 else 'are'} idle: {reason}"
+        for reason, names in why.items()
+        if reason not in known
+    ]
+
+
+def _trouble_lines(study: Study, now: float) -> list[str]:
+    """What waits for what is not ours to mend: a line for each cause, also where it is that of several."""
+    causes: dict[str, list[str]] = {}
+    for name, trouble in study.troubles.items():
+        causes.setdefault(trouble.message, []).append(name)
+    return [
+        f"  {one_line(trouble_words(names[0], study.troubles[names[0]], now))}: {message}"
+        + (f" ({', '.join(names[1:])} likewise)" if names[1:] else "")
+        for message, names in causes.items()
+    ]
 
 
 def _running(study: Study, told: dict[str, Any]) -> str:

@@ -92,6 +92,18 @@ def test_slots_say_what_they_do_and_why_one_is_idle() -> None:
     assert any("GPU 1 is idle: ada keeps it" in line for line in status_lines(story.study(), 1, now))
 
 
+def test_a_lost_machine_of_several_slots_is_told_in_one_line() -> None:
+    slots = ("b GPU 0", "b GPU 1", "c GPU 0", "c GPU 1")
+    story = Story().tell(e.SupervisorStarted(pid=1, host="h", version="1", slots=slots)).baseline()
+    for slot in slots[:2]:
+        story.tell(e.Fault(where=slot, message="node b is lost", next_at=4000.0))
+    told = status_lines(story.study(), 1, 3960.0)
+    (lost,) = [line for line in told if "node b is lost" in line]
+    assert lost.startswith("  b GPU 0 waits since ") and lost.endswith(": node b is lost (b GPU 1 likewise)")
+    (idle,) = [line for line in told if "idle: " in line]
+    assert idle.startswith("  c GPU 0 and c GPU 1 are idle: ")
+
+
 def test_a_number_that_does_not_count_is_shown_and_called_so() -> None:
     story = Story().baseline().propose(1).queue(1).start(1, 1)
     failed = e.RunFinished(outcome="finished", metrics={"val_bpb": 0.875}, check="budget", reason="it took 32 s")
