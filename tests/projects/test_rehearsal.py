@@ -86,6 +86,23 @@ def test_a_seed_and_a_budget_that_nothing_reads_and_nothing_to_tune(bench: Bench
     assert found["run"]["good"], "none of that stops a loop"
 
 
+@pytest.mark.parametrize(
+    ("metric", "says"),
+    [
+        ("loss", 'its output has "train loss" and "valid loss" and no loss of its own'),
+        ({"name": "train loss", "file": "out.json"}, "it has not written out.json"),
+    ],
+)
+def test_a_number_on_the_way_that_no_run_would_take_is_no_success(bench: Bench, metric: object, says: str) -> None:
+    bench.plain_python()
+    bench.write(
+        "main.py", "print('| set | loss |\\n|---|---|\\n| train | 0.2 |\\n| valid | 0.3 |')\nprint('train loss: 0.2')\n"
+    )
+    bench.program(metric=metric, edit="main.py", run="python main.py")
+    found = {one["what"]: one for one in bench.json_of("doctor", "--try", code=1)}
+    assert says in found["run"]["said"] and not found["run"]["good"]
+
+
 def test_a_loop_at_work_is_left_alone(bench: Bench) -> None:
     bench.program(budget="20s")
     bench.looptop()
