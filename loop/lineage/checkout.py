@@ -24,7 +24,7 @@ def find_root(path: Path) -> Path:
     start = outside_trees(path.resolve())
     if not start.exists():
         raise LineageError(f"{path} does not exist")
-    top = _find_top(path, start)
+    top = _find_top(start)
     if Plumbing(top).ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}").status != 0:
         raise LineageError(f"{top} has no commit yet; run `looptop init` there, or commit your files, and start again")
     within = (folder for folder in (start, *start.parents) if folder.is_relative_to(top))
@@ -55,13 +55,13 @@ def prefix_of(root: Path) -> str:
     return Plumbing(root).prefix
 
 
-def _find_top(path: Path, start: Path) -> Path:
+def _find_top(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / ".git").exists():
             return folder
         if (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir():
             raise LineageError(f"{folder} is a bare repository; start looptop in a checkout of it (git worktree add)")
-    raise LineageError(f"{path} is not inside a git repository; run `looptop init` there to make one")
+    raise LineageError(f"{start} is not inside a git repository; run `looptop init` there to make one")
 
 
 def init_repository(path: Path, files: Sequence[Path]) -> str:

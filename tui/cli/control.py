@@ -166,7 +166,7 @@ def _stop(
     if supervisor_alive(root) is None:
         typer.echo("no loop runs here")
         return
-    with open_journal(root, to_ask=True) as journal:
+    with open_journal(root, to_ask=not now) as journal:
         for line in stop_loop(root, journal, who(), now=now, wait=wait):
             typer.echo(line)
 

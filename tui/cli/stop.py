@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from loop.journal import Journal
+from loop.journal import Journal, JournalError
 from loop.study import events as e
 from loop.study.folding import FOLDED, fold
 from loop.words import clock
@@ -21,7 +21,13 @@ PATIENCE = 20.0
 def stop_loop(root: Path, journal: Journal, who: str, *, now: bool, wait: bool) -> Iterator[str]:
     """Stop the loop of the workspace at `root`; yields lines for the person."""
     pid = supervisor_alive(root)
-    journal.append(e.Stopped(who=who, now=now))
+    try:
+        journal.append(e.Stopped(who=who, now=now))
+    except JournalError as error:  # such as a full disk: the loop waits for room, and would for an hour
+        if not now or not pid:
+            raise
+        os.kill(pid, signal.SIGTERM)
+        yield f"{error}; process {pid} was told to end without it"
     study = fold(journal.read(kinds=FOLDED))
     in_flight = study.running()
     if not now and in_flight:
