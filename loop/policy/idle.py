@@ -7,6 +7,7 @@ from loop.policy import reservations, supply
 from loop.policy.scheduler import given_up, lacks_reference, reference
 from loop.policy.standing import standing
 from loop.study.experiment import Run
+from loop.study.queries import verifying_since
 from loop.study.state import Study
 
 WINDOW = 3600.0
@@ -39,7 +40,7 @@ def states(study: Study, alive: bool = True) -> list[SlotState]:
         return []
     died = not alive and supervisor.stopped_at is None
     going = [(run, f"{x.id}.{run.number}", run.started_at) for x, run in study.running()]
-    going += [(run, f"{x.id}.{run.number}", run.started_at + run.seconds) for x, run in study.verifying()]
+    going += [(run, f"{x.id}.{run.number}", verifying_since(study, run)) for x, run in study.verifying()]
     going = [] if died else going
     busy: dict[int, tuple[str, float]] = {}
     for run, name, at in going:
@@ -48,7 +49,7 @@ def states(study: Study, alive: bool = True) -> list[SlotState]:
     last: dict[int, float] = {}
     for run in _runs(study):
         for slot in (run.slot, *run.also):
-            last[slot] = max(last.get(slot, 0.0), _ended(run, run.started_at))
+            last[slot] = max(last.get(slot, 0.0), _ended(run, run.started_at), supervisor.started_at)
     found: list[SlotState] = []
     for index, name in enumerate(supervisor.slots):
         run_name, since = busy.get(index, ("", last.get(index)))

@@ -113,6 +113,12 @@ def largest_gain(study: Study) -> float | None:
     return max((x.effect for x in kept if x.effect and x.effect > 0 and study.measured(x)), default=None)
 
 
+def verifying_since(study: Study, run: Run) -> float:
+    """When the verification of a run began, in Unix seconds: as the run ended, or anew as the supervisor started."""
+    began = 0.0 if study.supervisor is None else study.supervisor.started_at
+    return max(began, run.started_at + run.seconds)
+
+
 def usual_runs(study: Study, kind: str | None = None) -> list[Run]:
     """The runs with which others are compared in time and in the files they touch: those of the first champion that has
     any under the present protocol. That is the baseline where the protocol never changed.

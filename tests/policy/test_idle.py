@@ -6,6 +6,7 @@ from loop.policy import idle
 from loop.study import events as e
 from loop.study.contract import Contract, Limits
 from loop.study.outcomes import Outcome
+from loop.study.queries import verifying_since
 from tests.stories import Story
 
 
@@ -88,3 +89,14 @@ def test_the_share_and_the_rate_are_those_of_the_present_supervisor_in_its_last_
     assert idle.an_hour(study, 1022.0) == pytest.approx(1 * 3600 / 20)
     assert idle.busy_share(study, 1012.0 + 3600) == pytest.approx(10 / 7200)
     assert idle.busy_share(Story().study(), 2000.0) is None
+
+
+def test_time_in_which_no_loop_was_there_is_neither_idle_nor_of_a_verification() -> None:
+    story = two().baseline()
+    ended = story.study().experiments[0].runs[3]
+    assert (
+        verifying_since(story.study(), ended) == ended.started_at + ended.seconds == idle.states(story.study())[0].since
+    )
+    back = story.events[-1].at + 9000
+    story.tell(e.SupervisorStarted(pid=2, host="h", version="1", slots=("GPU 0", "GPU 1")), at=back)
+    assert verifying_since(story.study(), ended) == back == idle.states(story.study())[0].since

@@ -141,7 +141,7 @@ def _verification(
         _author(study, experiment),
         run_title(study, experiment, run),
         None,
-        max(0.0, now - run.started_at - run.seconds),
+        max(0.0, now - queries.verifying_since(study, run)),
         usual,
         lead,
         lead is not None,

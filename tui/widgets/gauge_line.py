@@ -148,7 +148,7 @@ def _verification(state: ViewState, now: float) -> list[list[Span]]:
     """The verification of now, its time and how long one usually takes."""
     experiment, run = state.study.verifying()[0]
     name: list[Span] = [("verifying ", "dim"), (f"{experiment.id}.{run.number}", "verifying")]
-    done = clock(now - run.started_at - run.seconds)
+    done = clock(now - queries.verifying_since(state.study, run))
     usual = [one.verify_seconds for one in queries.usual_runs(state.study) if one.verified]
     about = f" of about {clock(sum(usual) / len(usual))}" if usual else ""
     return [[*name, (f"  {done}", "text")], [*name, (f"  {done}", "text"), (about, "dim")]]
