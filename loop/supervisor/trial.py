@@ -37,6 +37,8 @@ from loop.workspace import supervise
 
 BROKEN_S, WHOLE_S = 8.0, 12.0
 """Seconds for the starts with broken files (twice that where there are several), and for the untouched program."""
+WHOLE_TABLE_S = 0.5
+"""Seconds that a program goes on when it has printed its metric: the rows below may have others of the name."""
 
 SETTINGS = re.compile(
     r"^(?!(.*/)?\.).*(conf|config|configs|params|hparams|settings|hyper\w*)[\w-]*(/[^.][^/]*)*\.(ya?ml|toml)$",
@@ -189,13 +191,14 @@ class _Listener:
     def __init__(self, until: str) -> None:
         self.values: dict[str, float] = {}
         self.handle: RunHandle | None = None
-        self._until = until
+        self._until, self._ends = until, False
 
     def sampled(self, samples: Sequence[Sample]) -> None:
         for sample in samples:
             self.values |= sample.values
-        if self._until in self.values and self.handle is not None:
-            self.handle.stop("the trial")
+        if self._until in self.values and self.handle is not None and not self._ends:
+            self._ends = True
+            asyncio.get_running_loop().call_later(WHOLE_TABLE_S, self.handle.stop, "the trial")
 
 
 def try_out(start: Path) -> list[Tries]:

@@ -87,17 +87,17 @@ def test_a_seed_and_a_budget_that_nothing_reads_and_nothing_to_tune(bench: Bench
 
 
 @pytest.mark.parametrize(
-    ("metric", "says"),
+    ("metric", "prints", "says"),
     [
-        ("loss", 'its output has "train loss" and "valid loss" and no loss of its own'),
-        ({"name": "train loss", "file": "out.json"}, "it has not written out.json"),
+        ("loss", "| set | loss |\\n|---|---|\\n| train | 0.2 |\\n| valid | 0.3 |", 'has "train loss" and "valid loss"'),
+        ({"name": "loss", "file": "out.json"}, "loss: 0.2", "it has not written out.json"),
     ],
 )
-def test_a_number_on_the_way_that_no_run_would_take_is_no_success(bench: Bench, metric: object, says: str) -> None:
+def test_a_number_on_the_way_that_no_run_would_take_is_no_success(
+    bench: Bench, metric: object, prints: str, says: str
+) -> None:
     bench.plain_python()
-    bench.write(
-        "main.py", "print('| set | loss |\\n|---|---|\\n| train | 0.2 |\\n| valid | 0.3 |')\nprint('train loss: 0.2')\n"
-    )
+    bench.write("main.py", f"print('{prints}')\n")
     bench.program(metric=metric, edit="main.py", run="python main.py")
     found = {one["what"]: one for one in bench.json_of("doctor", "--try", code=1)}
     assert says in found["run"]["said"] and not found["run"]["good"]
