@@ -159,7 +159,7 @@ class Cockpit(CommandActions, inherit_bindings=False):
             self.panels["machine"].redraw()
         self.panels["researchers"].redraw()
         self.read_log()
-        self.top_bar.redraw()
+        self.bars()
         if self.sheet is not None:
             self.sheet.redraw()
         if self.known.share == 1:

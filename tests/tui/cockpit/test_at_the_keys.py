@@ -243,3 +243,12 @@ async def test_a_long_message_is_seen_to_its_end(workspace: Path, size: tuple[in
             app.hush()
             await pilot.pause(0.05)
             assert screen(app)[1:] == before[1:]
+
+
+async def test_no_key_is_offered_for_a_loop_that_has_ended_meanwhile(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        assert "x kill" in screen(app)[-1]
+        app._alive = lambda root: None
+        app.tick()
+        await pilot.pause(0.02)
+        assert "x kill" not in screen(app)[-1] and "q detach" in screen(app)[-1]
