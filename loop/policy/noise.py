@@ -90,8 +90,8 @@ def present_noise(reigns: Sequence[Sequence[Sequence[float]]]) -> Noise | None:
 
 
 def mean(values: Sequence[float]) -> float:
-    """The mean, rounded once."""
-    return math.fsum(values) / len(values)
+    """The mean, no further out than the values: three of 0.97 have 0.97 and scatter by nothing, not by a last bit."""
+    return min(max(values), max(min(values), math.fsum(values) / len(values)))
 
 
 def check_finite(values: Sequence[float]) -> None:
