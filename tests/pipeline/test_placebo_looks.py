@@ -116,7 +116,8 @@ def told_elsewhere(root: Path, x: Experiment, events: list[Event]) -> set[str]:
 
 def said(text: str) -> set[str]:
     """The words of a text: an idea's sentence is another one in another state of the study, and is broken elsewhere."""
-    return {f"said: {word}" for word in shape(text).replace(".", " ").replace(",", " ").split()}
+    words = shape(text).replace(".", " ").replace(",", " ").split()
+    return {f"said: {word}" for word in words if word != "thinking"}  # whether somebody does, a moment decides
 
 
 async def told_on_screens(root: Path, numbers: list[int]) -> dict[int, set[str]]:
@@ -124,8 +125,8 @@ async def told_on_screens(root: Path, numbers: list[int]) -> dict[int, set[str]]
     found: dict[int, set[str]] = {number: set() for number in numbers}
     async with opened(root, (200, 60)) as (cockpit, pilot):
         for place, view in enumerate(VIEWS, 1):
-            if view in ("runs", "machine"):
-                continue  # they say what each process is at in this moment
+            if view in ("runs", "machine", "researchers"):
+                continue  # they say what each process and each researcher is at in this moment
             await pilot.press(str(place), "z")
             await settle(cockpit, pilot)
             for number in numbers:
