@@ -252,3 +252,9 @@ async def test_no_key_is_offered_for_a_loop_that_has_ended_meanwhile(workspace: 
         app.tick()
         await pilot.pause(0.02)
         assert "x kill" not in screen(app)[-1] and "q detach" in screen(app)[-1]
+
+
+async def test_the_hint_of_a_prompt_is_whole_in_80_columns(workspace: Path) -> None:
+    async with opened(workspace) as (app, pilot):
+        await pilot.press("s")
+        assert app.prompt is not None and screen(app)[-1].strip().endswith(app.prompt.hint)

@@ -188,7 +188,7 @@ class RequestActions(AskingLoop, inherit_bindings=False):
             return
         requests = self.known.study.requests.values()
         said = [request.body.text for request in requests if isinstance(request.body, e.Steered)]
-        hint = "say it in your own words; enter sends, \\ enter a new line, ! first interrupts, esc leaves"
+        hint = "your own words; enter sends, ! first interrupts, \\ enter: next line"
         self.ask(Prompt("steer", hint, self._pass_on, history=said[-50:], lines=True))
 
     def action_say_to(self) -> None:
