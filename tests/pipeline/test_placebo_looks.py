@@ -29,6 +29,10 @@ NAMES = ("RATE", "DECAY", "WARMUP", "CLIP", "MOMENTUM", "DROPOUT", "BETA1", "INI
 SOURCE = "".join(f"{name} = 0.{number}3\n" for number, name in enumerate(NAMES, 1)) + f"print({', '.join(NAMES)})\n"
 
 
+AT_WORK = ("thinking", "running", "verifying", "idle")
+"""What everybody else is at: a moment decides it, and no placebo."""
+
+
 def shape(text: str) -> str:
     """A text without what two ideas differ in: numbers, names of constants, and how large a step is."""
     text = re.sub("|".join(NAMES), "NAME", text)
@@ -116,8 +120,7 @@ def told_elsewhere(root: Path, x: Experiment, events: list[Event]) -> set[str]:
 
 def said(text: str) -> set[str]:
     """The words of a text: an idea's sentence is another one in another state of the study, and is broken elsewhere."""
-    words = shape(text).replace(".", " ").replace(",", " ").split()
-    return {f"said: {word}" for word in words if word != "thinking"}  # whether somebody does, a moment decides
+    return {f"said: {word}" for word in re.sub(r"[.,:;]", " ", shape(text)).split() if word not in AT_WORK}
 
 
 async def told_on_screens(root: Path, numbers: list[int]) -> dict[int, set[str]]:
