@@ -20,7 +20,7 @@ check: .venv/.dev
 
 # Where nobody is there to look (CI=true), a failure is tried once more, and told as "rerun" at the end.
 pytest: .venv/.dev
-	$(BIN)/python -m pytest -n 4 --dist worksteal $(if $(CI),--reruns 1 -rR)
+	$(BIN)/python -m pytest -n 6 --dist worksteal $(if $(CI),--reruns 1 -rR)
 
 bench: .venv/.dev  ## every speed we claim, beside its budget
 	@for name in supervisor metrics sandbox cockpit table automl judge pairs early_stop bundles bundles_real ladder trust placebos_real briefing steering fair_clock fair_number first_gain throughput endurance cluster report; do echo "== bench/$$name.py"; $(BIN)/python -m bench.$$name || exit 1; done

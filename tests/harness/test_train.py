@@ -40,7 +40,7 @@ def train(tmp_path: Path, python: Callable[..., Started]) -> Callable[..., Start
 def test_a_run_learns_reports_and_is_verified(
     train: Callable[..., Started], python: Callable[..., Started], tmp_path: Path
 ) -> None:
-    seconds = 4  # on however busy a machine, enough to learn something
+    seconds = 2  # on however busy a machine, enough to learn something
     ran = train(small(SOURCE), LOOPTOP_SEED="3", LOOPTOP_BUDGET_S=str(seconds), LOOPTOP_BUDGET_CLOCK="cpu")
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""
