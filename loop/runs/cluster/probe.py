@@ -104,7 +104,9 @@ def facts(
 
 
 def _lacking(python: str, modules: tuple[str, ...]) -> tuple[str, ...]:
-    """Those modules that a Python does not find; none where it does not answer."""
+    """Those modules that a Python does not find; none where it does not answer. No process where none is asked for."""
+    if not modules:
+        return ()
     asked = "import importlib.util as u, sys; print(*(m for m in sys.argv[1:] if u.find_spec(m) is None))"
     command = [python, "-c", asked, *modules]
     try:
